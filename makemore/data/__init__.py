@@ -1,0 +1,1 @@
+"""Text in, numbers out: vocabulary, download, corpus, and the pairs and counts of a bigram."""

@@ -1,0 +1,47 @@
+"""The errors that a user can cause, and nothing else.
+
+MakemoreError
+ ├── CorpusError         the text cannot be read or used: which file, line and byte
+ │    └── VocabularyError   a character is unknown, forbidden, or there are too many
+ ├── DownloadError       names.txt could not be fetched or is not what it should be
+ ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
+ ├── TrainingError       the options cannot be trained with, or the loss diverged
+ ├── SamplingError       no word can fulfil the wish, or words do not end
+ └── PlottingError       the picture cannot be drawn or saved
+
+A message gives the fact, the place, expected against found, and what to do next, on one line.
+``cli.py`` alone turns it into a line on stderr and an exit code. A ``TypeError`` or ``IndexError``
+that escapes the package is a defect of the package.
+"""
+
+
+class MakemoreError(Exception):
+    """Root of the errors that a user can cause and mend."""
+
+
+class CorpusError(MakemoreError):
+    """The text cannot be read or used."""
+
+
+class VocabularyError(CorpusError):
+    """A character is unknown or forbidden, or the alphabet is too large."""
+
+
+class DownloadError(MakemoreError):
+    """The word list could not be fetched, or is not what it should be."""
+
+
+class CheckpointError(MakemoreError):
+    """The file is no checkpoint, is damaged, or does not fit what is asked of it."""
+
+
+class TrainingError(MakemoreError):
+    """The options cannot be trained with, or the loss diverged."""
+
+
+class SamplingError(MakemoreError):
+    """No word can fulfil the wish, or the model's words do not end."""
+
+
+class PlottingError(MakemoreError):
+    """The picture cannot be drawn or saved."""

@@ -1,0 +1,198 @@
+"""The smallest neural language model: a one-hot input times one weight matrix.
+
+The literal pipeline, for V symbols and B pairs (x, y):
+
+    X = one_hot(xs)                      (B, V)
+    logits = X @ W                       (B, V)
+    P = softmax(logits)                  (B, V)
+    loss = -mean over b of log P[b, y_b] nats per symbol
+    d_logits = (P - one_hot(ys)) / B     (B, V)
+    d_W = X.T @ d_logits                 (V, V)
+
+Equal inputs give equal rows, so the B rows collapse into V rows with weights. With the counts
+N = X.T @ one_hot(ys) and n = N.sum() the same loss and gradient are
+
+    P = softmax(W)                       (V, V)
+    loss = -(N * log P).sum() / n
+    d_W = (N.sum(axis=1, keepdims=True) * P - N) / n
+
+at a cost of V * V whatever the size of the corpus. The softmax and cross-entropy gradient is derived in
+Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.4. How W is found is the work of
+``training.py``.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.bigrams import Counts
+from makemore.data.vocabulary import Ids, Vocabulary
+from makemore.errors import CheckpointError
+from makemore.models.base import ArraySpec, Automaton, Floats, Model
+
+LOG_ZERO = -1e3
+"""The logit of a symbol with probability zero: exp(-1000) is 0.0, and the number stays finite."""
+
+
+def one_hot(ids: Ids, V: int) -> Floats:
+    """Return rows of zeros with a one at each id, (B,) -> (B, V).
+
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    rows = np.zeros((len(ids), V))
+    rows[np.arange(len(ids)), ids] = 1.0
+    return rows
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return exp(logits) normalised along the last axis, shape unchanged.
+
+    The row's maximum is subtracted first: the result is the same and nothing overflows.
+    """
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Return log(softmax(logits)) along the last axis without taking the logarithm of a zero."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def cross_entropy(logits: Floats, ys: Ids) -> float:
+    """Return the mean of -log softmax(logits)[b, ys[b]], (B, V) and (B,) -> nats per symbol."""
+    return float(-log_softmax(logits)[np.arange(len(ys)), ys].mean())
+
+
+def cross_entropy_gradient(logits: Floats, ys: Ids) -> Floats:
+    """Return the gradient of ``cross_entropy`` with respect to the logits, (B, V)."""
+    d_logits = softmax(logits)
+    d_logits[np.arange(len(ys)), ys] -= 1.0
+    return d_logits / len(ys)
+
+
+def weight_gradient(xs: Ids, ys: Ids, W: Floats) -> Floats:
+    """Return the gradient of the literal pipeline's loss with respect to W, (V, V)."""
+    X = one_hot(xs, len(W))
+    return np.asarray(X.T @ cross_entropy_gradient(X @ W, ys))
+
+
+def collapsed_loss(W: Floats, N: Counts) -> float:
+    """Return the loss of weights W on counts N, both (V, V), in nats per symbol.
+
+    Infinite where N counts a pair that W makes impossible.
+    """
+    seen = N > 0
+    return float(-(N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
+
+
+def collapsed_loss_and_gradient(W: Floats, N: Floats) -> tuple[float, Floats]:
+    """Return the loss in nats per symbol and its gradient, for W and N of shape (V, V)."""
+    n = N.sum()
+    row_sums = N.sum(axis=1, keepdims=True)
+    shifted = W - W.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    normalisers = exponentials.sum(axis=1, keepdims=True)
+    # sum of N * log P, with log P = shifted - log(normaliser) and the row sums of N at hand
+    log_likelihood = np.vdot(N, shifted) - np.vdot(row_sums, np.log(normalisers))
+    d_W = (exponentials * (row_sums / normalisers) - N) / n
+    return float(-log_likelihood / n), d_W
+
+
+def closed_form_minimum(N: Counts) -> float:
+    """Return the smallest loss that any W has on counts N, in nats per symbol.
+
+    It is reached where P[i, j] = N[i, j] / N[i].sum(), the count table itself.
+    """
+    i, j = np.nonzero(N)
+    P = N[i, j] / N.sum(axis=1)[i]
+    return float(-(N[i, j] * np.log(P)).sum() / N.sum())
+
+
+def weights_from_counts(N: Counts, smoothing: float) -> Floats:
+    """Return W with softmax(W) = (N + smoothing) / row sums, (V, V) -> (V, V).
+
+    Additive smoothing (Lidstone; Laplace for 1). A row with nothing in it becomes uniform.
+    """
+    numerators = N + smoothing
+    numerators[numerators.sum(axis=1) == 0] = 1.0
+    P = numerators / numerators.sum(axis=1, keepdims=True)
+    return np.log(P, out=np.full_like(P, LOG_ZERO), where=P > 0)
+
+
+def log_probability_table(W: Floats) -> Floats:
+    """Return log softmax(W), with -inf where the probability is zero in float64."""
+    table = log_softmax(W)
+    table[np.exp(table) == 0.0] = -np.inf
+    return table
+
+
+class Bigram(Model):
+    """P(next symbol | this symbol) = softmax(W) by rows.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary, of V symbols
+    weights : array of shape (V, V), float64, finite
+        W: the logits of the next symbol, a row per current symbol.
+    counts : array of shape (V, V), int64
+        N of the training words, kept for pictures and for the closed-form minimum.
+    """
+
+    name: ClassVar[str] = "bigram"
+
+    def __init__(self, vocabulary: Vocabulary, weights: Floats, counts: Counts) -> None:
+        self.vocabulary = vocabulary
+        self.context_length = 1
+        self.weights = weights
+        self.counts = counts
+        self._table = log_probability_table(weights)
+
+    def log_probabilities(self, contexts: Ids) -> Floats:
+        """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
+        return self._table[contexts[:, 0]]
+
+    def automaton(self) -> Automaton:
+        """Return the automaton whose states are the last symbols."""
+        V = len(self.vocabulary)
+        successors = np.broadcast_to(np.arange(V, dtype=np.int32), (V, V))
+        return Automaton(self._table, successors, start=0)
+
+    def options(self) -> dict[str, Any]:
+        """Return nothing: the vocabulary and the arrays are the whole model."""
+        return {}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the weights and the counts, (V, V) each."""
+        return {"weights": self.weights, "counts": self.counts}
+
+    @property
+    def parameter_count(self) -> int:
+        """How many weights there are; the counts are not learnt."""
+        return self.weights.size
+
+    @classmethod
+    def array_specs(
+        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
+    ) -> dict[str, ArraySpec]:
+        """Return the type and shape of the weights and the counts."""
+        shape = (len(vocabulary), len(vocabulary))
+        return {"weights": ArraySpec("<f8", shape), "counts": ArraySpec("<i8", shape)}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        vocabulary: Vocabulary,
+        options: Mapping[str, Any],
+        arrays: Mapping[str, npt.NDArray[Any]],
+    ) -> Self:
+        """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
+        if not np.isfinite(arrays["weights"]).all():
+            raise CheckpointError("the weights are not all finite numbers")
+        if (arrays["counts"] < 0).any():
+            raise CheckpointError("the counts are not all zero or more")
+        return cls(vocabulary, arrays["weights"], arrays["counts"])
