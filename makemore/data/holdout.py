@@ -8,8 +8,8 @@ The hash of a word with UTF-8 bytes b_0 .. b_(k-1) is
 
     mix(sum_i table[b_i] * R**i  mod 2**64)
 
-a polynomial in the odd number R whose coefficients are 64-bit numbers looked up by byte, finished by
-the mixing function of splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
+a polynomial in the odd number R whose coefficients are 64-bit numbers looked up by byte, finished
+by the mixing function of splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
 generators"). A running sum over a whole text gives the sums of all its words at once, because R has
 an inverse modulo 2**64.
 """
@@ -26,7 +26,7 @@ _MODULUS = 1 << 64
 
 
 def mix(values: Hashes) -> Hashes:
-    """Return splitmix64's finishing function of ``values``: every input bit moves every output bit."""
+    """Return splitmix64's finishing function: every input bit moves every output bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

@@ -127,7 +127,7 @@ class Vocabulary:
     def _look_up(self, text: str) -> Ids:
         code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
         table = self._ids_by_code_point
-        ids = table[np.minimum(code_points, len(table) - 1)].astype(np.int64)
+        ids: Ids = table[np.minimum(code_points, len(table) - 1)].astype(np.int64)
         if not ids.all():
             unknown = text[int(np.argmin(ids != 0))]
             raise VocabularyError(

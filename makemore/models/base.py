@@ -4,9 +4,9 @@ A model is asked one question: given contexts of ids, what are the log-probabili
 symbol? Whoever samples, scores, draws or exports asks only that, so a new model is one file in this
 folder and one entry in the table of ``models/__init__.py``.
 
-A model with a short memory is also a finite automaton, and much becomes exact and fast on one (draws
-under constraints, the most probable words): ``Model.automaton`` builds it by walking through all
-contexts that can be reached; a model that knows a smaller automaton overrides the method.
+A model with a short memory is also a finite automaton, and much becomes exact and fast on one
+(draws under constraints, the most probable words). ``Model.automaton`` makes every context a state;
+a model that knows a smaller automaton overrides the method.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import SamplingError
 
 MAX_CELLS = 1 << 26
-"""The most states times symbols of an automaton: its log-probabilities take 512 MiB at this size."""
+"""The most states times symbols of an automaton: 512 MiB of log-probabilities."""
 
 Floats = npt.NDArray[np.float64]
 States = npt.NDArray[np.int32]

@@ -16,9 +16,9 @@ N = X.T @ one_hot(ys) and n = N.sum() the same loss and gradient are
     loss = -(N * log P).sum() / n
     d_W = (N.sum(axis=1, keepdims=True) * P - N) / n
 
-at a cost of V * V whatever the size of the corpus. The softmax and cross-entropy gradient is derived in
-Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.4. How W is found is the work of
-``training.py``.
+at a cost of V * V whatever the size of the corpus. The gradient of softmax and cross-entropy is
+derived in Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.4. How W is found is
+the work of ``training.py``.
 """
 
 from collections.abc import Mapping
@@ -121,7 +121,9 @@ def weights_from_counts(N: Counts, smoothing: float) -> Floats:
     numerators = N + smoothing
     numerators[numerators.sum(axis=1) == 0] = 1.0
     P = numerators / numerators.sum(axis=1, keepdims=True)
-    return np.log(P, out=np.full_like(P, LOG_ZERO), where=P > 0)
+    W = np.full_like(P, LOG_ZERO)
+    np.log(P, out=W, where=P > 0)
+    return W
 
 
 def log_probability_table(W: Floats) -> Floats:
