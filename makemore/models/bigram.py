@@ -121,7 +121,7 @@ def weights_from_counts(N: Counts, smoothing: float) -> Floats:
     numerators = N + smoothing
     numerators[numerators.sum(axis=1) == 0] = 1.0
     P = numerators / numerators.sum(axis=1, keepdims=True)
-    W = np.full_like(P, LOG_ZERO)
+    W: Floats = np.full_like(P, LOG_ZERO)
     np.log(P, out=W, where=P > 0)
     return W
 
