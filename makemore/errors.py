@@ -45,3 +45,12 @@ class SamplingError(MakemoreError):
 
 class PlottingError(MakemoreError):
     """The picture cannot be drawn or saved."""
+
+
+def shown(text: str) -> str:
+    r"""Return ``text`` fit for a message: what does not print is written as an escape.
+
+    >>> shown("naïve\x1b[2J.txt")
+    'naïve\\x1b[2J.txt'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
