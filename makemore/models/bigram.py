@@ -53,13 +53,15 @@ def softmax(logits: Floats) -> Floats:
 
     The row's maximum is subtracted first: the result is the same and nothing overflows.
     """
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):  # a difference past the range is -inf, and its exponential 0
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
 def log_softmax(logits: Floats) -> Floats:
     """Return log(softmax(logits)) along the last axis without taking the logarithm of a zero."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # as in softmax
+        shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
