@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import SamplingError, VocabularyError
+from makemore.errors import OptionError, SamplingError, VocabularyError
 from makemore.models.base import MAX_CELLS, Automaton, Floats
 
 MAX_LENGTH = 10_000
@@ -45,6 +45,13 @@ class Constraints:
         What the word begins with, ends with, and has somewhere. They may overlap.
     min_length, max_length : int
         In characters; no ``max_length`` means no limit.
+
+    Raises
+    ------
+    OptionError
+        A length is out of its range.
+    SamplingError
+        The lengths exclude each other.
     """
 
     prefix: str = ""
@@ -55,9 +62,9 @@ class Constraints:
 
     def __post_init__(self) -> None:
         if self.min_length < 1:
-            raise SamplingError(f"the minimum length is {self.min_length} and must be 1 or more")
+            raise OptionError(f"--min-length is {self.min_length} and must be 1 or more")
         if max(self.min_length, self.max_length or 1) > MAX_LENGTH:
-            raise SamplingError(f"lengths of words are limited to {MAX_LENGTH:,} characters")
+            raise OptionError(f"lengths of words are limited to {MAX_LENGTH:,} characters")
         if self.max_length is not None and self.max_length < self.min_length:
             raise SamplingError(
                 f"no word has at least {self.min_length} and at most {self.max_length} characters"
