@@ -120,7 +120,7 @@ def test_temperature_zero_takes_the_likeliest_character() -> None:
 
 def test_temperature_zero_that_goes_in_circles_is_an_error_and_not_a_hang() -> None:
     model = make_bigram(["aaaaaaaaab"])
-    with pytest.raises(SamplingError, match="goes on for ever.*--temperature"):
+    with pytest.raises(SamplingError, match=r"goes on for ever.*--temperature"):
         sample(model, 1, seed=0, temperature=0)
 
 
