@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
@@ -84,10 +85,9 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = True
     request_queue_size = 16
 
-    def __init__(self, authority: trustme.CA) -> None:
+    def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(self.context)
+        self.context = context
         self.answers: list[Answer] = []
         self.heads: list[bytes] = []
         self.before_tls: Callable[[socket.socket], None] | None = None
@@ -114,16 +114,26 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@pytest.fixture(scope="module")
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
 @pytest.fixture
 def server(
-    authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    authority: trustme.CA,
+    context: ssl.SSLContext,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
     certificates = tmp_path_factory.mktemp("authority") / "ca.pem"
     authority.cert_pem.write_to_path(str(certificates))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates))
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with Server(authority) as server:
+    with Server(context) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -420,19 +430,25 @@ def test_final_fault_is_not_tried_again(
     assert len(server.heads) == (6 if says == "redirects" else 1)
 
 
-def test_memory_is_bounded_whatever_is_sent(server: Server, tmp_path: Path) -> None:
-    import tracemalloc
-
-    server.answers = [
+@pytest.mark.parametrize(
+    "answer",
+    [
+        endless(UNTIL_CLOSED, b"x" * 100_000),
         endless(CHUNKED, b"0" * 100_000),
         endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 60_000 + b"\r\n"),
-        reply(gzip.compress(bytes(10**8), 1), extra="Content-Encoding: gzip\r\n"),
-    ]
-    failure(server, tmp_path)  # imports, outside what is measured
-    server.answers = [endless(CHUNKED, b"0" * 100_000), reply(b"x" * 10**6, length=10**9)]
+        endless(b"HTTP/1.1 302 Found\r\nLocation: /again\r\n\r\n", b"x" * 100_000),
+        reply(gzip.compress(bytes(10**8))[: len(CONTENT)], extra="Content-Encoding: gzip\r\n"),
+    ],
+    ids=["body", "chunk-size", "headers", "redirect", "bomb"],
+)
+def test_memory_is_bounded_whatever_is_sent(server: Server, tmp_path: Path, answer: Answer) -> None:
+    server.answers = [reply(b""), answer]
+    once = replace(QUICK, attempts=1)
+    failure(server, tmp_path, once)  # what the imports take is not measured
     tracemalloc.start()
     try:
-        failure(server, tmp_path)
+        failure(server, tmp_path, once)
+        # http.client itself allows a hundred headers of 64 KiB.
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     finally:
         tracemalloc.stop()
