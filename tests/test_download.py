@@ -398,6 +398,7 @@ def test_silent_server_is_ended_by_the_connect_deadline(server: Server, tmp_path
     ("answer", "says"),
     [
         (reply(b"<html>Please log in</html>"), "found 26:"),
+        (raw(CHUNKED, b"5\r\nlogin\r\n0\r\n\r\n"), "found 5:"),
         (reply(CONTENT[:-1] + b"\0"), "SHA-256"),
         (reply(CONTENT[:-1]), "found 29,999"),
         (reply(CONTENT + b"x"), "found 30,001"),
@@ -419,6 +420,7 @@ def test_silent_server_is_ended_by_the_connect_deadline(server: Server, tmp_path
         (redirect("file:///etc/passwd"), "file:///etc/passwd"),
         (redirect("//[broken/"), "Invalid"),
         (redirect("https://\x1b[31mred/"), "localhost"),
+        (redirect("https://\xff\x80/"), "localhost"),
         (redirect("ftp://a/\x1b[2J"), "only https"),
     ],
 )
@@ -650,6 +652,25 @@ def test_look_up_that_hangs_is_left_within_five_seconds(
     assert time.monotonic() - started < 0.9
     assert found.source == "bundled"
     assert BRIEF.answer <= 4.5  # the rest of the five seconds is for the command around it
+
+
+def test_process_ends_while_a_look_up_still_hangs(tmp_path: Path) -> None:
+    program = (
+        "import socket, sys, time\n"
+        "from pathlib import Path\n"
+        "from makemore.data.download import Patience, find_names\n"
+        "socket.getaddrinfo = lambda *_, **__: time.sleep(30)\n"
+        "print(find_names(Path(sys.argv[1]), patience=Patience(answer=0.5)).source)\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "names.txt"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "bundled\n", "")
+    assert time.monotonic() - started < 5.0
 
 
 def test_answer_is_bounded_over_all_attempts(server: Server, tmp_path: Path) -> None:
