@@ -156,7 +156,12 @@ def symbol_label(symbol: str) -> str:
 
 def _printable(text: str) -> str:
     """Return ``text`` with an escape for everything that would not show as itself."""
-    return "".join(c if c.isprintable() or c == "\n" else _code_point(c) for c in text)
+    return "".join(c if c.isprintable() else _code_point(c) for c in text)
+
+
+def _heading(title: str, note: str = "") -> str:
+    """Return the lines of ``title``, printable, and below them the note."""
+    return "\n".join(filter(None, (*map(_printable, title.split("\n")), note)))
 
 
 def _code_point(character: str) -> str:
@@ -258,34 +263,41 @@ def _load_matplotlib() -> None:
 
 
 @contextmanager
+def _settings(settings: Any) -> Iterator[None]:
+    """Set matplotlib to its defaults and a dict of ``settings``, and put everything back afterwards."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
+        yield
+
+
+@contextmanager
 def _drawing(theme: _Theme, texts: Iterable[str]) -> Iterator[dict[int, str]]:
     """Set matplotlib up to draw in ``theme``, and put everything back afterwards.
 
     Yields a translation for ``str.translate`` that replaces what no font can draw of ``texts``.
     """
     _load_matplotlib()
-    import matplotlib
-
     with _quiet():
         families, missing = _fonts(set("".join(texts)))
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "font.family": families,
-                "text.parse_math": False,
-                "figure.facecolor": theme.background,
-                "axes.facecolor": theme.background,
-                "axes.edgecolor": theme.muted,
-                "axes.labelcolor": theme.text,
-                "text.color": theme.text,
-                "xtick.color": theme.muted,
-                "ytick.color": theme.muted,
-                "xtick.labelcolor": theme.text,
-                "ytick.labelcolor": theme.text,
-                "grid.color": theme.grid,
-            }
-        )
+    with _settings(
+        {
+            "font.family": families,
+            "text.parse_math": False,
+            "figure.facecolor": theme.background,
+            "axes.facecolor": theme.background,
+            "axes.edgecolor": theme.muted,
+            "axes.labelcolor": theme.text,
+            "text.color": theme.text,
+            "xtick.color": theme.muted,
+            "ytick.color": theme.muted,
+            "xtick.labelcolor": theme.text,
+            "ytick.labelcolor": theme.text,
+            "grid.color": theme.grid,
+        }
+    ):
         yield {ord(character): _code_point(character) for character in missing}
 
 
@@ -386,7 +398,7 @@ def draw_heatmap(
     selection = _select(len(symbols), frequencies, MAX_SHOWN)
     shown = _prepared(table, values)[np.ix_(selection.ids, selection.ids)]
     labels = [symbol_label(symbols[i]) for i in selection.ids]
-    heading = "\n".join(filter(None, (_printable(title), selection.note)))
+    heading = _heading(title, selection.note)
     theme = _theme(dark)
     with _drawing(theme, [heading, *labels]) as unnamed:
         labels = [label.translate(unnamed) for label in labels]
@@ -490,7 +502,7 @@ def _draw_symbol_axes(
     axes.tick_params(
         which="minor", length=pad + layout.label_room, width=0.3, labelsize=size, pad=1
     )
-    for label in axes.get_xticklabels():
+    for label in axes.get_xticklabels(which="both"):
         label.set_rotation(90 if _is_long(label.get_text()) else 0)
     axes.spines[:].set_visible(False)
     if layout.cell > 8:
@@ -519,7 +531,7 @@ def _name_cells(
     low, _ = _limits(table, values)
     luminance = _luminance(np.asarray(image.to_rgba(np.maximum(table, low))))
     # At 0.18 black and white text have the same contrast, (L + 0.05) / 0.05 = 1.05 / (L + 0.05).
-    colours = np.where(luminance > 0.18, "#10151b", "#ffffff")
+    colours = np.where(luminance > 0.18, "#000000", "#ffffff")
     for i, j in np.ndindex(table.shape):
         bigram, number = labels[i] + labels[j], quantity.text(float(table[i, j]))
         for text, share, y in ((bigram, 0.36, i - 0.02), (number, 0.25, i + 0.34)):
@@ -537,7 +549,7 @@ def log_spaced_steps(steps: int, count: int) -> list[int]:
     Most is learnt in the first steps, so that is where to look closely.
 
     >>> log_spaced_steps(1_000, 8)
-    [0, 1, 3, 9, 26, 77, 225, 999]
+    [0, 2, 6, 18, 51, 138, 372, 999]
     """
     spaced = np.geomspace(1, max(steps, 1), max(count, 2))
     return sorted({round(float(step)) - 1 for step in spaced})
@@ -572,7 +584,7 @@ def draw_loss(
     steps, losses = np.array(kept), np.asarray(history, np.float64)[kept]
     with_distance = minimum is not None and bool((losses > minimum).any())
     theme = _theme(dark)
-    title = _printable(title)
+    title = _heading(title)
     with _drawing(theme, [title]) as unnamed:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -823,7 +835,7 @@ def animate_learning(
     if not shown:
         raise PlottingError("there is nothing to animate: the training has no step")
     labels = [symbol_label(symbols[i]) for i in selection.ids]
-    heading = "\n".join(filter(None, (_printable(title), selection.note)))
+    heading = _heading(title, selection.note)
     pictures = _film(shown, labels, heading, minimum, _theme(dark))
     _write(path, _gif(pictures) if ending == ".gif" else _mp4(pictures))
 
@@ -963,21 +975,25 @@ def _keep_page_colour(frames: "Sequence[Image.Image]", colour: Any) -> None:
         frame.putpalette(colours)
 
 
-def _mp4(pictures: Iterable[Pixels]) -> bytes:
-    """Return the pictures as an H.264 film, resting on the last. Raises ``PlottingError``."""
+def _ffmpeg() -> str:
     program = shutil.which("ffmpeg")
     if program is None:
         raise PlottingError(
             "an .mp4 is made by the program ffmpeg, which was not found:"
             " install it, or choose a name that ends in .gif"
         )
+    return program
+
+
+def _mp4(pictures: Iterable[Pixels]) -> bytes:
+    """Return the pictures as an H.264 film, resting on the last. Raises ``PlottingError``."""
     frames = list(pictures)
     frames += frames[-1:] * (FRAMES_PER_SECOND * LAST_FRAME_SECONDS)
     height, width, _ = frames[0].shape
     # An .mp4 begins with a table that is known last: ffmpeg has to go back, so not into a pipe.
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.mp4")
-        command = [program, "-loglevel", "error", "-f", "rawvideo", "-pixel_format", "rgb24"]
+        command = [_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pixel_format", "rgb24"]
         command += ["-video_size", f"{width}x{height}", "-framerate", f"{FRAMES_PER_SECOND}"]
         command += ["-i", "-", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(film)]
         done = subprocess.run(
@@ -1001,8 +1017,14 @@ def picture_ending(path: str | Path) -> str:
 
 
 def animation_ending(path: str | Path) -> str:
-    """Return the ending of ``path`` in lower case. Raises ``PlottingError`` for an unknown one."""
-    return _ending(path, ANIMATION_ENDINGS, "animation")
+    """Return the ending of ``path`` in lower case.
+
+    Raises ``PlottingError`` for an unknown one, and for .mp4 where ffmpeg is missing.
+    """
+    ending = _ending(path, ANIMATION_ENDINGS, "animation")
+    if ending == ".mp4":
+        _ffmpeg()
+    return ending
 
 
 def _ending(path: str | Path, known: Sequence[str], what: str) -> str:
@@ -1022,10 +1044,9 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
     Raises ``PlottingError`` for an unknown ending and where the file cannot be written.
     """
     ending = picture_ending(path)
-    import matplotlib
-
     data = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "makemore", "svg.fonttype": "path"}):
+    # The salt makes the ids in an SVG the same each time.
+    with _settings({"svg.hashsalt": "makemore"}):
         figure.savefig(data, format=ending[1:], metadata=_UNDATED[ending])
     _write(path, data.getvalue())
 
