@@ -1,5 +1,6 @@
 """Files that are no checkpoint, are damaged, or were made to do harm."""
 
+import contextlib
 import copy
 import os
 import pickle
@@ -28,6 +29,7 @@ from checkpoint_files import (
     read,
     sealed,
 )
+from fuzz_checkpoint import run
 from test_checkpoint import example
 
 from makemore.checkpoint import load, save
@@ -582,3 +584,26 @@ def test_large_checkpoint_is_loaded_within_four_times_its_size(folder: Path) -> 
     save(path, example("".join(map(chr, range(0x4E00, 0x4E00 + 3000)))))
     assert loaded_within(4 * path.stat().st_size + (64 << 20), path) == "loaded"
     assert "more memory than there is" in loaded_within(path.stat().st_size // 2, path)
+
+
+def test_nesting_of_any_depth_is_refused_or_taken(
+    folder: Path, parts: tuple[dict[str, Any], Arrays]
+) -> None:
+    metadata, arrays = parts
+    text = as_text(metadata)
+    path = folder / "nested.npz"
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        for opening, closing in (("[", "]"), ('{"a":', "}")):
+            value = opening * depth + "0" + closing * depth
+            changed = text.replace('"steps":5', f'"steps":{value}')
+            path.write_bytes(archive(members(changed, arrays)))
+            with contextlib.suppress(CheckpointError):
+                load(path)
+
+
+def test_mutants_are_refused_or_come_back_as_they_were(tmp_path: Path, good: bytes) -> None:
+    (tmp_path / "original.npz").write_bytes(good)
+    outcome = run(tmp_path / "original.npz", seconds=2, seed=0, keep=tmp_path / "failures")
+    assert outcome.failures == []
+    assert outcome.loaded > 20
+    assert len(outcome.refused) > 15
