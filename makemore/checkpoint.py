@@ -21,7 +21,7 @@ import os
 import stat
 import struct
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from io import BufferedReader
 from math import prod
 from types import UnionType
@@ -36,7 +36,8 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, VocabularyError
 from makemore.files import replace_atomically
 from makemore.models import MODELS
-from makemore.models.base import ArraySpec, Floats, Model
+from makemore.models.base import ArraySpec, Model
+from makemore.training import Checkpoint, TrainingRecord
 
 FORMAT = 1
 MAX_METADATA = 1 << 20
@@ -47,49 +48,8 @@ MAX_BYTES = (1 << 32) - 2
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How a model was trained and what came of it. Losses are means in nats per symbol.
-
-    Attributes
-    ----------
-    method : str
-        "gradient" or "counts".
-    options : dict of str to JSON values
-        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
-    seed : int
-    seconds : float
-        Wall time of reading and training.
-    training_loss : float
-    held_out_loss : float or None
-        None where nothing was held out; infinite where the model excludes a held-out word.
-    minimum : float or None
-        The closed-form minimum of the training loss, where the model has one.
-    loss_history : array of shape (steps,), float64
-        The training objective before each step.
-    """
-
-    method: str
-    options: dict[str, Any]
-    seed: int
-    seconds: float
-    training_loss: float
-    held_out_loss: float | None
-    minimum: float | None
-    loss_history: Floats
-
-
 RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {"loss_history": (None,)}
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that ``save`` writes and ``load`` returns: enough on its own, without the corpus."""
-
-    model: Model
-    corpus: CorpusFacts
-    training: TrainingRecord
 
 
 def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:

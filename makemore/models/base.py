@@ -24,6 +24,7 @@ MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
 
 Floats = npt.NDArray[np.float64]
+Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 States = npt.NDArray[np.int32]
 
 
@@ -90,6 +91,14 @@ class Model(ABC):
         contexts = codes[:, None] // V ** np.arange(C - 1, -1, -1) % V
         successors = (codes[:, None] * V + np.arange(V)) % S
         return Automaton(self.log_probabilities(contexts), successors.astype(np.int32), start=0)
+
+    @abstractmethod
+    def bigram_table(self, values: str) -> Table:
+        """Return what a heatmap shows, (V, V): rows the first symbol, columns the second.
+
+        ``values`` is "probabilities", "counts" (of the training words) or "weights". Raises
+        ``PlottingError`` for what the model does not have.
+        """
 
     @abstractmethod
     def options(self) -> dict[str, Any]:

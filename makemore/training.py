@@ -1,0 +1,290 @@
+"""From a corpus to a trained model. It never prints.
+
+``train`` is the whole way; ``gradient_descent`` is the heart of it for the bigram. Its objective is
+the mean cross-entropy in nats per symbol plus ``l2 * mean(W**2)``. It is convex in W, and its
+curvature is known beforehand: along any direction the Hessian of row i is at most half the row's
+share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
+"Multinomial logistic regression algorithm"). A step of one over the largest curvature therefore
+never overshoots, whatever the corpus, and Nesterov's momentum makes such steps fast (Nesterov 1983;
+here in the form of Sutskever et al. 2013, section 2). A learning rate that the user names is taken
+as given, and the descent is then the plain one of the textbooks.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from makemore.data.bigrams import Counts, count_bigrams
+from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.errors import OptionError, TrainingError
+from makemore.models.base import Floats, Model
+from makemore.models.bigram import (
+    Bigram,
+    closed_form_minimum,
+    collapsed_loss,
+    collapsed_loss_and_gradient,
+    weights_from_counts,
+)
+
+METHODS = ("gradient", "counts")
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model was trained and what came of it. Losses are means in nats per symbol.
+
+    Attributes
+    ----------
+    method : str
+        "gradient" or "counts".
+    options : dict of str to JSON values
+        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
+    seed : int
+    seconds : float
+        Wall time of reading and training.
+    training_loss : float
+    held_out_loss : float or None
+        None where nothing was held out; infinite where the model excludes a held-out word.
+    minimum : float or None
+        The closed-form minimum of the training loss, where the model has one.
+    loss_history : array of shape (steps,), float64
+        The training objective before each step.
+    """
+
+    method: str
+    options: dict[str, Any]
+    seed: int
+    seconds: float
+    training_loss: float
+    held_out_loss: float | None
+    minimum: float | None
+    loss_history: Floats
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and its history: enough on its own, without the corpus."""
+
+    model: Model
+    corpus: CorpusFacts
+    training: TrainingRecord
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What decides the result of a training beside the corpus.
+
+    Attributes
+    ----------
+    model : str
+        A key of ``TRAINERS``.
+    method : str
+        For the bigram: "gradient" descends from random weights, "counts" takes the closed form.
+    steps : int
+        Of gradient descent.
+    learning_rate : float, optional
+        As in ``gradient_descent``.
+    l2 : float
+        The weight of mean(W**2) in the objective of gradient descent.
+    smoothing : float
+        What "counts" adds to every count.
+    holdout : float
+        The share of the distinct words to hold out, 0 <= holdout < 1.
+    min_count : int
+        Words that hold a character rarer than this are left out.
+    seed : int
+        Of the random weights that gradient descent starts from.
+
+    Raises
+    ------
+    OptionError
+        An option is out of its range.
+    """
+
+    model: str = "bigram"
+    method: str = "gradient"
+    steps: int = 500
+    learning_rate: float | None = None
+    l2: float = 0.0
+    smoothing: float = 1.0
+    holdout: float = 0.1
+    min_count: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.model in TRAINERS, "model", self.model, f"one of {', '.join(TRAINERS)}")
+        _check(self.method in METHODS, "method", self.method, f"one of {', '.join(METHODS)}")
+        _check(self.steps >= 1, "steps", self.steps, "1 or more")
+        rate = self.learning_rate
+        _check(rate is None or 0 < rate < math.inf, "learning-rate", rate, "above 0 and finite")
+        _check(0 <= self.l2 < math.inf, "l2", self.l2, "0 or more and finite")
+        _check(0 <= self.smoothing < math.inf, "smoothing", self.smoothing, "0 or more and finite")
+        _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
+        _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
+        _check(self.seed >= 0, "seed", self.seed, "0 or more")
+
+
+def _check(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise OptionError(f"--{name} is {value} and must be {expected}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the descent.
+
+    Attributes
+    ----------
+    number : int
+        0 for the first.
+    objective : float
+        Of the weights before the step, in nats per symbol.
+    weights : array of shape (V, V)
+        After the step.
+    """
+
+    number: int
+    objective: float
+    weights: Floats
+
+
+OnStep = Callable[[Step], bool | None]
+"""Called after each step; training ends early, with what is learnt, when it returns True."""
+
+
+def train(
+    corpus: Corpus,
+    options: TrainingOptions | None = None,
+    *,
+    jobs: int | None = None,
+    on_read: Progress | None = None,
+    on_step: OnStep | None = None,
+) -> Checkpoint:
+    """Return a model trained on the corpus, with its history.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    options : TrainingOptions
+    jobs : int, optional
+        Processes that count; all processors without it. The result is the same for any number.
+    on_read : callable, optional
+        Called with the bytes read so far and, where it is known, how many there are in all.
+    on_step : callable, optional
+        Called after each step of gradient descent.
+
+    Raises
+    ------
+    CorpusError
+        The corpus cannot be read, or holds no word to train on.
+    TrainingError
+        The descent diverged.
+    """
+    options = options or TrainingOptions()
+    return TRAINERS[options.model](corpus, options, jobs, on_read, on_step)
+
+
+def _train_bigram(
+    corpus: Corpus,
+    options: TrainingOptions,
+    jobs: int | None,
+    on_read: Progress | None,
+    on_step: OnStep | None,
+) -> Checkpoint:
+    started = time.perf_counter()
+    counts = count_bigrams(corpus, options.holdout, options.min_count, jobs, on_read)
+    N = counts.training
+    if options.method == "counts":
+        W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
+    else:
+        W, history = _descend(N, options, on_step)
+    record = TrainingRecord(
+        method=options.method,
+        options=asdict(options),
+        seed=options.seed,
+        seconds=time.perf_counter() - started,
+        training_loss=collapsed_loss(W, N),
+        held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
+        minimum=closed_form_minimum(N),
+        loss_history=history,
+    )
+    return Checkpoint(Bigram(counts.vocabulary, W, N), counts.facts, record)
+
+
+def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tuple[Floats, Floats]:
+    """Return the weights after the descent, (V, V), and the objective before each step."""
+    W = initial_weights(len(N), options.seed)
+    history = []
+    for step in gradient_descent(
+        N, W, steps=options.steps, learning_rate=options.learning_rate, l2=options.l2
+    ):
+        W = step.weights
+        history.append(step.objective)
+        if on_step and on_step(step):
+            break
+    return W, np.array(history)
+
+
+TRAINERS: dict[str, Callable[..., Checkpoint]] = {Bigram.name: _train_bigram}
+"""What trains each model. A new model adds one entry here beside the one in ``MODELS``."""
+
+
+def initial_weights(V: int, seed: int) -> Floats:
+    """Return weights drawn uniformly from [-1, 1), shape (V, V), the same on every machine."""
+    raw = np.random.PCG64(seed).random_raw(V * V)
+    weights: Floats = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
+    return weights.reshape(V, V)
+
+
+def safe_learning_rate(N: Counts, l2: float = 0.0) -> float:
+    """Return one over the largest curvature of the objective on counts N, (V, V)."""
+    curvature = 0.5 * N.sum(axis=1).max() / N.sum() + 2.0 * l2 / N.size
+    return float(1.0 / curvature)
+
+
+def gradient_descent(
+    N: Counts,
+    weights: Floats,
+    *,
+    steps: int,
+    learning_rate: float | None = None,
+    l2: float = 0.0,
+) -> Iterator[Step]:
+    """Yield ``steps`` steps of descent from ``weights`` on counts N, both of shape (V, V).
+
+    With a learning rate, plain gradient descent: ``W -= learning_rate * d_W``. Without one, the
+    step is ``safe_learning_rate`` and Nesterov's momentum is added.
+
+    Raises
+    ------
+    TrainingError
+        The objective or a weight stopped being a finite number; names the step.
+    """
+    counts = N.astype(np.float64)
+    rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
+    W = weights.copy()
+    velocity = np.zeros_like(W)
+    for number in range(steps):
+        objective, d_W = _objective_and_gradient(W, counts, l2)
+        momentum = number / (number + 3) if learning_rate is None else 0.0
+        velocity = momentum * velocity - rate * d_W
+        W = W + momentum * velocity - rate * d_W if momentum else W + velocity
+        if not (np.isfinite(objective) and np.isfinite(W).all()):
+            raise TrainingError(
+                f"the loss diverged at step {number} with learning rate {rate:g}: the weights are"
+                " no longer finite numbers; train with a smaller --learning-rate or without one"
+            )
+        yield Step(number, objective, W)
+
+
+def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller reports what is not finite
+        loss, d_W = collapsed_loss_and_gradient(W, N)
+        if l2:
+            loss += l2 * float(np.mean(W * W))
+            d_W += 2.0 * l2 / W.size * W
+    return loss, d_W
