@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, words_of
+from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress
 from makemore.data.holdout import hash_lines, is_held_out
+from makemore.data.text import words_of
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError
 
