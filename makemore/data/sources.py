@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from makemore.errors import CorpusError, shown
 
@@ -177,7 +177,7 @@ class ByteStream:
             import zlib
 
             self._failures += (zlib.error,)
-            return gzip.GzipFile(fileobj=whole)
+            return cast(IO[bytes], gzip.GzipFile(fileobj=whole))
         if head.startswith(b"BZh"):
             import bz2
 
