@@ -31,7 +31,7 @@ n-grams, one for each symbol of the corpus, and all other counts are sums of the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -39,11 +39,11 @@ import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
 from makemore.errors import CheckpointError, SamplingError, TrainingError
-from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Floats, Model
+from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Floats, Model, States
 
 MIN_ORDER, MAX_ORDER = 2, 10
 MAX_SMOOTHING = 1e9
-MAX_NGRAMS = 1 << 32  # of one order, so that a key fits into 63 bits for every vocabulary
+MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
 
@@ -126,7 +126,8 @@ class NgramCounter:
                 f" order for this alphabet is {highest}"
             )
         self._V, self._order = V, order
-        self._unsorted: list[Integers] = []
+        # one buffer for all blocks: touching fresh memory takes longer than sorting it
+        self._unsorted = np.empty(_BUFFER, np.int64)
         self._waiting = 0
         self._runs: list[tuple[Integers, Integers]] = []
 
@@ -134,12 +135,9 @@ class NgramCounter:
         """Count the words in ``ids``: one row with a boundary before, between and after them."""
         C = self._order - 1
         for start in range(0, len(ids) - 1, _BLOCK):
-            first = max(0, start - C + 1)
+            first = max(0, start - C + 1)  # the context of the first target
             codes = ngram_codes(ids[first : start + _BLOCK + 1], self._V, self._order)
-            self._unsorted.append(codes[start - first :])
-            self._waiting += len(self._unsorted[-1])
-            if self._waiting >= _BUFFER:
-                self._sort()
+            self._wait(codes[start - first :])
 
     def counts(self) -> NgramCounts:
         """Return the counts of all that was added."""
@@ -149,13 +147,19 @@ class NgramCounter:
         codes, counts = self._runs[0]
         return NgramCounts(self._V, self._order, codes, counts)
 
+    def _wait(self, codes: Integers) -> None:
+        if self._waiting + len(codes) > len(self._unsorted):
+            self._sort()
+        self._unsorted[self._waiting : self._waiting + len(codes)] = codes
+        self._waiting += len(codes)
+
     def _sort(self) -> None:
-        codes = np.concatenate(self._unsorted or [np.zeros(0, np.int64)])
-        self._unsorted.clear()
-        self._waiting = 0
+        codes = self._unsorted[: self._waiting]
         codes.sort()
-        self._runs.append(_add_up(codes, np.ones(len(codes), np.int64)))
-        # Each merge at least doubles a run, so no n-gram is merged more than log2(runs) times.
+        starts = np.flatnonzero(_is_first(codes))
+        self._runs.append((codes[starts], np.diff(starts, append=len(codes))))
+        self._waiting = 0
+        # each merge makes a run half as long again or more: no n-gram is in more than a few
         while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
             self._merge()
 
@@ -258,16 +262,12 @@ def _levels(ngrams: NgramCounts) -> list[tuple[Integers, Integers]]:
 
 
 def _sort_and_add_up(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    order = np.argsort(codes, kind="stable")
-    return _add_up(codes[order], counts[order])
-
-
-def _add_up(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    """Return the distinct ones of ascending codes, and the sums of their counts."""
+    """Return the distinct codes, ascending, and the sums of their counts."""
+    order = np.argsort(codes, kind="stable")  # fast on the few ascending runs that codes are
+    codes = codes[order]
     starts = np.flatnonzero(_is_first(codes))
-    if not len(starts):
-        return codes, counts
-    return codes[starts], np.add.reduceat(counts, starts)
+    sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
+    return codes[starts], sums
 
 
 def _is_first(values: Integers) -> Flags:
@@ -282,32 +282,30 @@ class _Links:
 
     Attributes
     ----------
-    states : array of shape (A,)
-        The state of each n-gram's context.
-    suffixes : array of shape (A,)
+    suffixes : array of shape (A,), int32
         The n-gram that each is without its first symbol; -1 for 1-grams.
-    next_states : array of shape (A,)
+    next_states : array of shape (A,), int32
         The state after each n-gram: its own, or that of its longest suffix that is a state.
-    suffix_states : array of shape (S,)
+    suffix_states : array of shape (S,), int32
         The state of each context without its first symbol; the root's is the root.
 
     Raises
     ------
     CheckpointError
-        The tree lacks the suffix of one of its n-grams, or is none.
+        The n-grams do not make a tree, or one stands there without its suffix.
     """
 
     def __init__(self, tree: NgramTree) -> None:
         V, levels = tree.V, tree.levels()
-        self.states, symbols = np.divmod(tree.keys, V)
-        is_state = symbols != BOUNDARY
+        is_state = tree.keys % V != BOUNDARY
         is_state[levels[0]], is_state[levels[-1]] = True, False
-        self.next_states = np.cumsum(is_state)
-        _check_states(self.states, is_state, levels)
-        self.suffixes = np.full(len(tree.keys), -1)
-        self.suffix_states = np.full(1 + int(is_state.sum()), ROOT)
+        _check_states(tree, is_state)
+        self.suffixes = np.full(len(tree.keys), -1, np.int32)
+        self.next_states = np.cumsum(is_state, dtype=np.int32)
+        self.suffix_states = np.full(1 + int(is_state.sum()), ROOT, np.int32)
         for lower, level in pairwise(levels):
-            keys = self.suffix_states[self.states[level]] * V + symbols[level]
+            states, symbols = np.divmod(tree.keys[level], V)
+            keys = self.suffix_states[states].astype(np.int64) * V + symbols
             suffixes = lower.start + np.searchsorted(tree.keys[lower], keys)
             if not np.array_equal(tree.keys[np.minimum(suffixes, lower.stop - 1)], keys):
                 raise CheckpointError("an n-gram stands in the tree without its suffix")
@@ -317,35 +315,49 @@ class _Links:
             self.next_states[level] = np.where(is_state[level], own, after_suffix)
 
 
-def _check_states(states: Integers, is_state: Flags, levels: list[slice]) -> None:
-    """Raise ``CheckpointError`` unless the n-grams of each level continue all states before it."""
+def _check_states(tree: NgramTree, is_state: Flags) -> None:
+    """Raise ``CheckpointError`` unless each level continues the states of the level before it."""
     first, last = ROOT, ROOT
-    for level in levels:
-        expected = np.arange(first, last + 1)
-        if not np.array_equal(states[level][_is_first(states[level])], expected):
-            raise CheckpointError("the n-grams of one level do not continue those of the one below")
+    for level in tree.levels():
+        states = tree.keys[level] // tree.V
+        if not np.array_equal(states[_is_first(states)], np.arange(first, last + 1)):
+            raise CheckpointError("the n-grams of one length do not continue the shorter ones")
         first, last = last + 1, last + int(is_state[level].sum())
 
 
+@dataclass(frozen=True)
+class Level:
+    """The n-grams of one length, K of them, and what is known to estimate from.
+
+    Attributes
+    ----------
+    V : int
+    counts : array of shape (K,), int64
+        How often each occurs.
+    extensions : array of shape (K,), int64
+        After how many different symbols it occurs; 0 for n-grams of full order and for those that
+        begin a word.
+    contexts : array of shape (K,), int64
+        The number of each one's context, ascending from 0 without a gap.
+    """
+
+    V: int
+    counts: Integers
+    extensions: Integers
+    contexts: Integers
+
+
 Estimate = tuple[Floats, Floats]
-"""The n-grams' own share of P, (A,), and the states' share for the next lower order, (S,)."""
+"""Each n-gram's own share of P, shape (K,), and each context's backoff."""
 
 
-def kneser_ney(tree: NgramTree, links: _Links, smoothing: float) -> Estimate:
+def kneser_ney(level: Level, smoothing: float) -> Estimate:
     """Estimate by interpolated modified Kneser-Ney; ``smoothing`` has no meaning here."""
-    extensions = np.bincount(links.suffixes[tree.sizes[0] :], minlength=len(tree.keys))
-    counts = np.where(extensions > 0, extensions, tree.counts)
-    discounts = np.concatenate(
-        [
-            np.array([0.0, *kneser_ney_discounts(counts[level])])[np.minimum(counts[level], 3)]
-            for level in tree.levels()
-        ]
-    )
-    totals = np.bincount(links.states, counts)
-    return (
-        (counts - discounts) / totals[links.states],
-        np.bincount(links.states, discounts) / totals,
-    )
+    counts = np.where(level.extensions > 0, level.extensions, level.counts)
+    discounts = np.array([0.0, *kneser_ney_discounts(counts)])[np.minimum(counts, 3)]
+    totals = np.bincount(level.contexts, counts)
+    backoffs = np.bincount(level.contexts, discounts) / totals
+    return (counts - discounts) / totals[level.contexts], backoffs
 
 
 def kneser_ney_discounts(counts: Integers) -> tuple[float, float, float]:
@@ -353,39 +365,45 @@ def kneser_ney_discounts(counts: Integers) -> tuple[float, float, float]:
 
     With n_k n-grams counted k times and Y = n1 / (n1 + 2 n2): Dk = k - (k + 1) Y n_(k+1) / n_k
     (Chen and Goodman 1999, equation 26). All three are ``FALLBACK_DISCOUNTS`` where n1, n2 or n3 is
-    zero, or one of them comes out zero or less and would leave nothing for symbols not seen.
+    zero, or where one of them comes out zero or less: symbols not seen must keep a share.
+
+    >>> kneser_ney_discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4, 9]))  # Y = 4 / 8
+    (0.5, 1.25, 1.0)
+    >>> kneser_ney_discounts(np.array([7, 7]))
+    (0.5, 1.0, 1.5)
     """
     n1, n2, n3, n4 = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].tolist()
-    if not n1 * n2 * n3:
+    if 0 in (n1, n2, n3):
         return FALLBACK_DISCOUNTS
     Y = n1 / (n1 + 2 * n2)
     discounts = (1 - 2 * Y * n2 / n1, 2 - 3 * Y * n3 / n2, 3 - 4 * Y * n4 / n3)
     return discounts if min(discounts) > 0 else FALLBACK_DISCOUNTS
 
 
-def witten_bell(tree: NgramTree, links: _Links, smoothing: float) -> Estimate:
+def witten_bell(level: Level, smoothing: float) -> Estimate:
     """Estimate by interpolated Witten-Bell; ``smoothing`` has no meaning here.
 
-    The share of the next lower order is T / (c(h.) + T), with T the number of different symbols
-    that followed h (Chen and Goodman 1999, section 2.5).
+    The backoff is T / (c(h.) + T), with T the number of different symbols that followed h (Chen and
+    Goodman 1999, section 2).
     """
-    kinds = np.bincount(links.states)
-    totals = np.bincount(links.states, tree.counts) + kinds
-    return tree.counts / totals[links.states], kinds / totals
+    kinds = np.bincount(level.contexts)
+    totals = np.bincount(level.contexts, level.counts) + kinds
+    return level.counts / totals[level.contexts], kinds / totals
 
 
-def additive(tree: NgramTree, links: _Links, smoothing: float) -> Estimate:
+def additive(level: Level, smoothing: float) -> Estimate:
     """Estimate (c(hw) + smoothing) / (c(h.) + smoothing V), and 1 / V after a context not seen.
 
-    Only the longest contexts have a say: all others give their whole share to the lower order.
+    Only contexts of full length have a say, a word's start included: shorter ones leave all to the
+    lower order, which ends at 1 / V.
     """
-    is_suffix = np.bincount(links.suffix_states, minlength=len(links.suffix_states)) > 0
-    totals = np.bincount(links.states, tree.counts) + smoothing * tree.V
-    own_share = np.where(is_suffix[links.states], 0.0, tree.counts / totals[links.states])
-    return own_share, np.where(is_suffix, 1.0, smoothing * tree.V / totals)
+    is_full = np.bincount(level.contexts, level.extensions) == 0
+    totals = np.bincount(level.contexts, level.counts) + smoothing * level.V
+    own_shares = np.where(is_full[level.contexts], level.counts / totals[level.contexts], 0.0)
+    return own_shares, np.where(is_full, smoothing * level.V / totals, 1.0)
 
 
-SMOOTHING_METHODS: dict[str, Callable[[NgramTree, _Links, float], Estimate]] = {
+SMOOTHING_METHODS: dict[str, Callable[[Level, float], Estimate]] = {
     "kneser-ney": kneser_ney,
     "witten-bell": witten_bell,
     "additive": additive,
@@ -420,17 +438,28 @@ class Ngram(Model):
         self.smoothing_method = smoothing_method
         self.smoothing = smoothing
         links = _Links(tree)
-        own_shares, self._backoffs = SMOOTHING_METHODS[smoothing_method](tree, links, smoothing)
-        # The last is that of an n-gram that no level holds, so index -1 is where every search ends.
-        self._probabilities = np.append(own_shares, 1.0 / len(vocabulary))
-        self._next_states = np.append(links.next_states, ROOT)
+        # index -1 is for the n-gram that no level holds: probability 1 / V, and then the root
+        self._probabilities = np.full(len(tree.keys) + 1, 1.0 / len(vocabulary))
+        self._next_states = np.append(links.next_states, np.int32(ROOT))
         self._suffix_states = links.suffix_states
-        for level in tree.levels():
-            lower = self._probabilities[links.suffixes[level]]
-            self._probabilities[level] += self._backoffs[links.states[level]] * lower
-        is_suffix = np.zeros(len(tree.keys) + 1, np.bool_)
-        is_suffix[links.suffixes] = True
-        self._is_whole = ~is_suffix[:-1]
+        self._backoffs = np.empty(len(self._suffix_states))
+        self._is_whole = np.empty(len(tree.keys), np.bool_)
+        for level, longer in zip_longest(tree.levels(), tree.levels()[1:], fillvalue=slice(0, 0)):
+            self._estimate(level, links.suffixes[level], links.suffixes[longer])
+
+    def _estimate(self, level: slice, suffixes: States, longer_suffixes: States) -> None:
+        """Fill in the probabilities and the backoffs of a level from those of the lower level."""
+        keys, counts, rows = self.tree.keys[level], self.tree.counts[level], self.tree.states(level)
+        extensions = np.bincount(longer_suffixes - level.start, minlength=len(keys))
+        contexts = keys // self.tree.V - rows.start
+        estimate = SMOOTHING_METHODS[self.smoothing_method]
+        own_shares, backoffs = estimate(
+            Level(self.tree.V, counts, extensions, contexts), self.smoothing
+        )
+        lower = self._probabilities[suffixes]
+        self._probabilities[:-1][level] = own_shares + backoffs[contexts] * lower
+        self._backoffs[rows] = backoffs
+        self._is_whole[level] = extensions == 0
 
     def log_probabilities(self, contexts: Ids) -> Floats:
         """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
@@ -467,7 +496,7 @@ class Ngram(Model):
         found, weights = np.full(len(states), -1), np.ones(len(states))
         searching = np.arange(len(states))
         while len(searching):
-            keys = states * self.tree.V + symbols
+            keys = states.astype(np.int64) * self.tree.V + symbols
             at = np.minimum(np.searchsorted(self.tree.keys, keys), len(self.tree.keys) - 1)
             is_here = self.tree.keys[at] == keys
             found[searching[is_here]] = at[is_here]
@@ -557,11 +586,12 @@ class Ngram(Model):
         if (
             not isinstance(sizes, list)
             or len(sizes) != order
-            or not all(type(size) is int and 0 <= size <= MAX_NGRAMS for size in sizes)
+            or not all(type(size) is int and size >= 0 for size in sizes)
+            or not 0 < sum(sizes) <= MAX_NGRAMS
         ):
             raise CheckpointError(
-                f"the numbers of n-grams should be {order} integers from 0 to {MAX_NGRAMS:,},"
-                " one per order"
+                f"the numbers of n-grams are damaged: expected {order} integers, one per order, of"
+                f" zero or more and at most {MAX_NGRAMS:,} together"
             )
         A = (sum(sizes),)
         return {"keys": ArraySpec("<i8", A), "counts": ArraySpec("<i8", A)}
