@@ -168,6 +168,8 @@ class Sampler:
         )
         self._write = text_writer(model.vocabulary)
         self._model = ConditionedModel(P, automaton, model.vocabulary, constraints or Constraints())
+        self._V = len(model.vocabulary)
+        self._successors = self._model.successors.ravel()
         self._tables: dict[int | None, DrawTable] = {}
 
     def groups(self, seed: int) -> Iterator[Words]:
@@ -194,12 +196,13 @@ class Sampler:
         for t in range(len(prefix), MAX_LENGTH + 1):
             symbols = self._draw(t, states, random)
             columns.append((alive, symbols))
-            going = np.flatnonzero(symbols)
-            lengths[alive[symbols == BOUNDARY]] = t + 1
-            alive, symbols = alive[going], symbols[going]
-            if not len(alive):
+            is_over = symbols == BOUNDARY
+            lengths[alive[is_over]] = t + 1
+            going = np.flatnonzero(~is_over)
+            if not len(going):
                 return _in_a_row(columns, lengths)
-            states = self._model.successors[states[going], symbols].astype(np.intp)
+            alive, symbols = alive[going], symbols[going]
+            states = self._successors.take(states[going] * self._V + symbols).astype(np.intp)
         raise SamplingError(
             f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends"
             " a word; limit the length by --max-length"
@@ -222,7 +225,7 @@ def _in_a_row(columns: list[tuple[Indices, Indices]], lengths: Ids) -> Words:
     """Return the words one after another, from the t-th symbols of those that had one."""
     ends = np.cumsum(lengths) - 1
     starts = ends - lengths + 1
-    row = np.empty(int(ends[-1]) + 1, np.int64)
+    row = np.empty(int(ends[-1]) + 1, np.int16)  # a small row stays in the processor's cache
     for t, (alive, symbols) in enumerate(columns):
         row[starts[alive] + t] = symbols
     return row, ends
