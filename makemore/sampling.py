@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 import numpy as np
 import numpy.typing as npt
 
-from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices
+from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices, WishedAutomaton
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats, Model
@@ -167,9 +167,11 @@ class Sampler:
             automaton.log_probabilities, temperature=temperature, top_k=top_k, top_p=top_p
         )
         self._write = text_writer(model.vocabulary)
-        self._model = ConditionedModel(P, automaton, model.vocabulary, constraints or Constraints())
-        self._V = len(model.vocabulary)
-        self._successors = self._model.successors.ravel()
+        self._automaton = WishedAutomaton(
+            P, automaton, model.vocabulary, constraints or Constraints()
+        )
+        self._model = ConditionedModel(self._automaton)
+        self._successors = self._automaton.successors.ravel()
         self._tables: dict[int | None, DrawTable] = {}
 
     def groups(self, seed: int) -> Iterator[Words]:
@@ -188,9 +190,10 @@ class Sampler:
             yield self._write(symbols[: ends[-1] + 1])
 
     def _draw_group(self, random: np.random.PCG64) -> Words:
-        prefix = self._model.prefix
+        prefix = self._automaton.prefix
+        V = self._automaton.P.shape[1]
         alive = np.arange(GROUP)
-        states = np.full(GROUP, self._model.start)
+        states = np.full(GROUP, self._automaton.start)
         lengths = np.empty(GROUP, np.int64)
         columns = [(alive, np.full(GROUP, symbol)) for symbol in prefix]
         for t in range(len(prefix), MAX_LENGTH + 1):
@@ -202,7 +205,7 @@ class Sampler:
             if not len(going):
                 return _in_a_row(columns, lengths)
             alive, symbols = alive[going], symbols[going]
-            states = self._successors.take(states[going] * self._V + symbols).astype(np.intp)
+            states = self._successors.take(states[going] * V + symbols).astype(np.intp)
         raise SamplingError(
             f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends"
             " a word; limit the length by --max-length"
@@ -211,12 +214,12 @@ class Sampler:
     def _draw(self, t: int, states: Indices, random: np.random.PCG64) -> Indices:
         draws = random.random_raw(len(states)) >> np.uint64(64 - _BITS)
         is_settled = self._model.is_settled(t)
-        if not is_settled and self._model.P.size > _CACHED_CELLS:
+        if not is_settled and self._automaton.P.size > _CACHED_CELLS:
             rows, states = np.unique(states, return_inverse=True)
             return DrawTable(self._model.next_probabilities(t, rows)).draw(states, draws)
         key = None if is_settled else t
         if key not in self._tables:
-            everywhere = np.arange(len(self._model.P))
+            everywhere = np.arange(len(self._automaton.P))
             self._tables[key] = DrawTable(self._model.next_probabilities(t, everywhere))
         return self._tables[key].draw(states, draws)
 
