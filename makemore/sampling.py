@@ -30,7 +30,8 @@ _BITS = 53
 _GUIDE_CELLS = 1 << 15
 _CACHED_CELLS = 1 << 16
 Draws = npt.NDArray[np.uint64]
-Words = tuple[Ids, Ids]
+Symbols = npt.NDArray[np.int16]
+Words = tuple[Symbols, Ids]
 """The symbols of many words in one row, end marks included, and the places of the end marks."""
 
 
@@ -234,7 +235,7 @@ def _in_a_row(columns: list[tuple[Indices, Indices]], lengths: Ids) -> Words:
     return row, ends
 
 
-def text_writer(vocabulary: Vocabulary) -> Callable[[Ids], str]:
+def text_writer(vocabulary: Vocabulary) -> Callable[[Symbols], str]:
     """Return a function that writes symbols as text, a line feed for each boundary."""
     code_points = np.array([ord("\n"), *map(ord, vocabulary.characters)], "<u4")
     if vocabulary.characters.isascii():
