@@ -264,7 +264,7 @@ def _load_matplotlib() -> None:
 
 @contextmanager
 def _settings(settings: Any) -> Iterator[None]:
-    """Set matplotlib to its defaults and a dict of ``settings``, and put everything back afterwards."""
+    """Set matplotlib to its defaults and the dict ``settings``, and put all back afterwards."""
     import matplotlib
 
     with matplotlib.rc_context():
