@@ -58,11 +58,17 @@ MAX_CURVE_POINTS = 2_000
 
 FRAMES_PER_SECOND = 10
 LAST_FRAME_SECONDS = 3
-WINDOW_DPI = 55  # a picture of fifteen inches fits on a screen
+MAX_FILM_COLUMNS = 28
 MAX_FILM_WORDS = 7
 
+SCREEN_DPI = 55
+"""Dots per inch of a heatmap in a window, where fifteen inches should fit."""
+SHARPNESS = 2
+"""How many times more dots per inch a file has than a window."""
 POINTS = 72
 """Points per inch: sizes of type are in points, sizes of figures in inches."""
+EMS_PER_COLUMN = 0.7
+"""How many times the size of type print takes for one column of a terminal; seldom more."""
 
 
 # --- What the numbers are ------------------------------------------------------------------------
@@ -346,8 +352,7 @@ def _drawn_by(font_path: str, characters: set[str]) -> set[str]:
 
 def _type_size(text: str, width: float, most: float) -> float:
     """Return the size of type at which ``text`` fits into ``width`` points, at most ``most``."""
-    # 0.65 em a column is a little more than an average letter takes.
-    return min(most, width / (0.65 * max(1, *map(_columns, text.split("\n")))))
+    return min(most, width / (EMS_PER_COLUMN * max(1, *map(_columns, text.split("\n")))))
 
 
 def _colour_map(theme: _Theme) -> "LinearSegmentedColormap":
@@ -428,7 +433,7 @@ class _HeatmapLayout:
         self.staggered = self.cell < 8
         rows = 2 if self.staggered else 1
         self.label_size = min(14.0, 0.85 * self.cell * rows)
-        self.label_room = 0.65 * self.label_size * max(widest, 1.6)
+        self.label_room = EMS_PER_COLUMN * self.label_size * max(widest, 1.6)
         room = self.label_room * rows / POINTS
         self.left = self.top_labels = 0.75 + room
         self.width = self.left + self.side + 1.3
@@ -438,16 +443,11 @@ class _HeatmapLayout:
         """Return an empty figure, the axes of its cells and the axes of its colour scale."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(self.width, self.height), dpi=110)
+        figure = Figure(figsize=(self.width, self.height), dpi=SCREEN_DPI)
         axes = figure.add_axes(self._box(self.left, 0.6, self.side, self.side))
         length = min(self.side, 6.0)
-        return (
-            figure,
-            axes,
-            figure.add_axes(
-                self._box(self.left + self.side + 0.3, 0.6 + self.side - length, 0.22, length)
-            ),
-        )
+        x, y = self.left + self.side + 0.3, 0.6 + self.side - length
+        return figure, axes, figure.add_axes(self._box(x, y, 0.22, length))
 
     def _box(self, x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
         return x / self.width, y / self.height, w / self.width, h / self.height
@@ -470,8 +470,9 @@ class _HeatmapLayout:
         figure.text(x, y, caption, size=size, va="top", color=theme.muted)
 
 
-def _is_long(label: str) -> bool:
-    return _columns(label) > 3
+def _turn_long_labels(axes: "Axes") -> None:
+    for label in axes.get_xticklabels(which="both"):
+        label.set_rotation(90 if _columns(label.get_text()) > 3 else 0)
 
 
 def _draw_cells(axes: "Axes", table: Floats, values: str, theme: _Theme) -> "AxesImage":
@@ -502,8 +503,7 @@ def _draw_symbol_axes(
     axes.tick_params(
         which="minor", length=pad + layout.label_room, width=0.3, labelsize=size, pad=1
     )
-    for label in axes.get_xticklabels(which="both"):
-        label.set_rotation(90 if _is_long(label.get_text()) else 0)
+    _turn_long_labels(axes)
     axes.spines[:].set_visible(False)
     if layout.cell > 8:
         lines = np.arange(0.5, len(labels) - 1)
@@ -590,7 +590,7 @@ def draw_loss(
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=150, layout=layout)
+        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=75, layout=layout)
         panels = figure.subplots(1 + with_distance, 1, sharex=True, squeeze=False)[:, 0]
         figure.suptitle(title.translate(unnamed), size=_type_size(title, 8 * POINTS, 14))
         _draw_losses(panels[0], steps, losses, minimum, theme)
@@ -772,9 +772,8 @@ def _legend(low: float, high: float, values: str, colour: bool) -> str:
         low + (high - low) * ((level - 0.5) / steps) ** (1 / quantity.gamma)
         for level in range(1, steps + 1)
     ]
-    parts = [
-        f"{shade} from {quantity.text(edge)}" for shade, edge in zip(SHADES[1:], edges, strict=True)
-    ]
+    texts = [f"{edge:.2g}" if abs(edge) < 1 else quantity.text(edge) for edge in edges]
+    parts = [f"{shade} from {text}" for shade, text in zip(SHADES[1:], texts, strict=True)]
     return f"{quantity.label}: " + ", ".join(parts)
 
 
@@ -888,10 +887,12 @@ class _FilmTable:
         V = len(labels)
         self._image = _draw_cells(axes, np.full((V, V), highest), "probabilities", theme)
         cell = 0.81 * figure.get_figheight() * POINTS / V
-        size = min(9.0, 0.85 * cell)
-        axes.set_xticks(range(V), labels, size=size, rotation=90 if size < 5 else 0)
+        longest = max(labels, key=_columns)
+        size = _type_size(longest, 32, min(9.0, 0.85 * cell))
+        axes.set_xticks(range(V), labels, size=size)
         axes.set_yticks(range(V), labels, size=size)
         axes.xaxis.tick_top()
+        _turn_long_labels(axes)
         axes.tick_params(length=0, pad=3)
         axes.spines[:].set_visible(False)
         lines = (
@@ -945,8 +946,15 @@ class _FilmWords:
     def show(self, frames: Sequence[Frame]) -> None:
         """Show as many samples as there is room for, one a line."""
         words = [_printable(word).translate(dict(self._unnamed)) for word in frames[-1].samples]
-        lines = [textwrap.shorten(word, 40, placeholder="…") for word in words[:MAX_FILM_WORDS]]
-        self._text.set_text("\n".join(lines))
+        self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
+
+
+def _shortened(word: str) -> str:
+    """Return as much of ``word`` as fits beside the table."""
+    start = word[:MAX_FILM_COLUMNS]
+    while _columns(start) > MAX_FILM_COLUMNS:
+        start = start[:-1]
+    return word if start == word else start + "…"
 
 
 def _gif(pictures: Iterable[Pixels]) -> bytes:
@@ -1047,7 +1055,8 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
     data = io.BytesIO()
     # The salt makes the ids in an SVG the same each time.
     with _settings({"svg.hashsalt": "makemore"}):
-        figure.savefig(data, format=ending[1:], metadata=_UNDATED[ending])
+        dpi = SHARPNESS * figure.dpi
+        figure.savefig(data, format=ending[1:], dpi=dpi, metadata=_UNDATED[ending])
     _write(path, data.getvalue())
 
 
@@ -1078,7 +1087,7 @@ def show(figure: "Figure") -> None:
     try:
         from matplotlib import pyplot
 
-        window = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=WINDOW_DPI)
+        window = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=figure.dpi)
     except (ImportError, RuntimeError) as error:
         raise PlottingError(f"no window can be opened: {error}; {_INSTEAD}") from error
     if window.canvas.required_interactive_framework is None:
@@ -1088,10 +1097,8 @@ def show(figure: "Figure") -> None:
             f" such as Tk or Qt; {_INSTEAD}"
         )
     # The window was opened for an empty figure; it takes over the one to show.
-    canvas = window.canvas
-    figure.set_dpi(WINDOW_DPI)
-    figure.set_canvas(canvas)
-    canvas.figure = figure
+    figure.set_canvas(window.canvas)
+    window.canvas.figure = figure
     pyplot.show()
 
 
