@@ -21,7 +21,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -119,13 +119,16 @@ QUANTITIES: Mapping[str, Quantity] = {
 """The values that a heatmap can show, by their name on the command line."""
 
 
-def _prepared(table: Table, values: str) -> Floats:
-    """Return ``table`` as floats; a weight whose probability is zero in float64 becomes -inf."""
-    prepared = np.asarray(table, np.float64)
+def _part(table: Table, ids: Ids, values: str) -> Floats:
+    """Return the rows and columns of ``ids`` as floats, (V, V) -> (len(ids), len(ids)).
+
+    A weight whose probability is zero in float64 becomes -inf.
+    """
+    part = np.asarray(table[np.ix_(ids, ids)], np.float64)
     if values == "weights":
-        possible = np.exp(prepared - prepared.max(axis=1, keepdims=True)) > 0
-        prepared = np.where(possible, prepared, -np.inf)
-    return prepared
+        largest = table[ids].max(axis=1, keepdims=True)
+        part = np.where(np.exp(part - largest) > 0, part, -np.inf)
+    return part
 
 
 def _limits(table: Floats, values: str) -> tuple[float, float]:
@@ -401,7 +404,7 @@ def draw_heatmap(
         Light on dark, for dark pages.
     """
     selection = _select(len(symbols), frequencies, MAX_SHOWN)
-    shown = _prepared(table, values)[np.ix_(selection.ids, selection.ids)]
+    shown = _part(table, selection.ids, values)
     labels = [symbol_label(symbols[i]) for i in selection.ids]
     heading = _heading(title, selection.note)
     theme = _theme(dark)
@@ -702,25 +705,20 @@ def heatmap_text(
     """
     margin = max(_columns(symbol_label(symbol)) for symbol in symbols) + 1
     selection = _select(len(symbols), frequencies, max(1, (width - margin) // 2))
-    shown = _prepared(table, values)[np.ix_(selection.ids, selection.ids)]
+    shown = _part(table, selection.ids, values)
     labels = [_terminal_label(symbols[i]) for i in selection.ids]
     margin = max(map(_columns, labels)) + 1
     low, high = _limits(shown, values)
     intensities = ((np.maximum(shown, low) - low) / (high - low)) ** QUANTITIES[values].gamma
     paint = _coloured_row if colour else _shaded_row
-    notes = [_legend(low, high, values, colour), "rows: first character, columns: second"]
-    notes[1:] = textwrap.wrap("; ".join(filter(None, (notes[1], selection.note))), max(width, 20))
-    return "\n".join(
-        [
-            *_column_heads(labels, margin),
-            *(
-                _padded(label, margin) + paint(intensities[i], label, labels)
-                for i, label in enumerate(labels)
-            ),
-            "",
-            *notes,
-        ]
-    )
+    rows = [
+        _padded(first, margin) + paint(row, first, labels)
+        for first, row in zip(labels, intensities, strict=True)
+    ]
+    reading = "; ".join(filter(None, ("rows: first character, columns: second", selection.note)))
+    legend = _coloured_legend if colour else _shaded_legend
+    notes = [*legend(low, high, values, width), *_wrapped(reading, width)]
+    return "\n".join([*_column_heads(labels, margin), *rows, "", *notes])
 
 
 def _terminal_label(symbol: str) -> str:
@@ -761,20 +759,25 @@ def _coloured_row(intensities: Floats, first: str, labels: Sequence[str]) -> str
     return "".join(cells) + "\x1b[0m"
 
 
-def _legend(low: float, high: float, values: str, colour: bool) -> str:
-    """Return what the shades mean, on one line."""
-    quantity = QUANTITIES[values]
-    if colour:
-        swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
-        return f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"
-    steps = len(SHADES) - 1
-    edges = [
-        low + (high - low) * ((level - 0.5) / steps) ** (1 / quantity.gamma)
-        for level in range(1, steps + 1)
-    ]
-    texts = [f"{edge:.2g}" if abs(edge) < 1 else quantity.text(edge) for edge in edges]
+def _shaded_legend(low: float, high: float, values: str, width: int) -> list[str]:
+    """Return what the shades mean: the number from which each one is used."""
+    quantity, steps = QUANTITIES[values], len(SHADES) - 1
+    halfway = (np.arange(1, steps + 1) - 0.5) / steps
+    edges = low + (high - low) * halfway ** (1 / quantity.gamma)
+    texts = [f"{edge:.2g}" if abs(edge) < 1 else quantity.text(float(edge)) for edge in edges]
     parts = [f"{shade} from {text}" for shade, text in zip(SHADES[1:], texts, strict=True)]
-    return f"{quantity.label}: " + ", ".join(parts)
+    return _wrapped(f"{quantity.label}: " + ", ".join(parts), width)
+
+
+def _coloured_legend(low: float, high: float, values: str, width: int) -> list[str]:
+    """Return what the colours mean: the scale between its ends, which is one line of any width."""
+    quantity = QUANTITIES[values]
+    swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
+    return [f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, 20))
 
 
 # --- In motion -----------------------------------------------------------------------------------
@@ -826,10 +829,10 @@ def animate_learning(
     """
     ending = animation_ending(path)
     selection = _select(len(symbols), frequencies, MAX_ANIMATED)
-    square = np.ix_(selection.ids, selection.ids)
     # Only what is shown is kept of each frame.
     shown = [
-        Frame(f.step, np.asarray(f.probabilities)[square], f.loss, list(f.samples)) for f in frames
+        replace(frame, probabilities=_part(frame.probabilities, selection.ids, "probabilities"))
+        for frame in frames
     ]
     if not shown:
         raise PlottingError("there is nothing to animate: the training has no step")
