@@ -20,8 +20,8 @@ from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, S
 from makemore.data.text import LineDecoder, text_change, words_of
 from makemore.errors import CorpusError, shown
 
-BLOCK = 1 << 20
-"""Bytes read at a time: small enough for the processor's cache, large enough for NumPy."""
+BLOCK = 1 << 18
+"""Bytes read at a time: what is made of a block stays in the processor's cache."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
