@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
-from makemore.data.text import LineDecoder, text_change, words_of
+from makemore.data.text import LineDecoder, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
 
 BLOCK = 1 << 18
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
+
+_HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
@@ -179,6 +181,7 @@ class Reading:
         self._block_size = block_size
         self._progress = progress
         self._with_digest = digest
+        self._is_utf8 = codecs.lookup(corpus.encoding).name == "utf-8"
         self._total = corpus.size() if progress else None
         self._bytes_before = 0
         self._digests: list[bytes] = []
@@ -199,6 +202,8 @@ class Reading:
         decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
+            if source.begins_text and self._is_utf8:
+                refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
                     digest.update(data)

@@ -139,6 +139,7 @@ class ByteStream:
     def __init__(self, source: Source) -> None:
         self._name = source.name
         self._delivered = 0
+        self._ahead = b""
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
         try:
             self._file = source.open()
@@ -154,12 +155,19 @@ class ByteStream:
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end."""
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
-            data = self._stream.read(size)
+            data += self._stream.read(size - len(data))
         except self._failures as error:
             raise self._unreadable(error) from None
         self._delivered += len(data)
         return data
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end, and leave them to be read."""
+        self._ahead = self.read(size)
+        self._delivered -= len(self._ahead)
+        return self._ahead
 
     def position(self) -> int:
         """Return how far the source has been read, in its own bytes where it can tell."""

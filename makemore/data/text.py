@@ -45,8 +45,6 @@ class LineDecoder:
 
         Raises ``CorpusError`` naming line and byte where ``data`` is not in the encoding.
         """
-        if self._at_start and self._bytes == 0 and self._encoding == "utf-8":
-            refuse_other_encodings(data, self._name)
         self._bytes += len(data)
         text = self._text(data, final=False)
         end = text.rfind("\n") + 1
@@ -109,18 +107,22 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:
-    """Raise ``CorpusError`` where text said to be UTF-8 begins like UTF-16 or UTF-32."""
+    """Raise ``CorpusError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
+
+    Without a byte order mark UTF-16 shows by its NUL bytes: the line ends of every script, and all
+    of Latin text, have them at every second place and there alone.
+    """
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    enough = max(8, len(head) // 32)
     found = ""
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         found = "utf-32"
     elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         found = "utf-16"
-    else:
-        even, odd = head[:1024:2], head[1:1024:2]
-        if odd.count(0) * 2 > len(odd) and not even.count(0):
-            found = "utf-16-le"
-        elif even.count(0) * 2 > len(even) and not odd.count(0):
-            found = "utf-16-be"
+    elif odd >= enough and not even:
+        found = "utf-16-le"
+    elif even >= enough and not odd:
+        found = "utf-16-be"
     if found:
         raise CorpusError(
             f"{shown(name)} looks like {found.upper()} text, expected UTF-8: try --encoding {found}"
