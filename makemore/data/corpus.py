@@ -9,6 +9,7 @@ is in the blocks is the work of ``bigrams.py``.
 
 import codecs
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -106,7 +107,7 @@ class Corpus:
                 f"unknown normal form '{shown(self.normalize)}': expected nfc or nfkc"
             )
         try:
-            b"".decode(self.encoding)
+            io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # refuses what gives no text
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise CorpusError(
@@ -126,11 +127,12 @@ class Corpus:
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
-        """Return the corpus of these words, which may hold no line end."""
-        try:
-            return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
-        except UnicodeEncodeError as error:
-            raise CorpusError(f"a word holds a surrogate, which is no character: {error}") from None
+        """Return the corpus of these words, which may hold no line end and no surrogate."""
+        words = list(words)
+        for word in words:
+            if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
+                raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
+        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
 
     @property
     def name(self) -> str:
@@ -225,6 +227,10 @@ def combined_digest(digests: list[bytes]) -> str:
     if len(digests) == 1:
         return digests[0].hex()
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _has_surrogate(word: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _spooled(source: Source, path: str) -> Source:

@@ -64,7 +64,9 @@ class FileSource:
     def open(self) -> IO[bytes]:
         """Return the stream, still compressed. Raises ``OSError``."""
         if self.path == STDIN:
-            return open(sys.stdin.fileno(), "rb", closefd=False)
+            if sys.stdin is None:
+                raise OSError("it is closed")
+            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _PIPE_READ)
         return open(self.path, "rb")
 
 

@@ -63,16 +63,20 @@ class LineDecoder:
 
     def _line_ends(self, data: bytes, text: str) -> int:
         """Return how many lines end in ``data``, which was decoded to ``text``."""
-        if self._encoding == "utf-8" and b"\r" not in data:  # NumPy counts short lines faster
-            return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
-        return text.count("\n")
+        if self._encoding != "utf-8" or b"\r" in data:
+            return text.count("\n")
+        held_back = text.startswith("\n") and not data.startswith(b"\n")  # a CR ended the last data
+        # several times faster than str.count on short lines
+        return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n"))) + held_back
 
     def _text(self, data: bytes, final: bool) -> str:
+        state = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final)
             if self._encoding != "utf-8":
                 text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeDecodeError as error:
+            self._decoder.setstate(state)
             raise self._error(error, data) from None
         except UnicodeError as error:
             raise CorpusError(
