@@ -135,7 +135,9 @@ def id_blocks(
             continue
         data = np.frombuffer(text.encode(), np.uint8)
         held_out, _ = held_out_lines(data, holdout)
-        yield encoder.row(_text(data[~held_out])), encoder.row(_text(data[held_out]))
+        training = np.ones(len(data), np.bool_)
+        training[held_out] = False
+        yield encoder.row(_text(data[training])), encoder.row(_text(data[held_out]))
 
 
 def _text(data: Bytes) -> str:

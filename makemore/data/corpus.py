@@ -9,6 +9,7 @@ is in the blocks is the work of ``bigrams.py``.
 
 import codecs
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,11 +18,13 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
-from makemore.data.text import LineDecoder, text_change, words_of
+from makemore.data.text import LineDecoder, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
 
-BLOCK = 1 << 20
-"""Bytes read at a time: small enough for the processor's cache, large enough for NumPy."""
+BLOCK = 1 << 18
+"""Bytes read at a time: what is made of a block stays in the processor's cache."""
+
+_HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
@@ -104,7 +107,7 @@ class Corpus:
                 f"unknown normal form '{shown(self.normalize)}': expected nfc or nfkc"
             )
         try:
-            b"".decode(self.encoding)
+            io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # refuses what gives no text
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise CorpusError(
@@ -124,11 +127,12 @@ class Corpus:
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
-        """Return the corpus of these words, which may hold no line end."""
-        try:
-            return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
-        except UnicodeEncodeError as error:
-            raise CorpusError(f"a word holds a surrogate, which is no character: {error}") from None
+        """Return the corpus of these words, which may hold no line end and no surrogate."""
+        words = list(words)
+        for word in words:
+            if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
+                raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
+        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
 
     @property
     def name(self) -> str:
@@ -179,6 +183,7 @@ class Reading:
         self._block_size = block_size
         self._progress = progress
         self._with_digest = digest
+        self._is_utf8 = codecs.lookup(corpus.encoding).name == "utf-8"
         self._total = corpus.size() if progress else None
         self._bytes_before = 0
         self._digests: list[bytes] = []
@@ -199,6 +204,8 @@ class Reading:
         decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
+            if source.begins_text and self._is_utf8:
+                refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
                     digest.update(data)
@@ -220,6 +227,10 @@ def combined_digest(digests: list[bytes]) -> str:
     if len(digests) == 1:
         return digests[0].hex()
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _has_surrogate(word: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _spooled(source: Source, path: str) -> Source:
