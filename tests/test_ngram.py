@@ -231,6 +231,23 @@ def test_the_automaton_walks_through_words_as_the_contexts_say(
             context = [*context[1:], symbol]
 
 
+@given(words_of_abc, orders, methods, st.lists(st.text("abcd", max_size=8), min_size=1))
+def test_large_batches_are_answered_like_small_ones(
+    words: list[str], order: int, method: str, others: list[str]
+) -> None:
+    model, ngrams = train(words, order, method), count(others, order)
+    contexts, targets = ngrams.contexts(), ngrams.targets()
+    small = model.target_log_probabilities(contexts[:1], targets[:1])
+    many = 1 + len(model.automaton().successors)
+    large = model.target_log_probabilities(
+        np.tile(contexts, (many, 1)), np.tile(targets, many)
+    ).reshape(many, -1)
+    np.testing.assert_allclose(small, large[0, :1], rtol=1e-12)
+    rows = model.log_probabilities(contexts)
+    expected = rows[np.arange(len(targets)), targets]
+    np.testing.assert_allclose(large, np.tile(expected, (many, 1)), rtol=1e-12)
+
+
 def test_an_automaton_of_too_many_states_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ngram, "MAX_CELLS", 20)
     with pytest.raises(SamplingError, match=r"contexts of 5 symbols .* limit is 20"):

@@ -51,6 +51,7 @@ from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Floats, Model,
 
 MAX_SMOOTHING = 1e9
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
+WORTH_CELLS = 16  # an automaton of so many cells takes less time than searching for one symbol
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
 
@@ -298,6 +299,7 @@ class Ngram(Model):
         self._suffix_states = links.suffix_states
         self._backoffs = np.empty(len(self._suffix_states))
         self._is_whole = np.empty(len(tree.keys), np.bool_)
+        self._automaton: Automaton | None = None
         for level, longer in zip_longest(tree.levels(), tree.levels()[1:], fillvalue=slice(0, 0)):
             self._estimate(level, links.suffixes[level], links.suffixes[longer])
 
@@ -323,8 +325,20 @@ class Ngram(Model):
         return self._log_probabilities(np.repeat(states, V), symbols).reshape(-1, V)[rows]
 
     def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
-        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,)."""
-        return self._log_probabilities(self._states_after(contexts), targets)
+        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
+
+        A batch large enough to be worth it builds the automaton and keeps it: a step there is ten
+        times as fast as a search, and memory stays in proportion to the batch.
+        """
+        cells = len(self._backoffs) * len(self.vocabulary)
+        if self._automaton is None and cells <= min(MAX_CELLS, WORTH_CELLS * len(targets)):
+            self._automaton = self.automaton()
+        if self._automaton is None:
+            return self._log_probabilities(self._states_after(contexts), targets)
+        states = np.full(len(targets), ROOT, np.int32)
+        for symbols in contexts.T:
+            states = self._automaton.successors[states, symbols]
+        return self._automaton.log_probabilities[states, targets]
 
     def _log_probabilities(self, states: Integers, symbols: Ids) -> Floats:
         found, weights = self._find(states, symbols)
