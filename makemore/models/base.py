@@ -23,6 +23,9 @@ from makemore.errors import SamplingError
 MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
 
+CHUNK_CELLS = 1 << 20
+"""How many log-probabilities are made at once where only some are wanted: 8 MiB."""
+
 Floats = npt.NDArray[np.float64]
 Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 States = npt.NDArray[np.int32]
@@ -74,6 +77,22 @@ class Model(ABC):
     @abstractmethod
     def log_probabilities(self, contexts: Ids) -> Floats:
         """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
+
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
+
+        This looks them up among those of all symbols, a part at a time so that memory is bounded; a
+        model that need not know the others overrides it.
+        """
+        step = max(1, CHUNK_CELLS // len(self.vocabulary))
+        chunks = [slice(start, start + step) for start in range(0, len(targets), step)]
+        parts = [
+            np.take_along_axis(
+                self.log_probabilities(contexts[chunk]), targets[chunk, None], axis=1
+            ).ravel()
+            for chunk in chunks
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def automaton(self) -> Automaton:
         """Return the model as an automaton whose states are all V**context_length contexts.

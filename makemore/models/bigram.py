@@ -160,6 +160,10 @@ class Bigram(Model):
         """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
         return self._table[contexts[:, 0]]
 
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, 1) and (B,) ids -> (B,)."""
+        return self._table[contexts[:, 0], targets]
+
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""
         V = len(self.vocabulary)
