@@ -348,12 +348,12 @@ def _corpus(paths: tuple[str, ...]) -> "Corpus":
 
     with _progress("downloading") as report:
         found = find_names(NAMES, progress=lambda done: report(done, None))
-    if found.origin == "bundled":
+    if found.source == "bundled":
         _say(
             f"using the names of 2017 inside the package ({found.reason});"
             " 'makemore download' fetches names.txt"
         )
-    elif found.origin == "downloaded":
+    elif found.source == "downloaded":
         _say(f"downloaded {found.path}")
     return Corpus.from_paths(found.path)
 

@@ -71,14 +71,14 @@ class Constraints:
             )
 
     def describe(self) -> str:
-        """Return the wishes in words, for messages."""
+        """Return the wishes in words, for messages; nothing where there is none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
         wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
         if self.min_length > 1:
             wishes.append(f"min-length {self.min_length}")
         if self.max_length is not None:
             wishes.append(f"max-length {self.max_length}")
-        return ", ".join(wishes) or "any word"
+        return ", ".join(wishes)
 
 
 @dataclass(frozen=True)
@@ -173,11 +173,22 @@ class ConditionedModel:
         if limits.max_length is not None:
             steps = max(0, limits.max_length + 1 - shortest)
             ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), steps, may_end=True)
-        elif self._has_pattern:
+        elif self._has_pattern or not self._always_ends():
             ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), MAX_LENGTH, may_end=True)
         else:  # every word ends some day and then fulfils all: b is one
             ending = [_Layer(np.ones(len(self.P)), 0.0)]
         return ending, self._go_back(ending[-1], shortest - len(self.prefix), may_end=False)
+
+    def _always_ends(self) -> bool:
+        """Return whether an end can be reached from every state; then it is, sooner or later."""
+        can_end = self.P[:, BOUNDARY] > 0
+        before = -1
+        while before < can_end.sum() < len(can_end):
+            before = int(can_end.sum())
+            stuck = np.flatnonzero(~can_end)
+            onward = (self.P[stuck, 1:] > 0) & can_end[self.successors[stuck, 1:]]
+            can_end[stuck] = onward.any(axis=1)
+        return bool(can_end.all())
 
     def _layer(self, t: int) -> _Layer:
         """Return b_t, for t from the length of the prefix on."""
@@ -216,9 +227,14 @@ class ConditionedModel:
         )
 
     def _impossible(self) -> SamplingError:
+        wish = self.constraints.describe()
+        if not wish:
+            return SamplingError(
+                "the model goes on for ever and ends no word: raise --temperature, --top-k or"
+                " --top-p, or train on other words"
+            )
         return SamplingError(
-            f"the model can write no word with {self.constraints.describe()}: relax the wish, or"
-            " train on words that are like it"
+            f"the model can write no word with {wish}: relax the wish, or train on words like it"
         )
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.corpus import words_of
+from makemore.data.text import words_of
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Ids
 from makemore.errors import VocabularyError
 from makemore.models.base import Floats, Model

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.bigrams import Counts
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import SamplingError
 
@@ -93,6 +94,21 @@ class Model(ABC):
             for chunk in chunks
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def bigram_table(self) -> Floats:
+        """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
+
+        A model that sees more than one symbol is asked as at a word's start: before this symbol
+        there are boundaries. A model that can tell better overrides it.
+        """
+        V = len(self.vocabulary)
+        contexts = np.zeros((V, self.context_length), np.int64)
+        contexts[:, -1] = np.arange(V)
+        return np.exp(self.log_probabilities(contexts))
+
+    def bigram_counts(self) -> Counts | None:
+        """Return N of the training words, shape (V, V), or None where the model keeps none."""
+        return None
 
     def automaton(self) -> Automaton:
         """Return the model as an automaton whose states are all V**context_length contexts.

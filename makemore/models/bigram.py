@@ -164,6 +164,10 @@ class Bigram(Model):
         """Return log P(target | context) in nats, (B, 1) and (B,) ids -> (B,)."""
         return self._table[contexts[:, 0], targets]
 
+    def bigram_counts(self) -> Counts:
+        """Return N of the training words, shape (V, V)."""
+        return self.counts
+
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""
         V = len(self.vocabulary)
