@@ -1,4 +1,4 @@
-"""From a score to a decision: how seldom is a held-out word of similar length so surprising?
+"""From a score to a decision: how seldom is a held-out word of similar length so surprising.
 
 The answer is the conformal p-value (Vovk, Gammerman, Shafer 2005, "Algorithmic learning in a random
 world"): with n held-out words of the same length, of which r have a mean surprise as large as the
@@ -29,6 +29,9 @@ from makemore.models.base import Floats, Model
 ENOUGH = 100
 """So many held-out words of one length need no others beside them."""
 
+MAX_WORDS = 1 << 15
+"""The most held-out words that are kept: half a MiB in a checkpoint."""
+
 IMPOSSIBLE = 1000.0
 """Stands for an infinite mean surprise, to keep numbers finite: exp(-1000) is 0.0."""
 
@@ -36,10 +39,10 @@ IMPOSSIBLE = 1000.0
 def calibrate(model: Model, words: Sequence[str]) -> Floats:
     """Return what a ``Calibration`` is made of: the scores of distinct held-out words, (k, 2).
 
-    A row holds a word's symbols and its mean surprise; rows ascend. Words with a character that the
-    model does not know are left out.
+    A row holds a word's symbols and its mean surprise; rows ascend. The first ``MAX_WORDS`` words
+    are taken, without those that have a character the model does not know.
     """
-    scores = score_words(model, words)
+    scores = score_words(model, words[:MAX_WORDS])
     means = np.minimum(scores.mean, IMPOSSIBLE)
     sample = np.stack((scores.symbols.astype(np.float64), means), axis=1)[~np.isnan(means)]
     return sample[np.lexsort((sample[:, 1], sample[:, 0]))]

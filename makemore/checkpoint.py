@@ -48,7 +48,10 @@ MAX_BYTES = (1 << 32) - 2
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {"loss_history": (None,)}
+RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
+    "loss_history": (None,),
+    "calibration": (None, 2),
+}
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
 
 

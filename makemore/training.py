@@ -13,11 +13,12 @@ as given, and the descent is then the plain one of the textbooks.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from makemore.calibration import calibrate
 from makemore.data.bigrams import Counts, count_bigrams
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
 from makemore.errors import OptionError, TrainingError
@@ -53,6 +54,8 @@ class TrainingRecord:
         The closed-form minimum of the training loss, where the model has one.
     loss_history : array of shape (steps,), float64
         The training objective before each step.
+    calibration : array of shape (k, 2), float64
+        Scores of held-out words, as ``calibration.calibrate`` returns them.
     """
 
     method: str
@@ -63,6 +66,7 @@ class TrainingRecord:
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
+    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ def _train_bigram(
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
+    model = Bigram(counts.vocabulary, W, N)
     record = TrainingRecord(
         method=options.method,
         options=asdict(options),
@@ -211,8 +216,9 @@ def _train_bigram(
         held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
         minimum=closed_form_minimum(N),
         loss_history=history,
+        calibration=calibrate(model, counts.sample.words),
     )
-    return Checkpoint(Bigram(counts.vocabulary, W, N), counts.facts, record)
+    return Checkpoint(model, counts.facts, record)
 
 
 def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tuple[Floats, Floats]:
