@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from makemore.calibration import calibrate
 from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
 from makemore.errors import OptionError, TrainingError
@@ -70,6 +71,8 @@ class TrainingRecord:
         The closed-form minimum of the training loss, where the model has one.
     loss_history : array of shape (steps,), float64
         The training objective before each step.
+    calibration : array of shape (k, 2), float64
+        Scores of held-out words, as ``calibrate`` returns them.
     """
 
     method: str
@@ -80,6 +83,7 @@ class TrainingRecord:
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
+    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,7 @@ def train(
     with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
         counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
         outcome = TRAINERS[options.model](text, counts, options, on_step)
+    calibration = calibrate(outcome.model, counts.sample.words)
     record = TrainingRecord(
         method=options.method,
         options=options.applicable(),
@@ -239,6 +244,7 @@ def train(
         held_out_loss=outcome.held_out_loss,
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
+        calibration=calibration,
     )
     return Checkpoint(outcome.model, counts.facts, record)
 
