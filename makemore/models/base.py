@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.bigrams import Counts
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import SamplingError
 
@@ -47,11 +48,16 @@ class Automaton:
         The state after each symbol. Column 0, the boundary, leads nowhere: a word is over.
     start : int
         The state at the start of a word.
+    fallbacks : array of shape (S,), int32, optional
+        The state, lower in number, of the shorter context that each state may be told by: with
+        few exceptions its row is that one's times a constant, and the successors are the same. -1
+        where there is none. A hint by which an export stays small; the rows are whole without it.
     """
 
     log_probabilities: Floats
     successors: States
     start: int
+    fallbacks: States | None = None
 
 
 class Model(ABC):
@@ -90,6 +96,19 @@ class Model(ABC):
         contexts = codes[:, None] // V ** np.arange(C - 1, -1, -1) % V
         successors = (codes[:, None] * V + np.arange(V)) % S
         return Automaton(self.log_probabilities(contexts), successors.astype(np.int32), start=0)
+
+    def bigram_table(self) -> Floats:
+        """Return P(next symbol | this symbol), shape (V, V), for pictures.
+
+        Where the model sees more than one symbol, this one stands first in the word.
+        """
+        contexts = np.zeros((len(self.vocabulary), self.context_length), np.int64)
+        contexts[:, -1] = np.arange(len(self.vocabulary))
+        return np.exp(self.log_probabilities(contexts))
+
+    def bigram_counts(self) -> Counts | None:
+        """Return how often j followed i in training, shape (V, V); None where that is not kept."""
+        return None
 
     @abstractmethod
     def options(self) -> dict[str, Any]:

@@ -166,6 +166,10 @@ class Bigram(Model):
         successors = np.broadcast_to(np.arange(V, dtype=np.int32), (V, V))
         return Automaton(self._table, successors, start=0)
 
+    def bigram_counts(self) -> Counts:
+        """Return N of the training words, shape (V, V)."""
+        return self.counts
+
     def options(self) -> dict[str, Any]:
         """Return nothing: the vocabulary and the arrays are the whole model."""
         return {}
