@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected once in 1,100
 const MOST_WORDS = 1000;
 const MOST_SEED = 2 ** 32 - 1;
-const DEEP = 0.6; // the colour level from which the light text is the better legible one
+const DEEP = 0.55; // the colour level from which the light text is the better legible one
 const FOLLOWERS = 12; // in each row of the table that stands for the heatmap
 
 const byId = (id) => document.getElementById(id);
