@@ -1,3 +1,76 @@
-"""Learn which character follows which in a list of words, and write more words like them."""
+"""Learn which character follows which in a list of words, and write more words like them.
+
+The public names below are imported from their modules when they are first used, so that importing
+``makemore`` costs nothing.
+
+>>> import makemore
+>>> corpus = makemore.Corpus.from_words(["emma", "olivia", "ava", "isabella", "sophia"])
+>>> options = makemore.TrainingOptions(method="counts", smoothing=0, holdout=0)
+>>> checkpoint = makemore.train(corpus, options)
+>>> makemore.sample(checkpoint.model, 3, seed=1)
+['ophia', 'a', 'ophiabemmmavabema']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from makemore.checkpoint import load, save
+    from makemore.constraints import Constraints
+    from makemore.data.bigrams import bigram_pairs, count_pairs
+    from makemore.data.corpus import Corpus, CorpusFacts
+    from makemore.data.download import download_names
+    from makemore.data.vocabulary import Vocabulary
+    from makemore.errors import MakemoreError
+    from makemore.models.base import Model
+    from makemore.models.bigram import Bigram
+    from makemore.sampling import Sampler, sample
+    from makemore.training import Checkpoint, TrainingOptions, TrainingRecord, train
+
+_HOMES = {
+    "checkpoint": ("load", "save"),
+    "constraints": ("Constraints",),
+    "data.bigrams": ("bigram_pairs", "count_pairs"),
+    "data.corpus": ("Corpus", "CorpusFacts"),
+    "data.download": ("download_names",),
+    "data.vocabulary": ("Vocabulary",),
+    "errors": ("MakemoreError",),
+    "models.base": ("Model",),
+    "models.bigram": ("Bigram",),
+    "sampling": ("Sampler", "sample"),
+    "training": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bigram",
+    "Checkpoint",
+    "Constraints",
+    "Corpus",
+    "CorpusFacts",
+    "MakemoreError",
+    "Model",
+    "Sampler",
+    "TrainingOptions",
+    "TrainingRecord",
+    "Vocabulary",
+    "bigram_pairs",
+    "count_pairs",
+    "download_names",
+    "load",
+    "sample",
+    "save",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'makemore' has no attribute {name!r}")
+    return getattr(import_module(f"makemore.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import SamplingError, VocabularyError
+from makemore.errors import OptionError, SamplingError, VocabularyError
 from makemore.models.base import MAX_CELLS, Automaton, Floats
 
 MAX_LENGTH = 10_000
@@ -45,6 +45,13 @@ class Constraints:
         What the word begins with, ends with, and has somewhere. They may overlap.
     min_length, max_length : int
         In characters; no ``max_length`` means no limit.
+
+    Raises
+    ------
+    OptionError
+        A length is out of its range.
+    SamplingError
+        The lengths exclude each other.
     """
 
     prefix: str = ""
@@ -55,23 +62,23 @@ class Constraints:
 
     def __post_init__(self) -> None:
         if self.min_length < 1:
-            raise SamplingError(f"the minimum length is {self.min_length} and must be 1 or more")
+            raise OptionError(f"--min-length is {self.min_length} and must be 1 or more")
         if max(self.min_length, self.max_length or 1) > MAX_LENGTH:
-            raise SamplingError(f"lengths of words are limited to {MAX_LENGTH:,} characters")
+            raise OptionError(f"lengths of words are limited to {MAX_LENGTH:,} characters")
         if self.max_length is not None and self.max_length < self.min_length:
             raise SamplingError(
                 f"no word has at least {self.min_length} and at most {self.max_length} characters"
             )
 
     def describe(self) -> str:
-        """Return the wishes in words, for messages."""
+        """Return the wishes in words, for messages; nothing where there is none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
         wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
         if self.min_length > 1:
             wishes.append(f"min-length {self.min_length}")
         if self.max_length is not None:
             wishes.append(f"max-length {self.max_length}")
-        return ", ".join(wishes) or "any word"
+        return ", ".join(wishes)
 
 
 @dataclass(frozen=True)
@@ -166,11 +173,22 @@ class ConditionedModel:
         if limits.max_length is not None:
             steps = max(0, limits.max_length + 1 - shortest)
             ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), steps, may_end=True)
-        elif self._has_pattern:
+        elif self._has_pattern or not self._always_ends():
             ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), MAX_LENGTH, may_end=True)
         else:  # every word ends some day and then fulfils all: b is one
             ending = [_Layer(np.ones(len(self.P)), 0.0)]
         return ending, self._go_back(ending[-1], shortest - len(self.prefix), may_end=False)
+
+    def _always_ends(self) -> bool:
+        """Return whether an end can be reached from every state; then it is, sooner or later."""
+        can_end = self.P[:, BOUNDARY] > 0
+        before = -1
+        while before < can_end.sum() < len(can_end):
+            before = int(can_end.sum())
+            stuck = np.flatnonzero(~can_end)
+            onward = (self.P[stuck, 1:] > 0) & can_end[self.successors[stuck, 1:]]
+            can_end[stuck] = onward.any(axis=1)
+        return bool(can_end.all())
 
     def _layer(self, t: int) -> _Layer:
         """Return b_t, for t from the length of the prefix on."""
@@ -209,9 +227,14 @@ class ConditionedModel:
         )
 
     def _impossible(self) -> SamplingError:
+        wish = self.constraints.describe()
+        if not wish:
+            return SamplingError(
+                "the model goes on for ever and ends no word: raise --temperature, --top-k or"
+                " --top-p, or train on other words"
+            )
         return SamplingError(
-            f"the model can write no word with {self.constraints.describe()}: relax the wish, or"
-            " train on words that are like it"
+            f"the model can write no word with {wish}: relax the wish, or train on words like it"
         )
 
 

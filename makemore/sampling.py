@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import SamplingError
+from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import softmax
 
@@ -127,13 +127,11 @@ def next_distributions(
 
 def _check_shares(temperature: float, top_k: int | None, top_p: float) -> None:
     if not 0 <= temperature < np.inf:
-        raise SamplingError(
-            f"the temperature is {temperature} and must be zero or more, and finite"
-        )
+        raise OptionError(f"--temperature is {temperature} and must be 0 or more and finite")
     if top_k is not None and top_k < 1:
-        raise SamplingError(f"top-k is {top_k} and must be 1 or more")
+        raise OptionError(f"--top-k is {top_k} and must be 1 or more")
     if not 0 < top_p <= 1:
-        raise SamplingError(f"top-p is {top_p} and must be above 0 and at most 1")
+        raise OptionError(f"--top-p is {top_p} and must be above 0 and at most 1")
 
 
 class Sampler:
@@ -149,8 +147,10 @@ class Sampler:
 
     Raises
     ------
+    OptionError
+        An option is out of its range.
     SamplingError
-        An option is out of its range, or no word can fulfil the constraints.
+        No word can fulfil the constraints.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ import numpy as np
 
 from makemore.data.bigrams import Counts, count_bigrams
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
-from makemore.errors import TrainingError
+from makemore.errors import OptionError, TrainingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import (
     Bigram,
@@ -101,7 +101,7 @@ class TrainingOptions:
 
     Raises
     ------
-    TrainingError
+    OptionError
         An option is out of its range.
     """
 
@@ -130,7 +130,7 @@ class TrainingOptions:
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise TrainingError(f"--{name} is {value} and must be {expected}")
+        raise OptionError(f"--{name} is {value} and must be {expected}")
 
 
 @dataclass(frozen=True)

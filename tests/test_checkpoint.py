@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore.checkpoint import Checkpoint, TrainingRecord, load, save
+from makemore.checkpoint import load, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.models.bigram import Bigram
+from makemore.training import Checkpoint, TrainingRecord
 
 
 def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoint:

@@ -1,0 +1,119 @@
+"""What the commands say, as text and as JSON values. Writes nothing itself.
+
+Numbers are said in one way: losses in nats per symbol and bits with four decimals, perplexity with
+three, counts with thousands separated.
+"""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from makemore.errors import shown
+from makemore.evaluation import bits_per_symbol, perplexity
+from makemore.training import Checkpoint
+
+
+def describe_training(checkpoint: Checkpoint) -> str:
+    """Return what was read, what was trained, and how good it is."""
+    corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
+    characters = len(model.vocabulary) - 1
+    lines = [
+        f"corpus    {shown(corpus.name)}: {corpus.lines:,} words, {corpus.symbols:,} symbols,"
+        f" {characters:,} characters",
+    ]
+    if corpus.dropped_lines:
+        lines.append(
+            f"left out  {corpus.dropped_lines:,} words with a character that occurs less than"
+            f" {corpus.min_count:,} times"
+        )
+    if corpus.held_out_lines:
+        share = training.options["holdout"]
+        lines.append(
+            f"held out  {corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols"
+            f" ({share:.4g} of the distinct words)"
+        )
+    lines += [f"model     {_describe_model(checkpoint)}", "", *_loss_table(checkpoint)]
+    return "\n".join(lines)
+
+
+def _describe_model(checkpoint: Checkpoint) -> str:
+    model, training = checkpoint.model, checkpoint.training
+    how = f"{training.method}, seed {training.seed}"
+    if len(training.loss_history):
+        how = f"{training.method} in {len(training.loss_history):,} steps, seed {training.seed}"
+    return f"{model.name}, {model.parameter_count:,} parameters, by {how}"
+
+
+def _loss_table(checkpoint: Checkpoint) -> list[str]:
+    training = checkpoint.training
+    rows = [("training", training.training_loss)]
+    if training.minimum is not None:
+        rows.append(("  minimum", training.minimum))
+    if training.held_out_loss is not None:
+        rows.append(("held out", training.held_out_loss))
+    return [
+        f"{'':10}{'nats per symbol':>16}{'bits':>10}{'perplexity':>13}",
+        *(f"{name:10}{_loss_columns(loss)}" for name, loss in rows),
+    ]
+
+
+def _loss_columns(loss: float) -> str:
+    return f"{loss:16.4f}{bits_per_symbol(loss):10.4f}{perplexity(loss):13.3f}"
+
+
+def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what ``makemore info --json`` prints; a loss that is infinite is null."""
+    model, training = checkpoint.model, checkpoint.training
+    losses = {
+        "training": training.training_loss,
+        "minimum": training.minimum,
+        "held_out": training.held_out_loss,
+    }
+    return {
+        "model": model.name,
+        "parameters": model.parameter_count,
+        "context_length": model.context_length,
+        "characters": model.vocabulary.characters,
+        "corpus": asdict(checkpoint.corpus),
+        "method": training.method,
+        "options": training.options,
+        "seconds": round(training.seconds, 3),
+        "steps": len(training.loss_history),
+        "nats_per_symbol": {
+            name: loss if loss is not None and math.isfinite(loss) else None
+            for name, loss in losses.items()
+        },
+    }
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> str:
+    """Return what ``makemore info`` prints."""
+    corpus, training = checkpoint.corpus, checkpoint.training
+    return "\n".join(
+        [
+            describe_training(checkpoint),
+            "",
+            f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
+            f"sha256    {corpus.sha256} (corpus)",
+            f"options   {_options(training.options)}",
+            f"trained   in {training.seconds:.2f} s",
+        ]
+    )
+
+
+def picture_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above a picture: the corpus, the model and its loss."""
+    loss = checkpoint.training.training_loss
+    return (
+        f"{checkpoint.corpus.name}: {checkpoint.model.name},"
+        f" training loss {loss:.4f} nats per symbol"
+    )
+
+
+def _alphabet(characters: str, most: int = 60) -> str:
+    text = " ".join(map(shown, characters[:most]))
+    return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
+
+
+def _options(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
