@@ -43,13 +43,11 @@ FORMAT = 1
 MAX_METADATA = 1 << 20
 """The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
 MAX_BYTES = (1 << 32) - 2
-"""The largest file: zip counts in 32 bits, and its extension to 64 is not used."""
-
-Arrays = Mapping[str, npt.NDArray[Any]]
-
-
+"""The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""
 RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {"loss_history": (None,)}
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
@@ -70,8 +68,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
             file.write(_directory(members))
     except OSError as error:
         raise CheckpointError(
-            f"{_shown(path)} could not be saved: {error.strerror or error}: choose another place"
-            " or mend that"
+            f"{_shown(path)} could not be saved: {error.strerror}: mend that, or save elsewhere"
         ) from error
 
 
@@ -90,7 +87,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         ) from error
     except OSError as error:
         raise CheckpointError(f"{_shown(path)} cannot be read: {error.strerror}") from error
-    except (MemoryError, RecursionError) as error:
+    except (MemoryError, RecursionError) as error:  # data too large, or nested too deeply
         raise CheckpointError(f"{_shown(path)} takes more memory than there is") from error
     except CheckpointError as error:
         raise CheckpointError(f"{_shown(path)} is not usable: {error}") from error
@@ -103,10 +100,12 @@ def _members(checkpoint: Checkpoint) -> list["_Member"]:
     """Return what ``save`` writes, in order, having seen that ``load`` would take it."""
     arrays = _arrays(checkpoint)
     text = _metadata_text(checkpoint, arrays)
-    _checkpoint(_parse(text), arrays)
+    metadata = _parse(text)
+    _specs(metadata)
+    _checkpoint(metadata, arrays)
     strings = {"metadata": np.array(text), "metadata_sha256": np.array(_sha256(text.encode()))}
     members = [_Member.of(name, array) for name, array in (strings | arrays).items()]
-    size = sum(member.size for member in members) + len(_directory(members))
+    size = sum(member.size for member in members)
     if size > MAX_BYTES:
         _refuse(f"it would take {size:,} bytes and the limit is {MAX_BYTES:,}")
     return members
@@ -142,7 +141,7 @@ def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
     try:
         return _dump(metadata)
     except ValueError as error:
-        raise CheckpointError("a number of the training record is not finite") from error
+        raise CheckpointError("a number of the metadata is not finite") from error
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -213,10 +212,7 @@ def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tupl
 
 
 def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
-    """Return the checkpoint of these parts, whose digests are known to be right."""
-    for name, spec in _specs(metadata).items():
-        if (arrays[name].dtype.str, arrays[name].shape) != (spec.dtype, spec.shape):
-            _refuse(f"the array {name} is {arrays[name].dtype} of shape {arrays[name].shape}")
+    """Return the checkpoint of these parts; the arrays are known to be of ``_specs``."""
     for name in RECORD_ARRAYS:
         if not np.isfinite(arrays[name]).all():
             _refuse(f"the array {name} has numbers that are not finite")

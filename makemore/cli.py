@@ -295,15 +295,15 @@ def info(checkpoint: Path, as_json: bool) -> None:
 def plot_heatmap(checkpoint: Path, output: Path, values: str, dark: bool) -> None:
     """Draw the table of all pairs: which character follows which."""
     from makemore.plotting import draw_heatmap, picture_ending, save_figure
-    from makemore.reporting import picture_title
+    from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
 
     picture_ending(output)
     loaded = _load(checkpoint)
     figure = draw_heatmap(
-        loaded.model.bigram_table(values),
+        heatmap_values(loaded.model, values),
         loaded.model.vocabulary.itos,
         values=values,
-        frequencies=loaded.model.bigram_table("counts").sum(axis=1),
+        frequencies=symbol_frequencies(loaded.model),
         title=picture_title(loaded),
         dark=dark,
     )

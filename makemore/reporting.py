@@ -5,12 +5,17 @@ three, counts with thousands separated.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from makemore.errors import shown
+from makemore.data.bigrams import Counts
+from makemore.errors import PlottingError, shown
 from makemore.evaluation import bits_per_symbol, perplexity
+from makemore.models.base import Floats, Model
 from makemore.training import Checkpoint
+
+Table = Floats | Counts
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -108,6 +113,25 @@ def picture_title(checkpoint: Checkpoint) -> str:
         f"{checkpoint.corpus.name}: {checkpoint.model.name},"
         f" training loss {loss:.4f} nats per symbol"
     )
+
+
+def heatmap_values(model: Model, values: str) -> Table:
+    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
+    tables: dict[str, Callable[[], Table | None]] = {
+        "probabilities": model.bigram_table,
+        "counts": model.bigram_counts,
+        "weights": model.bigram_weights,
+    }
+    table = tables[values]()
+    if table is None:
+        raise PlottingError(f"a {model.name} model has no {values}: show its probabilities")
+    return table
+
+
+def symbol_frequencies(model: Model) -> Counts | None:
+    """Return how often each symbol stands first in a pair, (V,), where the model knows."""
+    N = model.bigram_counts()
+    return None if N is None else N.sum(axis=1)
 
 
 def _alphabet(characters: str, most: int = 60) -> str:

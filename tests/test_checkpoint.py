@@ -171,6 +171,12 @@ def with_field(name: str, value: Any) -> Change:
     )
 
 
+def without_weights(checkpoint: Checkpoint) -> Checkpoint:
+    counts = checkpoint.model.arrays()["counts"]
+    checkpoint.model.arrays = lambda: {"counts": counts}  # type: ignore[method-assign]
+    return checkpoint
+
+
 REFUSED: dict[str, tuple[Change, str]] = {
     "weights NaN": (with_array("weights", np.full((4, 4), np.nan)), "weights"),
     "weights infinite": (with_array("weights", np.full((4, 4), -np.inf)), "weights"),
@@ -184,6 +190,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "held-out loss NaN": (with_field("held_out_loss", math.nan), "finite"),
     "option infinite": (with_field("options", {"learning_rate": math.inf}), "finite"),
     "seed negative": (with_field("seed", -1), "seed"),
+    "weights missing": (without_weights, "arrays"),
     "metadata giant": (with_field("method", "x" * (1 << 20)), "characters"),
 }
 
@@ -197,6 +204,15 @@ def test_what_would_not_load_is_not_saved(case: str, path: Path) -> None:
         save(path, change(example()))
     assert "\n" not in str(raised.value)
     assert path.read_bytes() == before
+
+
+def test_checkpoint_larger_than_a_zip_can_be_is_not_saved(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makemore.checkpoint.MAX_BYTES", 1000)
+    with pytest.raises(CheckpointError, match="bytes and the limit is 1,000"):
+        save(path, example())
+    assert not path.exists()
 
 
 def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

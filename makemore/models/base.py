@@ -28,7 +28,6 @@ CHUNK_CELLS = 1 << 20
 """How many log-probabilities are made at once where only some are wanted: 8 MiB."""
 
 Floats = npt.NDArray[np.float64]
-Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 States = npt.NDArray[np.int32]
 
 
@@ -116,6 +115,10 @@ class Model(ABC):
         """Return N of the training words, shape (V, V), or None where the model keeps none."""
         return None
 
+    def bigram_weights(self) -> Floats | None:
+        """Return the logits of the next symbol, shape (V, V), or None where there are none."""
+        return None
+
     def automaton(self) -> Automaton:
         """Return the model as an automaton whose states are all V**context_length contexts.
 
@@ -132,14 +135,6 @@ class Model(ABC):
         contexts = codes[:, None] // V ** np.arange(C - 1, -1, -1) % V
         successors = (codes[:, None] * V + np.arange(V)) % S
         return Automaton(self.log_probabilities(contexts), successors.astype(np.int32), start=0)
-
-    @abstractmethod
-    def bigram_table(self, values: str) -> Table:
-        """Return what a heatmap shows, (V, V): rows the first symbol, columns the second.
-
-        ``values`` is "probabilities", "counts" (of the training words) or "weights". Raises
-        ``PlottingError`` for what the model does not have.
-        """
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
