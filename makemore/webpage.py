@@ -24,6 +24,7 @@ import json
 import math
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -237,9 +238,8 @@ def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
 
 
 def _model_facts(model: Model) -> dict[str, str]:
-    options = ", ".join(f"{name} {value}" for name, value in model.options().items())
     return {
-        "kind": shown(f"{model.name}, {options}" if options else model.name),
+        "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
         "looks back": f"{model.context_length} symbol" + "s" * (model.context_length != 1),
         "alphabet": f"{len(model.vocabulary) - 1:,} characters",
         "parameters": f"{model.parameter_count:,}",
@@ -247,12 +247,6 @@ def _model_facts(model: Model) -> dict[str, str]:
 
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:
-    told_elsewhere = ("model", "method", "seed")
-    options = (
-        f"{name.replace('_', ' ')} {value}"
-        for name, value in training.options.items()
-        if value is not None and name not in told_elsewhere
-    )
     losses = {
         "training loss": training.training_loss,
         "held-out loss": training.held_out_loss,
@@ -260,12 +254,20 @@ def _training_facts(training: TrainingRecord) -> dict[str, str]:
     }
     return {
         "method": shown(training.method),
-        "options": shown(", ".join(options)),
-        "seed": str(training.seed),
+        "options": shown(_options_text(training.options)),
         "time": f"{training.seconds:.2f} s",
         **{name: _loss_text(loss) for name, loss in losses.items() if loss is not None},
         "made by": f"makemore {__version__}",
     }
+
+
+def _options_text(options: Mapping[str, Any]) -> str:
+    """Return the options that are single values, but those that the page tells elsewhere."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in options.items()
+        if isinstance(value, bool | int | float | str) and name not in ("model", "method")
+    )
 
 
 def _loss_text(loss: float) -> str:

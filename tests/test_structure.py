@@ -30,6 +30,7 @@ ORDER = [
     "constraints",
     "sampling",
     "plotting",
+    "webpage",
     "reporting",
     "cli",
     "__main__",
