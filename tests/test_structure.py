@@ -34,6 +34,7 @@ ORDER = [
     "scoring",
     "comparison",
     "plotting",
+    "webpage",
     "reporting",
     "cli",
     "__main__",

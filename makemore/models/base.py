@@ -51,11 +51,17 @@ class Automaton:
         The state after each symbol. Column 0, the boundary, leads nowhere: a word is over.
     start : int
         The state at the start of a word.
+    fallbacks : array of shape (S,), int32, optional
+        For each state the one of a shorter context that tells most of it, -1 where there is none:
+        but for a few symbols its probabilities are that one's times a constant, and its successors
+        the same. Chains of fallbacks end. It is a hint by which an export can stay small; the rows
+        are whole without it.
     """
 
     log_probabilities: Floats
     successors: States
     start: int
+    fallbacks: States | None = None
 
 
 class Model(ABC):

@@ -394,8 +394,10 @@ class Ngram(Model):
             # a key is the place of its n-gram in a table with one row per state
             P.ravel()[self.tree.keys[level]] = self._probabilities[:-1][level]
             successors.ravel()[self.tree.keys[level]] = self._next_states[:-1][level]
+        fallbacks = self._suffix_states.copy()
+        fallbacks[ROOT] = -1
         with np.errstate(divide="ignore"):
-            return Automaton(np.log(P, out=P), successors, START)
+            return Automaton(np.log(P, out=P), successors, START, fallbacks)
 
     def of_order(self, order: int) -> "Ngram":
         """Return the model of a lower order that the same corpus gives."""
