@@ -22,6 +22,7 @@ import numpy as np
 from makemore.calibration import calibrate
 from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.errors import OptionError, TrainingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import (
@@ -31,15 +32,7 @@ from makemore.models.bigram import (
     collapsed_loss_and_gradient,
     weights_from_counts,
 )
-from makemore.models.ngram import (
-    MAX_ORDER,
-    MIN_ORDER,
-    SMOOTHING_METHODS,
-    Ngram,
-    NgramCounter,
-    loss_on_counts,
-    train_ngram,
-)
+from makemore.models.ngram import SMOOTHING_METHODS, Ngram, loss_on_counts, train_ngram
 
 METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
 APPLICABLE = {
