@@ -130,6 +130,15 @@ class Corpus:
         except UnicodeEncodeError as error:
             raise CorpusError(f"a word holds a surrogate, which is no character: {error}") from None
 
+    def changed_as(self, facts: CorpusFacts) -> "Corpus":
+        """Return the same sources with their text changed as that of an earlier corpus was."""
+        return replace(
+            self,
+            lowercase=facts.lowercase,
+            strip_accents=facts.strip_accents,
+            normalize=facts.normalize,
+        )
+
     @property
     def name(self) -> str:
         """The sources' names without their folders, joined by commas."""
