@@ -268,6 +268,126 @@ def sample(
         _print(text.removesuffix("\n"))
 
 
+def _share(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """Return the share that an option names, such as 0.01 or 1%."""
+    if text is None:
+        return None
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise click.BadParameter(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
+    return share
+
+
+_encoding_option = click.option(
+    "--encoding", default="utf-8", show_default=True, help="Of the files that are read."
+)
+
+
+@main.command()
+@click.argument("files", nargs=-1)
+@_checkpoint_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line.")
+@click.option(
+    "--explain", is_flag=True, help="Show the surprise of each character, by colour on a terminal."
+)
+@click.option(
+    "--fpr",
+    callback=_share,
+    metavar="SHARE",
+    help="Flag the lines that do not belong, so that this share of good ones is flagged, such as"
+    " 1%. Needs a model trained with --holdout.",
+)
+@click.option(
+    "--only", type=click.Choice(["flagged", "passed"]), help="Print only those; with --fpr."
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
+)
+@click.option(
+    "--against-words",
+    help="A file of the other model's own words: reports how well both kinds are told apart.",
+)
+@_encoding_option
+def score(
+    files: tuple[str, ...],
+    checkpoint: Path,
+    as_json: bool,
+    explain: bool,
+    fpr: float | None,
+    only: str | None,
+    against: Path | None,
+    against_words: str | None,
+    encoding: str,
+) -> None:
+    """Say how surprising each line of FILES is to a model; of stdin without FILES or for -.
+
+    Before each word stand its surprise in total and as the mean of its characters and its end mark,
+    in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
+    the ratio. The sums over all lines go to stderr.
+    """
+    from makemore.calibration import Calibration
+    from makemore.reporting import describe_scores
+    from makemore.scoring import Summary, judge
+
+    if only and fpr is None:
+        raise click.UsageError("--only needs --fpr, which says what is flagged")
+    if against_words and not against:
+        raise click.UsageError("--against-words needs --against, which names the other model")
+    loaded = _load(checkpoint)
+    calibration = None if fpr is None else Calibration(loaded.training.calibration)
+    other = _load(against).model if against else None
+    on_terminal = sys.stdout.isatty()
+    how = "colours" if on_terminal and not os.environ.get("NO_COLOR") else "nats"
+    summary = Summary()
+    blocks = _blocks(files or ("-",), loaded, encoding)
+    for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, other=other):
+        summary += part.summary
+        if as_json:
+            sys.stdout.write(part.json_lines(only, explain=explain))
+        else:
+            text = part.table(only, explain=how if explain else None, escape=on_terminal)
+            sys.stdout.write(text)
+    sys.stdout.flush()
+    others = None
+    if against_words:
+        parts = judge(loaded.model, _blocks((against_words,), loaded, encoding), other=other)
+        others = sum((part.summary for part in parts), Summary()).choices
+    click.echo(describe_scores(summary, fpr, others), err=True)
+
+
+@main.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--corpus", help="Compare on the words of this file instead of those held out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@_encoding_option
+def compare(
+    checkpoints: tuple[Path, ...], corpus: str | None, as_json: bool, encoding: str
+) -> None:
+    """Print a table of several CHECKPOINTS: their size, time and losses in nats per symbol.
+
+    Bits per symbol and perplexity are those of the last loss shown.
+    """
+    import json
+
+    from makemore.comparison import compare as compare_checkpoints
+    from makemore.reporting import comparison_table, comparison_values
+
+    loaded = {str(path): _load(path) for path in checkpoints}
+    blocks = _blocks((corpus,), loaded[str(checkpoints[0])], encoding) if corpus else None
+    rows = compare_checkpoints(loaded, blocks)
+    _print(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
+    if rows[0].corpus and rows[0].corpus.unknown_words:
+        _say(
+            f"{rows[0].corpus.unknown_words:,} words were left out, for they hold a character that"
+            " one of the models does not know"
+        )
+
+
 @main.command()
 @_checkpoint_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -356,6 +476,17 @@ def _corpus(paths: tuple[str, ...]) -> "Corpus":
     elif found.source == "downloaded":
         _say(f"downloaded {found.path}")
     return Corpus.from_paths(found.path)
+
+
+def _blocks(paths: tuple[str, ...], checkpoint: "Checkpoint", encoding: str) -> Iterator[str]:
+    """Return the text of files, changed as the corpus of the checkpoint was."""
+    from dataclasses import replace
+
+    from makemore.data.corpus import Corpus
+    from makemore.scoring import BLOCK
+
+    corpus = replace(Corpus.from_paths(*paths), encoding=encoding).changed_as(checkpoint.corpus)
+    return iter(corpus.read(BLOCK, digest=False))
 
 
 def _fresh_seed() -> int:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,14 @@ import numpy.typing as npt
 from makemore.calibration import Calibration
 from makemore.columns import Characters, decimals, join, texts, with_rows
 from makemore.errors import shown
-from makemore.evaluation import Scores, log_ratios, score_lines, without_blank_lines
+from makemore.evaluation import (
+    Choices,
+    Scores,
+    Totals,
+    log_ratios,
+    score_lines,
+    without_blank_lines,
+)
 from makemore.models.base import Floats, Model
 
 BLOCK = 1 << 16
@@ -23,6 +30,29 @@ _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
 """Of the 256-colour palette, from none over pale yellow to red, one for each step of surprise."""
 
 Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found in many words; summaries of parts add up.
+
+    Attributes
+    ----------
+    totals : Totals
+    flagged : int
+        Words too surprising for the rate asked for, or with an unknown character.
+    choices : Choices
+        Between this model and the other.
+    """
+
+    totals: Totals = field(default_factory=Totals)
+    flagged: int = 0
+    choices: Choices = field(default_factory=Choices)
+
+    def __add__(self, more: "Summary") -> "Summary":
+        return Summary(
+            self.totals + more.totals, self.flagged + more.flagged, self.choices + more.choices
+        )
 
 
 @dataclass(frozen=True)
@@ -52,6 +82,12 @@ class Judgement:
             return np.zeros(len(self.scores), np.bool_)
         return np.asarray(~(self.p_values > self.fpr))
 
+    @property
+    def summary(self) -> Summary:
+        """The sums over all words."""
+        choices = Choices() if self.ratios is None else Choices.of(self.ratios)
+        return Summary(self.scores.totals, int(self.flagged.sum()), choices)
+
     def rows(self, only: str | None = None) -> npt.NDArray[np.intp]:
         """Return the numbers of the words that are "flagged" or "passed", or of all."""
         if only is None:
@@ -59,23 +95,37 @@ class Judgement:
         return np.flatnonzero(self.flagged == (only == "flagged"))
 
     def table(
-        self, only: str | None = None, *, explain: bool = False, colours: bool = False
+        self, only: str | None = None, *, explain: str | None = None, escape: bool = False
     ) -> str:
         """Return a line per word: columns, a tab behind each, then the word.
 
         The columns are the total and the mean surprise; with p-values those, and the flag; with
-        ratios those. ``explain`` adds the surprise of each symbol, or with ``colours`` paints the
-        word instead, control characters escaped. A word with an unknown character has ``nan`` for
-        its total and says the character in place of its mean.
+        ratios those. A word with an unknown character has ``nan`` for its total, and the character
+        in place of its mean.
+
+        Parameters
+        ----------
+        only : str, optional
+            "flagged" or "passed": the others are left out.
+        explain : str, optional
+            "nats" adds a column with the surprise of each symbol, "colours" paints the word by it.
+        escape : bool
+            Write control characters in words as escapes, as "colours" always does.
         """
         rows = self.rows(only)
         columns = [column[rows] for column in self._columns()]
-        if explain or len(rows) < len(self.scores):
-            write = _painted if colours else _with_nats
-            words, nats = self.scores.words, self.scores.split_nats() if explain else None
-            lines = [write(words[i], nats[i]) if nats else words[i] for i in rows.tolist()]
-            return join(columns, "".join(line + "\n" for line in lines))
-        return join(columns, self.scores.text)
+        if explain is None and not escape and len(rows) == len(self.scores):
+            return join(columns, self.scores.text)
+        words = [self.scores.words[i] for i in rows.tolist()]
+        lines = [shown(word) for word in words] if escape else words
+        if explain is not None:
+            nats = self.scores.split_nats()
+            chosen = [nats[i].tolist() for i in rows.tolist()]
+            if explain == "colours":
+                lines = list(map(_painted, words, chosen))
+            else:
+                lines = list(map(_with_nats, lines, chosen))
+        return join(columns, "".join(line + "\n" for line in lines))
 
     def json_lines(self, only: str | None = None, *, explain: bool = False) -> str:
         """Return a JSON object per line and word.
@@ -153,14 +203,13 @@ def judge(
         )
 
 
-def _with_nats(word: str, nats: Floats) -> str:
-    return " ".join(f"{value:.2f}" for value in nats.tolist()) + f"\t{word}"
+def _with_nats(word: str, nats: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in nats) + f"\t{word}"
 
 
-def _painted(word: str, nats: Floats) -> str:
+def _painted(word: str, nats: list[float]) -> str:
     """Return the word and its end mark, a space, each on a background that tells its surprise."""
-    cells = [*map(shown, word), " "]
-    return "".join(map(_cell, cells, nats.tolist()))
+    return "".join(map(_cell, [*map(shown, word), " "], nats))
 
 
 def _cell(text: str, nats: float) -> str:

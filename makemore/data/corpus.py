@@ -134,6 +134,15 @@ class Corpus:
                 raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
         return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
 
+    def changed_as(self, facts: CorpusFacts) -> "Corpus":
+        """Return the same sources with their text changed as that of an earlier corpus was."""
+        return replace(
+            self,
+            lowercase=facts.lowercase,
+            strip_accents=facts.strip_accents,
+            normalize=facts.normalize,
+        )
+
     @property
     def name(self) -> str:
         """The sources' names without their folders, joined by commas."""
