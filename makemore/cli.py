@@ -485,7 +485,7 @@ def _blocks(paths: tuple[str, ...], checkpoint: "Checkpoint", encoding: str) -> 
     from makemore.data.corpus import Corpus
     from makemore.scoring import BLOCK
 
-    corpus = replace(Corpus.from_paths(*paths), encoding=encoding).changed_as(checkpoint.corpus)
+    corpus = replace(Corpus.from_paths(*paths).changed_as(checkpoint.corpus), encoding=encoding)
     return iter(corpus.read(BLOCK, digest=False))
 
 

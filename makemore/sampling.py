@@ -9,7 +9,7 @@ cumulative distribution on the same scale.
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import softmax
+from makemore.novelty import KnownWords, hash_text
 
 GROUP = 1 << 14
 """Words that are drawn together. Another number gives other words for the same seed."""
@@ -265,24 +266,34 @@ def sample(
 
 
 def sample_others(
-    sampler: Sampler, count: int, seed: int, *, exclude: Set[str] = frozenset(), unique: bool = True
-) -> Iterator[str]:
-    """Yield up to ``count`` words that are not in ``exclude``, each only once if ``unique``.
+    sampler: Sampler, count: int, seed: int, *, known: KnownWords, unique: bool = True
+) -> Iterator[list[str]]:
+    """Yield up to ``count`` words that are not known, each only once if ``unique``, in lists.
 
     Ends early when ``PATIENCE`` words in a row were not wanted: the model has hardly more to give.
     """
-    seen = set(exclude)
+    seen: set[int] = set()
     misses = 0
-    for word in _words(sampler.texts(sys.maxsize, seed)):
-        if count == 0 or misses == PATIENCE:
+    for text in sampler.texts(sys.maxsize, seed):
+        if count == 0 or misses >= PATIENCE:
             return
-        if word in seen:
-            misses += 1
-            continue
-        count, misses = count - 1, 0
+        words = text.split("\n")
+        hashes = hash_text(text)
+        wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()
         if unique:
-            seen.add(word)
-        yield word
+            wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
+        found = [words[i] for i in wanted[:count]]
+        misses = len(hashes) - 1 - wanted[-1] if wanted else misses + len(hashes)
+        count -= len(found)
+        if found:
+            yield found
+
+
+def _add(seen: set[int], item: int) -> bool:
+    """Add an item to a set and return whether it is new there."""
+    size = len(seen)
+    seen.add(item)
+    return len(seen) > size
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:

@@ -32,6 +32,7 @@ ORDER = [
     "training",
     "checkpoint",
     "constraints",
+    "novelty",
     "sampling",
     "search",
     "columns",
