@@ -251,10 +251,23 @@ def _surprise(model: Model, ids: Ids) -> Floats:
             targets, contexts = np.maximum(targets, BOUNDARY), np.maximum(contexts, BOUNDARY)
         part = nats[first : first + _CHUNK]
         # 0 - x, for -x would make -0.0 of what is certain
-        np.subtract(0.0, model.target_log_probabilities(contexts, targets), out=part)
+        np.subtract(0.0, _log_probabilities(model, contexts, targets), out=part)
         if is_unknown is not None:
             part[is_unknown] = np.nan
     return nats
+
+
+def _log_probabilities(model: Model, contexts: Ids, targets: Ids) -> Floats:
+    """Return log P(target | context), (B, C) and (B,) -> (B,), asking once for what is equal.
+
+    A corpus repeats itself: of 65,536 symbols of names a third differ in their last five.
+    """
+    V, C = len(model.vocabulary), model.context_length
+    if C == 1 or V ** (C + 1) > 1 << 63:  # a look-up in a table is faster than sorting
+        return model.target_log_probabilities(contexts, targets)
+    codes = contexts @ V ** np.arange(C, 0, -1) + targets
+    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    return np.asarray(model.target_log_probabilities(contexts[first], targets[first])[places])
 
 
 def _contexts(row: Ids, C: int) -> Ids:

@@ -343,6 +343,23 @@ def test_the_largest_codes_are_counted() -> None:
     assert np.argsort(P[0])[-2:].tolist() == [0, 127]  # most often 127 again, then the end
 
 
+def test_keys_beyond_32_bits_are_found() -> None:
+    vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + 8191)))
+    words = np.random.default_rng(0).integers(1, 8192, (300_000, 4))
+    words[:, 0] = 0
+    counter = NgramCounter(len(vocabulary), 4)
+    counter.add(np.append(words.ravel(), 0))
+    model = train_ngram(counter.counts(), vocabulary)
+    assert model.tree.keys[model.tree.levels()[2]][-1] > 1 << 31
+    assert loss_on_counts(model, counter.counts()) == pytest.approx(model.training_loss())
+    # after three characters the first of which is another: the state is that of the last two
+    contexts = np.column_stack((words[:, 1] % 8191 + 1, words[:, 1:3]))[:1000]
+    found = np.exp(model.target_log_probabilities(contexts, words[:1000, 3]))
+    assert np.median(found) > 10 / 8192
+    with pytest.raises(SamplingError):
+        model.automaton()
+
+
 # Losses and lower orders
 
 
@@ -476,7 +493,8 @@ def mutate(array: Any, data: st.DataObject) -> None:
     places = st.integers(0, len(array) - 1)
     for place in data.draw(st.lists(places, max_size=3)):
         array[place] = data.draw(
-            st.integers(0, 60) | st.integers(-(2**63), 2**63 - 1) | st.sampled_from(values)
+            st.sampled_from([values[place] - 1, values[place] + 1, *values])
+            | st.integers(-(2**63), 2**63 - 1)
         )
 
 
@@ -524,15 +542,22 @@ def test_impossible_arrays_are_refused(name: str, place: int, value: int, messag
         Ngram.from_arrays(ABCD, model.options(), arrays)
 
 
-def test_an_ngram_without_its_suffix_is_refused() -> None:
-    # 1-grams: the end and a; 2-grams: the start and a, a and the end. Then "aa" takes the place of
-    # "a" and the end, after which the 3-gram of a start, an a and the end lacks its suffix.
-    model = train(["a"], 3)
-    assert model.tree.sizes == (2, 2, 1)
-    keys = model.tree.keys.copy()
-    keys[3] += 1
-    with pytest.raises(CheckpointError):
-        Ngram.from_arrays(ABCD, model.options(), {"keys": keys, "counts": model.tree.counts})
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        # of "a": root + end, root + a; start + a, a + end. State 1 is the start and 2 is a.
+        ([0, 1, 6, 12], "without its suffix"),  # a + b, and no b
+        ([0, 1, 10, 11], "do not continue"),  # nothing after the start
+        ([0, 1, 6, 15], "do not continue"),  # after a state 3
+        ([1, 2, 6, 11], "ascend from 0"),  # root + a, root + b; a + a, b + a: no start
+    ],
+)
+def test_trees_that_no_words_have_are_refused(keys: list[int], message: str) -> None:
+    model = train(["a"], 2)
+    assert model.tree.keys.tolist() == [0, 1, 6, 10]
+    arrays = model.arrays() | {"keys": np.array(keys)}
+    with pytest.raises(CheckpointError, match=message):
+        Ngram.from_arrays(ABCD, model.options(), arrays)
 
 
 # The real names

@@ -7,6 +7,7 @@ that the loss of a bigram model depends on.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ from makemore.data.tally import (
 )
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError, shown
+
+_SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
 
 
 def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
@@ -185,6 +188,15 @@ def _count(
     progress: Progress | None,
     block_size: int,
 ) -> BigramCounts:
+    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+        from makemore.data.workers import WorkerError, count_in_processes, job_count
+
+        if (jobs := job_count(corpus, jobs)) > 1:
+            with suppress(WorkerError):  # then find out here what is wrong
+                tally, sha256 = count_in_processes(
+                    corpus, holdout, rare, jobs, progress, block_size
+                )
+                return _result(corpus, tally, sha256, min_count)
     reading = corpus.read(block_size, progress)
     tally = count(reading, holdout, rare)
     return _result(corpus, tally, reading.sha256, min_count)

@@ -11,14 +11,13 @@ import codecs
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
-from makemore.data.text import LineDecoder, refuse_other_encodings, text_change, words_of
+from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
 
 BLOCK = 1 << 18
@@ -181,6 +180,8 @@ class Corpus:
         if all(source.rereadable for source in self.sources):
             yield self
             return
+        import tempfile  # imports a dozen modules that only a pipe needs
+
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
             sources: list[Source] = []
             for i, source in enumerate(self.sources):
@@ -203,7 +204,6 @@ class Reading:
         self._block_size = block_size
         self._progress = progress
         self._with_digest = digest
-        self._is_utf8 = codecs.lookup(corpus.encoding).name == "utf-8"
         self._total = corpus.size() if progress else None
         self._bytes_before = 0
         self._digests: list[bytes] = []
@@ -224,7 +224,7 @@ class Reading:
         decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
-            if source.begins_text and self._is_utf8:
+            if source.begins_text and is_utf_8(self._corpus.encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:

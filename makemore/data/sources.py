@@ -142,6 +142,7 @@ class ByteStream:
         self._name = source.name
         self._delivered = 0
         self._ahead = b""
+        self.compressed = False
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
         try:
             self._file = source.open()
@@ -182,6 +183,7 @@ class ByteStream:
             whole.seek(0)
         else:
             whole = io.BufferedReader(_Joined(head, whole), _PIPE_READ)
+        self.compressed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
         if head.startswith(b"\x1f\x8b"):
             import gzip
             import zlib

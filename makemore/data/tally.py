@@ -252,9 +252,10 @@ class _Pairs:
         ids = np.array([ord("\n"), *(id_of[character] for character in characters)])
         counts = np.zeros((len(ids), len(ids)), np.int64)
         for table, K in ((self._narrow, _NARROW), (self._wide, self._K)):
-            places = np.flatnonzero(ids < K)
             square = table.reshape(K, K)  # row y, column x
-            counts[np.ix_(places, places)] += square[np.ix_(ids[places], ids[places])].T
+            places = np.flatnonzero(ids < K)
+            for place in places:  # by rows, for a table of 8,192 symbols should not be copied whole
+                counts[place, places] += square[ids[places], ids[place]]
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
 
@@ -269,7 +270,7 @@ class _Pairs:
         if needed <= self._K:
             return
         old = self._wide.reshape(self._K, self._K)
-        K = min(max(needed, 2 * self._K), MAX_VOCABULARY + _NARROW)
+        K = needed + needed // 8
         self._wide = np.zeros(K * K, np.int64)
         self._wide.reshape(K, K)[: self._K, : self._K] = old
         self._K = K

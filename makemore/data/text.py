@@ -99,6 +99,11 @@ class LineDecoder:
         )
 
 
+def is_utf_8(encoding: str) -> bool:
+    """Return whether ``encoding`` is one of the names of UTF-8."""
+    return codecs.lookup(encoding).name == "utf-8"
+
+
 def words_of(text: str) -> Iterator[str]:
     r"""Yield the words of ``text``: its lines without LF, CRLF or CR, blank ones left out.
 

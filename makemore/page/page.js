@@ -355,9 +355,10 @@ function drawPairs() {
     const P = data.heatmap.P[i];
     const order = [...P.keys()].sort((a, b) => P[b] - P[a] || a - b);
     const likeliest = order.slice(0, FOLLOWERS).filter((j) => P[j] > 0);
-    const followers = likeliest.map((j) => {
+    const followers = likeliest.flatMap((j) => {
       const name = shownSymbols[j] === BOUNDARY ? "end" : label(shownSymbols[j]);
-      return element("span", {}, element("b", {}, name), ` ${Number((P[j] * 100).toPrecision(3))}`);
+      const share = ` ${Number((P[j] * 100).toPrecision(3))}`;
+      return [element("span", {}, element("b", {}, name), share), " "];
     });
     const name = symbol === BOUNDARY ? "start" : label(symbol);
     return element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, ...followers));
