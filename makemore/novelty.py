@@ -101,8 +101,10 @@ def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str,
         ends = np.flatnonzero(points == ord("\n"))
         starts = np.concatenate(([0], ends[:-1] + 1))
         lengths = ends - starts
+        shortest = int(min(lengths[lengths > 0], default=0))
         for i, word in enumerate(words):
-            best = found[i][1] if found[i][0] else len(word) + 1
+            # no distance is larger than the longer of both words
+            best = found[i][1] if found[i][0] else max(len(word), shortest) + 1
             # lengths that differ by more than the best distance so far cannot do better
             near = np.flatnonzero((np.abs(lengths - len(word)) < best) & (lengths > 0))
             if not len(near):
