@@ -12,7 +12,7 @@ as given, and the descent is then the plain one of the textbooks.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -159,6 +159,15 @@ class TrainingOptions:
         _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    def refuse_inapplicable(self, names: Iterable[str]) -> None:
+        """Raise ``OptionError`` for an option of these that decides nothing here."""
+        for name in sorted(names):
+            if name not in self.applicable():
+                raise OptionError(
+                    f"--{name.replace('_', '-')} has no effect on --model {self.model} by"
+                    f" --method {self.method}"
+                )
 
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""

@@ -39,8 +39,15 @@ ORDER = [
     "scoring",
     "comparison",
     "plotting",
+    "learning",
     "webpage",
     "reporting",
+    "cli.console",
+    "cli.options",
+    "cli.data",
+    "cli.models",
+    "cli.words",
+    "cli.pictures",
     "cli",
     "__main__",
 ]
@@ -56,7 +63,7 @@ def modules() -> dict[str, Path]:
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__")
-        if name and name != "data":
+        if name and name not in {"data"}:
             found[name] = path
     return found
 
