@@ -434,6 +434,12 @@ def test_an_unknown_method_and_no_words_are_refused() -> None:
         train_ngram(NgramCounter(5, 3).counts(), ABCD)
 
 
+def test_too_many_ngrams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngram, "MAX_NGRAMS", 5)
+    with pytest.raises(TrainingError, match="limit is 5: train with a lower order"):
+        train(["ab"], 3)
+
+
 def test_the_model_is_in_the_table() -> None:
     assert MODELS["ngram"] is Ngram
 
