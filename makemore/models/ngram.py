@@ -499,7 +499,7 @@ def train_ngram(
     tree = grow_tree(ngrams)
     if len(tree.keys) > MAX_NGRAMS:
         raise TrainingError(
-            f"the corpus has {len(tree.keys):,} different n-grams up to order {ngrams.order} and the"
+            f"there are {len(tree.keys):,} different n-grams up to order {ngrams.order} and the"
             f" limit is {MAX_NGRAMS:,}: train with a lower order"
         )
     return Ngram(vocabulary, tree, smoothing_method, smoothing)
