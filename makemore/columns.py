@@ -25,13 +25,12 @@ _LARGEST = 1 << 53  # the integers up to here are exact in float64
 def decimals(values: Floats, places: int = 4) -> Characters:
     """Return the numbers rounded to ``places`` digits behind the point, (n,) -> (n, width).
 
-    Halves are rounded to even after scaling, so a digit in the last place may differ by one from
-    that of ``format`` where the number lies half-way. What is not finite is ``inf``, ``-inf`` or
-    ``nan``; numbers beyond 2**53 in the last place are written as that.
+    They are scaled first and then rounded, so where a number lies half-way the last digit may be
+    one off that of ``format``. What is not finite is ``inf``, ``-inf`` or ``nan``.
     """
-    is_finite = np.isfinite(values)
-    units = np.abs(np.where(is_finite, values, 0.0)) * 10.0**places
-    units = np.rint(np.minimum(units, _LARGEST)).astype(np.int64)
+    scaled = np.abs(values) * 10.0**places
+    is_plain = scaled < _LARGEST
+    units = np.rint(np.where(is_plain, scaled, 0.0)).astype(np.int64)
     is_negative = (values < 0) & (units > 0)
     digits = max(len(str(units.max(initial=0))), places + 1)
     rows = np.full((len(values), digits + 2), FILLER, np.uint8)
@@ -44,10 +43,8 @@ def decimals(values: Floats, places: int = 4) -> Characters:
             column[units == 0] = FILLER
         units = tens
     rows[is_negative, 0] = _MINUS
-    if not is_finite.all():
-        special = np.flatnonzero(~is_finite)
-        rows[special] = texts([str(value) for value in values[special]], rows.shape[1])
-    return rows
+    others = np.flatnonzero(~is_plain).tolist()
+    return with_rows(rows, {i: f"{values[i]:.{places}f}" for i in others})
 
 
 def texts(values: Sequence[str], width: int = 1) -> Characters:

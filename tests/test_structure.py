@@ -112,6 +112,7 @@ def test_public_names_are_locked() -> None:
 
 PUBLIC = [
     "Bigram",
+    "Calibration",
     "Checkpoint",
     "Constraints",
     "Corpus",
@@ -123,12 +124,17 @@ PUBLIC = [
     "TrainingRecord",
     "Vocabulary",
     "bigram_pairs",
+    "compare",
     "count_pairs",
     "download_names",
+    "evaluate",
     "load",
+    "roc_auc",
     "sample",
     "save",
+    "score_words",
     "train",
+    "transition_scores",
 ]
 
 

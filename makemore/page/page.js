@@ -7,6 +7,7 @@ const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected 
 const MOST_WORDS = 1000;
 const MOST_SEED = 2 ** 32 - 1;
 const DEEP = 0.55; // the colour level from which the light text is the better legible one
+const MOST_LABELLED = 45; // symbols in the heatmap: with more, a cell is too small for its letters
 const FOLLOWERS = 12; // in each row of the table that stands for the heatmap
 
 const byId = (id) => document.getElementById(id);
@@ -124,7 +125,8 @@ function makeWords() {
 
 function wordItem(ids) {
   const word = decode(ids);
-  const button = element("button", { type: "button", dir: "auto" }, shown(word));
+  const text = element("span", { dir: "auto" }, shown(word));
+  const button = element("button", { type: "button" }, text);
   button.addEventListener("click", () => {
     field.word.value = word;
     scoreWord();
@@ -233,6 +235,7 @@ const shownSymbols = data.heatmap.symbols;
 function drawHeatmap() {
   const grid = byId("heatmap");
   grid.style.setProperty("--columns", shownSymbols.length + 1);
+  grid.classList.toggle("many", shownSymbols.length > MOST_LABELLED);
   const corner = element("div", { role: "columnheader", "aria-label": "first character" });
   const heads = shownSymbols.map((symbol) => header("columnheader", symbol));
   grid.append(element("div", { role: "row" }, corner, ...heads));
@@ -272,7 +275,8 @@ function header(role, symbol) {
 function heatmapCell(i, j) {
   const cell = element("div", { role: "gridcell", tabindex: "-1" });
   const level = Math.sqrt(data.heatmap.P[i][j]);
-  cell.textContent = label(shownSymbols[i]) + label(shownSymbols[j]);
+  const pair = label(shownSymbols[i]) + label(shownSymbols[j]);
+  cell.textContent = pair.length <= 4 ? pair : ""; // escapes are too long for a cell
   cell.setAttribute("aria-label", cellText(i, j).join(""));
   cell.style.setProperty("--level", level);
   cell.classList.toggle("deep", level > DEEP);
