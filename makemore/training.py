@@ -270,9 +270,12 @@ def _train_bigram(
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
+    training_loss = collapsed_loss(W, N)
+    if not math.isfinite(training_loss):
+        raise _divergence(len(history), options.learning_rate)
     return _Outcome(
         Bigram(counts.vocabulary, W, N),
-        training_loss=collapsed_loss(W, N),
+        training_loss=training_loss,
         held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
         minimum=closed_form_minimum(N),
         loss_history=history,
@@ -354,11 +357,15 @@ def gradient_descent(
         velocity = momentum * velocity - rate * d_W
         W = W + momentum * velocity - rate * d_W if momentum else W + velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
-            raise TrainingError(
-                f"the loss diverged at step {number} with learning rate {rate:g}: the weights are"
-                " no longer finite numbers; train with a smaller --learning-rate or without one"
-            )
+            raise _divergence(number, rate)
         yield Step(number, objective, W)
+
+
+def _divergence(step: int, learning_rate: float | None) -> TrainingError:
+    return TrainingError(
+        f"the loss diverged at step {step} with learning rate {learning_rate:g}: it is no longer a"
+        " finite number; train with a smaller --learning-rate or without one"
+    )
 
 
 def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:
