@@ -21,7 +21,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,11 +58,17 @@ MAX_CURVE_POINTS = 2_000
 
 FRAMES_PER_SECOND = 10
 LAST_FRAME_SECONDS = 3
-WINDOW_DPI = 55  # a picture of fifteen inches fits on a screen
+MAX_FILM_COLUMNS = 28
 MAX_FILM_WORDS = 7
 
+SCREEN_DPI = 55
+"""Dots per inch of a heatmap in a window, where fifteen inches should fit."""
+SHARPNESS = 2
+"""How many times more dots per inch a file has than a window."""
 POINTS = 72
 """Points per inch: sizes of type are in points, sizes of figures in inches."""
+EMS_PER_COLUMN = 0.7
+"""How many times the size of type print takes for one column of a terminal; seldom more."""
 
 
 # --- What the numbers are ------------------------------------------------------------------------
@@ -113,13 +119,16 @@ QUANTITIES: Mapping[str, Quantity] = {
 """The values that a heatmap can show, by their name on the command line."""
 
 
-def _prepared(table: Table, values: str) -> Floats:
-    """Return ``table`` as floats; a weight whose probability is zero in float64 becomes -inf."""
-    prepared = np.asarray(table, np.float64)
+def _part(table: Table, ids: Ids, values: str) -> Floats:
+    """Return the rows and columns of ``ids`` as floats, (V, V) -> (len(ids), len(ids)).
+
+    A weight whose probability is zero in float64 becomes -inf.
+    """
+    part = np.asarray(table[np.ix_(ids, ids)], np.float64)
     if values == "weights":
-        possible = np.exp(prepared - prepared.max(axis=1, keepdims=True)) > 0
-        prepared = np.where(possible, prepared, -np.inf)
-    return prepared
+        largest = table[ids].max(axis=1, keepdims=True)
+        part = np.where(np.exp(part - largest) > 0, part, -np.inf)
+    return part
 
 
 def _limits(table: Floats, values: str) -> tuple[float, float]:
@@ -264,7 +273,7 @@ def _load_matplotlib() -> None:
 
 @contextmanager
 def _settings(settings: Any) -> Iterator[None]:
-    """Set matplotlib to its defaults and a dict of ``settings``, and put everything back afterwards."""
+    """Set matplotlib to its defaults and the dict ``settings``, and put all back afterwards."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -346,8 +355,7 @@ def _drawn_by(font_path: str, characters: set[str]) -> set[str]:
 
 def _type_size(text: str, width: float, most: float) -> float:
     """Return the size of type at which ``text`` fits into ``width`` points, at most ``most``."""
-    # 0.65 em a column is a little more than an average letter takes.
-    return min(most, width / (0.65 * max(1, *map(_columns, text.split("\n")))))
+    return min(most, width / (EMS_PER_COLUMN * max(1, *map(_columns, text.split("\n")))))
 
 
 def _colour_map(theme: _Theme) -> "LinearSegmentedColormap":
@@ -396,7 +404,7 @@ def draw_heatmap(
         Light on dark, for dark pages.
     """
     selection = _select(len(symbols), frequencies, MAX_SHOWN)
-    shown = _prepared(table, values)[np.ix_(selection.ids, selection.ids)]
+    shown = _part(table, selection.ids, values)
     labels = [symbol_label(symbols[i]) for i in selection.ids]
     heading = _heading(title, selection.note)
     theme = _theme(dark)
@@ -428,7 +436,7 @@ class _HeatmapLayout:
         self.staggered = self.cell < 8
         rows = 2 if self.staggered else 1
         self.label_size = min(14.0, 0.85 * self.cell * rows)
-        self.label_room = 0.65 * self.label_size * max(widest, 1.6)
+        self.label_room = EMS_PER_COLUMN * self.label_size * max(widest, 1.6)
         room = self.label_room * rows / POINTS
         self.left = self.top_labels = 0.75 + room
         self.width = self.left + self.side + 1.3
@@ -438,16 +446,11 @@ class _HeatmapLayout:
         """Return an empty figure, the axes of its cells and the axes of its colour scale."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(self.width, self.height), dpi=110)
+        figure = Figure(figsize=(self.width, self.height), dpi=SCREEN_DPI)
         axes = figure.add_axes(self._box(self.left, 0.6, self.side, self.side))
         length = min(self.side, 6.0)
-        return (
-            figure,
-            axes,
-            figure.add_axes(
-                self._box(self.left + self.side + 0.3, 0.6 + self.side - length, 0.22, length)
-            ),
-        )
+        x, y = self.left + self.side + 0.3, 0.6 + self.side - length
+        return figure, axes, figure.add_axes(self._box(x, y, 0.22, length))
 
     def _box(self, x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
         return x / self.width, y / self.height, w / self.width, h / self.height
@@ -470,8 +473,9 @@ class _HeatmapLayout:
         figure.text(x, y, caption, size=size, va="top", color=theme.muted)
 
 
-def _is_long(label: str) -> bool:
-    return _columns(label) > 3
+def _turn_long_labels(axes: "Axes") -> None:
+    for label in axes.get_xticklabels(which="both"):
+        label.set_rotation(90 if _columns(label.get_text()) > 3 else 0)
 
 
 def _draw_cells(axes: "Axes", table: Floats, values: str, theme: _Theme) -> "AxesImage":
@@ -502,8 +506,7 @@ def _draw_symbol_axes(
     axes.tick_params(
         which="minor", length=pad + layout.label_room, width=0.3, labelsize=size, pad=1
     )
-    for label in axes.get_xticklabels(which="both"):
-        label.set_rotation(90 if _is_long(label.get_text()) else 0)
+    _turn_long_labels(axes)
     axes.spines[:].set_visible(False)
     if layout.cell > 8:
         lines = np.arange(0.5, len(labels) - 1)
@@ -590,7 +593,7 @@ def draw_loss(
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=150, layout=layout)
+        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=75, layout=layout)
         panels = figure.subplots(1 + with_distance, 1, sharex=True, squeeze=False)[:, 0]
         figure.suptitle(title.translate(unnamed), size=_type_size(title, 8 * POINTS, 14))
         _draw_losses(panels[0], steps, losses, minimum, theme)
@@ -702,25 +705,20 @@ def heatmap_text(
     """
     margin = max(_columns(symbol_label(symbol)) for symbol in symbols) + 1
     selection = _select(len(symbols), frequencies, max(1, (width - margin) // 2))
-    shown = _prepared(table, values)[np.ix_(selection.ids, selection.ids)]
+    shown = _part(table, selection.ids, values)
     labels = [_terminal_label(symbols[i]) for i in selection.ids]
     margin = max(map(_columns, labels)) + 1
     low, high = _limits(shown, values)
     intensities = ((np.maximum(shown, low) - low) / (high - low)) ** QUANTITIES[values].gamma
     paint = _coloured_row if colour else _shaded_row
-    notes = [_legend(low, high, values, colour), "rows: first character, columns: second"]
-    notes[1:] = textwrap.wrap("; ".join(filter(None, (notes[1], selection.note))), max(width, 20))
-    return "\n".join(
-        [
-            *_column_heads(labels, margin),
-            *(
-                _padded(label, margin) + paint(intensities[i], label, labels)
-                for i, label in enumerate(labels)
-            ),
-            "",
-            *notes,
-        ]
-    )
+    rows = [
+        _padded(first, margin) + paint(row, first, labels)
+        for first, row in zip(labels, intensities, strict=True)
+    ]
+    reading = "; ".join(filter(None, ("rows: first character, columns: second", selection.note)))
+    legend = _coloured_legend if colour else _shaded_legend
+    notes = [*legend(low, high, values, width), *_wrapped(reading, width)]
+    return "\n".join([*_column_heads(labels, margin), *rows, "", *notes])
 
 
 def _terminal_label(symbol: str) -> str:
@@ -761,21 +759,25 @@ def _coloured_row(intensities: Floats, first: str, labels: Sequence[str]) -> str
     return "".join(cells) + "\x1b[0m"
 
 
-def _legend(low: float, high: float, values: str, colour: bool) -> str:
-    """Return what the shades mean, on one line."""
+def _shaded_legend(low: float, high: float, values: str, width: int) -> list[str]:
+    """Return what the shades mean: the number from which each one is used."""
+    quantity, steps = QUANTITIES[values], len(SHADES) - 1
+    halfway = (np.arange(1, steps + 1) - 0.5) / steps
+    edges = low + (high - low) * halfway ** (1 / quantity.gamma)
+    texts = [f"{edge:.2g}" if abs(edge) < 1 else quantity.text(float(edge)) for edge in edges]
+    parts = [f"{shade} from {text}" for shade, text in zip(SHADES[1:], texts, strict=True)]
+    return _wrapped(f"{quantity.label}: " + ", ".join(parts), width)
+
+
+def _coloured_legend(low: float, high: float, values: str, width: int) -> list[str]:
+    """Return what the colours mean: the scale between its ends, which is one line of any width."""
     quantity = QUANTITIES[values]
-    if colour:
-        swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
-        return f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"
-    steps = len(SHADES) - 1
-    edges = [
-        low + (high - low) * ((level - 0.5) / steps) ** (1 / quantity.gamma)
-        for level in range(1, steps + 1)
-    ]
-    parts = [
-        f"{shade} from {quantity.text(edge)}" for shade, edge in zip(SHADES[1:], edges, strict=True)
-    ]
-    return f"{quantity.label}: " + ", ".join(parts)
+    swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
+    return [f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, 20))
 
 
 # --- In motion -----------------------------------------------------------------------------------
@@ -827,10 +829,10 @@ def animate_learning(
     """
     ending = animation_ending(path)
     selection = _select(len(symbols), frequencies, MAX_ANIMATED)
-    square = np.ix_(selection.ids, selection.ids)
     # Only what is shown is kept of each frame.
     shown = [
-        Frame(f.step, np.asarray(f.probabilities)[square], f.loss, list(f.samples)) for f in frames
+        replace(frame, probabilities=_part(frame.probabilities, selection.ids, "probabilities"))
+        for frame in frames
     ]
     if not shown:
         raise PlottingError("there is nothing to animate: the training has no step")
@@ -888,10 +890,12 @@ class _FilmTable:
         V = len(labels)
         self._image = _draw_cells(axes, np.full((V, V), highest), "probabilities", theme)
         cell = 0.81 * figure.get_figheight() * POINTS / V
-        size = min(9.0, 0.85 * cell)
-        axes.set_xticks(range(V), labels, size=size, rotation=90 if size < 5 else 0)
+        longest = max(labels, key=_columns)
+        size = _type_size(longest, 32, min(9.0, 0.85 * cell))
+        axes.set_xticks(range(V), labels, size=size)
         axes.set_yticks(range(V), labels, size=size)
         axes.xaxis.tick_top()
+        _turn_long_labels(axes)
         axes.tick_params(length=0, pad=3)
         axes.spines[:].set_visible(False)
         lines = (
@@ -945,8 +949,15 @@ class _FilmWords:
     def show(self, frames: Sequence[Frame]) -> None:
         """Show as many samples as there is room for, one a line."""
         words = [_printable(word).translate(dict(self._unnamed)) for word in frames[-1].samples]
-        lines = [textwrap.shorten(word, 40, placeholder="…") for word in words[:MAX_FILM_WORDS]]
-        self._text.set_text("\n".join(lines))
+        self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
+
+
+def _shortened(word: str) -> str:
+    """Return as much of ``word`` as fits beside the table."""
+    start = word[:MAX_FILM_COLUMNS]
+    while _columns(start) > MAX_FILM_COLUMNS:
+        start = start[:-1]
+    return word if start == word else start + "…"
 
 
 def _gif(pictures: Iterable[Pixels]) -> bytes:
@@ -1047,7 +1058,8 @@ def save_figure(figure: "Figure", path: str | Path) -> None:
     data = io.BytesIO()
     # The salt makes the ids in an SVG the same each time.
     with _settings({"svg.hashsalt": "makemore"}):
-        figure.savefig(data, format=ending[1:], metadata=_UNDATED[ending])
+        dpi = SHARPNESS * figure.dpi
+        figure.savefig(data, format=ending[1:], dpi=dpi, metadata=_UNDATED[ending])
     _write(path, data.getvalue())
 
 
@@ -1078,7 +1090,7 @@ def show(figure: "Figure") -> None:
     try:
         from matplotlib import pyplot
 
-        window = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=WINDOW_DPI)
+        window = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=figure.dpi)
     except (ImportError, RuntimeError) as error:
         raise PlottingError(f"no window can be opened: {error}; {_INSTEAD}") from error
     if window.canvas.required_interactive_framework is None:
@@ -1088,10 +1100,8 @@ def show(figure: "Figure") -> None:
             f" such as Tk or Qt; {_INSTEAD}"
         )
     # The window was opened for an empty figure; it takes over the one to show.
-    canvas = window.canvas
-    figure.set_dpi(WINDOW_DPI)
-    figure.set_canvas(canvas)
-    canvas.figure = figure
+    figure.set_canvas(window.canvas)
+    window.canvas.figure = figure
     pyplot.show()
 
 

@@ -12,15 +12,17 @@ as given, and the descent is then the plain one of the textbooks.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from makemore.calibration import calibrate
 from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.errors import OptionError, TrainingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import (
@@ -30,15 +32,7 @@ from makemore.models.bigram import (
     collapsed_loss_and_gradient,
     weights_from_counts,
 )
-from makemore.models.ngram import (
-    MAX_ORDER,
-    MIN_ORDER,
-    SMOOTHING_METHODS,
-    Ngram,
-    NgramCounter,
-    loss_on_counts,
-    train_ngram,
-)
+from makemore.models.ngram import SMOOTHING_METHODS, Ngram, loss_on_counts, train_ngram
 
 METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
 APPLICABLE = {
@@ -70,6 +64,8 @@ class TrainingRecord:
         The closed-form minimum of the training loss, where the model has one.
     loss_history : array of shape (steps,), float64
         The training objective before each step.
+    calibration : array of shape (k, 2), float64
+        Scores of held-out words, as ``calibrate`` returns them.
     """
 
     method: str
@@ -80,6 +76,7 @@ class TrainingRecord:
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
+    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -163,6 +160,15 @@ class TrainingOptions:
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
 
+    def refuse_inapplicable(self, names: Iterable[str]) -> None:
+        """Raise ``OptionError`` for an option of these that decides nothing here."""
+        for name in sorted(names):
+            if name not in self.applicable():
+                raise OptionError(
+                    f"--{name.replace('_', '-')} has no effect on --model {self.model} by"
+                    f" --method {self.method}"
+                )
+
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""
         names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
@@ -230,6 +236,7 @@ def train(
     with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
         counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
         outcome = TRAINERS[options.model](text, counts, options, on_step)
+    calibration = calibrate(outcome.model, counts.sample.words)
     record = TrainingRecord(
         method=options.method,
         options=options.applicable(),
@@ -239,6 +246,7 @@ def train(
         held_out_loss=outcome.held_out_loss,
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
+        calibration=calibration,
     )
     return Checkpoint(outcome.model, counts.facts, record)
 

@@ -186,7 +186,7 @@ def zip_fields(data: bytes) -> Iterator[tuple[int, int]]:
 def test_lies_in_any_field_of_the_zip_are_refused(folder: Path, good: bytes) -> None:
     generator = random.Random(0)
     fields = list(zip_fields(good))
-    assert len(fields) == 5 * (10 + 16) + 7
+    assert len(fields) == 6 * (10 + 16) + 7
     for offset, size in fields:
         limit = 1 << 8 * size
         true = int.from_bytes(good[offset : offset + size], "little")
@@ -261,7 +261,7 @@ TABLE_SHAPES: list[Any] = [
 TABLE_DTYPES = ["|O", ">f8", "<U0", "|V0", "<U1000000000", "<f4", "<i8", "", "x" * 9999, "\x1b[2J"]
 
 
-@pytest.mark.parametrize("name", ["weights", "counts", "loss_history"])
+@pytest.mark.parametrize("name", ["weights", "counts", "loss_history", "calibration"])
 def test_table_that_does_not_fit_the_model_is_refused(
     folder: Path, parts: tuple[dict[str, Any], Arrays], name: str
 ) -> None:
@@ -273,10 +273,19 @@ def test_table_that_does_not_fit_the_model_is_refused(
             changed = copy.deepcopy(metadata)
             changed["arrays"][name][key] = value
             content = dict(members(as_text(changed), arrays))
-            if key == "shape":  # the member's own header tells the same
+            assert name in refusal(folder, archive(content.items()))
+            if key == "shape":  # and when the member's own header tells the same
                 told = header(shape=repr(tuple(value)))[:65_535]
                 content[f"{name}.npy"] = npy_of(told, arrays[name].tobytes())
-            assert name in refusal(folder, archive(content.items()))
+                assert name in refusal(folder, archive(content.items()))
+
+
+def test_length_that_is_fixed_for_an_array_of_the_record_is_held(
+    folder: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lengths, taken in (((5,), True), ((4,), False), ((None, 2), False)):
+        monkeypatch.setattr("makemore.checkpoint.RECORD_ARRAYS", {"loss_history": lengths})
+        assert reproduced(folder, good) == taken
 
 
 def test_table_and_arrays_that_agree_on_another_array_are_refused(
@@ -289,7 +298,8 @@ def test_table_and_arrays_that_agree_on_another_array_are_refused(
         for other in others:
             changed = sealed(metadata, {name: other})
             changed["arrays"][name] |= {"dtype": other.dtype.str, "shape": list(other.shape)}
-            if name == "loss_history" and other.ndim == 1 and other.dtype == "<f8":
+            record_shapes = {"loss_history": (len(other),), "calibration": (len(other), 2)}
+            if other.dtype == "<f8" and other.shape == record_shapes.get(name):
                 assert reproduced(folder, built(changed, {**arrays, name: other}))
             else:
                 assert name in refusal(folder, built(changed, {**arrays, name: other}))
@@ -326,7 +336,7 @@ MEANINGS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "format null": (at("format", value=None), "format 1 and found None"),
     "entry extra": (at("extra", value=1), "extra"),
     "entry extra with escapes": (at("\x1b[2J\n", value=1), r"\\x1b"),
-    "model unknown": (at("model", "name", value="trigram"), "bigram and found 'trigram'"),
+    "model unknown": (at("model", "name", value="trigram"), "bigram, ngram and found 'trigram'"),
     "model name huge": (at("model", "name", value="x" * 10**5), "bigram and found 'xxx"),
     "model name with escapes": (at("model", "name", value="\x1b]0;\x07"), r"\\x1b"),
     "model options": (at("model", "options", value={"order": 3}), "options"),
@@ -460,7 +470,9 @@ def test_impossible_values_are_refused(
     array = arrays[name].copy()
     array.flat[-1] = value
     changed = {**arrays, name: array}
-    assert name in refusal(folder, built(sealed(metadata, changed), changed))
+    line = refusal(folder, built(sealed(metadata, changed), changed))
+    assert name in line
+    assert line.endswith(": train again")
 
 
 @pytest.mark.parametrize("weight", [1.7e308, -1.7e308, 5e-324, -0.0])
@@ -595,10 +607,13 @@ def test_nesting_of_any_depth_is_refused_or_taken(
     for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
         for opening, closing in (("[", "]"), ('{"a":', "}")):
             value = opening * depth + "0" + closing * depth
-            changed = text.replace('"steps":5', f'"steps":{value}')
-            path.write_bytes(archive(members(changed, arrays)))
-            with contextlib.suppress(CheckpointError):
-                load(path)
+            for changed in (
+                text.replace('"steps":5', f'"steps":{value}'),
+                text.replace('"options":{}', f'"options":{{"order":{value}}}'),
+            ):
+                path.write_bytes(archive(members(changed, arrays)))
+                with contextlib.suppress(CheckpointError):
+                    load(path)
 
 
 def test_mutants_are_refused_or_come_back_as_they_were(tmp_path: Path, good: bytes) -> None:

@@ -9,7 +9,7 @@ from conftest import make_bigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints
+from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, WishedAutomaton
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Model
 from makemore.models.bigram import Bigram
@@ -48,21 +48,22 @@ def brute_force(model: Model, wish: Constraints, longest: int) -> dict[str, floa
 
 def conditioned(model: Model, wish: Constraints) -> ConditionedModel:
     automaton = model.automaton()
-    return ConditionedModel(np.exp(automaton.log_probabilities), automaton, model.vocabulary, wish)
+    P = np.exp(automaton.log_probabilities)
+    return ConditionedModel(WishedAutomaton(P, automaton, model.vocabulary, wish))
 
 
 def conditioned_probability(model: Model, wish: Constraints, word: str) -> float:
     """Return the probability of drawing ``word``, symbol by symbol."""
     machine = conditioned(model, wish)
     ids = model.vocabulary.encode(word).tolist()
-    if ids[: len(machine.prefix)] != machine.prefix.tolist():
+    if ids[: len(machine.automaton.prefix)] != machine.automaton.prefix.tolist():
         return 0.0
-    state, result = machine.start, 1.0
+    state, result = machine.automaton.start, 1.0
     for t, symbol in enumerate([*ids, 0]):
-        if t < len(machine.prefix):
+        if t < len(machine.automaton.prefix):
             continue
         result *= machine.next_probabilities(t, np.array([state]))[0, symbol]
-        state = int(machine.successors[state, symbol])
+        state = int(machine.automaton.successors[state, symbol])
     return result
 
 

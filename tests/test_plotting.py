@@ -278,6 +278,7 @@ def test_text_heatmap_fits_the_width(width: int, colour: bool) -> None:
     table, notes = strip_colours(text).split("\n\n")
     assert all(terminal_columns(line) <= max(width, 5) for line in table.split("\n"))
     assert "most frequent of 61 symbols" in " ".join(notes.split())
+    assert colour or all(len(line) <= max(width, 20) for line in notes.split("\n"))
 
 
 def strip_colours(text: str) -> str:
@@ -304,6 +305,26 @@ def test_text_heatmap_writes_no_control_character(characters: set[str], colour: 
 def test_coloured_text_heatmap_names_its_cells() -> None:
     text = strip_colours(heatmap_text(PROBABILITIES, SYMBOLS, 80, True))
     assert text.split("\n")[1:4] == [". ...a.b", "a a.aaab", "b b.babb"]
+
+
+def test_terminal_colours_darken_and_their_text_has_contrast() -> None:
+    table = np.linspace(0, 1, 36).reshape(6, 6) ** 2
+    text = heatmap_text(table, ("", *"abcde"), 80, True).split("\n\n")[0]
+    pairs = re.findall(r"48;5;(\d+);38;5;(\d+)m", text)
+    assert len(pairs) == 36
+    backgrounds = [luminance(xterm_colour(int(background))) for background, _ in pairs]
+    inks = [luminance(xterm_colour(int(ink))) for _, ink in pairs]
+    assert backgrounds == sorted(backgrounds, reverse=True)
+    for background, ink in zip(backgrounds, inks, strict=True):
+        light, dim = max(background, ink), min(background, ink)
+        assert (light + 0.05) / (dim + 0.05) >= 4.5
+
+
+def xterm_colour(number: int) -> tuple[float, ...]:
+    """Return a colour of xterm's 6 x 6 x 6 cube, which starts at number 16."""
+    levels = (0, 95, 135, 175, 215, 255)
+    place = number - 16
+    return tuple(levels[place // size % 6] / 255 for size in (36, 6, 1))
 
 
 # Files

@@ -13,6 +13,7 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats
 from makemore.models.bigram import Bigram
+from makemore.novelty import KnownWords
 from makemore.sampling import GROUP, DrawTable, Sampler, next_distributions, sample, sample_others
 
 
@@ -228,15 +229,23 @@ def test_a_large_automaton_gives_the_same_distribution_as_a_small_one(
 def test_others_are_new_and_different_and_end_when_there_are_no_more() -> None:
     model = make_bigram(["ab", "ba", "b"])
     sampler = Sampler(model, constraints=Constraints(max_length=2))
-    # a, b, aa, ab, ba, bb without the excluded
-    assert sorted(sample_others(sampler, 99, 0, exclude={"ab", "ba"})) == ["a", "aa", "b", "bb"]
+    # a, b, aa, ab, ba, bb without the known
+    (found,) = sample_others(sampler, 99, 0, known=KnownWords(["ab\nba\n"]))
+    assert sorted(found) == ["a", "aa", "b", "bb"]
 
 
 def test_others_may_repeat_when_asked() -> None:
     model = make_bigram(["ab", "ba", "b"])
     sampler = Sampler(model, constraints=Constraints(max_length=1))
-    others = list(sample_others(sampler, 50, 0, exclude={"a"}, unique=False))
+    (others,) = sample_others(sampler, 50, 0, known=KnownWords(["a\n"]), unique=False)
     assert others == ["b"] * 50
+
+
+def test_other_words_are_in_the_order_they_were_drawn(small_model: Bigram) -> None:
+    drawn = sample(small_model, 2_000, seed=4)
+    expected = [word for word in dict.fromkeys(drawn) if word not in {"abc", "b"}]
+    found = sample_others(Sampler(small_model), 40, 4, known=KnownWords(["abc\nb\n"]))
+    assert [word for words in found for word in words] == expected[:40]
 
 
 def test_characters_beyond_ascii_come_out_whole() -> None:

@@ -7,6 +7,7 @@ that the loss of a bigram model depends on.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ from makemore.data.tally import (
 )
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError, shown
+
+_SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
 
 
 def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
@@ -135,7 +138,9 @@ def id_blocks(
             continue
         data = np.frombuffer(text.encode(), np.uint8)
         held_out, _ = held_out_lines(data, holdout)
-        yield encoder.row(_text(data[~held_out])), encoder.row(_text(data[held_out]))
+        training = np.ones(len(data), np.bool_)
+        training[held_out] = False
+        yield encoder.row(_text(data[training])), encoder.row(_text(data[held_out]))
 
 
 def _text(data: Bytes) -> str:
@@ -183,6 +188,15 @@ def _count(
     progress: Progress | None,
     block_size: int,
 ) -> BigramCounts:
+    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+        from makemore.data.workers import WorkerError, count_in_processes, job_count
+
+        if (jobs := job_count(corpus, jobs)) > 1:
+            with suppress(WorkerError):  # then find out here what is wrong
+                tally, sha256 = count_in_processes(
+                    corpus, holdout, rare, jobs, progress, block_size
+                )
+                return _result(corpus, tally, sha256, min_count)
     reading = corpus.read(block_size, progress)
     tally = count(reading, holdout, rare)
     return _result(corpus, tally, reading.sha256, min_count)
@@ -214,6 +228,7 @@ def _result(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> Bigram
         lowercase=corpus.lowercase,
         strip_accents=corpus.strip_accents,
         normalize=corpus.normalize,
+        path=corpus.path,
     )
     training = np.subtract(tally.total, tally.held_out, out=tally.total)
     return BigramCounts(Vocabulary(tally.characters), training, tally.held_out, facts, tally.sample)

@@ -9,19 +9,21 @@ is in the blocks is the work of ``bigrams.py``.
 
 import codecs
 import hashlib
+import io
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
-from makemore.data.text import LineDecoder, text_change, words_of
+from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
 
-BLOCK = 1 << 20
-"""Bytes read at a time: small enough for the processor's cache, large enough for NumPy."""
+BLOCK = 1 << 18
+"""Bytes read at a time: what is made of a block stays in the processor's cache."""
+
+_HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
@@ -53,6 +55,8 @@ class CorpusFacts:
     lowercase, strip_accents : bool
     normalize : str
         "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
+    path : str
+        Of a corpus that is one file, as it was given; empty for others.
     """
 
     name: str
@@ -68,6 +72,7 @@ class CorpusFacts:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class Corpus:
                 f"unknown normal form '{shown(self.normalize)}': expected nfc or nfkc"
             )
         try:
-            b"".decode(self.encoding)
+            io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # refuses what gives no text
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise CorpusError(
@@ -124,11 +129,29 @@ class Corpus:
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
-        """Return the corpus of these words, which may hold no line end."""
-        try:
-            return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
-        except UnicodeEncodeError as error:
-            raise CorpusError(f"a word holds a surrogate, which is no character: {error}") from None
+        """Return the corpus of these words, which may hold no line end and no surrogate."""
+        words = list(words)
+        for word in words:
+            if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
+                raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
+        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
+
+    def changed_as(self, facts: CorpusFacts) -> "Corpus":
+        """Return the same sources with their text changed as that of an earlier corpus was."""
+        return replace(
+            self,
+            encoding=facts.encoding,
+            lowercase=facts.lowercase,
+            strip_accents=facts.strip_accents,
+            normalize=facts.normalize,
+        )
+
+    @property
+    def path(self) -> str:
+        """The path of a corpus that is one file that can be read again, else nothing."""
+        source = self.sources[0]
+        one_file = len(self.sources) == 1 and isinstance(source, FileSource) and source.rereadable
+        return cast(FileSource, source).path if one_file else ""
 
     @property
     def name(self) -> str:
@@ -157,6 +180,8 @@ class Corpus:
         if all(source.rereadable for source in self.sources):
             yield self
             return
+        import tempfile  # imports a dozen modules that only a pipe needs
+
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
             sources: list[Source] = []
             for i, source in enumerate(self.sources):
@@ -199,6 +224,8 @@ class Reading:
         decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
+            if source.begins_text and is_utf_8(self._corpus.encoding):
+                refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
                     digest.update(data)
@@ -220,6 +247,10 @@ def combined_digest(digests: list[bytes]) -> str:
     if len(digests) == 1:
         return digests[0].hex()
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _has_surrogate(word: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _spooled(source: Source, path: str) -> Source:

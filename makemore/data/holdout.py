@@ -10,9 +10,9 @@ The hash of a word with UTF-8 bytes b_0 .. b_(k-1) is
 
 a polynomial in the odd number R whose coefficients are 64-bit numbers looked up by byte, finished
 by the mixing function of splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-generators"). A running sum over a whole text gives the sums of all its words at once, because R has
-an inverse modulo 2**64. It runs in pieces, so that the tables of powers stay small however long a
-line is.
+generators"). The sums of all words of a text come from one sweep over it, because R has an inverse
+modulo 2**64. The sweep goes in pieces, so that the tables of powers stay small however long a line
+is.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
-_PIECE = 1 << 14  # bytes; the arrays of a piece stay in the processor's second cache
+_PIECE = 1 << 15  # bytes; the arrays of a piece stay in the processor's second cache
 
 
 def mix(values: Hashes) -> Hashes:
@@ -49,17 +50,23 @@ def hash_lines(text: Bytes) -> Hashes:
     return _hash_lines(text, _line_ends(text))
 
 
-def held_out_lines(text: Bytes, share: float) -> tuple[Flags, Hashes]:
+def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
     """Find the lines that hold a held-out word in ``text``, which is as ``hash_lines`` takes it.
 
-    Returns which bytes belong to them, their line feeds included, shape (n,), and the hashes of
-    their words, shape (held-out lines,). A blank line holds no word.
+    Returns the places of their bytes, their line feeds included, and the hashes of their words,
+    shape (held-out lines,). A blank line holds no word.
     """
     ends = _line_ends(text)
-    lengths = np.diff(ends, prepend=-1)
     hashes = _hash_lines(text, ends)
-    held_out = is_held_out(hashes, share) & (lengths > 1)
-    return np.repeat(held_out, lengths), hashes[held_out]
+    held_out = np.flatnonzero(is_held_out(hashes, share))
+    starts = np.where(held_out > 0, ends[held_out - 1] + 1, 0)
+    lengths = ends[held_out] + 1 - starts
+    if (lengths == 1).any():
+        blank = lengths == 1
+        held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
+    before = np.cumsum(lengths) - lengths  # bytes of the held-out lines above each
+    places = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+    return places, hashes[held_out]
 
 
 def is_held_out(hashes: Hashes, share: float) -> Flags:
@@ -73,35 +80,53 @@ def held_out_words(words: Sequence[str], share: float) -> Flags:
     return is_held_out(hash_lines(np.frombuffer(text, np.uint8)), share)
 
 
-def _line_ends(text: Bytes) -> npt.NDArray[np.int64]:
+def _line_ends(text: Bytes) -> Places:
     return np.flatnonzero(text == ord("\n"))
 
 
-def _hash_lines(text: Bytes, ends: npt.NDArray[np.int64]) -> Hashes:
-    """Return the hashes of the lines that end at ``ends``.
+def _hash_lines(text: Bytes, ends: Places) -> Hashes:
+    """Return the hashes of the lines that end at ``ends``, shape (lines,)."""
+    starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
+    sums = np.empty(len(ends), np.uint64)
+    line = 0
+    while line < len(ends):
+        start = int(starts[line])
+        after = int(np.searchsorted(starts, start + _PIECE, side="right")) - 1
+        if after > line:
+            piece = text[start : starts[after]]
+            sums[line:after] = _sums_of_lines(piece, starts[line:after] - start)
+        else:
+            after = line + 1
+            sums[line] = _sum_of_long_line(text[start : ends[line]])
+        line = after
+    sums[np.diff(starts) == 1] = 0  # a blank line
+    return mix(sums)
 
-    With S(p) the sum of table[b_i] * R**i over the whole text before position p, the sum of the
-    word from p to q is (S(q) - S(p)) * R**-p. A line feed counts nothing, so S at the end of a line
-    is S at the start of the next.
+
+def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
+    """Return the polynomials of whole lines, shape (lines,), garbage for blank ones.
+
+    Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
+    A line feed counts nothing, so a term over the border of two lines belongs to the second, and
+    the terms of the line that starts at place p start with the one that holds p. That line's sum is
+    too large by the factor R**p.
     """
-    sums = np.empty(len(ends), np.uint64)  # S at each line's end
-    inverses = np.empty(len(ends) + 1, np.uint64)  # R**-p for each line's start p
-    inverses[0] = 1
-    powers, inverse_powers = _powers(_R), _powers(_inverse(_R))
-    bounds = np.searchsorted(ends, np.arange(0, len(text) + _PIECE, _PIECE))
-    before, scale = 0, 1  # S at the start of the piece, and R to the power of that place
-    for k, start in enumerate(range(0, len(text), _PIECE)):
-        piece = text[start : start + _PIECE]
-        values = np.take(_coefficients(), piece, mode="clip")  # the fastest of take's modes
-        values *= powers[: len(piece)]
-        np.cumsum(values, out=values)
-        lines = slice(bounds[k], bounds[k + 1])
-        local = ends[lines] - start
-        sums[lines] = values[local] * np.uint64(scale) + np.uint64(before)
-        inverses[1:][lines] = inverse_powers[local + 1] * np.uint64(_inverse(scale))
-        before = (before + int(values[-1]) * scale) % _MODULUS
-        scale = scale * int(powers[_PIECE]) % _MODULUS
-    return mix(np.diff(sums, prepend=np.uint64(0)) * inverses[:-1])
+    pairs = piece[: len(piece) // 2 * 2].view("<u2")
+    terms = np.zeros(len(pairs) + 1, np.uint64)  # a last line feed may stand alone
+    np.take(_coefficients_of_pairs(), pairs, out=terms[:-1], mode="clip")  # take's fastest mode
+    terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
+    return np.add.reduceat(terms, starts >> 1) * _powers(_inverse(_R))[starts]
+
+
+def _sum_of_long_line(line: Bytes) -> int:
+    """Return the polynomial of one line of any length."""
+    total, scale = 0, 1  # R to the power of the piece's start
+    for start in range(0, len(line), _PIECE):
+        piece = line[start : start + _PIECE]
+        terms = _coefficients()[piece] * _powers(_R)[: len(piece)]
+        total += int(terms.sum()) * scale
+        scale = scale * int(_powers(_R)[_PIECE]) % _MODULUS
+    return total % _MODULUS
 
 
 @cache
@@ -110,6 +135,13 @@ def _coefficients() -> Hashes:
     table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
     table[ord("\n")] = 0
     return table
+
+
+@cache
+def _coefficients_of_pairs() -> Hashes:
+    """Return table[b] + table[b'] * R for the bytes b and b' at the place b + 256 * b'."""
+    table = _coefficients()
+    return np.asarray(table + (table * np.uint64(_R))[:, np.newaxis]).ravel()
 
 
 @cache

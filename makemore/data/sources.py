@@ -64,7 +64,9 @@ class FileSource:
     def open(self) -> IO[bytes]:
         """Return the stream, still compressed. Raises ``OSError``."""
         if self.path == STDIN:
-            return open(sys.stdin.fileno(), "rb", closefd=False)
+            if sys.stdin is None:
+                raise OSError("it is closed")
+            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _PIPE_READ)
         return open(self.path, "rb")
 
 
@@ -139,6 +141,8 @@ class ByteStream:
     def __init__(self, source: Source) -> None:
         self._name = source.name
         self._delivered = 0
+        self._ahead = b""
+        self.compressed = False
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
         try:
             self._file = source.open()
@@ -154,12 +158,19 @@ class ByteStream:
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end."""
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
-            data = self._stream.read(size)
+            data += self._stream.read(size - len(data))
         except self._failures as error:
             raise self._unreadable(error) from None
         self._delivered += len(data)
         return data
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end, and leave them to be read."""
+        self._ahead = self.read(size)
+        self._delivered -= len(self._ahead)
+        return self._ahead
 
     def position(self) -> int:
         """Return how far the source has been read, in its own bytes where it can tell."""
@@ -172,6 +183,7 @@ class ByteStream:
             whole.seek(0)
         else:
             whole = io.BufferedReader(_Joined(head, whole), _PIPE_READ)
+        self.compressed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
         if head.startswith(b"\x1f\x8b"):
             import gzip
             import zlib

@@ -1,7 +1,7 @@
 """Counting the pairs of characters in blocks of text, fast, and adding such counts up.
 
-A ``Tally`` is what was found in a part of a corpus. Tallies of parts add up to that of the whole, in
-whatever order, so parts can be counted in other processes and on other machines.
+A ``Tally`` is what was found in a part of a corpus. Tallies of parts add up to that of the whole,
+in whatever order, so parts can be counted in other processes and on other machines.
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end:
 
@@ -35,6 +35,7 @@ MAX_SAMPLE_LENGTH = 256
 _PIECE = 1 << 15  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
 _UNKNOWN = -1
+_SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Counter:
         self._total.add(text)
         if self._holdout:
             data = np.frombuffer(text.encode(), np.uint8)
-            belongs, hashes = held_out_lines(data, self._holdout)
-            held_out = data[belongs].tobytes().decode()
+            places, hashes = held_out_lines(data, self._holdout)
+            held_out = data[places].tobytes().decode()
             self._held_out.add(held_out)
             self._sample.add(held_out, hashes)
             self._fingerprint += int(hashes.sum())
@@ -178,9 +179,16 @@ def refuse_too_many(characters: int) -> None:
 
 
 def add_at(counts: Counts, places: npt.NDArray[Any]) -> None:
-    """Add one to ``counts`` at each of ``places``, a piece at a time; both are one-dimensional."""
+    """Add one to ``counts`` at each of ``places``; both are one-dimensional.
+
+    Faster than ``bincount``, which would make and clear a table for every call.
+    """
+    buffer = np.empty(min(_PIECE, len(places)), np.intp)
     for start in range(0, len(places), _PIECE):
-        np.add.at(counts, places[start : start + _PIECE].astype(np.intp), 1)
+        piece = places[start : start + _PIECE]
+        indices = buffer[: len(piece)]
+        indices[:] = piece
+        np.add.at(counts, indices, 1)
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:
@@ -195,19 +203,19 @@ class _Ids:
         self.characters = [chr(i) for i in range(_NARROW)]
         self._table: npt.NDArray[np.int16] | None = None  # 2 MiB, made when it is needed
 
-    def look_up(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    def look_up(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
         """Return the ids of code points, giving new ones where needed, shape unchanged."""
         if self._table is None:
             self._table = np.full(0x110000, _UNKNOWN, np.int16)
             self._table[:_NARROW] = np.arange(_NARROW)
-        ids = self._table[points]
+        ids = np.take(self._table, points, mode="clip")  # the fastest of take's modes
         if ids.min() == _UNKNOWN:
             new = np.unique(points[ids == _UNKNOWN])
             refuse_too_many(len(self.characters) - _NARROW + len(new))
             self._table[new] = np.arange(len(new)) + len(self.characters)
             self.characters.extend(map(chr, new))
             ids = self._table[points]
-        return ids.astype(np.int64)
+        return ids
 
 
 class _Pairs:
@@ -244,9 +252,10 @@ class _Pairs:
         ids = np.array([ord("\n"), *(id_of[character] for character in characters)])
         counts = np.zeros((len(ids), len(ids)), np.int64)
         for table, K in ((self._narrow, _NARROW), (self._wide, self._K)):
-            places = np.flatnonzero(ids < K)
             square = table.reshape(K, K)  # row y, column x
-            counts[np.ix_(places, places)] += square[np.ix_(ids[places], ids[places])].T
+            places = np.flatnonzero(ids < K)
+            for place in places:  # by rows, for a table of 8,192 symbols should not be copied whole
+                counts[place, places] += square[ids[places], ids[place]]
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
 
@@ -254,14 +263,17 @@ class _Pairs:
         for start in range(0, len(points) - 1, _PIECE):
             ids = self._ids.look_up(points[start : start + _PIECE + 1])
             self._make_room()
-            add_at(self._wide, ids[:-1] + self._K * ids[1:])
+            places = ids[1:].astype(np.intp)
+            places *= self._K
+            places += ids[:-1]
+            np.add.at(self._wide, places, 1)
 
     def _make_room(self) -> None:
         needed = len(self._ids.characters)
         if needed <= self._K:
             return
         old = self._wide.reshape(self._K, self._K)
-        K = min(max(needed, 2 * self._K), MAX_VOCABULARY + _NARROW)
+        K = needed + needed // 8
         self._wide = np.zeros(K * K, np.int64)
         self._wide.reshape(K, K)[: self._K, : self._K] = old
         self._K = K
@@ -284,34 +296,33 @@ class _SampleCollector:
 
     def add(self, text: str, hashes: Hashes) -> None:
         """Take the words of whole lines, none blank, and their hashes."""
-        chosen = np.flatnonzero(hashes <= self._largest)
-        distinct, first, counts = np.unique(hashes[chosen], return_index=True, return_counts=True)
-        known = np.isin(distinct, self._hashes, assume_unique=True)
-        self._counts[np.searchsorted(self._hashes, distinct[known])] += counts[known]
-        if known.all():
-            return
-        lines = text.split("\n")
-        words = [lines[i] for i in chosen[first[~known]]]
-        short = np.array([len(word) <= MAX_SAMPLE_LENGTH for word in words])
-        self._add_new(
-            distinct[~known][short],
-            counts[~known][short],
-            [word for word in words if len(word) <= MAX_SAMPLE_LENGTH],
-        )
+        distinct, counts = np.unique(hashes[hashes <= self._largest], return_counts=True)
+        places = np.searchsorted(self._hashes, distinct)
+        known = np.zeros(len(distinct), np.bool_)
+        inside = places < len(self._hashes)
+        known[inside] = self._hashes[places[inside]] == distinct[inside]
+        self._counts[places[known]] += counts[known]
+        if not known.all():
+            word_of = dict(zip(hashes.tolist(), text.split("\n"), strict=False))
+            self._add_new(distinct[~known], counts[~known], word_of)
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
-        self._add_new(sample.hashes, sample.counts, list(sample.words))
+        word_of = dict(zip(sample.hashes.tolist(), sample.words, strict=True))
+        self._add_new(sample.hashes, sample.counts, word_of)
 
     def result(self) -> WordSample:
         """Return the choice."""
         self._settle()
         return WordSample(tuple(self._words), self._hashes, self._counts)
 
-    def _add_new(self, hashes: Hashes, counts: Counts, words: list[str]) -> None:
-        self._new.append((hashes, counts, words))
+    def _add_new(self, hashes: Hashes, counts: Counts, word_of: dict[int, str]) -> None:
+        words = [word_of[value] for value in hashes.tolist()]
+        short = np.array([len(word) <= MAX_SAMPLE_LENGTH for word in words], np.bool_)
+        words = [word for word in words if len(word) <= MAX_SAMPLE_LENGTH]
+        self._new.append((hashes[short], counts[short], words))
         self._new_count += len(words)
-        if self._new_count > MAX_SAMPLE:
+        if self._new_count > len(self._hashes) + _SETTLE_AFTER:
             self._settle()
 
     def _settle(self) -> None:
@@ -333,7 +344,17 @@ class _SampleCollector:
 
 def count(blocks: Iterable[str], holdout: float, rare: str = "") -> Tally:
     """Return the tally of blocks of whole lines. Raises ``VocabularyError``."""
+    _keep_freed_memory()
     counter = Counter(holdout, rare)
     for block in blocks:
         counter.add(block)
     return counter.tally()
+
+
+def _keep_freed_memory() -> None:
+    """Make the C library keep freed arrays for the next block instead of returning them.
+
+    Fresh pages cost as much as counting what is written to them. glibc keeps blocks up to the size
+    of the largest that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does nothing.
+    """
+    np.empty(1 << 24, np.uint8)
