@@ -17,26 +17,32 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from makemore.calibration import Calibration
     from makemore.checkpoint import load, save
+    from makemore.comparison import compare
     from makemore.constraints import Constraints
     from makemore.data.bigrams import bigram_pairs, count_pairs
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.data.download import download_names
     from makemore.data.vocabulary import Vocabulary
     from makemore.errors import MakemoreError
+    from makemore.evaluation import evaluate, roc_auc, score_words, transition_scores
     from makemore.models.base import Model
     from makemore.models.bigram import Bigram
     from makemore.sampling import Sampler, sample
     from makemore.training import Checkpoint, TrainingOptions, TrainingRecord, train
 
 _HOMES = {
+    "calibration": ("Calibration",),
     "checkpoint": ("load", "save"),
+    "comparison": ("compare",),
     "constraints": ("Constraints",),
     "data.bigrams": ("bigram_pairs", "count_pairs"),
     "data.corpus": ("Corpus", "CorpusFacts"),
     "data.download": ("download_names",),
     "data.vocabulary": ("Vocabulary",),
     "errors": ("MakemoreError",),
+    "evaluation": ("evaluate", "roc_auc", "score_words", "transition_scores"),
     "models.base": ("Model",),
     "models.bigram": ("Bigram",),
     "sampling": ("Sampler", "sample"),
@@ -46,6 +52,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 
 __all__ = [
     "Bigram",
+    "Calibration",
     "Checkpoint",
     "Constraints",
     "Corpus",
@@ -57,12 +64,17 @@ __all__ = [
     "TrainingRecord",
     "Vocabulary",
     "bigram_pairs",
+    "compare",
     "count_pairs",
     "download_names",
+    "evaluate",
     "load",
+    "roc_auc",
     "sample",
     "save",
+    "score_words",
     "train",
+    "transition_scores",
 ]
 
 

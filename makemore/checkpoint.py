@@ -44,7 +44,10 @@ MAX_METADATA = 1 << 20
 """The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
 MAX_BYTES = (1 << 32) - 2
 """The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""
-RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {"loss_history": (None,)}
+RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
+    "calibration": (None, 2),
+    "loss_history": (None,),
+}
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]

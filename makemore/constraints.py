@@ -71,14 +71,14 @@ class Constraints:
             )
 
     def describe(self) -> str:
-        """Return the wishes in words, for messages."""
+        """Return the wishes in words, for messages; nothing where there is none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
         wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
         if self.min_length > 1:
             wishes.append(f"min-length {self.min_length}")
         if self.max_length is not None:
             wishes.append(f"max-length {self.max_length}")
-        return ", ".join(wishes) or "any word"
+        return ", ".join(wishes)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class _Layer:
     log_scale: float
 
 
-class ConditionedModel:
-    """An automaton whose words are conditioned on constraints.
+class WishedAutomaton:
+    """The product of an automaton and constraints: it remembers all that they need of a word begun.
 
     Parameters
     ----------
@@ -103,16 +103,21 @@ class ConditionedModel:
 
     Attributes
     ----------
+    constraints : Constraints
     prefix : array of ids
-        What every word begins with; drawing starts behind it, in the state ``start``.
+        What every word begins with; the automaton starts behind it, in the state ``start``.
+    prefix_probability : float
     P, successors : arrays of shape (S', V)
-        Of the product automaton, over those of its states that can be reached.
-    start : int
+        Of the product's states, those that can be reached.
+    may_end : array of shape (S',), bool
+        Where a word has all it needs but maybe the length.
+    has_pattern : bool
+        Whether ``may_end`` is not true everywhere.
 
     Raises
     ------
     SamplingError
-        No word fulfils the constraints; names them.
+        A wished text holds a character that the model does not know.
     """
 
     def __init__(
@@ -125,70 +130,100 @@ class ConditionedModel:
             _encode_wish(vocabulary, "suffix", constraints.suffix),
             len(vocabulary),
         )
-        self._has_pattern = len(wish) > 1
-        state, progress = self._walk_prefix(P, automaton, wish)
-        pairs, self.successors = _product(automaton.successors, wish, (state, progress))
-        self.start = int(np.searchsorted(pairs, state * len(wish) + progress))
-        self.P = P[pairs // len(wish)] if self._has_pattern else P
-        self._may_end = may_end[pairs % len(wish)]
-        self._ending, self._growing = self._solve()
-        if self._layer(len(self.prefix)).b[self.start] == 0.0:
-            raise self._impossible()
-
-    def next_probabilities(self, t: int, states: Indices) -> Floats:
-        """Return the conditioned distributions of the next symbol after t characters.
-
-        (B,) states -> (B, V). In a state from which no word can end well the row is all zero.
-        """
-        following = self._layer(t + 1)
-        rows = self.P[states] * following.b[self.successors[states]]
-        rows[:, BOUNDARY] = 0.0
-        if t >= self.constraints.min_length:
-            ends = self.P[states, BOUNDARY] * self._may_end[states]
-            # The scale matters only beside the chance to end here; elsewhere it might underflow.
-            rows[ends > 0] *= np.exp(following.log_scale)
-            rows[:, BOUNDARY] = ends
-        return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
-
-    def is_settled(self, t: int) -> bool:
-        """Whether the distributions after t characters hold for any larger number, too."""
-        return self.constraints.max_length is None and t >= self.constraints.min_length
-
-    def _walk_prefix(self, P: Floats, automaton: Automaton, wish: Indices) -> tuple[int, int]:
-        state, progress = automaton.start, 0
+        self.has_pattern = len(wish) > 1
+        state, progress, self.prefix_probability = automaton.start, 0, 1.0
         for symbol in self.prefix:
-            if P[state, symbol] == 0.0:
-                raise self._impossible()
+            self.prefix_probability *= float(P[state, symbol])
             state = int(automaton.successors[state, symbol])
             progress = int(wish[progress, symbol])
-        return state, progress
+        pairs, self.successors = _product(automaton.successors, wish, (state, progress))
+        self.start = int(np.searchsorted(pairs, state * len(wish) + progress))
+        self.P = P[pairs // len(wish)] if self.has_pattern else P
+        self.may_end = may_end[pairs % len(wish)]
 
-    def _solve(self) -> tuple[list[_Layer], list[_Layer]]:
-        """Return b_t where words may end, and where they may not yet, both counted from the end.
+    def always_ends(self) -> bool:
+        """Return whether an end can be reached from every state; then it is, sooner or later."""
+        can_end = self.P[:, BOUNDARY] > 0
+        before = -1
+        while before < can_end.sum() < len(can_end):
+            before = int(can_end.sum())
+            stuck = np.flatnonzero(~can_end)
+            onward = (self.P[stuck, 1:] > 0) & can_end[self.successors[stuck, 1:]]
+            can_end[stuck] = onward.any(axis=1)
+        return bool(can_end.all())
 
-        Each list stops early where it no longer changes; its last entry then holds for the rest.
-        """
-        limits = self.constraints
-        shortest = max(limits.min_length, len(self.prefix))
-        if limits.max_length is not None:
-            steps = max(0, limits.max_length + 1 - shortest)
-            ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), steps, may_end=True)
-        elif self._has_pattern:
-            ending = self._go_back(_Layer(np.zeros(len(self.P)), 0.0), MAX_LENGTH, may_end=True)
-        else:  # every word ends some day and then fulfils all: b is one
-            ending = [_Layer(np.ones(len(self.P)), 0.0)]
-        return ending, self._go_back(ending[-1], shortest - len(self.prefix), may_end=False)
+    def impossible(self) -> SamplingError:
+        """Return the error that says that no word fulfils the constraints."""
+        wish = self.constraints.describe()
+        if not wish:
+            return SamplingError(
+                "the model goes on for ever and ends no word: raise --temperature, --top-k or"
+                " --top-p, or train on other words"
+            )
+        return SamplingError(
+            f"the model can write no word with {wish}: relax the wish, or train on words like it"
+        )
 
-    def _layer(self, t: int) -> _Layer:
+
+@dataclass(frozen=True)
+class Layer:
+    """b_t of all states, scaled to a largest value of 1; b_t itself is ``exp(log_scale) * b``."""
+
+    b: Floats
+    log_scale: float
+
+
+class Completions:
+    """b_t(s) of a wished automaton, as the module's docstring defines it.
+
+    Parameters
+    ----------
+    automaton : WishedAutomaton
+    best : bool
+        Take the largest term instead of the sum: b_t(s) is then the probability of the one most
+        probable way to end (Viterbi's algorithm).
+
+    Raises
+    ------
+    SamplingError
+        No word fulfils the constraints; names them.
+    """
+
+    def __init__(self, automaton: WishedAutomaton, *, best: bool = False) -> None:
+        self._automaton = automaton
+        self._best = best
+        self._ending, self._growing = self._solve()
+        layer = self.layer(len(automaton.prefix))
+        if automaton.prefix_probability == 0.0 or layer.b[automaton.start] == 0.0:
+            raise automaton.impossible()
+
+    def layer(self, t: int) -> Layer:
         """Return b_t, for t from the length of the prefix on."""
-        limits = self.constraints
+        limits = self._automaton.constraints
         if t < limits.min_length:
             return self._growing[min(limits.min_length - t, len(self._growing) - 1)]
         if limits.max_length is None:
             return self._ending[-1]
         return self._ending[min(max(0, limits.max_length + 1 - t), len(self._ending) - 1)]
 
-    def _go_back(self, layer: _Layer, steps: int, *, may_end: bool) -> list[_Layer]:
+    def _solve(self) -> tuple[list[Layer], list[Layer]]:
+        """Return b_t where words may end, and where they may not yet, both counted from the end.
+
+        Each list stops early where it no longer changes; its last entry then holds for the rest.
+        """
+        limits, prefix = self._automaton.constraints, len(self._automaton.prefix)
+        shortest = max(limits.min_length, prefix)
+        nothing = Layer(np.zeros(len(self._automaton.P)), 0.0)
+        if limits.max_length is not None:
+            steps = max(0, limits.max_length + 1 - shortest)
+            ending = self._go_back(nothing, steps, may_end=True)
+        elif self._best or self._automaton.has_pattern or not self._automaton.always_ends():
+            ending = self._go_back(nothing, MAX_LENGTH, may_end=True)
+        else:  # every word ends some day and then fulfils all: b is one
+            ending = [Layer(np.ones(len(self._automaton.P)), 0.0)]
+        return ending, self._go_back(ending[-1], shortest - prefix, may_end=False)
+
+    def _go_back(self, layer: Layer, steps: int, *, may_end: bool) -> list[Layer]:
         layers = [layer]
         for _ in range(steps):
             layers.append(self._step_back(layers[-1], may_end))
@@ -198,28 +233,54 @@ class ConditionedModel:
                 break
         return layers
 
-    def _step_back(self, following: _Layer, may_end: bool) -> _Layer:
+    def _step_back(self, following: Layer, may_end: bool) -> Layer:
         """Return b_t from b_t+1."""
-        b = np.empty(len(self.P))
-        chunk = max(1, _CHUNK_CELLS // self.P.shape[1])
+        P, successors = self._automaton.P, self._automaton.successors
+        b = np.empty(len(P))
+        chunk = max(1, _CHUNK_CELLS // P.shape[1])
         for first in range(0, len(b), chunk):
             rows = slice(first, first + chunk)
-            onward = self.P[rows] * following.b[self.successors[rows]]
-            b[rows] = onward[:, BOUNDARY + 1 :].sum(axis=1)
+            onward = P[rows, 1:] * following.b[successors[rows, 1:]]
+            b[rows] = onward.max(axis=1) if self._best else onward.sum(axis=1)
         log_scale = following.log_scale
         if may_end:
-            b = b * np.exp(log_scale) + self.P[:, BOUNDARY] * self._may_end
+            ends = P[:, BOUNDARY] * self._automaton.may_end
+            b *= np.exp(log_scale)
+            b = np.maximum(b, ends) if self._best else b + ends
             log_scale = 0.0
         largest = b.max()
-        return (
-            _Layer(b / largest, log_scale + float(np.log(largest))) if largest else _Layer(b, 0.0)
-        )
+        return Layer(b / largest, log_scale + float(np.log(largest))) if largest else Layer(b, 0.0)
 
-    def _impossible(self) -> SamplingError:
-        return SamplingError(
-            f"the model can write no word with {self.constraints.describe()}: relax the wish, or"
-            " train on words that are like it"
-        )
+
+class ConditionedModel:
+    """The distributions of the next symbol, given that a word will fulfil the constraints.
+
+    Raises ``SamplingError`` where no word does.
+    """
+
+    def __init__(self, automaton: WishedAutomaton) -> None:
+        self.automaton = automaton
+        self._completions = Completions(automaton)
+
+    def next_probabilities(self, t: int, states: Indices) -> Floats:
+        """Return the conditioned distributions after t characters, (B,) states -> (B, V).
+
+        In a state from which no word can end well the row is all zero.
+        """
+        P, following = self.automaton.P[states], self._completions.layer(t + 1)
+        rows = P * following.b[self.automaton.successors[states]]
+        rows[:, BOUNDARY] = 0.0
+        if t >= self.automaton.constraints.min_length:
+            ends = P[:, BOUNDARY] * self.automaton.may_end[states]
+            # The scale matters only beside the chance to end here; elsewhere it might underflow.
+            rows[ends > 0] *= np.exp(following.log_scale)
+            rows[:, BOUNDARY] = ends
+        return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+    def is_settled(self, t: int) -> bool:
+        """Whether the distributions after t characters hold for any larger number, too."""
+        limits = self.automaton.constraints
+        return limits.max_length is None and t >= limits.min_length
 
 
 def _encode_wish(vocabulary: Vocabulary, name: str, text: str) -> Ids:

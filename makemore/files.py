@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +50,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replacement(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    temporary = target.with_name(f".makemore-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".makemore-{os.urandom(8).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with open(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:

@@ -5,12 +5,20 @@ three, counts with thousands separated.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from makemore.errors import shown
-from makemore.evaluation import bits_per_symbol, perplexity
-from makemore.training import Checkpoint
+from makemore.comparison import Comparison
+from makemore.data.bigrams import Counts
+from makemore.errors import PlottingError, shown
+from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
+from makemore.models.base import Floats, Model
+from makemore.novelty import Novelty
+from makemore.scoring import Summary
+from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingRecord
+
+Table = Floats | Counts
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -30,18 +38,25 @@ def describe_training(checkpoint: Checkpoint) -> str:
         share = training.options["holdout"]
         lines.append(
             f"held out  {corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols"
-            f" ({share:.4g} of the distinct words)"
+            f" ({100 * share:.4g}% of the distinct words)"
         )
-    lines += [f"model     {_describe_model(checkpoint)}", "", *_loss_table(checkpoint)]
+    lines += [
+        f"model     {model.name}, {model.parameter_count:,} parameters",
+        f"method    {_method(training)}",
+        "",
+        *_loss_table(checkpoint),
+    ]
     return "\n".join(lines)
 
 
-def _describe_model(checkpoint: Checkpoint) -> str:
-    model, training = checkpoint.model, checkpoint.training
-    how = f"{training.method}, seed {training.seed}"
-    if len(training.loss_history):
-        how = f"{training.method} in {len(training.loss_history):,} steps, seed {training.seed}"
-    return f"{model.name}, {model.parameter_count:,} parameters, by {how}"
+def _method(training: TrainingRecord) -> str:
+    """Return how a model was trained, with the options that only this method has."""
+    options = {
+        name: value
+        for name, value in training.options.items()
+        if name not in ALWAYS_APPLICABLE and value is not None
+    }
+    return f"{training.method}, {_options(options)}"
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
@@ -79,10 +94,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "options": training.options,
         "seconds": round(training.seconds, 3),
         "steps": len(training.loss_history),
-        "nats_per_symbol": {
-            name: loss if loss is not None and math.isfinite(loss) else None
-            for name, loss in losses.items()
-        },
+        "nats_per_symbol": {name: _finite(loss) for name, loss in losses.items()},
     }
 
 
@@ -95,10 +107,118 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             "",
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
             f"sha256    {corpus.sha256} (corpus)",
-            f"options   {_options(training.options)}",
             f"trained   in {training.seconds:.2f} s",
         ]
     )
+
+
+def describe_scores(
+    summary: Summary, fpr: float | None = None, other_words: Choices | None = None
+) -> str:
+    """Return what ``makemore score`` says at its end about all lines.
+
+    ``other_words`` are the choices among the words of the model compared with.
+    """
+    totals = summary.totals
+    lines = [f"lines     {totals.words:,}, {totals.symbols:,} symbols"]
+    if totals.words:
+        lines.append(
+            f"mean      {totals.loss:.4f} nats per symbol, {bits_per_symbol(totals.loss):.4f} bits,"
+            f" perplexity {perplexity(totals.loss):.3f}"
+        )
+    if totals.unknown_words:
+        lines.append(
+            f"unknown   {totals.unknown_words:,} lines more hold a character that the model does"
+            " not know"
+        )
+    if fpr is not None:
+        share = summary.flagged / max(1, totals.words + totals.unknown_words)
+        lines.append(
+            f"flagged   {summary.flagged:,} lines, {share:.2%}; of words like those held out it"
+            f" would be {100 * fpr:.4g}%"
+        )
+    if summary.choices != Choices():
+        lines.append(
+            f"likelier  {summary.choices.share:.2%} of them by this model than by the other"
+        )
+    if other_words is not None:
+        lines.append(
+            f"accuracy  {accuracy(summary.choices, other_words):.2%}: the other model finds"
+            f" {1 - other_words.share:.2%} of its own words likelier"
+        )
+    return "\n".join(lines)
+
+
+def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
+    """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
+    lines = [
+        f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
+        f" {novelty.repeated:,} repeated, {novelty.new:,} new"
+    ]
+    width = max(map(len, novelty.first), default=0)
+    for word, (known, distance) in zip(novelty.first, nearest, strict=True):
+        changes = "the same" if distance == 0 else f"{distance} edits"
+        lines.append(f"nearest   {shown(word):{width}}  {shown(known)} ({changes})")
+    return "\n".join(lines).replace("(1 edits)", "(1 edit)")
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
+    """Return what ``makemore compare`` prints: a row for each checkpoint."""
+    on_corpus = any(row.corpus is not None for row in comparisons)
+    header = ["checkpoint", "model", "parameters", "seconds", "training", "above minimum"]
+    header += ["held out", *(["corpus"] if on_corpus else []), "bits", "perplexity"]
+    rows = [
+        [
+            shown(row.name),
+            row.model,
+            f"{row.parameters:,}",
+            f"{row.seconds:.2f}",
+            *map(_loss, [row.training_loss, row.distance, row.held_out_loss]),
+            *([_loss(row.loss)] if on_corpus else []),
+            f"{row.bits:.4f}",
+            f"{row.perplexity:.3f}",
+        ]
+        for row in comparisons
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(_aligned(row, widths) for row in [header, *rows])
+
+
+def _loss(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return a line of cells, the first two to the left and the numbers to the right."""
+    return "  ".join(
+        cell.ljust(width) if i < 2 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def comparison_values(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Return what ``makemore compare --json`` prints; a loss that is infinite is null."""
+    return [
+        {
+            "checkpoint": row.name,
+            "model": row.model,
+            "parameters": row.parameters,
+            "seconds": round(row.seconds, 3),
+            "nats_per_symbol": {
+                "training": _finite(row.training_loss),
+                "minimum": row.minimum,
+                "held_out": _finite(row.held_out_loss),
+                "corpus": None if row.corpus is None else _finite(row.corpus.loss),
+            },
+            "bits_per_symbol": _finite(row.bits),
+            "perplexity": _finite(row.perplexity),
+        }
+        for row in comparisons
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def picture_title(checkpoint: Checkpoint) -> str:
@@ -110,10 +230,33 @@ def picture_title(checkpoint: Checkpoint) -> str:
     )
 
 
+def heatmap_values(model: Model, values: str) -> Table:
+    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
+    tables: dict[str, Callable[[], Table | None]] = {
+        "probabilities": model.bigram_table,
+        "counts": model.bigram_counts,
+        "weights": model.bigram_weights,
+    }
+    table = tables[values]()
+    if table is None:
+        raise PlottingError(f"a {model.name} model has no {values}: show its probabilities")
+    return table
+
+
+def symbol_frequencies(model: Model) -> Counts | None:
+    """Return how often each symbol stands first in a pair, (V,), where the model knows."""
+    N = model.bigram_counts()
+    return None if N is None else N.sum(axis=1)
+
+
 def _alphabet(characters: str, most: int = 60) -> str:
     text = " ".join(map(shown, characters[:most]))
     return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
 
 
 def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in options.items())
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

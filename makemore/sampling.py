@@ -9,16 +9,17 @@ cumulative distribution on the same scale.
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices
+from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices, WishedAutomaton
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import softmax
+from makemore.novelty import KnownWords, hash_text
 
 GROUP = 1 << 14
 """Words that are drawn together. Another number gives other words for the same seed."""
@@ -30,7 +31,8 @@ _BITS = 53
 _GUIDE_CELLS = 1 << 15
 _CACHED_CELLS = 1 << 16
 Draws = npt.NDArray[np.uint64]
-Words = tuple[Ids, Ids]
+Symbols = npt.NDArray[np.int16]
+Words = tuple[Symbols, Ids]
 """The symbols of many words in one row, end marks included, and the places of the end marks."""
 
 
@@ -167,7 +169,11 @@ class Sampler:
             automaton.log_probabilities, temperature=temperature, top_k=top_k, top_p=top_p
         )
         self._write = text_writer(model.vocabulary)
-        self._model = ConditionedModel(P, automaton, model.vocabulary, constraints or Constraints())
+        self._automaton = WishedAutomaton(
+            P, automaton, model.vocabulary, constraints or Constraints()
+        )
+        self._model = ConditionedModel(self._automaton)
+        self._successors = self._automaton.successors.ravel()
         self._tables: dict[int | None, DrawTable] = {}
 
     def groups(self, seed: int) -> Iterator[Words]:
@@ -186,20 +192,22 @@ class Sampler:
             yield self._write(symbols[: ends[-1] + 1])
 
     def _draw_group(self, random: np.random.PCG64) -> Words:
-        prefix = self._model.prefix
+        prefix = self._automaton.prefix
+        V = self._automaton.P.shape[1]
         alive = np.arange(GROUP)
-        states = np.full(GROUP, self._model.start)
+        states = np.full(GROUP, self._automaton.start)
         lengths = np.empty(GROUP, np.int64)
         columns = [(alive, np.full(GROUP, symbol)) for symbol in prefix]
         for t in range(len(prefix), MAX_LENGTH + 1):
             symbols = self._draw(t, states, random)
             columns.append((alive, symbols))
-            going = np.flatnonzero(symbols)
-            lengths[alive[symbols == BOUNDARY]] = t + 1
-            alive, symbols = alive[going], symbols[going]
-            if not len(alive):
+            is_over = symbols == BOUNDARY
+            lengths[alive[is_over]] = t + 1
+            going = np.flatnonzero(~is_over)
+            if not len(going):
                 return _in_a_row(columns, lengths)
-            states = self._model.successors[states[going], symbols].astype(np.intp)
+            alive, symbols = alive[going], symbols[going]
+            states = self._successors.take(states[going] * V + symbols).astype(np.intp)
         raise SamplingError(
             f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends"
             " a word; limit the length by --max-length"
@@ -208,12 +216,12 @@ class Sampler:
     def _draw(self, t: int, states: Indices, random: np.random.PCG64) -> Indices:
         draws = random.random_raw(len(states)) >> np.uint64(64 - _BITS)
         is_settled = self._model.is_settled(t)
-        if not is_settled and self._model.P.size > _CACHED_CELLS:
+        if not is_settled and self._automaton.P.size > _CACHED_CELLS:
             rows, states = np.unique(states, return_inverse=True)
             return DrawTable(self._model.next_probabilities(t, rows)).draw(states, draws)
         key = None if is_settled else t
         if key not in self._tables:
-            everywhere = np.arange(len(self._model.P))
+            everywhere = np.arange(len(self._automaton.P))
             self._tables[key] = DrawTable(self._model.next_probabilities(t, everywhere))
         return self._tables[key].draw(states, draws)
 
@@ -222,13 +230,13 @@ def _in_a_row(columns: list[tuple[Indices, Indices]], lengths: Ids) -> Words:
     """Return the words one after another, from the t-th symbols of those that had one."""
     ends = np.cumsum(lengths) - 1
     starts = ends - lengths + 1
-    row = np.empty(int(ends[-1]) + 1, np.int64)
+    row = np.empty(int(ends[-1]) + 1, np.int16)  # a small row stays in the processor's cache
     for t, (alive, symbols) in enumerate(columns):
         row[starts[alive] + t] = symbols
     return row, ends
 
 
-def text_writer(vocabulary: Vocabulary) -> Callable[[Ids], str]:
+def text_writer(vocabulary: Vocabulary) -> Callable[[Symbols], str]:
     """Return a function that writes symbols as text, a line feed for each boundary."""
     code_points = np.array([ord("\n"), *map(ord, vocabulary.characters)], "<u4")
     if vocabulary.characters.isascii():
@@ -258,24 +266,34 @@ def sample(
 
 
 def sample_others(
-    sampler: Sampler, count: int, seed: int, *, exclude: Set[str] = frozenset(), unique: bool = True
-) -> Iterator[str]:
-    """Yield up to ``count`` words that are not in ``exclude``, each only once if ``unique``.
+    sampler: Sampler, count: int, seed: int, *, known: KnownWords, unique: bool = True
+) -> Iterator[list[str]]:
+    """Yield up to ``count`` words that are not known, each only once if ``unique``, in lists.
 
     Ends early when ``PATIENCE`` words in a row were not wanted: the model has hardly more to give.
     """
-    seen = set(exclude)
+    seen: set[int] = set()
     misses = 0
-    for word in _words(sampler.texts(sys.maxsize, seed)):
-        if count == 0 or misses == PATIENCE:
+    for text in sampler.texts(sys.maxsize, seed):
+        if count == 0 or misses >= PATIENCE:
             return
-        if word in seen:
-            misses += 1
-            continue
-        count, misses = count - 1, 0
+        words = text.split("\n")
+        hashes = hash_text(text)
+        wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()
         if unique:
-            seen.add(word)
-        yield word
+            wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
+        found = [words[i] for i in wanted[:count]]
+        misses = len(hashes) - 1 - wanted[-1] if wanted else misses + len(hashes)
+        count -= len(found)
+        if found:
+            yield found
+
+
+def _add(seen: set[int], item: int) -> bool:
+    """Add an item to a set and return whether it is new there."""
+    size = len(seen)
+    seen.add(item)
+    return len(seen) > size
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:

@@ -12,14 +12,17 @@ as given, and the descent is then the plain one of the textbooks.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from makemore.data.bigrams import Counts, count_bigrams
+from makemore.calibration import calibrate
+from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.errors import OptionError, TrainingError
 from makemore.models.base import Floats, Model
 from makemore.models.bigram import (
@@ -29,8 +32,16 @@ from makemore.models.bigram import (
     collapsed_loss_and_gradient,
     weights_from_counts,
 )
+from makemore.models.ngram import SMOOTHING_METHODS, Ngram, loss_on_counts, train_ngram
 
-METHODS = ("gradient", "counts")
+METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
+APPLICABLE = {
+    (Bigram.name, "gradient"): {"steps", "learning_rate", "l2", "seed"},
+    (Bigram.name, "counts"): {"smoothing"},
+    (Ngram.name, "counts"): {"order", "smoothing_method", "smoothing"},
+}
+"""The options that decide something, beside those that always do, by model and method."""
+ALWAYS_APPLICABLE = {"model", "method", "holdout", "min_count"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,8 @@ class TrainingRecord:
         The closed-form minimum of the training loss, where the model has one.
     loss_history : array of shape (steps,), float64
         The training objective before each step.
+    calibration : array of shape (k, 2), float64
+        Scores of held-out words, as ``calibrate`` returns them.
     """
 
     method: str
@@ -63,6 +76,7 @@ class TrainingRecord:
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
+    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,8 @@ class TrainingOptions:
     model : str
         A key of ``TRAINERS``.
     method : str
-        For the bigram: "gradient" descends from random weights, "counts" takes the closed form.
+        "gradient" descends from random weights, "counts" needs no descent. Without one it is the
+        first of the model's ``METHODS``.
     steps : int
         Of gradient descent.
     learning_rate : float, optional
@@ -91,7 +106,11 @@ class TrainingOptions:
     l2 : float
         The weight of mean(W**2) in the objective of gradient descent.
     smoothing : float
-        What "counts" adds to every count.
+        What "counts" adds to every count; for the n-gram only if it is smoothed additively.
+    order : int
+        Of the n-gram: its context and the next symbol, 2 to 10.
+    smoothing_method : str
+        Of the n-gram, a key of ``SMOOTHING_METHODS``.
     holdout : float
         The share of the distinct words to hold out, 0 <= holdout < 1.
     min_count : int
@@ -106,26 +125,54 @@ class TrainingOptions:
     """
 
     model: str = "bigram"
-    method: str = "gradient"
+    method: str = ""
     steps: int = 500
     learning_rate: float | None = None
     l2: float = 0.0
     smoothing: float = 1.0
+    order: int = 5
+    smoothing_method: str = "kneser-ney"
     holdout: float = 0.1
     min_count: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
         _check(self.model in TRAINERS, "model", self.model, f"one of {', '.join(TRAINERS)}")
-        _check(self.method in METHODS, "method", self.method, f"one of {', '.join(METHODS)}")
+        methods = METHODS[self.model]
+        object.__setattr__(self, "method", self.method or methods[0])
+        _check(self.method in methods, "method", self.method, " or ".join(methods))
         _check(self.steps >= 1, "steps", self.steps, "1 or more")
         rate = self.learning_rate
         _check(rate is None or 0 < rate < math.inf, "learning-rate", rate, "above 0 and finite")
         _check(0 <= self.l2 < math.inf, "l2", self.l2, "0 or more and finite")
         _check(0 <= self.smoothing < math.inf, "smoothing", self.smoothing, "0 or more and finite")
+        _check(
+            MIN_ORDER <= self.order <= MAX_ORDER, "order", self.order, f"{MIN_ORDER} to {MAX_ORDER}"
+        )
+        known = SMOOTHING_METHODS
+        _check(
+            self.smoothing_method in known,
+            "smoothing-method",
+            self.smoothing_method,
+            f"one of {', '.join(known)}",
+        )
         _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    def refuse_inapplicable(self, names: Iterable[str]) -> None:
+        """Raise ``OptionError`` for an option of these that decides nothing here."""
+        for name in sorted(names):
+            if name not in self.applicable():
+                raise OptionError(
+                    f"--{name.replace('_', '-')} has no effect on --model {self.model} by"
+                    f" --method {self.method}"
+                )
+
+    def applicable(self) -> dict[str, Any]:
+        """Return the options that decide something for this model and method."""
+        names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
+        return {name: value for name, value in asdict(self).items() if name in names}
 
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:
@@ -185,34 +232,67 @@ def train(
         The descent diverged.
     """
     options = options or TrainingOptions()
-    return TRAINERS[options.model](corpus, options, jobs, on_read, on_step)
+    started = time.perf_counter()
+    with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
+        counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
+        outcome = TRAINERS[options.model](text, counts, options, on_step)
+    calibration = calibrate(outcome.model, counts.sample.words)
+    record = TrainingRecord(
+        method=options.method,
+        options=options.applicable(),
+        seed=options.seed,
+        seconds=time.perf_counter() - started,
+        training_loss=outcome.training_loss,
+        held_out_loss=outcome.held_out_loss,
+        minimum=outcome.minimum,
+        loss_history=outcome.loss_history,
+        calibration=calibration,
+    )
+    return Checkpoint(outcome.model, counts.facts, record)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What training one kind of model gives; see ``TrainingRecord`` for the losses."""
+
+    model: Model
+    training_loss: float
+    held_out_loss: float | None
+    minimum: float | None = None
+    loss_history: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def _train_bigram(
-    corpus: Corpus,
-    options: TrainingOptions,
-    jobs: int | None,
-    on_read: Progress | None,
-    on_step: OnStep | None,
-) -> Checkpoint:
-    started = time.perf_counter()
-    counts = count_bigrams(corpus, options.holdout, options.min_count, jobs, on_read)
+    corpus: Corpus, counts: BigramCounts, options: TrainingOptions, on_step: OnStep | None
+) -> _Outcome:
     N = counts.training
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
-    record = TrainingRecord(
-        method=options.method,
-        options=asdict(options),
-        seed=options.seed,
-        seconds=time.perf_counter() - started,
+    return _Outcome(
+        Bigram(counts.vocabulary, W, N),
         training_loss=collapsed_loss(W, N),
         held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
         minimum=closed_form_minimum(N),
         loss_history=history,
     )
-    return Checkpoint(Bigram(counts.vocabulary, W, N), counts.facts, record)
+
+
+def _train_ngram(
+    corpus: Corpus, counts: BigramCounts, options: TrainingOptions, on_step: OnStep | None
+) -> _Outcome:
+    V = len(counts.vocabulary)
+    training, held_out = (NgramCounter(V, options.order) for _ in range(2))
+    for training_ids, held_out_ids in id_blocks(corpus, counts.vocabulary, options.holdout):
+        training.add(training_ids)
+        held_out.add(held_out_ids)
+    model = train_ngram(
+        training.counts(), counts.vocabulary, options.smoothing_method, options.smoothing
+    )
+    held_out_counts = held_out.counts()
+    held_out_loss = loss_on_counts(model, held_out_counts) if held_out_counts.symbols else None
+    return _Outcome(model, model.training_loss(), held_out_loss)
 
 
 def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tuple[Floats, Floats]:
@@ -229,7 +309,7 @@ def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tup
     return W, np.array(history)
 
 
-TRAINERS: dict[str, Callable[..., Checkpoint]] = {Bigram.name: _train_bigram}
+TRAINERS = {Bigram.name: _train_bigram, Ngram.name: _train_ngram}
 """What trains each model. A new model adds one entry here beside the one in ``MODELS``."""
 
 

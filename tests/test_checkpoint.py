@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore.checkpoint import load, save
+from makemore.checkpoint import RECORD_ARRAYS, load, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
@@ -44,6 +44,7 @@ def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoin
         held_out_loss=2.625,
         minimum=2.25,
         loss_history=np.linspace(3.0, 2.5, steps),
+        calibration=np.array([[4.0, 2.5], [4.0, 2.75], [6.0, 2.0]]),
     )
     return Checkpoint(model, corpus, training)
 
@@ -61,13 +62,10 @@ def assert_same(one: Checkpoint, other: Checkpoint) -> None:
     for name, array in one.model.arrays().items():
         np.testing.assert_array_equal(array, other.model.arrays()[name], strict=True)
     assert one.corpus == other.corpus
-    np.testing.assert_array_equal(
-        one.training.loss_history, other.training.loss_history, strict=True
-    )
-    nothing = np.empty(0)
-    assert replace(one.training, loss_history=nothing).__dict__ | {"loss_history": 0} == (
-        replace(other.training, loss_history=nothing).__dict__ | {"loss_history": 0}
-    )
+    ours, theirs = dict(vars(one.training)), dict(vars(other.training))
+    for name in RECORD_ARRAYS:
+        np.testing.assert_array_equal(ours.pop(name), theirs.pop(name), strict=True)
+    assert ours == theirs
 
 
 @pytest.fixture
@@ -104,7 +102,7 @@ def test_plain_numpy_reads_every_array(path: Path) -> None:
     checkpoint = example()
     save(path, checkpoint)
     with np.load(path, allow_pickle=False) as file:
-        assert set(file) == {"metadata", "metadata_sha256", "weights", "counts", "loss_history"}
+        assert set(file) == {"metadata", "metadata_sha256", "weights", "counts", *RECORD_ARRAYS}
         for name, array in checkpoint.model.arrays().items():
             np.testing.assert_array_equal(file[name], array, strict=True)
         np.testing.assert_array_equal(file["loss_history"], checkpoint.training.loss_history)

@@ -98,7 +98,7 @@ def calls_of_a_save(path: Path, checkpoint: Any) -> list[str]:
 
 def test_a_save_makes_these_calls(path: Path) -> None:
     calls = calls_of_a_save(path, NEW)
-    writes = ["write"] * (2 * 5 + 1)  # a header and an array for each of five members, the end
+    writes = ["write"] * (2 * 6 + 1)  # a header and an array for each of six members, the end
     assert calls == ["open", "open", "chmod", *writes, "fsync", "replace", "open", "fsync"]
 
 

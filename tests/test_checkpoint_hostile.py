@@ -186,7 +186,7 @@ def zip_fields(data: bytes) -> Iterator[tuple[int, int]]:
 def test_lies_in_any_field_of_the_zip_are_refused(folder: Path, good: bytes) -> None:
     generator = random.Random(0)
     fields = list(zip_fields(good))
-    assert len(fields) == 5 * (10 + 16) + 7
+    assert len(fields) == 6 * (10 + 16) + 7
     for offset, size in fields:
         limit = 1 << 8 * size
         true = int.from_bytes(good[offset : offset + size], "little")
@@ -261,7 +261,7 @@ TABLE_SHAPES: list[Any] = [
 TABLE_DTYPES = ["|O", ">f8", "<U0", "|V0", "<U1000000000", "<f4", "<i8", "", "x" * 9999, "\x1b[2J"]
 
 
-@pytest.mark.parametrize("name", ["weights", "counts", "loss_history"])
+@pytest.mark.parametrize("name", ["weights", "counts", "loss_history", "calibration"])
 def test_table_that_does_not_fit_the_model_is_refused(
     folder: Path, parts: tuple[dict[str, Any], Arrays], name: str
 ) -> None:
@@ -298,7 +298,8 @@ def test_table_and_arrays_that_agree_on_another_array_are_refused(
         for other in others:
             changed = sealed(metadata, {name: other})
             changed["arrays"][name] |= {"dtype": other.dtype.str, "shape": list(other.shape)}
-            if name == "loss_history" and other.ndim == 1 and other.dtype == "<f8":
+            record_shapes = {"loss_history": (len(other),), "calibration": (len(other), 2)}
+            if other.dtype == "<f8" and other.shape == record_shapes.get(name):
                 assert reproduced(folder, built(changed, {**arrays, name: other}))
             else:
                 assert name in refusal(folder, built(changed, {**arrays, name: other}))
@@ -335,7 +336,7 @@ MEANINGS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "format null": (at("format", value=None), "format 1 and found None"),
     "entry extra": (at("extra", value=1), "extra"),
     "entry extra with escapes": (at("\x1b[2J\n", value=1), r"\\x1b"),
-    "model unknown": (at("model", "name", value="trigram"), "bigram and found 'trigram'"),
+    "model unknown": (at("model", "name", value="trigram"), "bigram, ngram and found 'trigram'"),
     "model name huge": (at("model", "name", value="x" * 10**5), "bigram and found 'xxx"),
     "model name with escapes": (at("model", "name", value="\x1b]0;\x07"), r"\\x1b"),
     "model options": (at("model", "options", value={"order": 3}), "options"),

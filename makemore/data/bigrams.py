@@ -5,18 +5,28 @@ boundary written as a dot. The literal pairs are for reading and checking; the c
 that the loss of a bigram model depends on.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, words_of
-from makemore.data.holdout import hash_lines, is_held_out
+from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress
+from makemore.data.holdout import Bytes, held_out_lines
+from makemore.data.tally import Counts as Counts
+from makemore.data.tally import (
+    Tally,
+    WordSample,
+    add_at,
+    code_points,
+    count,
+    without_lines_holding,
+)
 from makemore.data.vocabulary import Ids, Vocabulary
-from makemore.errors import CorpusError
+from makemore.errors import CorpusError, shown
 
-Counts = npt.NDArray[np.int64]
+_SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
 
 
 def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
@@ -47,25 +57,6 @@ def count_pairs(xs: Ids, ys: Ids, V: int) -> Counts:
 
 
 @dataclass(frozen=True)
-class HeldOutSample:
-    """Some of the held-out words, kept to calibrate scores without reading the corpus again.
-
-    They are the distinct held-out words with the smallest hashes, at most ``MAX_SAMPLE``: the same
-    in whatever order, blocks or processes the corpus was read.
-
-    Attributes
-    ----------
-    words : tuple of str
-        In the order of their hashes.
-    counts : array of shape (len(words),), int64
-        How many held-out lines hold each word.
-    """
-
-    words: tuple[str, ...]
-    counts: Counts
-
-
-@dataclass(frozen=True)
 class BigramCounts:
     """What one pass over a corpus finds: its alphabet, its pairs, and its facts.
 
@@ -76,14 +67,15 @@ class BigramCounts:
     training, held_out : arrays of shape (V, V), int64
         ``[i, j]`` is how often symbol j follows symbol i.
     facts : CorpusFacts
-    sample : HeldOutSample
+    sample : WordSample
+        Held-out words, kept to calibrate scores without reading the corpus again.
     """
 
     vocabulary: Vocabulary
     training: Counts
     held_out: Counts
     facts: CorpusFacts
-    sample: HeldOutSample
+    sample: WordSample
 
 
 def count_bigrams(
@@ -94,47 +86,34 @@ def count_bigrams(
     progress: Progress | None = None,
     block_size: int = BLOCK,
 ) -> BigramCounts:
-    """Count the pairs of a corpus in one pass (two where ``min_count`` is above 1).
+    """Count the pairs of a corpus in one pass over its bytes.
 
-    Raises ``CorpusError`` where the corpus cannot be read, or no training word is left.
+    Parameters
+    ----------
+    corpus : Corpus
+    holdout : float
+        The share of distinct words that is held out, 0 <= holdout < 1.
+    min_count : int
+        Words with a character that occurs less often are dropped. Above 1 the text is read twice,
+        first for the characters; a pipe is copied to a temporary file for that.
+    jobs : int, optional
+        Processes; all processors where it is not given. A pipe, a compressed or a small corpus is
+        counted in this one. The result does not depend on it, nor on ``block_size`` in bytes.
+    progress : callable, optional
+        Called with the bytes read and, where it is known, how many there are.
+
+    Raises
+    ------
+    CorpusError
+        The corpus cannot be read, holds no word, or no word for training.
+    VocabularyError
+        There are ``MAX_VOCABULARY`` different characters or more.
     """
-    reading = corpus.read(block_size, progress)
-    words = [word for block in reading for word in words_of(block)]
-    if not words:
-        raise CorpusError(f"{corpus.name} holds no word: expected one a line")
-    from collections import Counter
-
-    frequencies = Counter("".join(words))
-    all_words = words
-    words = [w for w in words if all(frequencies[c] >= min_count for c in w)]
-    hashes = hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8))
-    held = is_held_out(hashes, holdout)
-    vocabulary = Vocabulary("".join(words))
-    V = len(vocabulary)
-    training_words = [w for w, h in zip(words, held, strict=True) if not h]
-    held_words = [w for w, h in zip(words, held, strict=True) if h]
-    held_out = count_pairs(*bigram_pairs(held_words, vocabulary), V)
-    training = count_pairs(*bigram_pairs(training_words, vocabulary), V)
-    of_word = Counter(held_words)
-    distinct = [w for _, w in sorted(zip(hashes[held].tolist(), held_words, strict=True))]
-    distinct = list(dict.fromkeys(distinct))
-    facts = CorpusFacts(
-        name=corpus.name,
-        sha256=reading.sha256,
-        lines=len(words),
-        symbols=int(training.sum() + held_out.sum()),
-        held_out_lines=len(held_words),
-        held_out_symbols=int(held_out.sum()),
-        held_out_fingerprint=f"{int(hashes[held].sum()):016x}",
-        dropped_lines=len(all_words) - len(words),
-        min_count=min_count,
-        encoding=corpus.encoding,
-        lowercase=corpus.lowercase,
-        strip_accents=corpus.strip_accents,
-        normalize=corpus.normalize,
-    )
-    sample = HeldOutSample(tuple(distinct), np.array([of_word[w] for w in distinct], np.int64))
-    return BigramCounts(vocabulary, training, held_out, facts, sample)
+    if min_count > 1:
+        with corpus.rereadable() as source:
+            rare = rare_characters(source.read(block_size), min_count)
+            return _count(source, holdout, min_count, rare, jobs, progress, block_size)
+    return _count(corpus, holdout, min_count, "", jobs, progress, block_size)
 
 
 def id_blocks(
@@ -148,14 +127,108 @@ def id_blocks(
 
     Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
     words, so a row without a word is one boundary. Words with a character outside the vocabulary
-    are left out. Use ``corpus.rereadable()`` to read a pipe a second time.
+    are left out. This is a second pass, after that of ``count_bigrams``: use
+    ``corpus.rereadable()`` around both to read a pipe.
     """
-    known = set(vocabulary.characters)
-    for block in corpus.read(block_size, progress):
-        words = [word for word in words_of(block) if known.issuperset(word)]
-        text = "".join(word + "\n" for word in words).encode()
-        held = is_held_out(hash_lines(np.frombuffer(text, np.uint8)), holdout)
-        yield (
-            vocabulary.encode_words([w for w, h in zip(words, held, strict=True) if not h]),
-            vocabulary.encode_words([w for w, h in zip(words, held, strict=True) if h]),
+    encoder = _LineEncoder(vocabulary)
+    for block in corpus.read(block_size, progress, digest=False):
+        text = encoder.known_lines(block)
+        if not holdout:
+            yield encoder.row(text), encoder.row("")
+            continue
+        data = np.frombuffer(text.encode(), np.uint8)
+        held_out, _ = held_out_lines(data, holdout)
+        training = np.ones(len(data), np.bool_)
+        training[held_out] = False
+        yield encoder.row(_text(data[training])), encoder.row(_text(data[held_out]))
+
+
+def _text(data: Bytes) -> str:
+    return data.tobytes().decode()
+
+
+def rare_characters(blocks: Iterable[str], min_count: int) -> str:
+    """Return the characters that occur, but less often than ``min_count``."""
+    frequencies = np.zeros(0x110000, np.int64)
+    for block in blocks:
+        add_at(frequencies, code_points(block))
+    frequencies[ord("\n")] = 0
+    return "".join(map(chr, np.flatnonzero((frequencies > 0) & (frequencies < min_count))))
+
+
+class _LineEncoder:
+    """Turns whole lines of text into rows of ids."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._unknown = re.compile(f"[^\n{re.escape(vocabulary.characters)}]")
+        self._ids = np.zeros(0x110000, np.int16)  # by code point; 0 is an unknown character
+        self._ids[code_points(vocabulary.characters)] = np.arange(1, len(vocabulary))
+        self._ids[ord("\n")] = -1
+
+    def known_lines(self, text: str) -> str:
+        """Return the lines without blank ones and ones that hold an unknown character."""
+        if not self._ids[code_points(text)].all():
+            text, _ = without_lines_holding(self._unknown, text)
+        while "\n\n" in text:
+            text = text.replace("\n\n", "\n")
+        return text.removeprefix("\n")
+
+    def row(self, text: str) -> Ids:
+        """Return the ids of known lines with boundaries around them, shape (len(text) + 1,)."""
+        ids = self._ids[code_points("\n" + text)]
+        return np.maximum(ids, 0).astype(np.int64)
+
+
+def _count(
+    corpus: Corpus,
+    holdout: float,
+    min_count: int,
+    rare: str,
+    jobs: int | None,
+    progress: Progress | None,
+    block_size: int,
+) -> BigramCounts:
+    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+        from makemore.data.workers import WorkerError, count_in_processes, job_count
+
+        if (jobs := job_count(corpus, jobs)) > 1:
+            with suppress(WorkerError):  # then find out here what is wrong
+                tally, sha256 = count_in_processes(
+                    corpus, holdout, rare, jobs, progress, block_size
+                )
+                return _result(corpus, tally, sha256, min_count)
+    reading = corpus.read(block_size, progress)
+    tally = count(reading, holdout, rare)
+    return _result(corpus, tally, reading.sha256, min_count)
+
+
+def _result(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> BigramCounts:
+    """Return a tally in the form that training takes. Raises ``CorpusError`` where it is empty."""
+    name = shown(corpus.name)
+    if not tally.characters:
+        why = f" with characters that occur {min_count} times" if tally.dropped_lines else ""
+        raise CorpusError(f"{name} holds no word{why}: expected one a line")
+    lines, held_out_lines = (int(N[0].sum()) for N in (tally.total, tally.held_out))
+    if lines == held_out_lines:
+        raise CorpusError(
+            f"all {lines:,} words of {name} are held out, none is left for training: hold out none"
+            " with --holdout 0"
         )
+    facts = CorpusFacts(
+        name=corpus.name,
+        sha256=sha256,
+        lines=lines,
+        symbols=int(tally.total.sum()),
+        held_out_lines=held_out_lines,
+        held_out_symbols=int(tally.held_out.sum()),
+        held_out_fingerprint=f"{tally.fingerprint:016x}",
+        dropped_lines=tally.dropped_lines,
+        min_count=min_count,
+        encoding=corpus.encoding,
+        lowercase=corpus.lowercase,
+        strip_accents=corpus.strip_accents,
+        normalize=corpus.normalize,
+        path=corpus.path,
+    )
+    training = np.subtract(tally.total, tally.held_out, out=tally.total)
+    return BigramCounts(Vocabulary(tally.characters), training, tally.held_out, facts, tally.sample)

@@ -11,22 +11,19 @@ import codecs
 import hashlib
 import io
 import os
-import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, Protocol, cast
+from typing import cast
 
-import numpy as np
-
+from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
+from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
 
-BLOCK = 1 << 20
-"""Bytes read at a time: small enough for the processor's cache, large enough for NumPy."""
+BLOCK = 1 << 18
+"""Bytes read at a time: what is made of a block stays in the processor's cache."""
 
-STDIN = "-"
-_COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
+_HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
@@ -58,6 +55,8 @@ class CorpusFacts:
     lowercase, strip_accents : bool
     normalize : str
         "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
+    path : str
+        Of a corpus that is one file, as it was given; empty for others.
     """
 
     name: str
@@ -73,68 +72,7 @@ class CorpusFacts:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
-
-
-class Source(Protocol):
-    """One stream of bytes that a corpus is read from."""
-
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
-
-    @property
-    def rereadable(self) -> bool:
-        """Whether ``open`` works more than once."""
-
-    def open(self) -> IO[bytes]:
-        """Return the stream, still compressed. Raises ``OSError``."""
-
-    def size(self) -> int | None:
-        """Return its length in bytes where it is known."""
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """A file, a named pipe, or stdin for ``-``."""
-
-    path: str
-
-    @property
-    def name(self) -> str:
-        """The file's name without its folders."""
-        return "stdin" if self.path == STDIN else os.path.basename(self.path)
-
-    @property
-    def rereadable(self) -> bool:
-        """Only a regular file is."""
-        return self.path != STDIN and os.path.isfile(self.path)
-
-    def open(self) -> IO[bytes]:
-        """Return the stream, still compressed. Raises ``OSError``."""
-        if self.path == STDIN:
-            return open(sys.stdin.fileno(), "rb", closefd=False)
-        return open(self.path, "rb")
-
-    def size(self) -> int | None:
-        """Return the size of a regular file."""
-        return os.path.getsize(self.path) if self.rereadable else None
-
-
-@dataclass(frozen=True)
-class BytesSource:
-    """Bytes in memory."""
-
-    name: str
-    data: bytes
-    rereadable: bool = True
-
-    def open(self) -> IO[bytes]:
-        """Return a stream over the bytes."""
-        return io.BytesIO(self.data)
-
-    def size(self) -> int | None:
-        """Return how many there are."""
-        return len(self.data)
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +109,8 @@ class Corpus:
                 f"unknown normal form '{shown(self.normalize)}': expected nfc or nfkc"
             )
         try:
-            b"".decode(self.encoding)
+            io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # refuses what gives no text
+            codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise CorpusError(
                 f"unknown encoding '{shown(self.encoding)}': expected a name that Python knows,"
@@ -190,25 +129,45 @@ class Corpus:
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
-        """Return the corpus of these words, which may hold no line end."""
-        try:
-            return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
-        except UnicodeEncodeError as error:
-            raise CorpusError(f"a word holds a surrogate, which is no character: {error}") from None
+        """Return the corpus of these words, which may hold no line end and no surrogate."""
+        words = list(words)
+        for word in words:
+            if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
+                raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
+        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
+
+    def changed_as(self, facts: CorpusFacts) -> "Corpus":
+        """Return the same sources with their text changed as that of an earlier corpus was."""
+        return replace(
+            self,
+            encoding=facts.encoding,
+            lowercase=facts.lowercase,
+            strip_accents=facts.strip_accents,
+            normalize=facts.normalize,
+        )
+
+    @property
+    def path(self) -> str:
+        """The path of a corpus that is one file that can be read again, else nothing."""
+        source = self.sources[0]
+        one_file = len(self.sources) == 1 and isinstance(source, FileSource) and source.rereadable
+        return cast(FileSource, source).path if one_file else ""
 
     @property
     def name(self) -> str:
-        """The sources' names, joined by commas."""
-        return ", ".join(source.name for source in self.sources)
+        """The sources' names without their folders, joined by commas."""
+        return ", ".join(os.path.basename(source.name) for source in self.sources)
 
     def size(self) -> int | None:
         """Return the bytes of all sources, compressed or not, where they are known."""
         sizes = [source.size() for source in self.sources]
         return None if None in sizes else sum(cast(list[int], sizes))
 
-    def read(self, block_size: int = BLOCK, progress: Progress | None = None) -> "Reading":
+    def read(
+        self, block_size: int = BLOCK, progress: Progress | None = None, digest: bool = True
+    ) -> "Reading":
         """Return one pass over the text: iterate over it for the blocks."""
-        return Reading(self, block_size, progress)
+        return Reading(self, block_size, progress, digest)
 
     def words(self) -> Iterator[str]:
         """Yield the words one by one."""
@@ -221,234 +180,82 @@ class Corpus:
         if all(source.rereadable for source in self.sources):
             yield self
             return
-        import shutil
-        import tempfile
+        import tempfile  # imports a dozen modules that only a pipe needs
 
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
             sources: list[Source] = []
             for i, source in enumerate(self.sources):
                 if not source.rereadable:
-                    copy = os.path.join(folder, str(i))
-                    with _opened(source) as stream, open(copy, "wb") as file:
-                        shutil.copyfileobj(stream, file, BLOCK)
-                    source = SpooledSource(copy, source.name)
+                    source = _spooled(source, os.path.join(folder, str(i)))
                 sources.append(source)
             yield replace(self, sources=tuple(sources))
 
 
-@dataclass(frozen=True)
-class SpooledSource(FileSource):
-    """A file that stands for a stream which is called by another name."""
-
-    original: str
-
-    @property
-    def name(self) -> str:
-        """The name of the stream."""
-        return self.original
-
-
 class Reading:
-    """One pass over a corpus: an iterator over its blocks, and afterwards its digest.
+    """One pass over a corpus: iterate over it for the blocks; then it knows the digest.
 
-    Raises ``CorpusError`` for a source that cannot be read, naming file, line and byte.
+    Raises ``CorpusError`` for a source that cannot be read or decoded, in one line.
     """
 
-    def __init__(self, corpus: Corpus, block_size: int, progress: Progress | None) -> None:
-        self.corpus = corpus
+    def __init__(
+        self, corpus: Corpus, block_size: int, progress: Progress | None, digest: bool
+    ) -> None:
+        self._corpus = corpus
         self._block_size = block_size
         self._progress = progress
+        self._with_digest = digest
         self._total = corpus.size() if progress else None
         self._bytes_before = 0
         self._digests: list[bytes] = []
 
-    @property
-    def sha256(self) -> str:
-        """The digest of what was read, as ``CorpusFacts.sha256`` defines it."""
-        if len(self._digests) == 1:
-            return self._digests[0].hex()
-        return hashlib.sha256(b"".join(self._digests)).hexdigest()
-
     def __iter__(self) -> Iterator[str]:
-        change = _change(self.corpus)
-        for source in self.corpus.sources:
-            for block in self._source_blocks(source):
+        corpus = self._corpus
+        change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
+        for source in corpus.sources:
+            for block in self._blocks(source):
                 yield change(block) if change else block
 
-    def _source_blocks(self, source: Source) -> Iterator[str]:
+    @property
+    def sha256(self) -> str:
+        """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
+        return combined_digest(self._digests)
+
+    def _blocks(self, source: Source) -> Iterator[str]:
+        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
         digest = hashlib.sha256()
-        decoder = _LineDecoder(source.name, self.corpus.encoding)
-        with _opened(source) as raw:
-            stream = _decompressed(raw)
-            for data in _chunks(stream, source.name, self._block_size):
-                digest.update(data)
+        with ByteStream(source) as stream:
+            if source.begins_text and is_utf_8(self._corpus.encoding):
+                refuse_other_encodings(stream.peek(_HEAD), source.name)
+            while data := stream.read(self._block_size):
+                if self._with_digest:
+                    digest.update(data)
                 if block := decoder.decode(data):
                     yield block
-                if self._progress:
-                    self._progress(self._bytes_before + raw.tell(), self._total)
-            if self._total is not None:
-                self._bytes_before += raw.tell()
+                self._report(stream.position())
+            self._bytes_before += stream.position()
         self._digests.append(digest.digest())
         if block := decoder.finish():
             yield block
 
-
-class _LineDecoder:
-    """Bytes in, whole lines of text out, with the place of what cannot be decoded."""
-
-    def __init__(self, name: str, encoding: str) -> None:
-        self._name = name
-        self._encoding = encoding
-        with_mark = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-        self._decoder = io.IncrementalNewlineDecoder(
-            codecs.getincrementaldecoder(with_mark)(), translate=True
-        )
-        self._rest: list[str] = []
-        self._bytes = 0
-        self._lines = 0
-
-    def decode(self, data: bytes) -> str:
-        """Return the lines that are whole now, each ended by a line feed; maybe none."""
-        if self._bytes == 0:
-            _refuse_other_encoding(data, self._name, self._encoding)
-        self._bytes += len(data)
-        return self._whole_lines(self._text(data, final=False))
-
-    def finish(self) -> str:
-        """Return the last line, ended by a line feed, where it was not."""
-        rest = "".join([*self._rest, self._text(b"", final=True)])
-        return rest + "\n" if rest and not rest.endswith("\n") else rest
-
-    def _whole_lines(self, text: str) -> str:
-        end = text.rfind("\n") + 1
-        if not end:
-            self._rest.append(text)
-            return ""
-        block = "".join([*self._rest, text[:end]])
-        self._rest = [text[end:]]
-        self._lines += _line_feeds(block)
-        return block
-
-    def _text(self, data: bytes, final: bool) -> str:
-        try:
-            return self._decoder.decode(data, final)
-        except UnicodeDecodeError as error:
-            raise self._error(error) from None
-        except UnicodeError as error:
-            raise CorpusError(f"{shown(self._name)} is not {self._encoding}: {error}") from None
-
-    def _error(self, error: UnicodeDecodeError) -> CorpusError:
-        offset = self._bytes - len(error.object) + error.start
-        before = error.object[: error.start].decode(self._encoding, "replace")
-        before = before.replace("\r\n", "\n").replace("\r", "\n")
-        line = self._lines + 1 + before.count("\n")
-        found = error.object[error.start : error.start + 4].hex(" ")
-        return CorpusError(
-            f"{shown(self._name)}, line {line:,}, byte {offset:,}: not {self._encoding} text"
-            f" ({error.reason}; found {found}): name the file's encoding with --encoding"
-        )
+    def _report(self, position: int) -> None:
+        if self._progress:
+            self._progress(self._bytes_before + position, self._total)
 
 
-def words_of(text: str) -> Iterator[str]:
-    r"""Yield the words of ``text``: its lines without LF, CRLF or CR, blank ones left out.
-
-    >>> list(words_of("emma\r\n\r\nava"))
-    ['emma', 'ava']
-    """
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        if line:
-            yield line
+def combined_digest(digests: list[bytes]) -> str:
+    """Return the SHA-256 of a corpus from those of its sources, in hexadecimal."""
+    if len(digests) == 1:
+        return digests[0].hex()
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-@contextmanager
-def _opened(source: Source) -> Iterator[IO[bytes]]:
-    try:
-        with source.open() as stream:
-            yield stream
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CorpusError(f"cannot read {shown(source.name)}: {shown(reason)}") from None
+def _has_surrogate(word: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
-def _decompressed(stream: IO[bytes]) -> IO[bytes]:
-    """Return the stream of the text itself, decompressed where its first bytes say so."""
-    if not isinstance(stream, io.BufferedReader):
-        stream = cast(IO[bytes], io.BufferedReader(cast(io.RawIOBase, stream)))
-    head = cast(io.BufferedReader, stream).peek(6)
-    for magic, module in _COMPRESSIONS.items():
-        if head.startswith(magic):
-            opener = __import__(module).open
-            return cast(IO[bytes], opener(stream, "rb"))
-    return stream
-
-
-def _chunks(stream: IO[bytes], name: str, size: int) -> Iterator[bytes]:
-    """Yield the bytes of ``stream``, ``size`` at a time."""
-    while True:
-        try:
-            data = stream.read(size)
-        except (EOFError, OSError) as error:
-            raise CorpusError(f"cannot read {shown(name)}: {shown(str(error))}") from None
-        if not data:
-            return
-        yield data
-
-
-def _refuse_other_encoding(head: bytes, name: str, encoding: str) -> None:
-    """Raise ``CorpusError`` where text said to be UTF-8 begins like UTF-16 or UTF-32."""
-    if codecs.lookup(encoding).name != "utf-8":
-        return
-    found = ""
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        found = "utf-32"
-    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        found = "utf-16"
-    else:
-        even, odd = head[:1024:2], head[1:1024:2]
-        if odd.count(0) * 2 > len(odd) and not even.count(0):
-            found = "utf-16-le"
-        elif even.count(0) * 2 > len(even) and not odd.count(0):
-            found = "utf-16-be"
-    if found:
-        raise CorpusError(
-            f"{shown(name)} looks like {found.upper()} text, expected UTF-8: try --encoding {found}"
-        )
-
-
-def _line_feeds(text: str) -> int:
-    """Return how many line feeds ``text`` holds; NumPy counts short lines faster than str does."""
-    if not text.isascii():
-        return text.count("\n")
-    return int(np.count_nonzero(np.frombuffer(text.encode(), np.uint8) == ord("\n")))
-
-
-def _change(corpus: Corpus) -> Callable[[str], str] | None:
-    """Return what changes a block as the corpus asks, or None where nothing is to change."""
-    steps: list[Callable[[str], str]] = []
-    if corpus.normalize:
-        form = "NFC" if corpus.normalize == "nfc" else "NFKC"
-        steps.append(lambda text: unicodedata.normalize(form, text))
-    if corpus.lowercase:
-        steps.append(str.lower)
-    if corpus.strip_accents:
-        steps.append(_without_accents)
-
-    def change(text: str) -> str:
-        for step in steps:
-            text = step(text)
-        return text
-
-    return change if steps else None
-
-
-def _without_accents(text: str) -> str:
-    r"""Return ``text`` without combining marks.
-
-    >>> _without_accents("Zoë")
-    'Zoe'
-    """
-    if text.isascii():
-        return text
-    decomposed = unicodedata.normalize("NFD", text)
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return unicodedata.normalize("NFC", bare)
+def _spooled(source: Source, path: str) -> Source:
+    """Copy a source to a file; return the file as a source of the same name."""
+    with ByteStream(source) as stream, open(path, "wb") as file:
+        while data := stream.read(BLOCK):
+            file.write(data)
+    return SpooledSource(path, source.name)

@@ -307,11 +307,10 @@ def _answer(session: "requests.Session", url: str, patience: Patience) -> "reque
             cert=settings["cert"],
             proxies=settings["proxies"],
         )
-        location = session.get_redirect_target(response)
-        if location is None:
+        if not response.is_redirect:
             return response
         response.close()
-        url = urljoin(url, location)
+        url = urljoin(url, response.headers["Location"])
     fact = f"more than {_MOST_REDIRECTS} redirects"
     raise DownloadError(_line(fact, url, "look at the address in a browser"))
 

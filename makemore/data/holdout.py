@@ -10,19 +10,25 @@ The hash of a word with UTF-8 bytes b_0 .. b_(k-1) is
 
 a polynomial in the odd number R whose coefficients are 64-bit numbers looked up by byte, finished
 by the mixing function of splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-generators"). A running sum over a whole text gives the sums of all its words at once, because R has
-an inverse modulo 2**64.
+generators"). The sums of all words of a text come from one sweep over it, because R has an inverse
+modulo 2**64. The sweep goes in pieces, so that the tables of powers stay small however long a line
+is.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
+_PIECE = 1 << 15  # bytes; the arrays of a piece stay in the processor's second cache
 
 
 def mix(values: Hashes) -> Hashes:
@@ -32,7 +38,7 @@ def mix(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-def hash_lines(text: npt.NDArray[np.uint8]) -> Hashes:
+def hash_lines(text: Bytes) -> Hashes:
     r"""Return one hash per line of ``text``, shape (lines,).
 
     ``text`` holds UTF-8 bytes, shape (n,); each line ends with a line feed, the last one too.
@@ -41,35 +47,111 @@ def hash_lines(text: npt.NDArray[np.uint8]) -> Hashes:
     >>> bool(a == a_again), bool(a == b)
     (True, False)
     """
-    powers = np.full(len(text), _R, np.uint64)
-    powers[:1] = 1
-    np.cumprod(powers, out=powers)
-    sums = np.cumsum(_coefficients()[text] * powers)
-    ends = np.flatnonzero(text == ord("\n"))
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    before = np.concatenate((np.zeros(1, np.uint64), sums))
-    return mix((before[ends] - before[starts]) * _inverse_powers(len(text))[starts])
+    return _hash_lines(text, _line_ends(text))
 
 
-def is_held_out(hashes: Hashes, share: float) -> npt.NDArray[np.bool_]:
+def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
+    """Find the lines that hold a held-out word in ``text``, which is as ``hash_lines`` takes it.
+
+    Returns the places of their bytes, their line feeds included, and the hashes of their words,
+    shape (held-out lines,). A blank line holds no word.
+    """
+    ends = _line_ends(text)
+    hashes = _hash_lines(text, ends)
+    held_out = np.flatnonzero(is_held_out(hashes, share))
+    starts = np.where(held_out > 0, ends[held_out - 1] + 1, 0)
+    lengths = ends[held_out] + 1 - starts
+    if (lengths == 1).any():
+        blank = lengths == 1
+        held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
+    before = np.cumsum(lengths) - lengths  # bytes of the held-out lines above each
+    places = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+    return places, hashes[held_out]
+
+
+def is_held_out(hashes: Hashes, share: float) -> Flags:
     """Return which words belong to the held-out ``share`` (0 <= share < 1), shape of ``hashes``."""
     return hashes < np.uint64(int(share * _MODULUS))
 
 
-def held_out_words(words: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
+def held_out_words(words: Sequence[str], share: float) -> Flags:
     """Return which of ``words`` are held out, shape (len(words),). No word may hold a line feed."""
     text = "".join(word + "\n" for word in words).encode()
     return is_held_out(hash_lines(np.frombuffer(text, np.uint8)), share)
 
 
+def _line_ends(text: Bytes) -> Places:
+    return np.flatnonzero(text == ord("\n"))
+
+
+def _hash_lines(text: Bytes, ends: Places) -> Hashes:
+    """Return the hashes of the lines that end at ``ends``, shape (lines,)."""
+    starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
+    sums = np.empty(len(ends), np.uint64)
+    line = 0
+    while line < len(ends):
+        start = int(starts[line])
+        after = int(np.searchsorted(starts, start + _PIECE, side="right")) - 1
+        if after > line:
+            piece = text[start : starts[after]]
+            sums[line:after] = _sums_of_lines(piece, starts[line:after] - start)
+        else:
+            after = line + 1
+            sums[line] = _sum_of_long_line(text[start : ends[line]])
+        line = after
+    sums[np.diff(starts) == 1] = 0  # a blank line
+    return mix(sums)
+
+
+def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
+    """Return the polynomials of whole lines, shape (lines,), garbage for blank ones.
+
+    Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
+    A line feed counts nothing, so a term over the border of two lines belongs to the second, and
+    the terms of the line that starts at place p start with the one that holds p. That line's sum is
+    too large by the factor R**p.
+    """
+    pairs = piece[: len(piece) // 2 * 2].view("<u2")
+    terms = np.zeros(len(pairs) + 1, np.uint64)  # a last line feed may stand alone
+    np.take(_coefficients_of_pairs(), pairs, out=terms[:-1], mode="clip")  # take's fastest mode
+    terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
+    return np.add.reduceat(terms, starts >> 1) * _powers(_inverse(_R))[starts]
+
+
+def _sum_of_long_line(line: Bytes) -> int:
+    """Return the polynomial of one line of any length."""
+    total, scale = 0, 1  # R to the power of the piece's start
+    for start in range(0, len(line), _PIECE):
+        piece = line[start : start + _PIECE]
+        terms = _coefficients()[piece] * _powers(_R)[: len(piece)]
+        total += int(terms.sum()) * scale
+        scale = scale * int(_powers(_R)[_PIECE]) % _MODULUS
+    return total % _MODULUS
+
+
+@cache
 def _coefficients() -> Hashes:
-    """Return a fixed 64-bit number for each byte, shape (256,)."""
-    with np.errstate(over="ignore"):
-        return mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
+    """Return a fixed 64-bit number for each byte, shape (256,); zero for the line feed."""
+    table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
+    table[ord("\n")] = 0
+    return table
 
 
-def _inverse_powers(n: int) -> Hashes:
-    """Return R**-i modulo 2**64 for i < n, shape (n,)."""
-    powers = np.full(n, pow(_R, -1, _MODULUS), np.uint64)
-    powers[:1] = 1
+@cache
+def _coefficients_of_pairs() -> Hashes:
+    """Return table[b] + table[b'] * R for the bytes b and b' at the place b + 256 * b'."""
+    table = _coefficients()
+    return np.asarray(table + (table * np.uint64(_R))[:, np.newaxis]).ravel()
+
+
+@cache
+def _powers(base: int) -> Hashes:
+    """Return base**i modulo 2**64 for i = 0 .. _PIECE, shape (_PIECE + 1,)."""
+    powers = np.full(_PIECE + 1, base, np.uint64)
+    powers[0] = 1
     return np.cumprod(powers)
+
+
+def _inverse(number: int) -> int:
+    """Return the inverse of an odd number modulo 2**64."""
+    return pow(number, -1, _MODULUS)

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from makemore.data.bigrams import Counts
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CheckpointError
-from makemore.models.base import ArraySpec, Automaton, Floats, Model, Table
+from makemore.models.base import ArraySpec, Automaton, Floats, Model
 
 LOG_ZERO = -1e3
 """The logit of a symbol with probability zero: exp(-1000) is 0.0, and the number stays finite."""
@@ -160,20 +160,23 @@ class Bigram(Model):
         """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
         return self._table[contexts[:, 0]]
 
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, 1) and (B,) ids -> (B,)."""
+        return self._table[contexts[:, 0], targets]
+
+    def bigram_counts(self) -> Counts:
+        """Return N of the training words, shape (V, V)."""
+        return self.counts
+
+    def bigram_weights(self) -> Floats:
+        """Return W, shape (V, V)."""
+        return self.weights
+
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""
         V = len(self.vocabulary)
         successors = np.broadcast_to(np.arange(V, dtype=np.int32), (V, V))
         return Automaton(self._table, successors, start=0)
-
-    def bigram_table(self, values: str) -> Table:
-        """Return the probabilities, the counts or the weights, (V, V)."""
-        tables: dict[str, Table] = {
-            "probabilities": np.exp(self._table),
-            "counts": self.counts,
-            "weights": self.weights,
-        }
-        return tables[values]
 
     def options(self) -> dict[str, Any]:
         """Return nothing: the vocabulary and the arrays are the whole model."""

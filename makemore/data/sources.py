@@ -1,0 +1,244 @@
+"""Where the bytes of a corpus come from: files, pipes, memory, parts of files; compressed or not.
+
+Everything here is bytes. What they mean as text is the work of ``corpus.py``.
+"""
+
+import io
+import os
+import sys
+from dataclasses import dataclass
+from typing import IO, Any, Protocol, cast
+
+from makemore.errors import CorpusError, shown
+
+STDIN = "-"
+
+_LONGEST_MARK = 6  # of xz, in bytes
+_PIPE_READ = 1 << 16
+
+
+class Source(Protocol):
+    """One stream of bytes that a corpus is read from."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether ``open`` works more than once."""
+
+    @property
+    def begins_text(self) -> bool:
+        """Whether the text starts here, so that a byte order mark may stand first."""
+
+    def size(self) -> int | None:
+        """Return how many bytes ``open`` gives before decompression, where that is known."""
+
+    def open(self) -> IO[bytes]:
+        """Return the stream, still compressed. Raises ``OSError``."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A file, a named pipe or a device by its path, or stdin for ``-``."""
+
+    path: str
+
+    begins_text = True
+
+    @property
+    def name(self) -> str:
+        """The path as it was given."""
+        return "stdin" if self.path == STDIN else self.path
+
+    @property
+    def rereadable(self) -> bool:
+        """Only a regular file is."""
+        return self.path != STDIN and os.path.isfile(self.path)
+
+    def size(self) -> int | None:
+        """Return the size of a regular file."""
+        return os.path.getsize(self.path) if self.rereadable else None
+
+    def open(self) -> IO[bytes]:
+        """Return the stream, still compressed. Raises ``OSError``."""
+        if self.path == STDIN:
+            if sys.stdin is None:
+                raise OSError("it is closed")
+            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _PIPE_READ)
+        return open(self.path, "rb")
+
+
+@dataclass(frozen=True)
+class SpooledSource(FileSource):
+    """A temporary file that holds what came through a pipe."""
+
+    original_name: str
+
+    @property
+    def name(self) -> str:
+        """The name of the pipe."""
+        return self.original_name
+
+
+@dataclass(frozen=True)
+class SliceSource:
+    """The bytes ``start`` to ``stop`` of a file, not compressed; both stand at starts of lines."""
+
+    path: str
+    start: int
+    stop: int
+
+    rereadable = True
+
+    @property
+    def name(self) -> str:
+        """The path of the file."""
+        return self.path
+
+    @property
+    def begins_text(self) -> bool:
+        """Only the first slice of a file does."""
+        return self.start == 0
+
+    def size(self) -> int:
+        """Return the length of the slice."""
+        return self.stop - self.start
+
+    def open(self) -> IO[bytes]:
+        """Return a stream over the slice alone. Raises ``OSError``."""
+        file = open(self.path, "rb", buffering=0)
+        file.seek(self.start)
+        return io.BufferedReader(_Limited(file, self.size()))
+
+
+@dataclass(frozen=True)
+class BytesSource:
+    """Bytes in memory."""
+
+    name: str
+    data: bytes
+
+    rereadable = True
+    begins_text = True
+
+    def size(self) -> int:
+        """Return how many there are."""
+        return len(self.data)
+
+    def open(self) -> IO[bytes]:
+        """Return a stream over the bytes."""
+        return io.BytesIO(self.data)
+
+
+class ByteStream:
+    """The bytes of a source, decompressed where the first of them say so.
+
+    Raises ``CorpusError``, in one line, for whatever the system or a decompressor says against it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._name = source.name
+        self._delivered = 0
+        self._ahead = b""
+        self.compressed = False
+        self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
+        try:
+            self._file = source.open()
+            self._stream = self._decompressed() if source.begins_text else self._file
+        except self._failures as error:
+            raise self._unreadable(error) from None
+
+    def __enter__(self) -> "ByteStream":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end."""
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        try:
+            data += self._stream.read(size - len(data))
+        except self._failures as error:
+            raise self._unreadable(error) from None
+        self._delivered += len(data)
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end, and leave them to be read."""
+        self._ahead = self.read(size)
+        self._delivered -= len(self._ahead)
+        return self._ahead
+
+    def position(self) -> int:
+        """Return how far the source has been read, in its own bytes where it can tell."""
+        return self._file.tell() if self._file.seekable() else self._delivered
+
+    def _decompressed(self) -> IO[bytes]:
+        head = self._file.read(_LONGEST_MARK)
+        whole = self._file
+        if whole.seekable():
+            whole.seek(0)
+        else:
+            whole = io.BufferedReader(_Joined(head, whole), _PIPE_READ)
+        self.compressed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
+        if head.startswith(b"\x1f\x8b"):
+            import gzip
+            import zlib
+
+            self._failures += (zlib.error,)
+            return cast(IO[bytes], gzip.GzipFile(fileobj=whole))
+        if head.startswith(b"BZh"):
+            import bz2
+
+            return bz2.BZ2File(whole)
+        if head.startswith(b"\xfd7zXZ\0"):
+            import lzma
+
+            self._failures += (lzma.LZMAError,)
+            return lzma.LZMAFile(whole)
+        return whole
+
+    def _unreadable(self, error: Exception) -> CorpusError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
+
+
+class _Limited(io.RawIOBase):
+    """The next ``length`` bytes of a file."""
+
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Joined(io.RawIOBase):
+    """Bytes that were read already, then the rest of the stream they came from."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)

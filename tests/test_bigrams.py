@@ -1,0 +1,229 @@
+"""Counting: the same result from every road, equal to a dictionary's."""
+
+import bz2
+import gzip
+import lzma
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus_oracles import is_held_out, pair_counts, word_hash, words_in
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.data.bigrams import (
+    BigramCounts,
+    bigram_pairs,
+    count_bigrams,
+    count_pairs,
+    id_blocks,
+)
+from makemore.data.corpus import Corpus
+from makemore.data.tally import MAX_SAMPLE_LENGTH
+from makemore.data.vocabulary import MAX_VOCABULARY, Ids, Vocabulary
+from makemore.errors import CorpusError, VocabularyError
+
+CHARACTERS = st.sampled_from("aab\n\n\r.é\x85\x0bþłя\u2028中\U0001f600\u0301")
+TEXTS = st.text(CHARACTERS, max_size=60)
+
+
+def as_pairs(vocabulary: Vocabulary, N: np.ndarray) -> dict[tuple[str, str], int]:
+    """Return a count matrix as a dictionary."""
+    return {
+        (vocabulary.itos[i], vocabulary.itos[j]): int(N[i, j]) for i, j in np.argwhere(N).tolist()
+    }
+
+
+def check_against_dictionaries(counts: BigramCounts, words: list[str], share: float) -> None:
+    """Compare everything that was found with what plain Python finds in ``words``."""
+    held_out = [word for word in words if is_held_out(word, share)]
+    training = [word for word in words if not is_held_out(word, share)]
+    assert counts.vocabulary.characters == "".join(sorted(set("".join(words))))
+    assert as_pairs(counts.vocabulary, counts.training) == pair_counts(training)
+    assert as_pairs(counts.vocabulary, counts.held_out) == pair_counts(held_out)
+    facts = counts.facts
+    assert (facts.lines, facts.held_out_lines) == (len(words), len(held_out))
+    assert facts.symbols == sum(len(word) + 1 for word in words)
+    assert facts.held_out_symbols == sum(len(word) + 1 for word in held_out)
+    assert int(facts.held_out_fingerprint, 16) == sum(map(word_hash, held_out)) % (1 << 64)
+    kept = dict(zip(counts.sample.words, counts.sample.counts.tolist(), strict=True))
+    assert kept == Counter(word for word in held_out if len(word) <= MAX_SAMPLE_LENGTH)
+    assert list(kept) == sorted(kept, key=word_hash)
+
+
+def same(a: BigramCounts, b: BigramCounts) -> bool:
+    """Return whether two results are equal in everything but the corpus's name."""
+    return (
+        a.vocabulary == b.vocabulary
+        and np.array_equal(a.training, b.training)
+        and np.array_equal(a.held_out, b.held_out)
+        and a.sample.words == b.sample.words
+        and np.array_equal(a.sample.counts, b.sample.counts)
+        and {**vars(a.facts), "name": ""} == {**vars(b.facts), "name": ""}
+    )
+
+
+def through_a_pipe(data: bytes, use: Callable[[str], BigramCounts], folder: Path) -> BigramCounts:
+    """Call ``use`` with the path of a named pipe through which ``data`` comes in small pieces."""
+    path = folder / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with open(path, "wb", buffering=0) as pipe:
+            for start in range(0, len(data), 3):
+                pipe.write(data[start : start + 3])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        return use(str(path))
+    finally:
+        writer.join()
+
+
+@given(TEXTS, st.integers(1, 9), st.sampled_from([0.0, 0.3]))
+@settings(max_examples=400)
+def test_counts_equal_a_dictionarys_whatever_the_block_size(
+    text: str, block_size: int, share: float
+) -> None:
+    words = words_in(text)
+    corpus = Corpus.from_bytes(text.encode())
+    if all(is_held_out(word, share) for word in words):
+        with pytest.raises(CorpusError, match=r"no word|held out"):
+            count_bigrams(corpus, share, block_size=block_size)
+        return
+    counts = count_bigrams(corpus, share, block_size=block_size)
+    check_against_dictionaries(counts, words, share)
+
+
+@given(TEXTS, st.integers(1, 9), st.integers(2, 5))
+@settings(max_examples=200)
+def test_min_count_drops_the_words_that_hold_a_rare_character(
+    text: str, block_size: int, min_count: int
+) -> None:
+    words = words_in(text)
+    frequency = Counter("".join(words))
+    kept = [word for word in words if all(frequency[c] >= min_count for c in word)]
+    corpus = Corpus.from_bytes(text.encode())
+    if not kept:
+        with pytest.raises(CorpusError, match="no word"):
+            count_bigrams(corpus, 0, min_count, block_size=block_size)
+        return
+    counts = count_bigrams(corpus, 0, min_count, block_size=block_size)
+    check_against_dictionaries(counts, kept, 0)
+    assert counts.facts.dropped_lines == len(words) - len(kept)
+
+
+@given(TEXTS, st.integers(1, 9), st.sampled_from([0.0, 0.3]))
+@settings(max_examples=200)
+def test_id_blocks_are_the_words_in_order_divided_by_hash(
+    text: str, block_size: int, share: float
+) -> None:
+    words = words_in(text)
+    if not words:
+        return
+    vocabulary = Vocabulary("".join(words))
+    blocks = list(id_blocks(Corpus.from_bytes(text.encode()), vocabulary, share, None, block_size))
+    for part, wanted in ((0, False), (1, True)):
+        expected = vocabulary.encode_words([w for w in words if is_held_out(w, share) == wanted])
+        rows = [block[part] for block in blocks]
+        assert all(row[0] == 0 for row in rows)
+        joined = np.concatenate([np.zeros(1, np.int64), *(row[1:] for row in rows)])
+        np.testing.assert_array_equal(joined, expected)
+
+
+def test_id_blocks_leave_out_words_with_unknown_characters() -> None:
+    ids: list[Ids] = [
+        row for row, _ in id_blocks(Corpus.from_words(["ab", "axb", "ba"]), Vocabulary("ab"), 0)
+    ]
+    np.testing.assert_array_equal(np.concatenate(ids), [0, 1, 2, 0, 2, 1, 0])
+
+
+TEXT = (  # a byte order mark, every line end, characters of one to four bytes
+    "\ufeffЮля\r\nemma\rava\n\nemma\r\n\r\nюля\nzoë\n中文\nno end"
+)
+
+
+@pytest.mark.parametrize("block_size", range(1, 40))
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_file_and_archive_give_the_counts_of_memory(
+    tmp_path: Path, block_size: int, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "corpus"
+    path.write_bytes(pack(TEXT.encode()))
+    expected = count_bigrams(Corpus.from_bytes(TEXT.encode()), 0.3)
+    check_against_dictionaries(expected, words_in(TEXT.removeprefix("\ufeff")), 0.3)
+    assert same(count_bigrams(Corpus.from_paths(path), 0.3, block_size=block_size), expected)
+
+
+@pytest.mark.parametrize("min_count", [1, 2])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_pipe_gives_the_counts_of_memory(
+    tmp_path: Path, min_count: int, pack: Callable[[bytes], bytes]
+) -> None:
+    expected = count_bigrams(Corpus.from_bytes(TEXT.encode()), 0.3, min_count)
+    counts = through_a_pipe(
+        pack(TEXT.encode()),
+        lambda path: count_bigrams(Corpus.from_paths(path), 0.3, min_count, block_size=5),
+        tmp_path,
+    )
+    assert same(counts, expected)
+
+
+def test_several_sources_add_up_and_no_line_reaches_across() -> None:
+    one, two = (Corpus.from_bytes(data) for data in (b"emma\nav", b"a\nzoe"))
+    counts = count_bigrams(Corpus(one.sources + two.sources), 0)
+    check_against_dictionaries(counts, ["emma", "av", "a", "zoe"], 0)
+
+
+def test_alphabet_over_the_limit_names_limit_and_option() -> None:
+    words = [chr(0x4E00 + i) for i in range(MAX_VOCABULARY)]
+    with pytest.raises(VocabularyError, match=r"8,192 .* limit is 8,191: .* --min-count"):
+        count_bigrams(Corpus.from_words(words))
+    assert len(count_bigrams(Corpus.from_words(words[1:]), 0).vocabulary) == MAX_VOCABULARY
+
+
+def test_alphabet_over_the_limit_can_be_cut_by_min_count() -> None:
+    words = [chr(0x4E00 + i) for i in range(MAX_VOCABULARY)]
+    counts = count_bigrams(Corpus.from_words([*words, "ab", "ab"]), 0, min_count=2)
+    assert counts.vocabulary.characters == "ab"
+    assert counts.facts.dropped_lines == MAX_VOCABULARY
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\r\n\n", b"\xef\xbb\xbf"])
+def test_a_corpus_without_words_is_refused(data: bytes) -> None:
+    with pytest.raises(CorpusError, match="holds no word"):
+        count_bigrams(Corpus.from_bytes(data))
+
+
+def test_a_corpus_that_is_all_held_out_is_refused() -> None:
+    word = next(word for word in map(str, range(1000)) if is_held_out(word, 0.1))
+    with pytest.raises(CorpusError, match="--holdout 0"):
+        count_bigrams(Corpus.from_words([word, word]))
+
+
+def test_a_line_of_50_million_characters_is_counted() -> None:
+    counts = count_bigrams(Corpus.from_bytes(b"ab" * 25_000_000), 0)
+    assert counts.training.tolist() == [[0, 1, 0], [0, 0, 25_000_000], [1, 24_999_999, 0]]
+    with pytest.raises(CorpusError, match="all 1 words"):
+        count_bigrams(Corpus.from_bytes(b"ab" * 25_000_000), 1 - 1e-9)
+
+
+def test_pairs_and_counts_agree() -> None:
+    words = ["ella", "al", "e"]
+    vocabulary = Vocabulary("ael")
+    N = count_pairs(*bigram_pairs(words, vocabulary), len(vocabulary))
+    assert as_pairs(vocabulary, N) == pair_counts(words)
+
+
+def test_names_txt_has_the_published_counts() -> None:
+    path = os.environ.get("MAKEMORE_NAMES")
+    if not path:
+        pytest.skip("MAKEMORE_NAMES does not name the list")
+    facts = count_bigrams(Corpus.from_paths(path), 0).facts
+    assert facts.sha256 == "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+    assert (facts.lines, facts.symbols) == (32_033, 228_146)

@@ -1,0 +1,234 @@
+"""Reading: sources, encodings, line ends, changes, and errors that name the place."""
+
+import gzip
+import hashlib
+import lzma
+import os
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from corpus_oracles import words_in
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.data.corpus import Corpus
+from makemore.errors import CorpusError
+
+ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis", "utf-7"]
+
+
+def blocks_of(corpus: Corpus, block_size: int) -> list[str]:
+    return list(corpus.read(block_size))
+
+
+@given(st.text("ab\n\r\x85\x0b\u2028éж日😀", max_size=40), st.integers(1, 9))
+@settings(max_examples=300)
+def test_blocks_are_whole_lines_and_hold_every_word(text: str, block_size: int) -> None:
+    blocks = blocks_of(Corpus.from_bytes(text.encode()), block_size)
+    assert all(block.endswith("\n") and "\r" not in block for block in blocks)
+    assert [word for block in blocks for word in block.split("\n") if word] == words_in(text)
+
+
+def test_a_block_is_no_longer_than_asked_where_lines_are_short() -> None:
+    data = b"emma\n" * 10_000
+    assert max(map(len, blocks_of(Corpus.from_bytes(data), 1000))) <= 1000 + len("emma\n")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("block_size", [1, 2, 3, 5, 1000])
+def test_every_encoding_gives_the_same_words(encoding: str, block_size: int) -> None:
+    text = "ab\r\nя\r日本\n\nlast"
+    corpus = Corpus(Corpus.from_bytes(text.encode(encoding)).sources, encoding=encoding)
+    assert [w for b in blocks_of(corpus, block_size) for w in words_in(b)] == words_in(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_byte_order_mark_is_no_part_of_the_first_word_and_stays_elsewhere(encoding: str) -> None:
+    data = "\ufeffemma\n\ufeffava".encode(encoding)
+    corpus = Corpus(Corpus.from_bytes(data).sources, encoding=encoding)
+    assert list(corpus.words()) == ["emma", "\ufeffava"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "hint"),
+    [
+        ("utf-16", "utf-16"),
+        ("utf-32", "utf-32"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-16-be", "utf-16-be"),
+    ],
+)
+@pytest.mark.parametrize("text", ["emma\nolivia\nava", "юля\nжжж\n" * 40])
+def test_utf_16_is_recognised_and_the_option_named(encoding: str, hint: str, text: str) -> None:
+    with pytest.raises(CorpusError, match=rf"--encoding {hint}$"):
+        blocks_of(Corpus.from_bytes(text.encode(encoding)), 7)
+
+
+def test_nul_bytes_in_utf_8_text_stand() -> None:
+    assert list(Corpus.from_bytes(b"a\0b\n\0\n" * 5).words()) == ["a\0b", "\0"] * 5
+
+
+@given(
+    st.lists(st.sampled_from(["ab", "é", "\n", "\r", "\r\n", "я"]), max_size=12),
+    st.sampled_from([b"\xff", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80"]),
+    st.sampled_from([b"", b"\n", b"\nab"]),
+    st.integers(1, 9),
+)
+@settings(max_examples=300)
+def test_an_encoding_error_names_file_line_and_byte(
+    parts: list[str], bad: bytes, after: bytes, block_size: int
+) -> None:
+    before = "".join(parts)
+    data = before.encode() + bad + after
+    line = before.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
+    with pytest.raises(CorpusError) as caught:
+        blocks_of(Corpus.from_bytes(data, "list.txt"), block_size)
+    place = f"list.txt, line {line}, byte {len(before.encode())}: expected utf-8"
+    assert str(caught.value).startswith(place)
+
+
+@pytest.mark.parametrize("block_size", range(1, 12))
+def test_an_encoding_error_in_another_encoding_names_the_place(block_size: int) -> None:
+    data = "日本\r\n日\r".encode("shift_jis") + b"\x82\x20"
+    corpus = Corpus(Corpus.from_bytes(data, "list").sources, encoding="shift_jis")
+    with pytest.raises(CorpusError, match="list, line 3, byte 9: expected shift_jis"):
+        blocks_of(corpus, block_size)
+
+
+def test_utf_16_without_its_mark_is_an_error_of_one_line() -> None:
+    corpus = Corpus(Corpus.from_bytes(b"a\0b\0").sources, encoding="utf-16")
+    with pytest.raises(CorpusError, match=r"is not utf-16 text: .*BOM"):
+        list(corpus.words())
+
+
+def test_surrogates_are_refused() -> None:
+    corpus = Corpus(Corpus.from_bytes(rb"\ud800").sources, encoding="unicode_escape")
+    with pytest.raises(CorpusError, match="surrogates"):
+        list(corpus.words())
+    with pytest.raises(CorpusError, match="surrogate"):
+        Corpus.from_words(["a\ud800"])
+
+
+@pytest.mark.parametrize("encoding", ["nonsense", "rot13", "hex", "a\0b", ""])
+def test_an_unknown_encoding_is_refused(encoding: str) -> None:
+    with pytest.raises(CorpusError, match="unknown encoding"):
+        Corpus(Corpus.from_bytes(b"").sources, encoding=encoding)
+
+
+@pytest.mark.parametrize("words", [["a\nb"], ["a\r"]])
+def test_a_word_with_a_line_end_is_refused(words: list[str]) -> None:
+    with pytest.raises(CorpusError, match="line end"):
+        Corpus.from_words(words)
+
+
+def test_nothing_is_changed_unasked() -> None:
+    words = [" Zoe\u0308 ", "Zo\u00eb", "ﬁ", "\tA\x1b", "."]
+    assert list(Corpus.from_words(words).words()) == words
+
+
+def test_changes_that_are_asked_for() -> None:
+    sources = Corpus.from_words(["ÉLÉA", "Zoe\u0308", "ﬁ", "ΟΔΟΣ", "\u0301"]).sources
+
+    def read(**options: str | bool) -> list[str]:
+        return list(Corpus(sources, **options).words())  # type: ignore[arg-type]
+
+    assert read(lowercase=True) == ["éléa", "zoe\u0308", "ﬁ", "οδος", "\u0301"]
+    assert read(strip_accents=True) == ["ELEA", "Zoe", "ﬁ", "ΟΔΟΣ"]
+    assert read(normalize="nfc") == ["ÉLÉA", "Zoë", "ﬁ", "ΟΔΟΣ", "\u0301"]
+    assert read(normalize="nfkc") == ["ÉLÉA", "Zoë", "fi", "ΟΔΟΣ", "\u0301"]
+    with pytest.raises(CorpusError, match="expected nfc or nfkc"):
+        read(normalize="nfd")
+
+
+@given(st.text("aé\u0301ÅΣﬁ\n", max_size=30), st.integers(1, 9))
+def test_changes_do_not_depend_on_blocks(text: str, block_size: int) -> None:
+    sources = Corpus.from_bytes(text.encode()).sources
+    corpus = Corpus(sources, lowercase=True, normalize="nfkc")
+    expected = unicodedata.normalize("NFKC", text).lower()
+    assert [w for b in blocks_of(corpus, block_size) for w in words_in(b)] == words_in(expected)
+
+
+def test_the_digest_is_of_the_bytes_before_decoding_and_after_decompression() -> None:
+    data = b"\xef\xbb\xbfemma\r\n"
+    for packed in (data, gzip.compress(data)):
+        reading = Corpus.from_bytes(packed).read(2)
+        list(reading)
+        assert reading.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_the_digest_of_several_sources_is_of_their_digests() -> None:
+    one, two = Corpus.from_bytes(b"emma"), Corpus.from_bytes(b"ava")
+    reading = Corpus(one.sources + two.sources).read()
+    list(reading)
+    digests = hashlib.sha256(b"emma").digest() + hashlib.sha256(b"ava").digest()
+    assert reading.sha256 == hashlib.sha256(digests).hexdigest()
+
+
+@pytest.mark.parametrize("path", ["missing.txt", ".", "a\0b"])
+def test_what_cannot_be_opened_is_an_error_of_one_line(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for progress in (None, lambda *_: None):
+        with pytest.raises(CorpusError, match=r"^cannot read ") as caught:
+            list(Corpus.from_paths(path).read(progress=progress))
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_an_error_of_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "closed"
+    path.touch(mode=0)
+    with pytest.raises(CorpusError, match="Permission denied"):
+        list(Corpus.from_paths(path).words())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_a_damaged_archive_is_an_error_of_one_line(pack: object) -> None:
+    assert callable(pack)
+    packed = pack(os.urandom(1000))
+    flipped = bytearray(packed)
+    flipped[len(packed) // 2] ^= 0xFF
+    for damaged in (packed[:-1], packed[:200], bytes(flipped)):
+        with pytest.raises(CorpusError, match=r"^cannot read archive: "):
+            blocks_of(Corpus(Corpus.from_bytes(damaged, "archive").sources, "latin-1"), 10)
+
+
+def test_control_characters_of_a_path_do_not_reach_messages(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError) as caught:
+        list(Corpus.from_paths(tmp_path / "\x1b[2J").words())
+    assert str(caught.value).isprintable()
+
+
+def test_stdin_is_read_and_can_be_kept_for_a_second_pass() -> None:
+    program = (
+        "from makemore.data.corpus import Corpus\n"
+        "with Corpus.from_paths('-').rereadable() as corpus:\n"
+        "    print(corpus.name, list(corpus.words()), list(corpus.words()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=b"emma\nava", capture_output=True, check=True
+    )
+    assert done.stdout == b"stdin ['emma', 'ava'] ['emma', 'ava']\n"
+
+
+def test_a_closed_stdin_is_an_error_of_one_line() -> None:
+    program = "from makemore.data.corpus import Corpus; list(Corpus.from_paths('-').words())"
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, program], capture_output=True
+    )
+    assert b"CorpusError: cannot read stdin" in done.stderr
+
+
+def test_progress_ends_at_the_size_of_all_files(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.gz", tmp_path / "b"]
+    paths[0].write_bytes(gzip.compress(b"emma\n" * 1000))
+    paths[1].write_bytes(b"ava\n" * 1000)
+    calls: list[tuple[int, int | None]] = []
+    list(Corpus.from_paths(*paths).read(1000, lambda done, total: calls.append((done, total))))
+    size = sum(path.stat().st_size for path in paths)
+    assert calls == sorted(calls)
+    assert calls[-1] == (size, size)
