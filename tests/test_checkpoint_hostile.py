@@ -617,8 +617,8 @@ def test_nesting_of_any_depth_is_refused_or_taken(
 
 
 def test_mutants_are_refused_or_come_back_as_they_were(tmp_path: Path, good: bytes) -> None:
-    (tmp_path / "original.npz").write_bytes(good)
-    outcome = run(tmp_path / "original.npz", seconds=2, seed=0, keep=tmp_path / "failures")
+    (tmp_path / "start.npz").write_bytes(good)
+    outcome = run(tmp_path / "start.npz", seconds=2, seed=0, keep=tmp_path / "failures")
     assert outcome.failures == []
     assert outcome.loaded > 20
     assert len(outcome.refused) > 15
