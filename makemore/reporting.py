@@ -11,6 +11,7 @@ from typing import Any
 
 from makemore.comparison import Comparison
 from makemore.data.bigrams import Counts
+from makemore.data.check import CharacterFact, CorpusCheck, Oddity
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.models.base import Floats, Model
@@ -19,6 +20,8 @@ from makemore.scoring import Summary
 from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingRecord
 
 Table = Floats | Counts
+
+MAX_ODD = 20
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -147,6 +150,62 @@ def describe_scores(
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)
+
+
+def describe_check(check: CorpusCheck) -> str:
+    """Return what ``makemore check`` prints."""
+    about = "" if check.distinct_is_exact else "about "
+    lines = [
+        f"lines       {check.lines:,}, {check.blank:,} of them blank",
+        f"words       {about}{check.distinct:,} different, {about}{check.duplicates:,} repeated",
+        f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"
+        f" {check.median:,}",
+        f"characters  {len(check.characters):,}: {_character_list(check.characters)}",
+    ]
+    if check.rare:
+        lines.append(f"rare        {len(check.rare):,}: {_character_list(check.rare)}")
+    lines += [
+        f"odd         {shown(fact.character)} {fact.code_point} {fact.name}, {_times(fact.count)}:"
+        f" {fact.note}"
+        for fact in check.suspicious[:MAX_ODD]
+    ]
+    if len(check.suspicious) > MAX_ODD:
+        lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
+    lines += _oddity("with letters of two scripts", check.mixed_scripts)
+    if check.composed_beside_decomposed:
+        what = "with accents apart, others with them joined (--normalize nfc makes them one)"
+        lines += _oddity(what, check.decomposed)
+    if check.encoding_error:
+        lines.append(f"encoding    {check.encoding_error}")
+    lines.append(f"training    {check.failure or 'would succeed'}")
+    return "\n".join(lines)
+
+
+def _character_list(facts: Sequence[CharacterFact], most: int = 12) -> str:
+    """Return the first characters with their counts."""
+    listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:most])
+    return listed + (", …" if len(facts) > most else "")
+
+
+def _visible(character: str) -> str:
+    return "space" if character == " " else shown(character)
+
+
+def _oddity(what: str, oddity: Oddity) -> list[str]:
+    if not oddity.words:
+        return []
+    examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
+    words = "1 word" if oddity.words == 1 else f"{oddity.words:,} words"
+    return [f"odd         {words} {what}: {examples}"]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def check_values(check: CorpusCheck) -> dict[str, Any]:
+    """Return what ``makemore check --json`` prints."""
+    return asdict(check)
 
 
 def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
