@@ -17,6 +17,9 @@ from makemore.errors import CorpusError, shown
 Flags = npt.NDArray[np.bool_]
 CodePoints = npt.NDArray[np.uint32]
 
+SHOWN = 20
+"""So many words are compared with the nearest known one."""
+
 _MERGE = 1 << 22  # hashes that wait to be merged with the known ones
 
 
@@ -48,6 +51,43 @@ class KnownWords:
             return np.zeros(len(hashes), np.bool_)
         places = np.searchsorted(self._hashes, hashes)
         return np.asarray(self._hashes[np.minimum(places, len(self._hashes) - 1)] == hashes)
+
+
+class Novelty:
+    """Counts, of words that pass by, those that are known, repeated and new.
+
+    Attributes
+    ----------
+    words, known, repeated, new : int
+        A word that is known counts as known each time; another is new once and then repeated.
+    first : list of str
+        The first ``SHOWN`` words.
+    """
+
+    def __init__(self, known_words: KnownWords) -> None:
+        self._known_words = known_words
+        self._seen: set[int] = set()
+        self.words = self.known = self.new = 0
+        self.first: list[str] = []
+
+    @property
+    def repeated(self) -> int:
+        """How many words had passed before."""
+        return self.words - self.known - self.new
+
+    def watch(self, texts: Iterable[str]) -> Iterator[str]:
+        """Yield the same blocks of text, and count the words in them."""
+        for text in texts:
+            hashes = hash_text(text)
+            is_known = self._known_words.contain_hashes(hashes)
+            size = len(self._seen)
+            self._seen.update(hashes[~is_known].tolist())
+            self.words += len(hashes)
+            self.known += int(is_known.sum())
+            self.new += len(self._seen) - size
+            if len(self.first) < SHOWN:
+                self.first += text.split("\n")[: min(SHOWN - len(self.first), len(hashes))]
+            yield text
 
 
 def hash_text(text: str) -> Hashes:

@@ -14,8 +14,9 @@ from makemore.data.bigrams import Counts
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.models.base import Floats, Model
+from makemore.novelty import Novelty
 from makemore.scoring import Summary
-from makemore.training import Checkpoint
+from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingRecord
 
 Table = Floats | Counts
 
@@ -37,18 +38,25 @@ def describe_training(checkpoint: Checkpoint) -> str:
         share = training.options["holdout"]
         lines.append(
             f"held out  {corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols"
-            f" ({share:.4g} of the distinct words)"
+            f" ({100 * share:.4g}% of the distinct words)"
         )
-    lines += [f"model     {_describe_model(checkpoint)}", "", *_loss_table(checkpoint)]
+    lines += [
+        f"model     {model.name}, {model.parameter_count:,} parameters",
+        f"method    {_method(training)}",
+        "",
+        *_loss_table(checkpoint),
+    ]
     return "\n".join(lines)
 
 
-def _describe_model(checkpoint: Checkpoint) -> str:
-    model, training = checkpoint.model, checkpoint.training
-    how = f"{training.method}, seed {training.seed}"
-    if len(training.loss_history):
-        how = f"{training.method} in {len(training.loss_history):,} steps, seed {training.seed}"
-    return f"{model.name}, {model.parameter_count:,} parameters, by {how}"
+def _method(training: TrainingRecord) -> str:
+    """Return how a model was trained, with the options that only this method has."""
+    options = {
+        name: value
+        for name, value in training.options.items()
+        if name not in ALWAYS_APPLICABLE and value is not None
+    }
+    return f"{training.method}, {_options(options)}"
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
@@ -99,7 +107,6 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             "",
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
             f"sha256    {corpus.sha256} (corpus)",
-            f"options   {_options(training.options)}",
             f"trained   in {training.seconds:.2f} s",
         ]
     )
@@ -140,6 +147,19 @@ def describe_scores(
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)
+
+
+def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
+    """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
+    lines = [
+        f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
+        f" {novelty.repeated:,} repeated, {novelty.new:,} new"
+    ]
+    width = max(map(len, novelty.first), default=0)
+    for word, (known, distance) in zip(novelty.first, nearest, strict=True):
+        changes = "the same" if distance == 0 else f"{distance} edits"
+        lines.append(f"nearest   {shown(word):{width}}  {shown(known)} ({changes})")
+    return "\n".join(lines).replace("(1 edits)", "(1 edit)")
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> str:
@@ -235,4 +255,8 @@ def _alphabet(characters: str, most: int = 60) -> str:
 
 
 def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items() if value is not None)
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in options.items())
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

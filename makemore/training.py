@@ -12,7 +12,7 @@ as given, and the descent is then the plain one of the textbooks.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -160,6 +160,15 @@ class TrainingOptions:
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
         _check(self.seed >= 0, "seed", self.seed, "0 or more")
 
+    def refuse_inapplicable(self, names: Iterable[str]) -> None:
+        """Raise ``OptionError`` for an option of these that decides nothing here."""
+        for name in sorted(names):
+            if name not in self.applicable():
+                raise OptionError(
+                    f"--{name.replace('_', '-')} has no effect on --model {self.model} by"
+                    f" --method {self.method}"
+                )
+
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""
         names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
@@ -261,9 +270,12 @@ def _train_bigram(
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
+    training_loss = collapsed_loss(W, N)
+    if not math.isfinite(training_loss):
+        raise _divergence(len(history), options.learning_rate)
     return _Outcome(
         Bigram(counts.vocabulary, W, N),
-        training_loss=collapsed_loss(W, N),
+        training_loss=training_loss,
         held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
         minimum=closed_form_minimum(N),
         loss_history=history,
@@ -345,11 +357,15 @@ def gradient_descent(
         velocity = momentum * velocity - rate * d_W
         W = W + momentum * velocity - rate * d_W if momentum else W + velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
-            raise TrainingError(
-                f"the loss diverged at step {number} with learning rate {rate:g}: the weights are"
-                " no longer finite numbers; train with a smaller --learning-rate or without one"
-            )
+            raise _divergence(number, rate)
         yield Step(number, objective, W)
+
+
+def _divergence(step: int, learning_rate: float | None) -> TrainingError:
+    return TrainingError(
+        f"the loss diverged at step {step} with learning rate {learning_rate:g}: it is no longer a"
+        " finite number; train with a smaller --learning-rate or without one"
+    )
 
 
 def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:

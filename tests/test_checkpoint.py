@@ -233,6 +233,11 @@ def test_paths_are_escaped_in_messages(tmp_path: Path, name: str) -> None:
         str(raised.value).encode()
 
 
+def test_path_that_can_be_read_is_shown_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="Müller"):
+        load(tmp_path / "Müller.npz")
+
+
 CHARACTERS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), min_size=1, max_size=12
 )

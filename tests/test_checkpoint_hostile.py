@@ -273,10 +273,19 @@ def test_table_that_does_not_fit_the_model_is_refused(
             changed = copy.deepcopy(metadata)
             changed["arrays"][name][key] = value
             content = dict(members(as_text(changed), arrays))
-            if key == "shape":  # the member's own header tells the same
+            assert name in refusal(folder, archive(content.items()))
+            if key == "shape":  # and when the member's own header tells the same
                 told = header(shape=repr(tuple(value)))[:65_535]
                 content[f"{name}.npy"] = npy_of(told, arrays[name].tobytes())
-            assert name in refusal(folder, archive(content.items()))
+                assert name in refusal(folder, archive(content.items()))
+
+
+def test_length_that_is_fixed_for_an_array_of_the_record_is_held(
+    folder: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lengths, taken in (((5,), True), ((4,), False), ((None, 2), False)):
+        monkeypatch.setattr("makemore.checkpoint.RECORD_ARRAYS", {"loss_history": lengths})
+        assert reproduced(folder, good) == taken
 
 
 def test_table_and_arrays_that_agree_on_another_array_are_refused(
@@ -461,7 +470,9 @@ def test_impossible_values_are_refused(
     array = arrays[name].copy()
     array.flat[-1] = value
     changed = {**arrays, name: array}
-    assert name in refusal(folder, built(sealed(metadata, changed), changed))
+    line = refusal(folder, built(sealed(metadata, changed), changed))
+    assert name in line
+    assert line.endswith(": train again")
 
 
 @pytest.mark.parametrize("weight", [1.7e308, -1.7e308, 5e-324, -0.0])
@@ -596,15 +607,18 @@ def test_nesting_of_any_depth_is_refused_or_taken(
     for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
         for opening, closing in (("[", "]"), ('{"a":', "}")):
             value = opening * depth + "0" + closing * depth
-            changed = text.replace('"steps":5', f'"steps":{value}')
-            path.write_bytes(archive(members(changed, arrays)))
-            with contextlib.suppress(CheckpointError):
-                load(path)
+            for changed in (
+                text.replace('"steps":5', f'"steps":{value}'),
+                text.replace('"options":{}', f'"options":{{"order":{value}}}'),
+            ):
+                path.write_bytes(archive(members(changed, arrays)))
+                with contextlib.suppress(CheckpointError):
+                    load(path)
 
 
 def test_mutants_are_refused_or_come_back_as_they_were(tmp_path: Path, good: bytes) -> None:
-    (tmp_path / "original.npz").write_bytes(good)
-    outcome = run(tmp_path / "original.npz", seconds=2, seed=0, keep=tmp_path / "failures")
+    (tmp_path / "start.npz").write_bytes(good)
+    outcome = run(tmp_path / "start.npz", seconds=2, seed=0, keep=tmp_path / "failures")
     assert outcome.failures == []
     assert outcome.loaded > 20
     assert len(outcome.refused) > 15

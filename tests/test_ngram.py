@@ -348,14 +348,13 @@ def test_keys_beyond_32_bits_are_found() -> None:
     words = np.random.default_rng(0).integers(1, 8192, (300_000, 4))
     words[:, 0] = 0
     counter = NgramCounter(len(vocabulary), 4)
-    counter.add(np.append(words.ravel(), 0))
-    model = train_ngram(counter.counts(), vocabulary)
+    a, b, c, d, e = 8190, 8189, 1, 2, 3
+    counter.add(np.array([*words.ravel(), 0, a, b, c, 0, e, a, b, d, 0]))
+    model = train_ngram(counter.counts(), vocabulary, "witten-bell")
     assert model.tree.keys[model.tree.levels()[2]][-1] > 1 << 31
     assert loss_on_counts(model, counter.counts()) == pytest.approx(model.training_loss())
-    # after three characters the first of which is another: the state is that of the last two
-    contexts = np.column_stack((words[:, 1] % 8191 + 1, words[:, 1:3]))[:1000]
-    found = np.exp(model.target_log_probabilities(contexts, words[:1000, 3]))
-    assert np.median(found) > 10 / 8192
+    # d follows ab, though not at a word's start: found after a step down from a high state
+    assert np.exp(model.target_log_probabilities(np.array([[0, a, b]]), np.array([d]))) > 0.01
     with pytest.raises(SamplingError):
         model.automaton()
 
@@ -433,6 +432,12 @@ def test_an_unknown_method_and_no_words_are_refused() -> None:
         train(["ab"], 2, "good-turing")
     with pytest.raises(TrainingError, match="no words"):
         train_ngram(NgramCounter(5, 3).counts(), ABCD)
+
+
+def test_too_many_ngrams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngram, "MAX_NGRAMS", 5)
+    with pytest.raises(TrainingError, match="limit is 5: train with a lower order"):
+        train(["ab"], 3)
 
 
 def test_the_model_is_in_the_table() -> None:

@@ -317,7 +317,7 @@ def test_temperature_zero_is_the_likeliest_choice_or_says_that_words_do_not_end(
         page.find("#temperature").send_keys(Keys.ARROW_LEFT)
     assert page.text("#temperature-shown") == "0"
     words = page.words()
-    assert len(set(words)) == 1 or "ends no word" in page.text("#make-problem")
+    assert len(set(words)) == 1 or "the end of no word" in page.text("#make-problem")
 
 
 def test_a_link_repeats_words_and_score(page: Browser, browser: Browser, pages: Path) -> None:
@@ -616,3 +616,15 @@ def test_a_wide_alphabet_says_what_it_leaves_out_and_scrolls_in_its_frame(
     finally:
         browser.resize(DESKTOP)
     assert browser.console() == []
+
+
+def test_a_browser_that_is_too_old_is_told_so(browser: Browser, bigram_page: Path) -> None:
+    script = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream"}
+    )
+    try:
+        browser.driver.get("about:blank")
+        browser.driver.get(bigram_page.as_uri())
+        assert "could not start" in browser.text("#problem")
+    finally:
+        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)

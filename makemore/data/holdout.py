@@ -85,30 +85,48 @@ def _line_ends(text: Bytes) -> Places:
 
 
 def _hash_lines(text: Bytes, ends: Places) -> Hashes:
-    """Return the hashes of the lines that end at ``ends``, shape (lines,).
+    """Return the hashes of the lines that end at ``ends``, shape (lines,)."""
+    starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
+    sums = np.empty(len(ends), np.uint64)
+    line = 0
+    while line < len(ends):
+        start = int(starts[line])
+        after = int(np.searchsorted(starts, start + _PIECE, side="right")) - 1
+        if after > line:
+            piece = text[start : starts[after]]
+            sums[line:after] = _sums_of_lines(piece, starts[line:after] - start)
+        else:
+            after = line + 1
+            sums[line] = _sum_of_long_line(text[start : ends[line]])
+        line = after
+    sums[np.diff(starts) == 1] = 0  # a blank line
+    return mix(sums)
 
-    The coefficient of the byte at place i of the text is multiplied by R**i; so the sum of a word
-    that starts at place p is too large by the factor R**p.
+
+def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
+    """Return the polynomials of whole lines, shape (lines,), garbage for blank ones.
+
+    Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
+    A line feed counts nothing, so a term over the border of two lines belongs to the second, and
+    the terms of the line that starts at place p start with the one that holds p. That line's sum is
+    too large by the factor R**p.
     """
-    sums = np.zeros(len(ends) + 1, np.uint64)
-    factors = np.empty(len(ends) + 1, np.uint64)  # R**-p for each start p
-    factors[0] = 1
-    powers, inverse_powers = _powers(_R), _powers(_inverse(_R))
-    values = np.empty(_PIECE, np.uint64)
-    bounds = np.searchsorted(ends, np.arange(0, len(text) + _PIECE, _PIECE))
-    scale = 1  # R to the power of the piece's start
-    for k, start in enumerate(range(0, len(text), _PIECE)):
-        piece = text[start : start + _PIECE]
-        terms = values[: len(piece)]
-        np.take(_coefficients(), piece, out=terms, mode="clip")  # the fastest of take's modes
-        terms *= powers[: len(piece)]
-        lines = slice(bounds[k], bounds[k + 1] + 1)  # the one that goes on, then those that start
-        local = ends[bounds[k] : bounds[k + 1]] - start
-        parts = np.add.reduceat(terms, np.concatenate(([0], local)))
-        sums[lines] += parts * np.uint64(scale)
-        factors[lines][1:] = inverse_powers[local + 1] * np.uint64(_inverse(scale))
-        scale = scale * int(powers[_PIECE]) % _MODULUS
-    return mix(sums[:-1] * factors[:-1])
+    pairs = piece[: len(piece) // 2 * 2].view("<u2")
+    terms = np.zeros(len(pairs) + 1, np.uint64)  # a last line feed may stand alone
+    np.take(_coefficients_of_pairs(), pairs, out=terms[:-1], mode="clip")  # take's fastest mode
+    terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
+    return np.add.reduceat(terms, starts >> 1) * _powers(_inverse(_R))[starts]
+
+
+def _sum_of_long_line(line: Bytes) -> int:
+    """Return the polynomial of one line of any length."""
+    total, scale = 0, 1  # R to the power of the piece's start
+    for start in range(0, len(line), _PIECE):
+        piece = line[start : start + _PIECE]
+        terms = _coefficients()[piece] * _powers(_R)[: len(piece)]
+        total += int(terms.sum()) * scale
+        scale = scale * int(_powers(_R)[_PIECE]) % _MODULUS
+    return total % _MODULUS
 
 
 @cache
@@ -117,6 +135,13 @@ def _coefficients() -> Hashes:
     table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
     table[ord("\n")] = 0
     return table
+
+
+@cache
+def _coefficients_of_pairs() -> Hashes:
+    """Return table[b] + table[b'] * R for the bytes b and b' at the place b + 256 * b'."""
+    table = _coefficients()
+    return np.asarray(table + (table * np.uint64(_R))[:, np.newaxis]).ravel()
 
 
 @cache

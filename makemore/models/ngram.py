@@ -1,16 +1,17 @@
 """Orders above two: n-gram models with modified Kneser-Ney, Witten-Bell or additive smoothing.
 
-With h the symbols before w and h' the same without the first, every method but the additive one
-interpolates the estimate of each order with that of the next lower, down to the uniform 1 / V:
+With h the symbols before w, and h' the same without the first, the estimate of each order is mixed
+with that of the next lower, down to the uniform 1 / V:
 
-    P(w | h) = (c(hw) - D) / c(h.) + backoff(h) P(w | h')
-    backoff(h) = 1 - sum over w of (c(hw) - D) / c(h.)
+    P(w | h) = share(hw) + backoff(h) P(w | h')
+    backoff(h) = 1 - sum over w of share(hw)
 
-Kneser-Ney: D is D1, D2 or D3 as c(hw) is 1, 2 or more (Chen and Goodman 1999, "An empirical study
-of smoothing techniques for language modeling", section 3), and below the highest order c(hw)
-counts not how often hw occurs but after how many different symbols. An n-gram that begins at a
-word's start has nothing before it and keeps its plain count (Heafield et al. 2013, "Scalable
-modified Kneser-Ney language model estimation").
+The methods differ in the shares. Kneser-Ney's are (c(hw) - D) / c(h.), with D one of D1, D2 and D3
+as c(hw) is 1, 2 or more (Chen and Goodman 1999, "An empirical study of smoothing techniques for
+language modeling", section 3), and below the highest order c(hw) counts not how often hw occurs but
+after how many different symbols. An n-gram that begins at a word's start has nothing before it and
+keeps its plain count (Heafield et al. 2013, "Scalable modified Kneser-Ney language model
+estimation").
 
 The n-grams are one tree in two sorted arrays. It is laid out level by level: first the 1-grams,
 then the 2-grams, each level in lexicographic order. An n-gram hw that can be continued is itself
@@ -51,7 +52,7 @@ from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Floats, Model,
 
 MAX_SMOOTHING = 1e9
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
-WORTH_CELLS = 16  # an automaton of so many cells takes less time than searching for one symbol
+WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
 
@@ -203,7 +204,7 @@ class Level:
 
 
 Estimate = tuple[Floats, Floats]
-"""Each n-gram's own share of P, shape (K,), and each context's backoff."""
+"""The share of each n-gram, shape (K,), and the backoff of each context."""
 
 
 def kneser_ney(level: Level, smoothing: float) -> Estimate:
@@ -254,8 +255,8 @@ def additive(level: Level, smoothing: float) -> Estimate:
     """
     is_full = np.bincount(level.contexts, level.extensions) == 0
     totals = np.bincount(level.contexts, level.counts) + smoothing * level.V
-    own_shares = np.where(is_full[level.contexts], level.counts / totals[level.contexts], 0.0)
-    return own_shares, np.where(is_full, smoothing * level.V / totals, 1.0)
+    shares = np.where(is_full[level.contexts], level.counts / totals[level.contexts], 0.0)
+    return shares, np.where(is_full, smoothing * level.V / totals, 1.0)
 
 
 SMOOTHING_METHODS: dict[str, Callable[[Level, float], Estimate]] = {
@@ -309,11 +310,11 @@ class Ngram(Model):
         extensions = np.bincount(longer_suffixes - level.start, minlength=len(keys))
         contexts = keys // self.tree.V - rows.start
         estimate = SMOOTHING_METHODS[self.smoothing_method]
-        own_shares, backoffs = estimate(
+        shares, backoffs = estimate(
             Level(self.tree.V, counts, extensions, contexts), self.smoothing
         )
         lower = self._probabilities[suffixes]
-        self._probabilities[:-1][level] = own_shares + backoffs[contexts] * lower
+        self._probabilities[:-1][level] = shares + backoffs[contexts] * lower
         self._backoffs[rows] = backoffs
         self._is_whole[level] = extensions == 0
 
@@ -497,7 +498,13 @@ def train_ngram(
         raise TrainingError(fault)
     if not len(ngrams.codes):
         raise TrainingError("there are no words to count n-grams in")
-    return Ngram(vocabulary, grow_tree(ngrams), smoothing_method, smoothing)
+    tree = grow_tree(ngrams)
+    if len(tree.keys) > MAX_NGRAMS:
+        raise TrainingError(
+            f"there are {len(tree.keys):,} different n-grams up to order {ngrams.order} and the"
+            f" limit is {MAX_NGRAMS:,}: train with a lower order"
+        )
+    return Ngram(vocabulary, tree, smoothing_method, smoothing)
 
 
 def loss_on_counts(model: Model, ngrams: NgramCounts) -> float:
