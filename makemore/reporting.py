@@ -6,7 +6,7 @@ three, counts with thousands separated.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from makemore.comparison import Comparison
@@ -17,7 +17,7 @@ from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.models.base import Floats, Model
 from makemore.novelty import Novelty
 from makemore.scoring import Summary
-from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingRecord
+from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
 
 Table = Floats | Counts
 
@@ -55,11 +55,18 @@ def describe_training(checkpoint: Checkpoint) -> str:
 def _method(training: TrainingRecord) -> str:
     """Return how a model was trained, with the options that only this method has."""
     options = {
-        name: value
-        for name, value in training.options.items()
-        if name not in ALWAYS_APPLICABLE and value is not None
+        field.name: training.options.get(field.name)
+        for field in fields(TrainingOptions)
+        if field.name not in ALWAYS_APPLICABLE
     }
-    return f"{training.method}, {_options(options)}"
+    return ", ".join(
+        [training.method]
+        + [
+            f"{name.replace('_', ' ')} {_value(value)}"
+            for name, value in options.items()
+            if value is not None
+        ]
+    )
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
@@ -137,7 +144,7 @@ def describe_scores(
     if fpr is not None:
         share = summary.flagged / max(1, totals.words + totals.unknown_words)
         lines.append(
-            f"flagged   {summary.flagged:,} lines, {share:.2%}; of words like those held out it"
+            f"flagged   {summary.flagged:,} of them, {share:.2%}; of words like those held out it"
             f" would be {100 * fpr:.4g}%"
         )
     if summary.choices != Choices():
@@ -311,10 +318,6 @@ def symbol_frequencies(model: Model) -> Counts | None:
 def _alphabet(characters: str, most: int = 60) -> str:
     text = " ".join(map(shown, characters[:most]))
     return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
-
-
-def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in options.items())
 
 
 def _value(value: Any) -> str:
