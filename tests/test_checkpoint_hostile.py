@@ -284,7 +284,8 @@ def test_length_that_is_fixed_for_an_array_of_the_record_is_held(
     folder: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for lengths, taken in (((5,), True), ((4,), False), ((None, 2), False)):
-        monkeypatch.setattr("makemore.checkpoint.RECORD_ARRAYS", {"loss_history": lengths})
+        changed = {"calibration": (None, 2), "loss_history": lengths}
+        monkeypatch.setattr("makemore.checkpoint.RECORD_ARRAYS", changed)
         assert reproduced(folder, good) == taken
 
 
