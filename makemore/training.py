@@ -158,7 +158,7 @@ class TrainingOptions:
         )
         _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
-        _check(self.seed >= 0, "seed", self.seed, "0 or more")
+        _check(0 <= self.seed < 1 << 128, "seed", self.seed, "0 or more and of at most 128 bits")
 
     def refuse_inapplicable(self, names: Iterable[str]) -> None:
         """Raise ``OptionError`` for an option of these that decides nothing here."""
@@ -172,6 +172,8 @@ class TrainingOptions:
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""
         names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
+        if self.model == Ngram.name and self.smoothing_method != "additive":
+            names = names - {"smoothing"}
         return {name: value for name, value in asdict(self).items() if name in names}
 
 

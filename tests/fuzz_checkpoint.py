@@ -229,10 +229,10 @@ class Jumps:
 
 def place_of(error: BaseException) -> str:
     """Return where the package first raised ``error``."""
-    while error.__cause__ is not None:
+    while isinstance(error.__cause__, CheckpointError):
         error = error.__cause__
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "_refuse"]
-    return f"{frames[-1].name}:{frames[-1].lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
 
 
 def run(start: Path, seconds: float, seed: int, keep: Path) -> Outcome:

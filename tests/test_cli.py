@@ -248,6 +248,25 @@ def test_the_film_shows_the_training_again(run: Run) -> None:
     assert "not step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
 
 
+def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
+    Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
+    out = run("check", "odd.txt").stdout
+    assert "6, 1 of them blank" in out
+    assert "4 different, 1 repeated" in out
+    assert "\\u200b U+200B ZERO WIDTH SPACE, once: invisible" in out
+    assert "1 word with letters of two scripts: \u0430nna (line 6)" in out
+    assert "would succeed" in out
+    values = json.loads(run("check", "odd.txt", "--json").stdout)
+    assert (values["lines"], values["blank"], values["distinct"]) == (6, 1, 4)
+
+
+def test_check_fails_where_training_would(run: Run) -> None:
+    Path("bad.txt").write_bytes(b"anna\nb\xffn\n")
+    assert "line 2, byte 6" in run("check", "bad.txt", code=1).stdout
+    Path("bad.txt").write_bytes(b"")
+    assert "holds no word" in run("check", "bad.txt", code=1).stdout
+
+
 def test_compare_is_one_table(trained: Run) -> None:
     trained("train", "words.txt", "--holdout", "0.2", "--model", "ngram", "-c", "ngram.npz")
     lines = trained("compare", "makemore.npz", "ngram.npz").stdout.splitlines()
