@@ -428,6 +428,13 @@ def test_hover_tells_the_pair_its_probability_and_its_count(
     assert shown[2] == f"{N[1, 14]:,}"
 
 
+def test_the_boundary_is_a_dot_in_the_heatmap_and_has_a_name(page: Browser) -> None:
+    row, column = "[role=rowheader]", "[role=columnheader]:nth-child(2)"
+    assert (page.text(row), page.text(column), page.text("[data-j='1']")) == (".", ".", ".a")
+    assert page.find(row).get_attribute("aria-label") == "start"
+    assert page.find(column).get_attribute("aria-label") == "end"
+
+
 def test_a_click_fixes_the_first_character(page: Browser) -> None:
     cell(page, 17, 21).click()  # qu
     assert page.find("#prefix").get_property("value") == "q"

@@ -114,7 +114,8 @@ def count_bigrams(
     """
     if min_count > 1:
         with corpus.rereadable() as source:
-            rare = rare_characters(source.read(block_size), min_count)
+            frequencies = character_frequencies(source.read(block_size, digest=False))
+            rare = rare_characters(frequencies, min_count)
             return _count(source, holdout, min_count, rare, jobs, progress, block_size)
     return _count(corpus, holdout, min_count, "", jobs, progress, block_size)
 
@@ -150,12 +151,17 @@ def _text(data: Bytes) -> str:
     return data.tobytes().decode()
 
 
-def rare_characters(blocks: Iterable[str], min_count: int) -> str:
-    """Return the characters that occur, but less often than ``min_count``."""
+def character_frequencies(blocks: Iterable[str]) -> Counts:
+    """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
     frequencies = np.zeros(0x110000, np.int64)
     for block in blocks:
         add_at(frequencies, code_points(block))
     frequencies[ord("\n")] = 0
+    return frequencies
+
+
+def rare_characters(frequencies: Counts, min_count: int) -> str:
+    """Return the characters that occur, but less often than ``min_count``."""
     return "".join(map(chr, np.flatnonzero((frequencies > 0) & (frequencies < min_count))))
 
 
@@ -206,13 +212,13 @@ def _count(
                 tally, sha256 = count_in_processes(
                     corpus, holdout, rare, jobs, progress, block_size
                 )
-                return _result(corpus, tally, sha256, min_count)
+                return bigram_counts(corpus, tally, sha256, min_count)
     reading = corpus.read(block_size, progress)
     tally = count(reading, holdout, rare)
-    return _result(corpus, tally, reading.sha256, min_count)
+    return bigram_counts(corpus, tally, reading.sha256, min_count)
 
 
-def _result(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> BigramCounts:
+def bigram_counts(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> BigramCounts:
     """Return a tally in the form that training takes. Raises ``CorpusError`` where it is empty."""
     name = shown(corpus.name)
     if not tally.characters:
