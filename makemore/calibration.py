@@ -71,10 +71,14 @@ class Calibration:
         if not np.isfinite(sample).all() or (sample < 0).any():
             raise CheckpointError("the scores of the held-out words are damaged: train again")
         symbols, means = sample.T
-        self.size = len(sample)
         self._lengths = np.unique(symbols).tolist()
         self._groups = {length: np.sort(means[symbols == length]) for length in self._lengths}
         self._references: dict[float, tuple[Floats, float, float]] = {}
+
+    @property
+    def smallest_p(self) -> float:
+        """The p-value of the strangest word of the length that has the most to compare with."""
+        return 1 / (1 + max(len(self._reference(length)[0]) for length in self._lengths))
 
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
@@ -82,7 +86,8 @@ class Calibration:
         p = np.full(len(scores), np.nan)
         for length in np.unique(symbols).tolist():
             rows = np.flatnonzero((symbols == length) & ~np.isnan(means))
-            reference, centre, scale = self._reference(length)
+            # All lengths beyond the longest known are judged alike, so they need one place.
+            reference, centre, scale = self._reference(min(length, self._lengths[-1] + 1))
             below = np.searchsorted(reference, (means[rows] - centre) * scale)
             p[rows] = (1 + len(reference) - below) / (1 + len(reference))
         return p

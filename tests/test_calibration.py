@@ -57,6 +57,7 @@ def test_a_length_shorter_than_all_known_passes() -> None:
 
 def test_few_words_cannot_flag() -> None:
     assert p_value(Calibration(sample({3: [0.0] * 6})), "ab") == 1 / 7
+    assert Calibration(sample({3: [0.0] * 6, 8: [0.0] * 150})).smallest_p == 1 / 151
 
 
 def test_shorter_words_stand_in_where_there_are_few_and_longer_ones_never() -> None:

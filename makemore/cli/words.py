@@ -273,6 +273,12 @@ def score(
         raise click.UsageError("--against-words needs --against, which names the other model")
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else Calibration(loaded.training.calibration)
+    if calibration and fpr is not None and fpr < calibration.smallest_p:
+        say(
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
+            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
+            " --holdout or on more words"
+        )
     other = load_checkpoint(against).model if against else None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
