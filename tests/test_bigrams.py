@@ -4,6 +4,8 @@ import bz2
 import gzip
 import lzma
 import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -86,7 +88,7 @@ def through_a_pipe(data: bytes, use: Callable[[str], BigramCounts], folder: Path
 
 
 @given(TEXTS, st.integers(1, 9), st.sampled_from([0.0, 0.3]))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_counts_equal_a_dictionarys_whatever_the_block_size(
     text: str, block_size: int, share: float
 ) -> None:
@@ -101,7 +103,7 @@ def test_counts_equal_a_dictionarys_whatever_the_block_size(
 
 
 @given(TEXTS, st.integers(1, 9), st.integers(2, 5))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_min_count_drops_the_words_that_hold_a_rare_character(
     text: str, block_size: int, min_count: int
 ) -> None:
@@ -119,7 +121,7 @@ def test_min_count_drops_the_words_that_hold_a_rare_character(
 
 
 @given(TEXTS, st.integers(1, 9), st.sampled_from([0.0, 0.3]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_id_blocks_are_the_words_in_order_divided_by_hash(
     text: str, block_size: int, share: float
 ) -> None:
@@ -227,3 +229,41 @@ def test_names_txt_has_the_published_counts() -> None:
     facts = count_bigrams(Corpus.from_paths(path), 0).facts
     assert facts.sha256 == "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
     assert (facts.lines, facts.symbols) == (32_033, 228_146)
+
+
+PEAK = """
+import resource, sys
+from makemore.data.bigrams import count_bigrams
+from makemore.data.corpus import Corpus
+count_bigrams(Corpus.from_paths(sys.argv[1]), 0.1, jobs=1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
+    lines = "".join(f"{i:x}é\n" for i in range(500_000)).encode()
+    peaks = []
+    for times in (1, 8):
+        path = tmp_path / f"{times}"
+        path.write_bytes(lines * times)
+        done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True)
+        peaks.append(int(done.stdout))  # KiB on Linux, bytes on macOS
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_the_locale_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_bytes(TEXT.encode())
+    program = (
+        "import sys; from makemore.data.bigrams import count_bigrams;"
+        "from makemore.data.corpus import Corpus;"
+        "print(ascii(count_bigrams(Corpus.from_paths(sys.argv[1]), 0).vocabulary.characters))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        check=True,
+    )
+    words = words_in(TEXT.removeprefix("\ufeff"))
+    assert done.stdout.decode().strip() == ascii("".join(sorted(set("".join(words)))))
