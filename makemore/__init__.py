@@ -1,3 +1,105 @@
-"""Learn which character follows which in a list of words, and write more words like them."""
+"""Learn which character follows which in a list of words, and write more words like them.
+
+The public names below are imported from their modules when they are first used, so that importing
+``makemore`` costs nothing.
+
+>>> import makemore
+>>> corpus = makemore.Corpus.from_words(["emma", "olivia", "ava", "isabella", "sophia"])
+>>> options = makemore.TrainingOptions(method="counts", smoothing=0, holdout=0)
+>>> checkpoint = makemore.train(corpus, options)
+>>> makemore.sample(checkpoint.model, 3, seed=1)
+['ophia', 'a', 'ophiabemmmavabema']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from makemore.calibration import Calibration
+    from makemore.checkpoint import load, save
+    from makemore.comparison import compare
+    from makemore.constraints import Constraints
+    from makemore.data.bigrams import bigram_pairs, count_pairs
+    from makemore.data.check import check_corpus
+    from makemore.data.corpus import Corpus, CorpusFacts
+    from makemore.data.download import download_names
+    from makemore.data.vocabulary import Vocabulary
+    from makemore.errors import MakemoreError
+    from makemore.evaluation import evaluate, roc_auc, score_words, transition_scores
+    from makemore.models.base import Model
+    from makemore.models.bigram import Bigram
+    from makemore.models.ngram import Ngram
+    from makemore.plotting import draw_heatmap, draw_loss, save_figure
+    from makemore.sampling import Sampler, sample
+    from makemore.search import most_probable_words
+    from makemore.training import Checkpoint, TrainingOptions, TrainingRecord, train
+    from makemore.webpage import write_page
+
+_HOMES = {
+    "calibration": ("Calibration",),
+    "checkpoint": ("load", "save"),
+    "comparison": ("compare",),
+    "constraints": ("Constraints",),
+    "data.bigrams": ("bigram_pairs", "count_pairs"),
+    "data.check": ("check_corpus",),
+    "data.corpus": ("Corpus", "CorpusFacts"),
+    "data.download": ("download_names",),
+    "data.vocabulary": ("Vocabulary",),
+    "errors": ("MakemoreError",),
+    "evaluation": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "models.base": ("Model",),
+    "models.bigram": ("Bigram",),
+    "models.ngram": ("Ngram",),
+    "plotting": ("draw_heatmap", "draw_loss", "save_figure"),
+    "search": ("most_probable_words",),
+    "webpage": ("write_page",),
+    "sampling": ("Sampler", "sample"),
+    "training": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bigram",
+    "Calibration",
+    "Checkpoint",
+    "Constraints",
+    "Corpus",
+    "CorpusFacts",
+    "MakemoreError",
+    "Model",
+    "Ngram",
+    "Sampler",
+    "TrainingOptions",
+    "TrainingRecord",
+    "Vocabulary",
+    "bigram_pairs",
+    "check_corpus",
+    "compare",
+    "count_pairs",
+    "download_names",
+    "draw_heatmap",
+    "draw_loss",
+    "evaluate",
+    "load",
+    "most_probable_words",
+    "roc_auc",
+    "sample",
+    "save",
+    "save_figure",
+    "score_words",
+    "train",
+    "transition_scores",
+    "write_page",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'makemore' has no attribute {name!r}")
+    return getattr(import_module(f"makemore.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,48 +1,443 @@
-"""A model and its history <-> one ``.npz`` file. Knows files, not mathematics."""
+"""A model and its history <-> one ``.npz`` file. Knows files, not mathematics.
 
-from dataclasses import dataclass
-from typing import Any
+A checkpoint is a zip archive of ``.npy`` arrays that ``numpy.load`` reads without pickle:
 
+    metadata         JSON as a string: versions, model, vocabulary, corpus, training, and a table
+                     of the arrays below with type, shape and SHA-256
+    metadata_sha256  of that string's UTF-8 bytes, hexadecimal
+    weights, ...     the model's arrays and the training record's, in alphabetical order
+
+Nothing in the file is left to choice: members are stored uncompressed, times are fixed, keys are
+sorted. So equal checkpoints are equal bytes, and ``load`` needs no parser of zip or ``.npy``: it
+works out the bytes that ``save`` writes around the data, and refuses a file that has others. It
+goes from the front to the back and allocates nothing larger than what is left of the file.
+
+JSON has no infinity. The one number here that may be infinite, the held-out loss of a model that
+gives a held-out word no probability, is written as the string "infinite"; null says that nothing
+was held out.
+"""
+
+import os
+import stat
+import struct
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import fields
+from io import BufferedReader
+from math import prod
+from types import UnionType
+from typing import Any, NamedTuple, get_args, get_origin
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore import __version__
 from makemore.data.corpus import CorpusFacts
-from makemore.models.base import Floats, Model
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CheckpointError, VocabularyError
+from makemore.files import replace_atomically
+from makemore.models import MODELS
+from makemore.models.base import ArraySpec, Model
+from makemore.training import Checkpoint, TrainingRecord
+
+FORMAT = 1
+MAX_METADATA = 1 << 20
+"""The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
+MAX_BYTES = (1 << 32) - 2
+"""The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""
+RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
+    "calibration": (None, 2),
+    "loss_history": (None,),
+}
+"""The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How a model was trained and what came of it. Losses are means in nats per symbol.
+class _NewerFormatError(CheckpointError):
+    """The file may be whole, but only a newer makemore knows."""
 
-    Attributes
-    ----------
-    method : str
-        "gradient" or "counts".
-    options : dict of str to JSON values
-        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
-    seed : int
-    seconds : float
-        Wall time of reading and training.
-    training_loss : float
-    held_out_loss : float or None
-        None where nothing was held out.
-    minimum : float or None
-        The closed-form minimum of the training loss, where the model has one.
-    loss_history : array of shape (steps,), float64
-        The training objective before each step.
+
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` to ``path``, where after any failure the old file stands or the new one.
+
+    Raises ``CheckpointError`` for what ``load`` would refuse, such as weights that are not finite,
+    and when the system cannot write.
     """
+    try:
+        members = _members(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"nothing was saved to {_shown(path)}: {error}") from error
+    try:
+        with replace_atomically(path) as file:
+            for member in members:
+                file.write(_local_header(member))
+                file.write(_bytes_of(member.array))
+            file.write(_directory(members))
+    except OSError as error:
+        raise CheckpointError(
+            f"{_shown(path)} could not be saved: {error.strerror}: mend that, or save elsewhere"
+        ) from error
 
-    method: str
-    options: dict[str, Any]
-    seed: int
-    seconds: float
-    training_loss: float
-    held_out_loss: float | None
-    minimum: float | None
-    loss_history: Floats
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Return the checkpoint that ``save`` wrote to ``path``.
+
+    Raises ``CheckpointError`` for every other file, whatever its bytes, and when it cannot be read.
+    Memory stays within four times the file's size and 64 MiB.
+    """
+    try:
+        with _open_regular(path) as file:
+            return _read(file)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"there is no checkpoint {_shown(path)}: 'makemore train' makes one"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{_shown(path)} cannot be read: {error.strerror}") from error
+    except (MemoryError, RecursionError) as error:  # data too large, or nested too deeply
+        raise CheckpointError(f"{_shown(path)} takes more memory than there is") from error
+    except CheckpointError as error:
+        advice = "upgrade makemore" if isinstance(error, _NewerFormatError) else "train again"
+        raise CheckpointError(f"{_shown(path)} is not usable: {error!s:.500}: {advice}") from error
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that ``save`` writes and ``load`` returns: enough on its own, without the corpus."""
+# ---- the metadata ----
 
-    model: Model
-    corpus: CorpusFacts
-    training: TrainingRecord
+
+def _members(checkpoint: Checkpoint) -> list["_Member"]:
+    """Return what ``save`` writes, in order, having seen that ``load`` would take it."""
+    arrays = _arrays(checkpoint)
+    text = _metadata_text(checkpoint, arrays)
+    metadata = _parse(text)
+    _specs(metadata)
+    _checkpoint(metadata, arrays)
+    strings = {"metadata": np.array(text), "metadata_sha256": np.array(_sha256(text.encode()))}
+    members = [_Member.of(name, array) for name, array in (strings | arrays).items()]
+    size = sum(member.size for member in members)
+    if size > MAX_BYTES:
+        raise CheckpointError(f"it would take {size:,} bytes and the limit is {MAX_BYTES:,}")
+    return members
+
+
+def _arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
+    """Return all arrays of a checkpoint in the order in which they are written."""
+    arrays = checkpoint.model.arrays()
+    arrays |= {name: getattr(checkpoint.training, name) for name in RECORD_ARRAYS}
+    return {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
+
+
+def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
+    model, training = checkpoint.model, _fields_of(checkpoint.training, without=RECORD_ARRAYS)
+    if training["held_out_loss"] == np.inf:
+        training["held_out_loss"] = "infinite"
+    metadata = {
+        "format": FORMAT,
+        "makemore": __version__,
+        "model": {"name": model.name, "options": model.options()},
+        "vocabulary": model.vocabulary.characters,
+        "corpus": _fields_of(checkpoint.corpus),
+        "training": training,
+        "arrays": {
+            name: {
+                "dtype": array.dtype.str,
+                "shape": list(array.shape),
+                "sha256": _sha256(_bytes_of(array)),
+            }
+            for name, array in arrays.items()
+        },
+    }
+    try:
+        return _dump(metadata)
+    except ValueError as error:
+        raise CheckpointError("a number of the metadata is not finite") from error
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the metadata in ``text``, known to be of this format."""
+    import json
+
+    if len(text) > MAX_METADATA:
+        raise CheckpointError(
+            f"its metadata have {len(text):,} characters and the limit is {MAX_METADATA:,}"
+        )
+    try:
+        metadata = json.loads(text)
+        # What is not as save writes it holds a repeated key, a NaN or a number in another form.
+        canonical = _dump(metadata) == text
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical or type(metadata) is not dict:
+        raise CheckpointError("its metadata are not JSON as makemore writes it")
+    version = metadata.get("format")
+    if type(version) is int and version > FORMAT:
+        raise _NewerFormatError(
+            f"a newer makemore made it, in format {_cut(version)} where this one knows {FORMAT}"
+        )
+    if type(version) is not int or version != FORMAT:
+        raise CheckpointError(f"expected the format {FORMAT} and found {_cut(version)}")
+    kinds = {"format": int, "makemore": str, "model": dict, "vocabulary": str}
+    return _entries(
+        metadata, kinds | {"corpus": dict, "training": dict, "arrays": dict}, "metadata"
+    )
+
+
+def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
+    """Return the type and shape of every array, in the order of the file, from the metadata."""
+    vocabulary = _vocabulary(metadata["vocabulary"])
+    model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
+    if model["name"] not in MODELS:
+        raise CheckpointError(
+            f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}"
+        )
+    specs = dict(MODELS[model["name"]].array_specs(vocabulary, model["options"]))
+    table = _entries(metadata["arrays"], dict.fromkeys([*specs, *RECORD_ARRAYS], dict), "arrays")
+    for entry in table.values():
+        _entries(entry, {"dtype": str, "shape": list, "sha256": str}, "table of arrays")
+    for name, lengths in RECORD_ARRAYS.items():
+        specs[name] = ArraySpec("<f8", _matched(name, table[name]["shape"], lengths))
+    for name, spec in specs.items():
+        expected = [spec.dtype, list(spec.shape)]
+        found = [table[name]["dtype"], table[name]["shape"]]
+        if _dump(expected) != _dump(found):  # as JSON, where True is not 1
+            raise CheckpointError(
+                f"the array {name} should be {_dump(expected)} and is {_cut(_dump(found))}"
+            )
+    return {name: specs[name] for name in sorted(specs)}
+
+
+def _vocabulary(characters: str) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary(characters)
+    except VocabularyError as error:
+        raise CheckpointError(
+            "its vocabulary is empty, too large, or has what cannot stand in a word"
+        ) from error
+    if vocabulary.characters != characters:
+        raise CheckpointError(
+            "its vocabulary is not in the order of code points, each character once"
+        )
+    return vocabulary
+
+
+def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tuple[int, ...]:
+    if len(shape) != len(lengths) or not all(
+        type(length) is int and length >= 0 and expected in (None, length)
+        for length, expected in zip(shape, lengths, strict=True)
+    ):
+        raise CheckpointError(f"the array {name} cannot have the shape {_cut(_dump(shape))}")
+    return tuple(shape)
+
+
+def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
+    """Return the checkpoint of these parts; the arrays are known to be of ``_specs``."""
+    for name in RECORD_ARRAYS:
+        if not np.isfinite(arrays[name]).all():
+            raise CheckpointError(f"the array {name} has numbers that are not finite")
+    corpus = _record(CorpusFacts, metadata["corpus"], {})
+    training = dict(metadata["training"])
+    if training.get("held_out_loss") == "infinite":
+        training["held_out_loss"] = float("inf")
+    record = _record(TrainingRecord, training, {name: arrays[name] for name in RECORD_ARRAYS})
+    return Checkpoint(_model(metadata, arrays), corpus, record)
+
+
+def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
+    options = metadata["model"]["options"]
+    own = {name: array for name, array in arrays.items() if name not in RECORD_ARRAYS}
+    vocabulary = Vocabulary(metadata["vocabulary"])
+    model = MODELS[metadata["model"]["name"]].from_arrays(vocabulary, options, own)
+    if _dump(model.options()) != _dump(options):
+        raise CheckpointError(
+            f"the model {model.name} cannot have the options {_cut(_dump(options))}"
+        )
+    return model
+
+
+def _record(cls: Any, values: dict[str, Any], arrays: Arrays) -> Any:
+    """Return the dataclass of ``values``, each of its field's type, and of ``arrays``."""
+    kinds = {field.name: field.type for field in fields(cls) if field.name not in arrays}
+    return cls(**_entries(values, kinds, cls.__name__), **arrays)
+
+
+def _fields_of(record: Any, without: Container[str] = ()) -> dict[str, Any]:
+    names = (field.name for field in fields(record))
+    return {name: getattr(record, name) for name in names if name not in without}
+
+
+def _entries(values: dict[str, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return ``values``, known to have exactly the keys of ``kinds`` with values of their types."""
+    if values.keys() != kinds.keys():
+        expected, found = ", ".join(sorted(kinds)), _cut(", ".join(sorted(values)))
+        raise CheckpointError(f"expected the entries {expected} in its {place} and found {found}")
+    for name, kind in kinds.items():
+        value = values[name]
+        allowed = get_args(kind) if isinstance(kind, UnionType) else (get_origin(kind) or kind,)
+        if type(value) not in allowed:  # not isinstance: a bool is no int here
+            raise CheckpointError(f"{name} in its {place} cannot be of type {type(value).__name__}")
+        if type(value) is int and not 0 <= value < 1 << 128:
+            raise CheckpointError(f"{name} in its {place} is negative or huge")
+    return values
+
+
+# ---- the container ----
+
+
+class _Member(NamedTuple):
+    """An array in the archive, and the checksum of its bytes as a ``.npy`` file."""
+
+    name: bytes
+    array: npt.NDArray[Any]
+    npy_header: bytes
+    crc32: int
+
+    @classmethod
+    def of(cls, name: str, array: npt.NDArray[Any]) -> "_Member":
+        from binascii import crc32
+
+        header = _npy_header(ArraySpec(array.dtype.str, array.shape))
+        return cls(name.encode() + b".npy", array, header, crc32(_bytes_of(array), crc32(header)))
+
+    @property
+    def size(self) -> int:
+        """Bytes in the archive, from the local header on."""
+        return _LOCAL.size + len(self.name) + len(self.npy_header) + self.array.nbytes
+
+
+# APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16.
+_LOCAL_SIGNATURE = b"PK\3\4"
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_VERSION, _NO_FLAGS, _STORED, _MIDNIGHT, _FIRST_OF_1980 = 20, 0, 0, 0, 0x21
+_COMMON = (_VERSION, _NO_FLAGS, _STORED, _MIDNIGHT, _FIRST_OF_1980)
+
+
+def _local_header(member: _Member) -> bytes:
+    """Return what stands in the archive before the member's data."""
+    size = len(member.npy_header) + member.array.nbytes
+    zip_header = _LOCAL.pack(
+        _LOCAL_SIGNATURE, *_COMMON, member.crc32, size, size, len(member.name), 0
+    )
+    return zip_header + member.name + member.npy_header
+
+
+def _directory(members: Sequence[_Member]) -> bytes:
+    """Return what stands in the archive after the last member."""
+    entries, offset = b"", 0
+    for member in members:
+        size = len(member.npy_header) + member.array.nbytes
+        entries += _CENTRAL.pack(
+            b"PK\1\2", _VERSION, *_COMMON, member.crc32, size, size,
+            len(member.name), 0, 0, 0, 0, 0, offset,
+        ) + member.name  # fmt: skip
+        offset += member.size
+    count = len(members)
+    return entries + _END.pack(b"PK\5\6", 0, 0, count, count, len(entries), offset, 0)
+
+
+def _npy_header(spec: ArraySpec) -> bytes:
+    """Return the header of a ``.npy`` file, version 1.0 of NumPy's NEP 1."""
+    text = f"{{'descr': {spec.dtype!r}, 'fortran_order': False, 'shape': {spec.shape!r}, }}"
+    padding = -(len(text) + 11) % 64
+    return struct.pack("<8sH", b"\x93NUMPY\1\0", len(text) + padding + 1) + (
+        text + " " * padding + "\n"
+    ).encode("ascii")
+
+
+def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    # A FIFO would keep a reader waiting for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise CheckpointError("it is no regular file")
+    return file
+
+
+def _read(file: BufferedReader) -> Checkpoint:
+    """Return the checkpoint in ``file``, whatever its bytes. Raises ``CheckpointError``."""
+    members = [_read_member(file, "metadata", _metadata_spec(file))]
+    text = _text_of(members[0])
+    metadata = _parse(text)
+    members.append(_read_member(file, "metadata_sha256", ArraySpec("<U64", ())))
+    if _text_of(members[1]) != _sha256(text.encode()):
+        raise CheckpointError("its metadata are damaged: their SHA-256 is another")
+    arrays = {}
+    for name, spec in _specs(metadata).items():
+        members.append(_read_member(file, name, spec))
+        arrays[name] = members[-1].array
+        if _sha256(_bytes_of(arrays[name])) != metadata["arrays"][name]["sha256"]:
+            raise CheckpointError(f"the array {name} is damaged: its SHA-256 is another")
+    directory = _directory(members)
+    if file.read(len(directory) + 1) != directory:
+        raise CheckpointError("its end is not as makemore writes it")
+    return _checkpoint(metadata, arrays)
+
+
+def _metadata_spec(file: BufferedReader) -> ArraySpec:
+    """Return the type of the first member, whose length alone no one else knows."""
+    start = file.read(_LOCAL.size)
+    file.seek(0)
+    if len(start) < _LOCAL.size or not start.startswith(_LOCAL_SIGNATURE):
+        raise CheckpointError(
+            f"an .npz file starts with {_LOCAL_SIGNATURE!r} and this with {start[:4]!r}"
+        )
+    *_, size, _, _ = _LOCAL.unpack(start)
+    characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
+    if not 0 < characters <= MAX_METADATA:
+        raise CheckpointError(f"its first member has {size:,} bytes and cannot be the metadata")
+    return ArraySpec(f"<U{characters}", ())
+
+
+def _read_member(file: BufferedReader, name: str, spec: ArraySpec) -> _Member:
+    """Return the next member, which must be the array of that name, type and shape."""
+    header_size = _LOCAL.size + len(f"{name}.npy") + len(_npy_header(spec))
+    size = prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    left = os.fstat(file.fileno()).st_size - file.tell() - header_size
+    if size > left:
+        raise CheckpointError(
+            f"it is cut short: {name} takes {size:,} bytes and {max(left, 0):,} are left"
+        )
+    header = file.read(header_size)
+    array = np.empty(spec.shape, spec.dtype)
+    file.readinto(_bytes_of(array))
+    member = _Member.of(name, array)
+    if header != _local_header(member):
+        raise CheckpointError(f"its member {name} is damaged or not as makemore writes it")
+    return member
+
+
+def _text_of(member: _Member) -> str:
+    try:
+        return bytes(_bytes_of(member.array)).decode("utf-32-le")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"its member {member.name.decode()} is not text") from error
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    """Return the memory of a contiguous array as bytes, without a copy."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _sha256(data: bytes | memoryview) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _dump(value: Any) -> str:
+    """Return the only JSON text for ``value``. Raises ``ValueError`` for a NaN or infinity."""
+    import json
+
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """Return the path in quotes, with escapes for what must not reach a terminal."""
+    return repr(os.fsdecode(path))
+
+
+def _cut(value: object) -> str:
+    """Return a short form of ``value`` in ASCII."""
+    text = ascii(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -1,12 +1,13 @@
 """The errors that a user can cause, and nothing else.
 
 MakemoreError
+ ├── OptionError         an option is out of its range
  ├── CorpusError         the text cannot be read or used: which file, line and byte
  │    ├── DecodingError     the text is not in the encoding that was named
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
- ├── TrainingError       the options cannot be trained with, or the loss diverged
+ ├── TrainingError       the loss diverged
  ├── SamplingError       no word can fulfil the wish, or words do not end
  └── PlottingError       the picture cannot be drawn or saved
 
@@ -18,6 +19,10 @@ that escapes the package is a defect of the package.
 
 class MakemoreError(Exception):
     """Root of the errors that a user can cause and mend."""
+
+
+class OptionError(MakemoreError):
+    """An option is out of its range."""
 
 
 class CorpusError(MakemoreError):
@@ -41,7 +46,7 @@ class CheckpointError(MakemoreError):
 
 
 class TrainingError(MakemoreError):
-    """The options cannot be trained with, or the loss diverged."""
+    """The loss diverged."""
 
 
 class SamplingError(MakemoreError):

@@ -244,6 +244,7 @@ def bigram_counts(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> 
         lowercase=corpus.lowercase,
         strip_accents=corpus.strip_accents,
         normalize=corpus.normalize,
+        path=corpus.path,
     )
     training = np.subtract(tally.total, tally.held_out, out=tally.total)
     return BigramCounts(Vocabulary(tally.characters), training, tally.held_out, facts, tally.sample)

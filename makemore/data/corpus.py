@@ -55,6 +55,8 @@ class CorpusFacts:
     lowercase, strip_accents : bool
     normalize : str
         "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
+    path : str
+        Of a corpus that is one file, as it was given; empty for others.
     """
 
     name: str
@@ -70,6 +72,7 @@ class CorpusFacts:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,23 @@ class Corpus:
             if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
                 raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
         return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
+
+    def changed_as(self, facts: CorpusFacts) -> "Corpus":
+        """Return the same sources with their text changed as that of an earlier corpus was."""
+        return replace(
+            self,
+            encoding=facts.encoding,
+            lowercase=facts.lowercase,
+            strip_accents=facts.strip_accents,
+            normalize=facts.normalize,
+        )
+
+    @property
+    def path(self) -> str:
+        """The path of a corpus that is one file that can be read again, else nothing."""
+        source = self.sources[0]
+        one_file = len(self.sources) == 1 and isinstance(source, FileSource) and source.rereadable
+        return cast(FileSource, source).path if one_file else ""
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from makemore.errors import VocabularyError
 Ids = npt.NDArray[np.int64]
 
 BOUNDARY = 0
+UNKNOWN = -1
 MAX_VOCABULARY = 8_192  # V x V float64 weights of this size take 512 MiB
 _LINE_ENDS = "\n\r"
 
@@ -117,6 +118,20 @@ class Vocabulary:
         ids[is_character] = self._look_up("".join(words))
         return ids
 
+    def encode_lines(self, text: str) -> Ids:
+        r"""Return the id of each character of lines that end with a line feed, (len(text),).
+
+        A line feed is the boundary; a character that is not in the vocabulary is ``UNKNOWN``.
+
+        >>> Vocabulary("ab").encode_lines("ab\nxb\n")
+        array([ 1,  2,  0, -1,  2,  0])
+        """
+        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        table = self._ids_by_code_point
+        ids: Ids = table[np.minimum(code_points, len(table) - 1)].astype(np.int64)
+        ids[(ids == 0) & (code_points != ord("\n"))] = UNKNOWN
+        return ids
+
     @cached_property
     def _ids_by_code_point(self) -> npt.NDArray[np.int16]:
         """Code point to id; 0, which no character has, where there is none."""
@@ -125,11 +140,9 @@ class Vocabulary:
         return table
 
     def _look_up(self, text: str) -> Ids:
-        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-        table = self._ids_by_code_point
-        ids: Ids = table[np.minimum(code_points, len(table) - 1)].astype(np.int64)
-        if not ids.all():
-            unknown = text[int(np.argmin(ids != 0))]
+        ids = self.encode_lines(text)
+        if len(text) and ids.min() <= 0:
+            unknown = text[int(np.argmin(ids > 0))]
             raise VocabularyError(
                 f"the character {unknown!a} is not in the vocabulary of {len(self) - 1} characters"
             )

@@ -2,5 +2,6 @@
 
 from makemore.models.base import Model
 from makemore.models.bigram import Bigram
+from makemore.models.ngram import Ngram
 
-MODELS: dict[str, type[Model]] = {model.name: model for model in (Bigram,)}
+MODELS: dict[str, type[Model]] = {model.name: model for model in (Bigram, Ngram)}

@@ -17,11 +17,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.bigrams import Counts
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import SamplingError
 
 MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
+
+CHUNK_CELLS = 1 << 20
+"""How many log-probabilities are made at once where only some are wanted: 8 MiB."""
 
 Floats = npt.NDArray[np.float64]
 States = npt.NDArray[np.int32]
@@ -47,11 +51,17 @@ class Automaton:
         The state after each symbol. Column 0, the boundary, leads nowhere: a word is over.
     start : int
         The state at the start of a word.
+    fallbacks : array of shape (S,), int32, optional
+        For each state the one of a shorter context that tells most of it, -1 where there is none:
+        but for a few symbols its probabilities are that one's times a constant, and its successors
+        the same. Chains of fallbacks end. It is a hint by which an export can stay small; the rows
+        are whole without it.
     """
 
     log_probabilities: Floats
     successors: States
     start: int
+    fallbacks: States | None = None
 
 
 class Model(ABC):
@@ -73,6 +83,41 @@ class Model(ABC):
     @abstractmethod
     def log_probabilities(self, contexts: Ids) -> Floats:
         """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
+
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
+
+        This looks them up among those of all symbols, a part at a time so that memory is bounded; a
+        model that need not know the others overrides it.
+        """
+        step = max(1, CHUNK_CELLS // len(self.vocabulary))
+        chunks = [slice(start, start + step) for start in range(0, len(targets), step)]
+        parts = [
+            np.take_along_axis(
+                self.log_probabilities(contexts[chunk]), targets[chunk, None], axis=1
+            ).ravel()
+            for chunk in chunks
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def bigram_table(self) -> Floats:
+        """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
+
+        A model that sees more than one symbol is asked as at a word's start: before this symbol
+        there are boundaries. A model that can tell better overrides it.
+        """
+        V = len(self.vocabulary)
+        contexts = np.zeros((V, self.context_length), np.int64)
+        contexts[:, -1] = np.arange(V)
+        return np.exp(self.log_probabilities(contexts))
+
+    def bigram_counts(self) -> Counts | None:
+        """Return N of the training words, shape (V, V), or None where the model keeps none."""
+        return None
+
+    def bigram_weights(self) -> Floats | None:
+        """Return the logits of the next symbol, shape (V, V), or None where there are none."""
+        return None
 
     def automaton(self) -> Automaton:
         """Return the model as an automaton whose states are all V**context_length contexts.

@@ -53,13 +53,15 @@ def softmax(logits: Floats) -> Floats:
 
     The row's maximum is subtracted first: the result is the same and nothing overflows.
     """
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):  # a difference past the range is -inf, and its exponential 0
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
 def log_softmax(logits: Floats) -> Floats:
     """Return log(softmax(logits)) along the last axis without taking the logarithm of a zero."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # as in softmax
+        shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
@@ -157,6 +159,18 @@ class Bigram(Model):
     def log_probabilities(self, contexts: Ids) -> Floats:
         """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
         return self._table[contexts[:, 0]]
+
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, 1) and (B,) ids -> (B,)."""
+        return self._table[contexts[:, 0], targets]
+
+    def bigram_counts(self) -> Counts:
+        """Return N of the training words, shape (V, V)."""
+        return self.counts
+
+    def bigram_weights(self) -> Floats:
+        """Return W, shape (V, V)."""
+        return self.weights
 
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""

@@ -1,0 +1,57 @@
+"""The command line: each command parses, calls the package, and prints. Nothing else prints.
+
+    console.py     failures and signals to exit codes, what goes to stdout and stderr, progress
+    options.py     options that several commands share, and help in groups
+    data.py        download, check
+    models.py      train, info, compare
+    words.py       sample, top, score
+    pictures.py    plot-heatmap, plot-loss, page
+
+Everything heavy is imported inside the command that needs it, so that ``makemore --help`` answers
+at once.
+"""
+
+import sys
+
+import click
+
+from makemore import __version__
+from makemore.cli import data, models, pictures, words
+from makemore.cli.console import CommandLine
+
+EXAMPLES = """
+\b
+Examples:
+  makemore train                        learn from the names of the lecture
+  makemore sample -n 20                 write twenty new names
+  makemore train words.txt --model ngram
+"""
+
+
+@click.group(
+    cls=CommandLine,
+    epilog=EXAMPLES,
+    context_settings={"auto_envvar_prefix": "MAKEMORE", "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="makemore", message="%(prog)s %(version)s")
+def main() -> None:
+    """Learn from a list of words, and write more words like them."""
+    for stream in (sys.stdout, sys.stderr):
+        # Words keep their accents whatever the system's locale says.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+
+
+for _command in (
+    models.train,
+    words.sample,
+    words.top,
+    words.score,
+    models.compare,
+    models.info,
+    pictures.plot_heatmap,
+    pictures.plot_loss,
+    pictures.page,
+    data.check,
+    data.download,
+):
+    main.add_command(_command)

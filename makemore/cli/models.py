@@ -1,0 +1,208 @@
+"""The commands about models: train, info, compare."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from makemore.cli.console import print_results, progress, say
+from makemore.cli.data import NAMES
+from makemore.cli.options import (
+    TEXT,
+    blocks_like,
+    checkpoint_option,
+    command,
+    corpus_of,
+    encoding_option,
+    json_option,
+    load_checkpoint,
+    option,
+    text_options,
+)
+
+if TYPE_CHECKING:
+    from makemore.training import Step
+
+MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
+
+
+@command("train", "makemore train words.txt --model ngram --order 4 -c words.npz")
+@click.argument("corpus", nargs=-1)
+@checkpoint_option
+@option(
+    "--model",
+    type=click.Choice(["bigram", "ngram"]),
+    default="bigram",
+    group=MODEL,
+    help="What it sees: one character, or --order minus one.",
+)
+@option(
+    "--method",
+    type=click.Choice(["gradient", "counts"]),
+    group=MODEL,
+    help="For the bigram: gradient descent from random weights (the default), or the closed form.",
+)
+@option("--order", type=int, default=5, group=MODEL, help="Of the n-gram, 2 to 10.")
+@option(
+    "--smoothing-method",
+    type=click.Choice(["kneser-ney", "witten-bell", "additive"]),
+    default="kneser-ney",
+    group=MODEL,
+    help="Of the n-gram.",
+)
+@option(
+    "--smoothing",
+    type=float,
+    default=1.0,
+    group=MODEL,
+    help="What --method counts and additive smoothing add to each count.",
+)
+@option("--steps", type=int, default=500, group=DESCENT, help="How many.")
+@option(
+    "--learning-rate",
+    type=float,
+    group=DESCENT,
+    help="Plain gradient descent with this rate. Without it the rate follows from the curvature of"
+    " the loss, and momentum is added.",
+)
+@option("--l2", type=float, default=0.0, group=DESCENT, help="Add this times mean(W**2).")
+@option("--seed", type=int, default=0, group=DESCENT, help="Of the random weights.")
+@option(
+    "--keep",
+    is_flag=True,
+    group=DESCENT,
+    help="On Ctrl-C save what was learnt so far; without it nothing is saved.",
+)
+@option(
+    "--holdout",
+    type=float,
+    default=0.1,
+    group=EVALUATION,
+    help="Share of the distinct words that is kept apart to measure the loss on; 0 for none.",
+)
+@option(
+    "--min-count",
+    type=int,
+    default=1,
+    group=TEXT,
+    help="Leave out words with a character rarer than this.",
+)
+@text_options
+@option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    corpus: tuple[str, ...],
+    checkpoint: Path,
+    jobs: int | None,
+    keep: bool,
+    **options: Any,
+) -> None:
+    """Train a model on CORPUS and save it.
+
+    CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
+    CORPUS it is data/names.txt, which is downloaded if need be.
+    """
+    from makemore.checkpoint import save
+    from makemore.reporting import describe_training
+    from makemore.training import TrainingOptions
+    from makemore.training import train as train_model
+
+    started = time.perf_counter()
+    text = corpus_of(corpus or (_default_corpus(),), options)
+    chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
+    chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
+    with progress("reading") as on_read, progress("training") as report, _flag(keep) as stopped:
+
+        def on_step(step: "Step") -> bool:
+            report(step.number + 1, chosen.steps)
+            return bool(stopped)
+
+        trained = train_model(text, chosen, jobs=jobs, on_read=on_read, on_step=on_step)
+    save(checkpoint, trained)
+    print_results(describe_training(trained))
+    if stopped:
+        say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+    if stopped:
+        ctx.exit(130)
+
+
+def _was_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+@contextmanager
+def _flag(wanted: bool) -> Iterator[list[bool]]:
+    """Give a list that is filled, if wanted, where SIGINT would end the block."""
+    import signal
+
+    stopped: list[bool] = []
+    if not wanted:
+        yield stopped
+        return
+    before = signal.signal(signal.SIGINT, lambda signum, frame: stopped.append(True))
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _default_corpus() -> str:
+    """Return the path of names.txt, or of the list inside the package."""
+    from makemore.data.download import find_names
+
+    with progress("downloading") as report:
+        found = find_names(NAMES, progress=lambda done: report(done, None))
+    if found.source == "bundled":
+        say(f"using the list of 2017 inside the package instead of names.txt: {found.reason}")
+    elif found.source == "downloaded":
+        say(f"downloaded {found.path}")
+    return str(found.path)
+
+
+@command("info", "makemore info -c makemore.npz --json")
+@checkpoint_option
+@json_option
+def info(checkpoint: Path, as_json: bool) -> None:
+    """Describe a checkpoint: its model, its corpus, its losses."""
+    import json
+
+    from makemore.reporting import checkpoint_values, describe_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    print_results(json.dumps(checkpoint_values(loaded)) if as_json else describe_checkpoint(loaded))
+
+
+@command("compare", "makemore compare bigram.npz ngram.npz")
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@option("--corpus", help="Compare on the words of this file instead of those held out.")
+@encoding_option
+@json_option
+def compare(
+    checkpoints: tuple[Path, ...], corpus: str | None, as_json: bool, encoding: str
+) -> None:
+    """Print a table of several CHECKPOINTS: size, time, losses in nats per symbol.
+
+    Bits per symbol and perplexity are those of the last loss shown.
+    """
+    import json
+
+    from makemore.comparison import compare as compare_checkpoints
+    from makemore.reporting import comparison_table, comparison_values
+
+    loaded = {str(path): load_checkpoint(path) for path in checkpoints}
+    first = loaded[str(checkpoints[0])]
+    blocks = blocks_like(first.corpus, (corpus,), encoding) if corpus else None
+    rows = compare_checkpoints(loaded, blocks)
+    print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
+    if rows[0].corpus and rows[0].corpus.unknown_words:
+        say(
+            f"{rows[0].corpus.unknown_words:,} words were left out, for they hold a character that"
+            " one of the models does not know"
+        )

@@ -1,0 +1,193 @@
+"""Options that several commands share, and help that shows options in groups."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from makemore.constraints import Constraints
+    from makemore.data.corpus import Corpus, CorpusFacts
+    from makemore.training import Checkpoint
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help."""
+
+    def __init__(self, *args: Any, group: str = "Options", **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section for each heading."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                group = getattr(parameter, "group", "Options")
+                sections.setdefault(group, []).append(record)
+        for group, records in sections.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator that makes a command, with an example at the end of its help."""
+    return click.command(
+        name, cls=GroupedCommand, epilog=f"\b\nExample:\n  {example}", no_args_is_help=False
+    )
+
+
+def option(*names: str, group: str = "Options", **more: Any) -> Decorator:
+    """Return a decorator that adds an option under a heading; its default is shown."""
+    more.setdefault("show_default", more.get("default") is not None)
+    return click.option(*names, cls=GroupedOption, group=group, **more)
+
+
+def all_of(*decorators: Decorator) -> Decorator:
+    """Return one decorator for several options, shown in the order given."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+class Share(click.ParamType[float]):
+    """A share between 0 and 1, written as 0.01 or 1%."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the share as a number."""
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            self.fail(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
+        return share
+
+
+checkpoint_option = option(
+    "-c",
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    default="makemore.npz",
+    envvar="MAKEMORE_CHECKPOINT",
+    help="The model's file.",
+)
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+dark_option = option("--dark", is_flag=True, help="Draw light on dark.")
+show_option = option("--show", is_flag=True, help="Open a window, too.")
+
+
+def output_option(default: str | None, purpose: str) -> Decorator:
+    """Return the option that says where a file is put."""
+    return option("-o", "--output", type=click.Path(path_type=Path), default=default, help=purpose)
+
+
+TEXT = "How the text is read"
+
+encoding_option = option(
+    "--encoding",
+    default="utf-8",
+    group=TEXT,
+    help="Of the files; any name that Python knows.",
+)
+text_options = all_of(
+    encoding_option,
+    option("--lowercase", is_flag=True, group=TEXT, help="Make all letters small."),
+    option("--strip-accents", is_flag=True, group=TEXT, help="Make é an e."),
+    option(
+        "--normalize",
+        type=click.Choice(["nfc", "nfkc"]),
+        default=None,
+        group=TEXT,
+        help="Bring characters that can be written in several ways into one form.",
+    ),
+)
+
+WISHES = "What the words must be like"
+
+constraint_options = all_of(
+    option("--prefix", default="", show_default=False, group=WISHES, help="How they begin."),
+    option("--suffix", default="", show_default=False, group=WISHES, help="How they end."),
+    option("--contains", default="", show_default=False, group=WISHES, help="What is in them."),
+    option("--min-length", type=int, default=1, group=WISHES, help="In characters."),
+    option("--max-length", type=int, group=WISHES, help="In characters; no limit without it."),
+)
+
+known_options = all_of(
+    option(
+        "--new",
+        is_flag=True,
+        group=WISHES,
+        help="They do not stand in the training corpus, which is read again and verified.",
+    ),
+    option(
+        "--corpus",
+        type=click.Path(),
+        group=WISHES,
+        help="Where the training corpus is now, if it was moved.",
+    ),
+    option(
+        "--exclude",
+        type=click.Path(),
+        multiple=True,
+        metavar="FILE",
+        group=WISHES,
+        help="They do not stand in this file; may be given several times.",
+    ),
+)
+
+
+def constraints_of(options: dict[str, Any]) -> "Constraints":
+    """Take the values of ``constraint_options`` out of a command's options."""
+    from makemore.constraints import Constraints
+
+    names = ("prefix", "suffix", "contains", "min_length", "max_length")
+    return Constraints(**{name: options.pop(name) for name in names})
+
+
+def corpus_of(paths: tuple[str, ...], options: dict[str, Any]) -> "Corpus":
+    """Return the corpus of files, and take the values of ``text_options`` out of the options."""
+    from dataclasses import replace
+
+    from makemore.data.corpus import Corpus
+
+    names = ("encoding", "lowercase", "strip_accents", "normalize")
+    how = {name: options.pop(name) for name in names}
+    return replace(Corpus.from_paths(*paths), **{**how, "normalize": how["normalize"] or ""})
+
+
+def blocks_like(
+    facts: "CorpusFacts", paths: tuple[str, ...], encoding: str = "utf-8"
+) -> Iterator[str]:
+    """Yield the text of files in blocks, changed as the training corpus was."""
+    from dataclasses import replace
+
+    from makemore.data.corpus import Corpus
+    from makemore.scoring import BLOCK
+
+    corpus = replace(Corpus.from_paths(*paths).changed_as(facts), encoding=encoding)
+    return iter(corpus.read(BLOCK, digest=False))
+
+
+def load_checkpoint(path: Path) -> "Checkpoint":
+    """Return the checkpoint at ``path``. Raises ``CheckpointError``."""
+    from makemore.checkpoint import load
+
+    return load(path)

@@ -1,0 +1,122 @@
+"""The commands that make something to look at: plot-heatmap, plot-loss, page."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from makemore.cli.console import print_results, progress, wants_colour
+from makemore.cli.options import (
+    checkpoint_option,
+    command,
+    dark_option,
+    load_checkpoint,
+    option,
+    output_option,
+    show_option,
+)
+
+
+@command("plot-heatmap", "makemore plot-heatmap --values counts -o counts.svg")
+@checkpoint_option
+@output_option("heatmap.png", "The picture: .png, .svg or .pdf.")
+@option(
+    "--values",
+    type=click.Choice(["probabilities", "counts", "weights"]),
+    default="probabilities",
+    help="What the cells show.",
+)
+@dark_option
+@show_option
+@option("--text", is_flag=True, help="Print the table on the terminal instead.")
+@option(
+    "--animate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
+)
+def plot_heatmap(
+    checkpoint: Path,
+    output: Path,
+    values: str,
+    dark: bool,
+    show: bool,
+    text: bool,
+    animate: Path | None,
+) -> None:
+    """Draw the table of all pairs: which character follows which."""
+    from makemore import plotting
+    from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
+
+    if animate:
+        plotting.animation_ending(animate)
+    elif not text:
+        plotting.picture_ending(output)
+    loaded = load_checkpoint(checkpoint)
+    symbols, frequencies = loaded.model.vocabulary.itos, symbol_frequencies(loaded.model)
+    title = picture_title(loaded)
+    if animate:
+        from makemore.learning import learning_frames
+
+        with progress("drawing") as report:
+            plotting.animate_learning(
+                learning_frames(loaded, report),
+                symbols,
+                animate,
+                minimum=loaded.training.minimum,
+                frequencies=frequencies,
+                title=title,
+                dark=dark,
+            )
+        print_results(str(animate))
+        return
+    table = heatmap_values(loaded.model, values)
+    if text:
+        width = shutil.get_terminal_size().columns
+        lines = plotting.heatmap_text(
+            table, symbols, width, wants_colour(), values=values, frequencies=frequencies
+        )
+        click.echo(lines, color=wants_colour())
+        return
+    figure = plotting.draw_heatmap(
+        table, symbols, values=values, frequencies=frequencies, title=title, dark=dark
+    )
+    plotting.save_figure(figure, output)
+    print_results(str(output))
+    if show:
+        plotting.show(figure)
+
+
+@command("plot-loss", "makemore plot-loss -o loss.pdf")
+@checkpoint_option
+@output_option("loss.png", "The picture: .png, .svg or .pdf.")
+@dark_option
+@show_option
+def plot_loss(checkpoint: Path, output: Path, dark: bool, show: bool) -> None:
+    """Draw the loss of each training step and how far it is from the minimum."""
+    from makemore import plotting
+    from makemore.reporting import picture_title
+
+    plotting.picture_ending(output)
+    loaded = load_checkpoint(checkpoint)
+    figure = plotting.draw_loss(
+        loaded.training.loss_history,
+        loaded.training.minimum,
+        title=picture_title(loaded),
+        dark=dark,
+    )
+    plotting.save_figure(figure, output)
+    print_results(str(output))
+    if show:
+        plotting.show(figure)
+
+
+@command("page", "makemore page -c makemore.npz -o names.html")
+@checkpoint_option
+@output_option("makemore.html", "The page.")
+def page(checkpoint: Path, output: Path) -> None:
+    """Write a page to play with the model in any browser, in one file."""
+    from makemore.webpage import write_page
+
+    write_page(load_checkpoint(checkpoint), output)
+    print_results(str(output))

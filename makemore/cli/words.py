@@ -1,0 +1,294 @@
+"""The commands that write or judge words: sample, top, score."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makemore.cli.console import print_results, say, wants_colour
+from makemore.cli.options import (
+    Share,
+    blocks_like,
+    checkpoint_option,
+    command,
+    constraint_options,
+    constraints_of,
+    encoding_option,
+    json_option,
+    known_options,
+    load_checkpoint,
+    option,
+    output_option,
+)
+
+if TYPE_CHECKING:
+    from makemore.models.base import Model
+    from makemore.novelty import KnownWords
+    from makemore.sampling import Sampler
+    from makemore.training import Checkpoint
+
+DRAWING = "How they are drawn"
+
+
+@command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
+@checkpoint_option
+@option("-n", "--count", type=click.IntRange(0), default=20, help="How many words.")
+@option(
+    "--seed",
+    type=click.IntRange(0),
+    group=DRAWING,
+    help="Repeats the same words; without it they differ every time.",
+)
+@option(
+    "--temperature",
+    type=float,
+    default=1.0,
+    group=DRAWING,
+    help="Below 1 plays safe, above 1 dares more, 0 always takes the likeliest character. It is not"
+    " the seed: that decides which words, this how daring they are.",
+)
+@option("--top-k", type=int, group=DRAWING, help="Only among this many likeliest characters.")
+@option(
+    "--top-p",
+    type=float,
+    default=1.0,
+    group=DRAWING,
+    help="Only among the likeliest characters that together have this probability.",
+)
+@constraint_options
+@option("--unique", is_flag=True, group="What the words must be like", help="No word twice.")
+@known_options
+@output_option(None, "Write to this file instead.")
+@option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
+@json_option
+@option(
+    "--report",
+    is_flag=True,
+    help="Say at the end how many are new, and which training words are nearest.",
+)
+def sample(
+    checkpoint: Path,
+    count: int,
+    seed: int | None,
+    unique: bool,
+    new: bool,
+    corpus: str | None,
+    exclude: tuple[str, ...],
+    output: Path | None,
+    with_scores: bool,
+    as_json: bool,
+    report: bool,
+    **options: Any,
+) -> None:
+    """Write new words, one a line.
+
+    Wishes about prefix, suffix, content and length are fulfilled exactly: the words have the
+    model's distribution among those that fulfil them, and what no word can fulfil is refused.
+    """
+    from makemore.novelty import Novelty
+    from makemore.sampling import Sampler
+
+    loaded = load_checkpoint(checkpoint)
+    sampler = Sampler(loaded.model, constraints=constraints_of(options), **options)
+    seed = _fresh_seed() if seed is None else seed
+    if unique or new or exclude:
+        known = _known_words(loaded, new, corpus, exclude)
+        texts = _other_texts(sampler, count, seed, known, unique)
+    else:
+        texts = sampler.texts(count, seed)
+    novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
+    with _writer(output) as write:
+        for text in novelty.watch(texts) if novelty else texts:
+            write(_formatted(text, loaded.model, with_scores, as_json))
+    if novelty:
+        _report(novelty, loaded, corpus)
+
+
+def _fresh_seed() -> int:
+    """Return a seed that nobody can foresee, and say it, so that the words can be repeated."""
+    seed = int.from_bytes(os.urandom(4), "big")
+    say(f"seed {seed}")
+    return seed
+
+
+def _known_words(
+    checkpoint: "Checkpoint", new: bool, corpus: str | None, exclude: tuple[str, ...]
+) -> "KnownWords":
+    """Return the words that are not wanted: of the training corpus if ``new``, and of files."""
+    from makemore.novelty import KnownWords, training_texts
+
+    def texts() -> Iterator[str]:
+        if new:
+            yield from training_texts(checkpoint.corpus, corpus)
+        if exclude:
+            yield from blocks_like(checkpoint.corpus, exclude)
+
+    return KnownWords(texts())
+
+
+def _other_texts(
+    sampler: "Sampler", count: int, seed: int, known: "KnownWords", unique: bool
+) -> Iterator[str]:
+    """Yield words that are not known in blocks of text, and say so when there are too few."""
+    from makemore.sampling import PATIENCE, sample_others
+
+    found = 0
+    for words in sample_others(sampler, count, seed, known=known, unique=unique):
+        found += len(words)
+        yield "".join(word + "\n" for word in words)
+    if found < count:
+        say(
+            f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
+            " so the model has hardly more to give; relax the wishes or raise --temperature"
+        )
+
+
+@contextmanager
+def _writer(output: Path | None) -> Iterator[Any]:
+    """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
+    if output is None:
+        yield lambda text: print_results(text.removesuffix("\n"))
+        return
+    from makemore.files import replace_atomically
+
+    with replace_atomically(output) as file:
+        yield lambda text: file.write(text.encode())
+
+
+def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> str:
+    """Return a block of words as it is printed."""
+    if not (with_scores or as_json):
+        return text
+    from makemore.scoring import judge
+
+    (judged,) = judge(model, [text])
+    return judged.json_lines() if as_json else judged.table()
+
+
+def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
+    from makemore.novelty import nearest_words, training_texts
+    from makemore.reporting import describe_novelty
+
+    nearest = nearest_words(novelty.first, training_texts(checkpoint.corpus, corpus))
+    click.echo(describe_novelty(novelty, nearest), err=True)
+
+
+@command("top", "makemore top -n 5 --prefix ma --new")
+@checkpoint_option
+@option("-n", "--count", type=click.IntRange(0), default=20, help="How many words.")
+@constraint_options
+@known_options
+@json_option
+def top(
+    checkpoint: Path,
+    count: int,
+    new: bool,
+    corpus: str | None,
+    exclude: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print the most probable words and their probabilities, exactly and in order.
+
+    With --new they are the most word-like words that do not exist yet.
+    """
+    import json
+
+    from makemore.search import most_probable_words
+
+    loaded = load_checkpoint(checkpoint)
+    words = most_probable_words(loaded.model, constraints_of(options))
+    if new or exclude:
+        known = _known_words(loaded, new, corpus, exclude)
+        words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
+    for word, probability in islice(words, count):
+        if as_json:
+            print_results(json.dumps({"word": word, "probability": probability}))
+        else:
+            print_results(f"{probability:.4e}\t{word}")
+
+
+@command("score", "makemore score words.txt --fpr 1% --only flagged")
+@click.argument("files", nargs=-1)
+@checkpoint_option
+@option(
+    "--explain", is_flag=True, help="Show the surprise of each character, by colour on a terminal."
+)
+@option(
+    "--fpr",
+    type=Share(),
+    group="What does not belong",
+    help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
+    " trained with --holdout.",
+)
+@option(
+    "--only",
+    type=click.Choice(["flagged", "passed"]),
+    group="What does not belong",
+    help="Print only those; with --fpr.",
+)
+@option(
+    "--against",
+    type=click.Path(path_type=Path),
+    group="Two models",
+    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
+)
+@option(
+    "--against-words",
+    type=click.Path(),
+    group="Two models",
+    help="A file of the other model's own words: reports how well both kinds are told apart.",
+)
+@encoding_option
+@json_option
+def score(
+    files: tuple[str, ...],
+    checkpoint: Path,
+    as_json: bool,
+    explain: bool,
+    fpr: float | None,
+    only: str | None,
+    against: Path | None,
+    against_words: str | None,
+    encoding: str,
+) -> None:
+    """Say how surprising each line of FILES is to a model; of stdin without FILES or for -.
+
+    Before each word stand its surprise in total and as the mean of its characters and its end mark,
+    in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
+    the ratio. The sums over all lines go to stderr.
+    """
+    from makemore.calibration import Calibration
+    from makemore.reporting import describe_scores
+    from makemore.scoring import Summary, judge
+
+    if only and fpr is None:
+        raise click.UsageError("--only needs --fpr, which says what is flagged")
+    if against_words and not against:
+        raise click.UsageError("--against-words needs --against, which names the other model")
+    loaded = load_checkpoint(checkpoint)
+    calibration = None if fpr is None else Calibration(loaded.training.calibration)
+    other = load_checkpoint(against).model if against else None
+    on_terminal = sys.stdout.isatty()
+    how = ("colours" if wants_colour() else "nats") if explain else None
+    summary = Summary()
+    blocks = blocks_like(loaded.corpus, files or ("-",), encoding)
+    for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, other=other):
+        summary += part.summary
+        if as_json:
+            sys.stdout.write(part.json_lines(only, explain=explain))
+        else:
+            sys.stdout.write(part.table(only, explain=how, escape=on_terminal))
+    sys.stdout.flush()
+    others = None
+    if against_words:
+        parts = judge(
+            loaded.model, blocks_like(loaded.corpus, (against_words,), encoding), other=other
+        )
+        others = sum((part.summary for part in parts), Summary()).choices
+    click.echo(describe_scores(summary, fpr, others), err=True)

@@ -1,0 +1,142 @@
+"""Several checkpoints side by side, on the same held-out words or on the same corpus."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from makemore.errors import CheckpointError, shown
+from makemore.evaluation import (
+    Totals,
+    bits_per_symbol,
+    perplexity,
+    score_lines,
+    without_blank_lines,
+)
+from makemore.models.base import Model
+from makemore.training import Checkpoint
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One checkpoint's line in a comparison. Losses are means in nats per symbol.
+
+    Attributes
+    ----------
+    name : str
+        What the checkpoint is called.
+    model : str
+    parameters : int
+    seconds : float
+        To read the corpus and train.
+    training_loss : float
+    minimum : float or None
+        The closed-form minimum of the training loss, where the model has one.
+    held_out_loss : float or None
+    corpus : Totals or None
+        On the corpus named for the comparison: the words that all models know.
+    """
+
+    name: str
+    model: str
+    parameters: int
+    seconds: float
+    training_loss: float
+    minimum: float | None
+    held_out_loss: float | None
+    corpus: Totals | None = None
+
+    @property
+    def loss(self) -> float:
+        """The loss to compare by: on the named corpus, else held-out, else in training."""
+        if self.corpus is not None:
+            return self.corpus.loss
+        return self.training_loss if self.held_out_loss is None else self.held_out_loss
+
+    @property
+    def bits(self) -> float:
+        """``loss`` in bits per symbol."""
+        return bits_per_symbol(self.loss)
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of ``loss``."""
+        return perplexity(self.loss)
+
+    @property
+    def distance(self) -> float | None:
+        """How far the training loss is above its minimum, in nats; None without a minimum."""
+        return None if self.minimum is None else self.training_loss - self.minimum
+
+
+def compare(
+    checkpoints: Mapping[str, Checkpoint], blocks: Iterable[str] | None = None
+) -> list[Comparison]:
+    """Return a line for each checkpoint, in the order given.
+
+    Parameters
+    ----------
+    checkpoints : mapping of str to Checkpoint
+        By what they are called.
+    blocks : iterable of str, optional
+        A corpus to compare on, as ``Corpus.read`` gives it. Words that one of the models does not
+        know are left out for all, so that every loss is of the same words.
+
+    Raises
+    ------
+    CheckpointError
+        No corpus is given and the runs held out different words.
+    """
+    if blocks is None:
+        _refuse_different_words(checkpoints)
+    lines = [_line(name, checkpoint) for name, checkpoint in checkpoints.items()]
+    if blocks is None:
+        return lines
+    models = [checkpoint.model for checkpoint in checkpoints.values()]
+    totals = totals_of_known_words(models, blocks)
+    return [replace(line, corpus=own) for line, own in zip(lines, totals, strict=True)]
+
+
+def totals_of_known_words(models: list[Model], blocks: Iterable[str]) -> list[Totals]:
+    """Return each model's totals over the words that all of them know."""
+    totals = [Totals()] * len(models)
+    for block in blocks:
+        scores = [score_lines(model, without_blank_lines(block)) for model in models]
+        known = np.flatnonzero(~np.isnan(sum(score.total for score in scores)))
+        for i, score in enumerate(scores):
+            symbols, nats = int(score.symbols[known].sum()), float(score.total[known].sum())
+            totals[i] += Totals(len(known), symbols, nats, len(score) - len(known))
+    return totals
+
+
+def _line(name: str, checkpoint: Checkpoint) -> Comparison:
+    model, training = checkpoint.model, checkpoint.training
+    return Comparison(
+        name,
+        model.name,
+        model.parameter_count,
+        training.seconds,
+        training.training_loss,
+        training.minimum,
+        training.held_out_loss,
+    )
+
+
+def _refuse_different_words(checkpoints: Mapping[str, Checkpoint]) -> None:
+    """Raise ``CheckpointError`` unless all runs can be compared by what was held out."""
+    names = list(checkpoints)
+    words = [_evaluated_words(checkpoint) for checkpoint in checkpoints.values()]
+    for name, found in zip(names[1:], words[1:], strict=True):
+        if found != words[0]:
+            raise CheckpointError(
+                f"{shown(names[0])} and {shown(name)} held out different words, so their losses"
+                " cannot be compared: name a corpus to compare them on with --corpus"
+            )
+
+
+def _evaluated_words(checkpoint: Checkpoint) -> tuple[str, int]:
+    """Return what is equal for runs whose losses are of the same words."""
+    corpus = checkpoint.corpus
+    if not corpus.held_out_lines:
+        return corpus.sha256, 0
+    return corpus.held_out_fingerprint, corpus.held_out_lines

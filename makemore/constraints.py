@@ -1,0 +1,345 @@
+"""Wishes that words must fulfil, and models conditioned on them.
+
+A model is an automaton, and so is each wish: "contains" and "suffix" are the string-matching
+automata of Knuth, Morris and Pratt (1977, "Fast pattern matching in strings"). Their product has as
+states what must be remembered of a word begun. With b_t(s) the probability that a word of t
+characters in state s ends well,
+
+    b_t(s) = [s may end, t >= min_length] P(end | s) + [t < max_length] sum_v P(v | s) b_t+1(s v)
+
+and the next symbol given that the wishes will be fulfilled has the probability
+
+    P(v | s) b_t+1(s v) / b_t(s)
+
+This is the backward algorithm of hidden Markov models; no word is ever drawn and thrown away.
+Lengths count characters, not the end mark.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
+from makemore.errors import OptionError, SamplingError, VocabularyError
+from makemore.models.base import MAX_CELLS, Automaton, Floats
+
+MAX_LENGTH = 10_000
+"""No word is longer: one that has not ended by then shows that the model does not end its words."""
+
+_CONVERGED = 1e-13
+"""Relative change of b below which further steps back from the end of a word change nothing."""
+
+_CHUNK_CELLS = 1 << 20
+Indices = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What a word must be like. The defaults wish nothing but that it is not empty.
+
+    Attributes
+    ----------
+    prefix, suffix, contains : str
+        What the word begins with, ends with, and has somewhere. They may overlap.
+    min_length, max_length : int
+        In characters; no ``max_length`` means no limit.
+
+    Raises
+    ------
+    OptionError
+        A length is out of its range.
+    SamplingError
+        The lengths exclude each other.
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+    contains: str = ""
+    min_length: int = 1
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_length < 1:
+            raise OptionError(f"--min-length is {self.min_length} and must be 1 or more")
+        if max(self.min_length, self.max_length or 1) > MAX_LENGTH:
+            raise OptionError(f"lengths of words are limited to {MAX_LENGTH:,} characters")
+        if self.max_length is not None and self.max_length < self.min_length:
+            raise SamplingError(
+                f"no word has at least {self.min_length} and at most {self.max_length} characters"
+            )
+
+    def describe(self) -> str:
+        """Return the wishes in words, for messages; nothing where there is none."""
+        texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
+        wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
+        if self.min_length > 1:
+            wishes.append(f"min-length {self.min_length}")
+        if self.max_length is not None:
+            wishes.append(f"max-length {self.max_length}")
+        return ", ".join(wishes)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """b_t of all states, scaled to a largest value of 1; b_t itself is ``exp(log_scale) * b``."""
+
+    b: Floats
+    log_scale: float
+
+
+class WishedAutomaton:
+    """The product of an automaton and constraints: it remembers all that they need of a word begun.
+
+    Parameters
+    ----------
+    P : array of shape (S, V)
+        Distributions of the next symbol by state.
+    automaton : Automaton
+        Gives the successors and the start; its own probabilities are not looked at.
+    vocabulary : Vocabulary
+    constraints : Constraints
+
+    Attributes
+    ----------
+    constraints : Constraints
+    prefix : array of ids
+        What every word begins with; the automaton starts behind it, in the state ``start``.
+    prefix_probability : float
+    P, successors : arrays of shape (S', V)
+        Of the product's states, those that can be reached.
+    may_end : array of shape (S',), bool
+        Where a word has all it needs but maybe the length.
+    has_pattern : bool
+        Whether ``may_end`` is not true everywhere.
+
+    Raises
+    ------
+    SamplingError
+        A wished text holds a character that the model does not know.
+    """
+
+    def __init__(
+        self, P: Floats, automaton: Automaton, vocabulary: Vocabulary, constraints: Constraints
+    ) -> None:
+        self.constraints = constraints
+        self.prefix = _encode_wish(vocabulary, "prefix", constraints.prefix)
+        wish, may_end = _wish_automaton(
+            _encode_wish(vocabulary, "contains", constraints.contains),
+            _encode_wish(vocabulary, "suffix", constraints.suffix),
+            len(vocabulary),
+        )
+        self.has_pattern = len(wish) > 1
+        state, progress, self.prefix_probability = automaton.start, 0, 1.0
+        for symbol in self.prefix:
+            self.prefix_probability *= float(P[state, symbol])
+            state = int(automaton.successors[state, symbol])
+            progress = int(wish[progress, symbol])
+        pairs, self.successors = _product(automaton.successors, wish, (state, progress))
+        self.start = int(np.searchsorted(pairs, state * len(wish) + progress))
+        self.P = P[pairs // len(wish)] if self.has_pattern else P
+        self.may_end = may_end[pairs % len(wish)]
+
+    def always_ends(self) -> bool:
+        """Return whether an end can be reached from every state; then it is, sooner or later."""
+        can_end = self.P[:, BOUNDARY] > 0
+        before = -1
+        while before < can_end.sum() < len(can_end):
+            before = int(can_end.sum())
+            stuck = np.flatnonzero(~can_end)
+            onward = (self.P[stuck, 1:] > 0) & can_end[self.successors[stuck, 1:]]
+            can_end[stuck] = onward.any(axis=1)
+        return bool(can_end.all())
+
+    def impossible(self) -> SamplingError:
+        """Return the error that says that no word fulfils the constraints."""
+        wish = self.constraints.describe()
+        if not wish:
+            return SamplingError(
+                "the model goes on for ever and ends no word: raise --temperature, --top-k or"
+                " --top-p, or train on other words"
+            )
+        return SamplingError(
+            f"the model can write no word with {wish}: relax the wish, or train on words like it"
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """b_t of all states, scaled to a largest value of 1; b_t itself is ``exp(log_scale) * b``."""
+
+    b: Floats
+    log_scale: float
+
+
+class Completions:
+    """b_t(s) of a wished automaton, as the module's docstring defines it.
+
+    Parameters
+    ----------
+    automaton : WishedAutomaton
+    best : bool
+        Take the largest term instead of the sum: b_t(s) is then the probability of the one most
+        probable way to end (Viterbi's algorithm).
+
+    Raises
+    ------
+    SamplingError
+        No word fulfils the constraints; names them.
+    """
+
+    def __init__(self, automaton: WishedAutomaton, *, best: bool = False) -> None:
+        self._automaton = automaton
+        self._best = best
+        self._ending, self._growing = self._solve()
+        layer = self.layer(len(automaton.prefix))
+        if automaton.prefix_probability == 0.0 or layer.b[automaton.start] == 0.0:
+            raise automaton.impossible()
+
+    def layer(self, t: int) -> Layer:
+        """Return b_t, for t from the length of the prefix on."""
+        limits = self._automaton.constraints
+        if t < limits.min_length:
+            return self._growing[min(limits.min_length - t, len(self._growing) - 1)]
+        if limits.max_length is None:
+            return self._ending[-1]
+        return self._ending[min(max(0, limits.max_length + 1 - t), len(self._ending) - 1)]
+
+    def _solve(self) -> tuple[list[Layer], list[Layer]]:
+        """Return b_t where words may end, and where they may not yet, both counted from the end.
+
+        Each list stops early where it no longer changes; its last entry then holds for the rest.
+        """
+        limits, prefix = self._automaton.constraints, len(self._automaton.prefix)
+        shortest = max(limits.min_length, prefix)
+        nothing = Layer(np.zeros(len(self._automaton.P)), 0.0)
+        if limits.max_length is not None:
+            steps = max(0, limits.max_length + 1 - shortest)
+            ending = self._go_back(nothing, steps, may_end=True)
+        elif self._best or self._automaton.has_pattern or not self._automaton.always_ends():
+            ending = self._go_back(nothing, MAX_LENGTH, may_end=True)
+        else:  # every word ends some day and then fulfils all: b is one
+            ending = [Layer(np.ones(len(self._automaton.P)), 0.0)]
+        return ending, self._go_back(ending[-1], shortest - prefix, may_end=False)
+
+    def _go_back(self, layer: Layer, steps: int, *, may_end: bool) -> list[Layer]:
+        layers = [layer]
+        for _ in range(steps):
+            layers.append(self._step_back(layers[-1], may_end))
+            change = np.abs(layers[-1].b - layers[-2].b)
+            is_same_scale = abs(layers[-1].log_scale - layers[-2].log_scale) <= _CONVERGED
+            if (change <= _CONVERGED * layers[-1].b).all() and (is_same_scale or not may_end):
+                break
+        return layers
+
+    def _step_back(self, following: Layer, may_end: bool) -> Layer:
+        """Return b_t from b_t+1."""
+        P, successors = self._automaton.P, self._automaton.successors
+        b = np.empty(len(P))
+        chunk = max(1, _CHUNK_CELLS // P.shape[1])
+        for first in range(0, len(b), chunk):
+            rows = slice(first, first + chunk)
+            onward = P[rows, 1:] * following.b[successors[rows, 1:]]
+            b[rows] = onward.max(axis=1) if self._best else onward.sum(axis=1)
+        log_scale = following.log_scale
+        if may_end:
+            ends = P[:, BOUNDARY] * self._automaton.may_end
+            b *= np.exp(log_scale)
+            b = np.maximum(b, ends) if self._best else b + ends
+            log_scale = 0.0
+        largest = b.max()
+        return Layer(b / largest, log_scale + float(np.log(largest))) if largest else Layer(b, 0.0)
+
+
+class ConditionedModel:
+    """The distributions of the next symbol, given that a word will fulfil the constraints.
+
+    Raises ``SamplingError`` where no word does.
+    """
+
+    def __init__(self, automaton: WishedAutomaton) -> None:
+        self.automaton = automaton
+        self._completions = Completions(automaton)
+
+    def next_probabilities(self, t: int, states: Indices) -> Floats:
+        """Return the conditioned distributions after t characters, (B,) states -> (B, V).
+
+        In a state from which no word can end well the row is all zero.
+        """
+        P, following = self.automaton.P[states], self._completions.layer(t + 1)
+        rows = P * following.b[self.automaton.successors[states]]
+        rows[:, BOUNDARY] = 0.0
+        if t >= self.automaton.constraints.min_length:
+            ends = P[:, BOUNDARY] * self.automaton.may_end[states]
+            # The scale matters only beside the chance to end here; elsewhere it might underflow.
+            rows[ends > 0] *= np.exp(following.log_scale)
+            rows[:, BOUNDARY] = ends
+        return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+    def is_settled(self, t: int) -> bool:
+        """Whether the distributions after t characters hold for any larger number, too."""
+        limits = self.automaton.constraints
+        return limits.max_length is None and t >= limits.min_length
+
+
+def _encode_wish(vocabulary: Vocabulary, name: str, text: str) -> Ids:
+    try:
+        return vocabulary.encode(text)
+    except VocabularyError as error:
+        raise SamplingError(f"no word can fulfil {name} {text!a}: {error}") from error
+
+
+def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:
+    """Return the automaton that has seen k symbols of the pattern in state k, shape (m + 1, V).
+
+    An absorbing one stays at m once the pattern has been seen, any other goes on looking.
+    """
+    m = len(pattern)
+    table = np.zeros((m + 1, V), np.intp)
+    fallback = 0  # the state after the text seen so far without its first symbol
+    for k, symbol in enumerate(pattern):
+        table[k] = table[fallback]
+        table[k, symbol] = k + 1
+        fallback = int(table[fallback, symbol]) if k else 0
+    table[m] = m if absorbing else table[fallback]
+    return table
+
+
+def _wish_automaton(contains: Ids, suffix: Ids, V: int) -> tuple[Indices, Flags]:
+    """Return the product of both matchers, (K, V), and which of its states may end a word."""
+    K1, K2 = len(contains) + 1, len(suffix) + 1
+    if K1 * K2 * V > MAX_CELLS:
+        raise SamplingError(
+            "the texts of --contains and --suffix are too long to be sought at once"
+        )
+    has_seen = _matcher(contains, V, absorbing=True)
+    ends_with = _matcher(suffix, V, absorbing=False)
+    table = (has_seen[:, None] * K2 + ends_with[None]).reshape(K1 * K2, V)
+    return table, np.arange(K1 * K2) == K1 * K2 - 1
+
+
+def _product(
+    successors: npt.NDArray[np.int32], wish: Indices, start: tuple[int, int]
+) -> tuple[Indices, npt.NDArray[np.int32]]:
+    """Return the reachable pairs (state * K + progress), sorted, and their successors, (S', V)."""
+    (S, V), K = successors.shape, len(wish)
+    if K == 1:
+        return np.arange(S), successors
+    index = np.full(S * K, -1, np.int32)
+    frontier = np.array([start[0] * K + start[1]])
+    while len(frontier):
+        index[frontier] = 0
+        following = successors[frontier // K, 1:] * K + wish[frontier % K, 1:]
+        following = np.unique(following)
+        frontier = following[index[following] < 0]
+    pairs = np.flatnonzero(index == 0)
+    if len(pairs) * V > MAX_CELLS:
+        raise SamplingError(
+            f"{len(pairs):,} states of model and wish, times {V} symbols, are too many: the limit"
+            f" is {MAX_CELLS:,}; shorten --contains or --suffix"
+        )
+    index[pairs] = np.arange(len(pairs))
+    following = index[successors[pairs // K] * K + wish[pairs % K]]
+    following[:, BOUNDARY] = 0  # leads nowhere: a word is over
+    return pairs, following

@@ -1,0 +1,173 @@
+"""The n-grams of a corpus and how often each occurs, counted block by block.
+
+Each symbol of a corpus, end marks included, is the last of exactly one n-gram of full order: itself
+and the ``order - 1`` symbols before it, with boundaries before a word's start. How often the
+shorter n-grams occur follows from these counts alone.
+
+An n-gram is kept as one number, so counting is sorting. ``bigrams.py`` does the same for order 2 in
+a table that has a cell for every pair, seen or not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.vocabulary import BOUNDARY, Ids
+from makemore.errors import TrainingError
+
+MIN_ORDER, MAX_ORDER = 2, 10
+
+Integers = npt.NDArray[np.int64]
+
+_BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
+_BUFFER = 1 << 21  # codes that are sorted at once
+
+
+@dataclass(frozen=True)
+class NgramCounts:
+    """How often each n-gram of full order occurs, one for each symbol of a corpus; D are distinct.
+
+    Attributes
+    ----------
+    V, order : int
+    codes : array of shape (D,), int64, ascending
+        The ``order`` ids of an n-gram as the digits of a number in base V, boundaries as leading
+        zeros before a word's start.
+    counts : array of shape (D,), int64
+    """
+
+    V: int
+    order: int
+    codes: Integers
+    counts: Integers
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols were counted."""
+        return int(self.counts.sum())
+
+    def contexts(self) -> Ids:
+        """Return what stands before the last symbol of each n-gram, shape (D, order - 1)."""
+        return self.codes[:, None] // self.V ** np.arange(self.order - 1, 0, -1) % self.V
+
+    def targets(self) -> Ids:
+        """Return the last symbol of each n-gram, shape (D,)."""
+        return self.codes % self.V
+
+
+class NgramCounter:
+    """Counts the n-grams of a corpus block by block.
+
+    Memory is 16 MiB for codes that wait to be sorted, and for each distinct n-gram of full order 16
+    bytes, or 90 while sorted runs become one. It does not grow with the corpus beyond that.
+
+    Parameters
+    ----------
+    V : int
+        The size of the vocabulary.
+    order : int
+
+    Raises
+    ------
+    TrainingError
+        The order is not supported, or n-grams of so many symbols do not fit into 63 bits.
+
+    Examples
+    --------
+    >>> counter = NgramCounter(V=3, order=2)
+    >>> counter.add(np.array([0, 1, 2, 0, 2, 0]))
+    >>> counter.counts().codes
+    array([1, 2, 5, 6])
+    >>> counter.counts().counts
+    array([1, 1, 1, 2])
+    """
+
+    def __init__(self, V: int, order: int) -> None:
+        if not MIN_ORDER <= order <= MAX_ORDER:
+            raise TrainingError(
+                f"the order is {order}: expected an integer from {MIN_ORDER} to {MAX_ORDER}"
+            )
+        if V**order > 1 << 63:
+            highest = next(n for n in range(order, 0, -1) if V**n <= 1 << 63)
+            raise TrainingError(
+                f"n-grams of order {order} over {V:,} symbols do not fit into 63 bits: the highest"
+                f" order for this alphabet is {highest}"
+            )
+        self._V, self._order = V, order
+        # one buffer for all blocks: touching fresh memory takes longer than sorting it
+        self._unsorted = np.empty(_BUFFER, np.int64)
+        self._waiting = 0
+        self._runs: list[tuple[Integers, Integers]] = []
+
+    def add(self, ids: Ids) -> None:
+        """Count the words in ``ids``: one row with a boundary before, between and after them."""
+        C = self._order - 1
+        for start in range(0, len(ids) - 1, _BLOCK):
+            first = max(0, start - C + 1)  # the context of the first target
+            codes = ngram_codes(ids[first : start + _BLOCK + 1], self._V, self._order)
+            self._wait(codes[start - first :])
+
+    def counts(self) -> NgramCounts:
+        """Return the counts of all that was added."""
+        self._sort()
+        while len(self._runs) > 1:
+            self._merge()
+        codes, counts = self._runs[0]
+        return NgramCounts(self._V, self._order, codes, counts)
+
+    def _wait(self, codes: Integers) -> None:
+        if self._waiting + len(codes) > len(self._unsorted):
+            self._sort()
+        self._unsorted[self._waiting : self._waiting + len(codes)] = codes
+        self._waiting += len(codes)
+
+    def _sort(self) -> None:
+        codes = self._unsorted[: self._waiting]
+        codes.sort()
+        starts = np.flatnonzero(mark_first(codes))
+        self._runs.append((codes[starts], np.diff(starts, append=len(codes))))
+        self._waiting = 0
+        # runs of like length are merged, as a binary counter carries: R runs cost log2(R) passes
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
+            self._merge()
+
+    def _merge(self) -> None:
+        (codes, counts), (more_codes, more_counts) = self._runs.pop(), self._runs.pop()
+        self._runs.append(
+            add_up(np.concatenate((codes, more_codes)), np.concatenate((counts, more_counts)))
+        )
+
+
+def ngram_codes(ids: Ids, V: int, order: int) -> Integers:
+    """Return the code of the n-gram that ends at each id but the first, shape (len(ids) - 1,).
+
+    The id before a word is the boundary; what stands before that counts as boundaries too.
+
+    >>> ngram_codes(np.array([0, 5, 12, 0, 7]), V=100, order=3)
+    array([    5,   512, 51200,     7])
+    """
+    is_character = ids != BOUNDARY
+    contexts = ids
+    for _ in range(order - 2):
+        longer = contexts[:-1] * V
+        longer += ids[1:]
+        longer *= is_character[1:]  # a word's end is the next word's start: nothing before it
+        contexts = np.concatenate((ids[:1], longer))
+    return contexts[:-1] * V + ids[1:]
+
+
+def add_up(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Return the distinct codes, ascending, and the sums of their counts."""
+    order = np.argsort(codes, kind="stable")  # fast on the few ascending runs that codes are
+    codes = codes[order]
+    starts = np.flatnonzero(mark_first(codes))
+    sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
+    return codes[starts], sums
+
+
+def mark_first(values: Integers) -> npt.NDArray[np.bool_]:
+    """Return which of ascending values differ from the one before them."""
+    is_first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_first[1:])
+    return is_first

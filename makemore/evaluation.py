@@ -1,0 +1,281 @@
+"""How good a model is and how surprising a word is to it: losses, perplexity, bits, scores.
+
+A word's score is its surprise, -log P of its characters and its end mark: in total, and as the mean
+over these symbols. Everything is in nats unless it says otherwise. The surprise is infinite where
+the model gives a word no probability, and nan for a word with a character that the model does not
+know: such words are counted apart and never enter a mean.
+
+Words are scored many at a time, as lines of text. Deciding by a score is the work of
+``calibration.py``.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.text import words_of
+from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Ids
+from makemore.errors import VocabularyError
+from makemore.models.base import Floats, Model
+
+_CHUNK = 1 << 16
+"""Symbols whose contexts are made at once, so that they stay in the cache."""
+
+
+def perplexity(loss: float) -> float:
+    """Return exp(loss): the number of equally likely symbols that would be as hard to guess."""
+    return math.exp(loss) if not loss >= 700 else math.inf
+
+
+def bits_per_symbol(loss: float) -> float:
+    """Return the loss in bits instead of nats."""
+    return loss / math.log(2)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a model makes of many words; totals of parts add up.
+
+    Attributes
+    ----------
+    words, symbols : int
+        Of the words whose characters the model knows all.
+    nats : float
+        Their surprise in total.
+    unknown_words : int
+        Words with a character that the model does not know, counted nowhere else.
+    """
+
+    words: int = 0
+    symbols: int = 0
+    nats: float = 0.0
+    unknown_words: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.words + other.words,
+            self.symbols + other.symbols,
+            self.nats + other.nats,
+            self.unknown_words + other.unknown_words,
+        )
+
+    @property
+    def loss(self) -> float:
+        """The mean in nats per symbol; nan where no word was known."""
+        return self.nats / self.symbols if self.symbols else math.nan
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How surprising each of n words is to a model.
+
+    Attributes
+    ----------
+    text : str
+        The words, each ended by a line feed.
+    ids : array of shape (symbols of all words,)
+        The same as ``Vocabulary.encode_lines`` gives it.
+    nats : array, shape of ``ids``
+        The surprise of each symbol: each character and each word's end mark.
+    ends : array of shape (n,)
+        The places of the end marks.
+    """
+
+    text: str
+    ids: Ids
+    nats: Floats
+    ends: Ids
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.ends)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words."""
+        return self.text.split("\n")[:-1]
+
+    @cached_property
+    def starts(self) -> Ids:
+        """The places of the first symbols, (n,)."""
+        return np.concatenate((np.zeros(1, np.int64), self.ends + 1))[:-1]
+
+    @property
+    def symbols(self) -> Ids:
+        """Characters plus one end mark of each word, (n,)."""
+        return self.ends - self.starts + 1
+
+    @cached_property
+    def total(self) -> Floats:
+        """-log P of each word, (n,)."""
+        return np.add.reduceat(self.nats, self.starts) if len(self) else np.zeros(0)
+
+    @property
+    def mean(self) -> Floats:
+        """The total divided by the word's symbols, (n,)."""
+        return np.asarray(self.total / self.symbols)
+
+    @cached_property
+    def unknown(self) -> dict[int, str]:
+        """The first character that the model does not know, by the number of the word."""
+        places = np.flatnonzero(self.ids == UNKNOWN)[::-1]
+        words = np.searchsorted(self.ends, places)
+        # from the last to the first, so that the first of each word is the one that stays
+        return {int(word): self.text[place] for word, place in zip(words, places, strict=True)}
+
+    @cached_property
+    def totals(self) -> Totals:
+        """The sums over all words."""
+        known = ~np.isnan(self.total)
+        words = int(known.sum())
+        symbols, nats = int(self.symbols[known].sum()), float(self.total[known].sum())
+        return Totals(words, symbols, nats, len(self) - words)
+
+    def split_nats(self) -> list[Floats]:
+        """Return the surprise of each symbol word by word: n arrays of shape (symbols,)."""
+        return np.split(self.nats, self.ends[:-1] + 1) if len(self) else []
+
+
+def score_words(model: Model, words: Sequence[str]) -> Scores:
+    """Return how surprising each word is. Raises ``VocabularyError`` for a word with a line feed.
+
+    >>> from makemore.data.vocabulary import Vocabulary
+    >>> from makemore.models.bigram import Bigram
+    >>> uniform = Bigram(Vocabulary("ab"), np.zeros((3, 3)), np.zeros((3, 3), np.int64))
+    >>> score_words(uniform, ["ab", "a"]).total / np.log(3)
+    array([3., 2.])
+    """
+    if any("\n" in word for word in words):
+        raise VocabularyError("a word holds a line feed, which separates words")
+    return score_lines(model, "".join(word + "\n" for word in words))
+
+
+def score_lines(model: Model, text: str) -> Scores:
+    """Return how surprising each line is; every line ends with a line feed."""
+    ids = model.vocabulary.encode_lines(text)
+    return Scores(text, ids, _surprise(model, ids), np.flatnonzero(ids == BOUNDARY))
+
+
+def transition_scores(model: Model, word: str) -> Floats:
+    """Return the surprise of each character of a word and of its end mark, (len(word) + 1,).
+
+    nan where the character, or one that the model looks back to, is not in the vocabulary.
+    """
+    return score_words(model, [word]).nats
+
+
+def evaluate(model: Model, texts: Iterable[str]) -> Totals:
+    """Return the totals of all words in blocks of text, as ``Corpus.read`` gives them."""
+    return sum((score_lines(model, without_blank_lines(text)).totals for text in texts), Totals())
+
+
+def without_blank_lines(text: str) -> str:
+    """Return ``text`` without its blank lines, which hold no word."""
+    if "\n\n" not in text and not text.startswith("\n"):
+        return text
+    return "".join(word + "\n" for word in words_of(text))
+
+
+def log_ratios(own: Scores, other: Scores) -> Floats:
+    """Return log(P_own(word) / P_other(word)) of the same words by two models, in nats, (n,).
+
+    Above zero where the first model finds the word likelier; zero also where it is impossible for
+    both, and nan where one of them does not know a character.
+    """
+    with np.errstate(invalid="ignore"):  # inf - inf is mended below
+        ratios = np.asarray(other.total - own.total)
+    ratios[np.isposinf(own.total) & np.isposinf(other.total)] = 0.0
+    return ratios
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How many words one of two models finds likelier than the other; choices of parts add up."""
+
+    own: int = 0
+    other: int = 0
+    ties: int = 0
+
+    @classmethod
+    def of(cls, ratios: Floats) -> "Choices":
+        """Return the choices of these log-likelihood ratios; nan is none."""
+        return cls(*(int(chosen.sum()) for chosen in (ratios > 0, ratios < 0, ratios == 0)))
+
+    def __add__(self, more: "Choices") -> "Choices":
+        return Choices(self.own + more.own, self.other + more.other, self.ties + more.ties)
+
+    @property
+    def share(self) -> float:
+        """The share that the first model finds likelier, ties half; nan without words."""
+        words = self.own + self.other + self.ties
+        return (self.own + self.ties / 2) / words if words else math.nan
+
+
+def accuracy(own_words: Choices, other_words: Choices) -> float:
+    """Return the mean share of both lists' words that their own model finds likelier.
+
+    Each list counts the same, however long it is, so guessing reaches one half.
+    """
+    return (own_words.share + 1.0 - other_words.share) / 2
+
+
+def roc_auc(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
+    """Return the area under the ROC curve of two samples of scores, (n,) and (m,).
+
+    That is the probability that a positive one scores higher than a negative one, ties half
+    (the statistic of Mann and Whitney 1947). No score may be nan.
+
+    >>> roc_auc([2.0, 3.0], [1.0, 2.0])
+    0.875
+    """
+    values, ranked = np.asarray(positive, np.float64), np.sort(np.asarray(negative, np.float64))
+    below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
+    return float(below.mean() / (2 * len(ranked)))
+
+
+def _surprise(model: Model, ids: Ids) -> Floats:
+    """Return -log P of each id given those before it in its word, shape of ``ids``."""
+    C = model.context_length
+    nats = np.empty(len(ids))
+    for first in range(0, len(ids), _CHUNK):
+        targets = ids[first : first + _CHUNK]
+        before = np.concatenate((np.full(C, BOUNDARY), ids[max(0, first - C) : first]))[-C:]
+        contexts = _contexts(np.concatenate((before, targets[:-1])), C)
+        is_unknown = None
+        if targets.min() == UNKNOWN or contexts.min() == UNKNOWN:
+            is_unknown = (targets == UNKNOWN) | (contexts == UNKNOWN).any(axis=1)
+            targets, contexts = np.maximum(targets, BOUNDARY), np.maximum(contexts, BOUNDARY)
+        part = nats[first : first + _CHUNK]
+        # 0 - x, for -x would make -0.0 of what is certain
+        np.subtract(0.0, _log_probabilities(model, contexts, targets), out=part)
+        if is_unknown is not None:
+            part[is_unknown] = np.nan
+    return nats
+
+
+def _log_probabilities(model: Model, contexts: Ids, targets: Ids) -> Floats:
+    """Return log P(target | context), (B, C) and (B,) -> (B,), asking once for what is equal.
+
+    A corpus repeats itself: of 65,536 symbols of names a third differ in their last five.
+    """
+    V, C = len(model.vocabulary), model.context_length
+    if C == 1 or V ** (C + 1) > 1 << 63:  # a look-up in a table is faster than sorting
+        return model.target_log_probabilities(contexts, targets)
+    codes = contexts @ V ** np.arange(C, 0, -1) + targets
+    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    return np.asarray(model.target_log_probabilities(contexts[first], targets[first])[places])
+
+
+def _contexts(row: Ids, C: int) -> Ids:
+    """Return each C ids in a row, with boundaries before a boundary, (B + C - 1,) -> (B, C)."""
+    contexts = np.lib.stride_tricks.sliding_window_view(row, C)
+    if C == 1:
+        return contexts
+    contexts = contexts.copy()
+    for column in range(C - 2, -1, -1):
+        contexts[contexts[:, column + 1] == BOUNDARY, column] = BOUNDARY
+    return contexts

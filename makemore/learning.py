@@ -1,0 +1,54 @@
+"""The training of a bigram once more, as moments to look at."""
+
+from collections.abc import Callable, Iterator
+
+from makemore.errors import PlottingError
+from makemore.models.base import Floats
+from makemore.models.bigram import Bigram, softmax
+from makemore.plotting import MAX_FILM_WORDS, Frame, log_spaced_steps
+from makemore.sampling import sample
+from makemore.training import Checkpoint, gradient_descent, initial_weights
+
+FRAMES = 60
+
+
+def learning_frames(
+    checkpoint: Checkpoint, report: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Frame]:
+    """Yield about ``FRAMES`` moments of the training, denser at its start.
+
+    The descent is repeated from the seed, the options and the counts in the checkpoint; it gives
+    the same weights. The sample words of all frames are drawn with one seed, so that they can be
+    compared. ``report`` is told the steps done and how many there are.
+
+    Raises ``PlottingError`` where the model was not trained by gradient descent.
+    """
+    model, training = checkpoint.model, checkpoint.training
+    if not isinstance(model, Bigram) or training.method != "gradient":
+        raise PlottingError(
+            f"the {model.name} model was trained by {training.method} and not step by step: train a"
+            " bigram by --method gradient to see it learn"
+        )
+    steps = len(training.loss_history)
+    wanted = set(log_spaced_steps(steps + 1, FRAMES))
+    W = initial_weights(len(model.vocabulary), training.seed)
+    options = training.options
+    descent = gradient_descent(
+        model.counts,
+        W,
+        steps=steps,
+        learning_rate=options["learning_rate"],
+        l2=options["l2"],
+    )
+    for taken, step in enumerate(descent):
+        report(taken, steps)
+        if taken in wanted:
+            yield _frame(model, taken, W, step.objective)
+        W = step.weights
+    if steps in wanted:
+        yield _frame(model, steps, W, training.training_loss)
+
+
+def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
+    words = sample(Bigram(model.vocabulary, W, model.counts), MAX_FILM_WORDS, seed=0)
+    return Frame(step, softmax(W), loss, words)

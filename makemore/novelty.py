@@ -1,0 +1,185 @@
+"""Which words are new: what is known by hash, and which known word is nearest.
+
+A word is known by 64 bits of its hash, so that the words of a large corpus fit in memory: among a
+million drawn words and a hundred million known ones, one is mistaken for known about once in two
+hundred thousand runs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.corpus import Corpus, CorpusFacts
+from makemore.data.holdout import Hashes, hash_lines
+from makemore.errors import CorpusError, shown
+
+Flags = npt.NDArray[np.bool_]
+CodePoints = npt.NDArray[np.uint32]
+
+SHOWN = 20
+"""So many words are compared with the nearest known one."""
+
+_MERGE = 1 << 22  # hashes that wait to be merged with the known ones
+
+
+class KnownWords:
+    r"""A set of words, kept as their hashes.
+
+    >>> known = KnownWords(["emma\nava\n"])
+    >>> known.contain("ava\nolivia\n").tolist()
+    [True, False]
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._hashes = np.zeros(0, np.uint64)
+        waiting: list[Hashes] = []
+        for text in texts:
+            waiting.append(np.unique(hash_text(text)))
+            if sum(map(len, waiting)) > _MERGE:
+                self._hashes = np.unique(np.concatenate([self._hashes, *waiting]))
+                waiting = []
+        self._hashes = np.unique(np.concatenate([self._hashes, *waiting]))
+
+    def contain(self, text: str) -> Flags:
+        """Return which lines of ``text`` are known words, shape (lines,)."""
+        return self.contain_hashes(hash_text(text))
+
+    def contain_hashes(self, hashes: Hashes) -> Flags:
+        """Return which of these are hashes of known words, shape unchanged."""
+        if not len(self._hashes):
+            return np.zeros(len(hashes), np.bool_)
+        places = np.searchsorted(self._hashes, hashes)
+        return np.asarray(self._hashes[np.minimum(places, len(self._hashes) - 1)] == hashes)
+
+
+class Novelty:
+    """Counts, of words that pass by, those that are known, repeated and new.
+
+    Attributes
+    ----------
+    words, known, repeated, new : int
+        A word that is known counts as known each time; another is new once and then repeated.
+    first : list of str
+        The first ``SHOWN`` words.
+    """
+
+    def __init__(self, known_words: KnownWords) -> None:
+        self._known_words = known_words
+        self._seen: set[int] = set()
+        self.words = self.known = self.new = 0
+        self.first: list[str] = []
+
+    @property
+    def repeated(self) -> int:
+        """How many words had passed before."""
+        return self.words - self.known - self.new
+
+    def watch(self, texts: Iterable[str]) -> Iterator[str]:
+        """Yield the same blocks of text, and count the words in them."""
+        for text in texts:
+            hashes = hash_text(text)
+            is_known = self._known_words.contain_hashes(hashes)
+            size = len(self._seen)
+            self._seen.update(hashes[~is_known].tolist())
+            self.words += len(hashes)
+            self.known += int(is_known.sum())
+            self.new += len(self._seen) - size
+            if len(self.first) < SHOWN:
+                self.first += text.split("\n")[: min(SHOWN - len(self.first), len(hashes))]
+            yield text
+
+
+def hash_text(text: str) -> Hashes:
+    """Return one hash per line of ``text``, whose last line ends with a line feed, too."""
+    return hash_lines(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
+
+
+def training_texts(facts: CorpusFacts, path: str | None = None) -> Iterator[str]:
+    """Yield the text that a model was trained on, in blocks of whole lines.
+
+    Parameters
+    ----------
+    facts : CorpusFacts
+        Where the text was, how it was read, and its digest.
+    path : str, optional
+        Where it is now; where it was, without it.
+
+    Raises
+    ------
+    CorpusError
+        The corpus is not there or, at its end, turns out to have changed.
+    """
+    path = path or facts.path
+    if not path or path == "-":
+        raise CorpusError(
+            f"the training words came from {shown(facts.name)}, which cannot be read again: name a"
+            " file that holds them by --corpus"
+        )
+    corpus = Corpus.from_paths(path).changed_as(facts)
+    reading = corpus.read()
+    yield from reading
+    if reading.sha256 != facts.sha256:
+        raise CorpusError(
+            f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
+            f" {reading.sha256}; name the right file by --corpus or train again"
+        )
+
+
+def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str, int]]:
+    r"""Return the nearest line of ``texts`` for each word and its edit distance.
+
+    The distance counts insertions, deletions and replacements of characters (Levenshtein 1966); of
+    equally near lines the first counts.
+
+    >>> nearest_words(["anya"], ["emma\nanna\nivy\n"])
+    [('anna', 1)]
+    """
+    found = [("", len(word)) for word in words]
+    for text in texts:
+        points = _code_points(text)
+        ends = np.flatnonzero(points == ord("\n"))
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        lengths = ends - starts
+        shortest = int(min(lengths[lengths > 0], default=0))
+        for i, word in enumerate(words):
+            # no distance is larger than the longer of both words
+            best = found[i][1] if found[i][0] else max(len(word), shortest) + 1
+            # lengths that differ by more than the best distance so far cannot do better
+            near = np.flatnonzero((np.abs(lengths - len(word)) < best) & (lengths > 0))
+            if not len(near):
+                continue
+            distances = _distances(_code_points(word), points, starts[near], lengths[near])
+            first = int(distances.argmin())
+            if distances[first] < best:
+                start = int(starts[near[first]])
+                found[i] = text[start : start + int(lengths[near[first]])], int(distances[first])
+    return found
+
+
+def _code_points(text: str) -> CodePoints:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _distances(
+    word: CodePoints,
+    points: CodePoints,
+    starts: npt.NDArray[np.intp],
+    lengths: npt.NDArray[np.intp],
+) -> npt.NDArray[np.intp]:
+    """Return the edit distance of a word to each of M lines, shape (M,).
+
+    One column of the table of Wagner and Fischer (1974) at a time, for all lines together:
+    ``column[i]`` is the distance of the word's first i characters to each line's first j.
+    """
+    M = len(starts)
+    column = [np.full(M, i) for i in range(len(word) + 1)]
+    result = np.full(M, len(word))
+    for j in range(1, int(lengths.max()) + 1):
+        characters = points[np.minimum(starts + (j - 1), len(points) - 1)]
+        before, column = column, [np.full(M, j)]
+        for i, character in enumerate(word, start=1):
+            replaced = before[i - 1] + (characters != character)
+            column.append(np.minimum(replaced, np.minimum(before[i], column[i - 1]) + 1))
+        result = np.where(lengths == j, column[-1], result)
+    return result

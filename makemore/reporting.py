@@ -1,0 +1,324 @@
+"""What the commands say, as text and as JSON values. Writes nothing itself.
+
+Numbers are said in one way: losses in nats per symbol and bits with four decimals, perplexity with
+three, counts with thousands separated.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from makemore.comparison import Comparison
+from makemore.data.bigrams import Counts
+from makemore.data.check import CharacterFact, CorpusCheck, Oddity
+from makemore.errors import PlottingError, shown
+from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
+from makemore.models.base import Floats, Model
+from makemore.novelty import Novelty
+from makemore.scoring import Summary
+from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
+
+Table = Floats | Counts
+
+MAX_ODD = 20
+
+
+def describe_training(checkpoint: Checkpoint) -> str:
+    """Return what was read, what was trained, and how good it is."""
+    corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
+    characters = len(model.vocabulary) - 1
+    lines = [
+        f"corpus    {shown(corpus.name)}: {corpus.lines:,} words, {corpus.symbols:,} symbols,"
+        f" {characters:,} characters",
+    ]
+    if corpus.dropped_lines:
+        lines.append(
+            f"left out  {corpus.dropped_lines:,} words with a character that occurs less than"
+            f" {corpus.min_count:,} times"
+        )
+    if corpus.held_out_lines:
+        share = training.options["holdout"]
+        lines.append(
+            f"held out  {corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols"
+            f" ({100 * share:.4g}% of the distinct words)"
+        )
+    lines += [
+        f"model     {model.name}, {model.parameter_count:,} parameters",
+        f"method    {_method(training)}",
+        "",
+        *_loss_table(checkpoint),
+    ]
+    return "\n".join(lines)
+
+
+def _method(training: TrainingRecord) -> str:
+    """Return how a model was trained, with the options that only this method has."""
+    options = {
+        field.name: training.options.get(field.name)
+        for field in fields(TrainingOptions)
+        if field.name not in ALWAYS_APPLICABLE
+    }
+    return ", ".join(
+        [training.method]
+        + [
+            f"{name.replace('_', ' ')} {_value(value)}"
+            for name, value in options.items()
+            if value is not None
+        ]
+    )
+
+
+def _loss_table(checkpoint: Checkpoint) -> list[str]:
+    training = checkpoint.training
+    rows = [("training", training.training_loss)]
+    if training.minimum is not None:
+        rows.append(("  minimum", training.minimum))
+    if training.held_out_loss is not None:
+        rows.append(("held out", training.held_out_loss))
+    return [
+        f"{'':10}{'nats per symbol':>16}{'bits':>10}{'perplexity':>13}",
+        *(f"{name:10}{_loss_columns(loss)}" for name, loss in rows),
+    ]
+
+
+def _loss_columns(loss: float) -> str:
+    return f"{loss:16.4f}{bits_per_symbol(loss):10.4f}{perplexity(loss):13.3f}"
+
+
+def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what ``makemore info --json`` prints; a loss that is infinite is null."""
+    model, training = checkpoint.model, checkpoint.training
+    losses = {
+        "training": training.training_loss,
+        "minimum": training.minimum,
+        "held_out": training.held_out_loss,
+    }
+    return {
+        "model": model.name,
+        "parameters": model.parameter_count,
+        "context_length": model.context_length,
+        "characters": model.vocabulary.characters,
+        "corpus": asdict(checkpoint.corpus),
+        "method": training.method,
+        "options": training.options,
+        "seconds": round(training.seconds, 3),
+        "steps": len(training.loss_history),
+        "nats_per_symbol": {name: _finite(loss) for name, loss in losses.items()},
+    }
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> str:
+    """Return what ``makemore info`` prints."""
+    corpus, training = checkpoint.corpus, checkpoint.training
+    return "\n".join(
+        [
+            describe_training(checkpoint),
+            "",
+            f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
+            f"sha256    {corpus.sha256} (corpus)",
+            f"trained   in {training.seconds:.2f} s",
+        ]
+    )
+
+
+def describe_scores(
+    summary: Summary, fpr: float | None = None, other_words: Choices | None = None
+) -> str:
+    """Return what ``makemore score`` says at its end about all lines.
+
+    ``other_words`` are the choices among the words of the model compared with.
+    """
+    totals = summary.totals
+    lines = [f"lines     {totals.words:,}, {totals.symbols:,} symbols"]
+    if totals.words:
+        lines.append(
+            f"mean      {totals.loss:.4f} nats per symbol, {bits_per_symbol(totals.loss):.4f} bits,"
+            f" perplexity {perplexity(totals.loss):.3f}"
+        )
+    if totals.unknown_words:
+        lines.append(
+            f"unknown   {totals.unknown_words:,} lines more hold a character that the model does"
+            " not know"
+        )
+    if fpr is not None:
+        share = summary.flagged / max(1, totals.words + totals.unknown_words)
+        lines.append(
+            f"flagged   {summary.flagged:,} of them, {share:.2%}; of words like those held out it"
+            f" would be {100 * fpr:.4g}%"
+        )
+    if summary.choices != Choices():
+        lines.append(
+            f"likelier  {summary.choices.share:.2%} of them by this model than by the other"
+        )
+    if other_words is not None:
+        lines.append(
+            f"accuracy  {accuracy(summary.choices, other_words):.2%}: the other model finds"
+            f" {1 - other_words.share:.2%} of its own words likelier"
+        )
+    return "\n".join(lines)
+
+
+def describe_check(check: CorpusCheck) -> str:
+    """Return what ``makemore check`` prints."""
+    about = "" if check.distinct_is_exact else "about "
+    lines = [
+        f"lines       {check.lines:,}, {check.blank:,} of them blank",
+        f"words       {about}{check.distinct:,} different, {about}{check.duplicates:,} repeated",
+        f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"
+        f" {check.median:,}",
+        f"characters  {len(check.characters):,}: {_character_list(check.characters)}",
+    ]
+    if check.rare:
+        lines.append(f"rare        {len(check.rare):,}: {_character_list(check.rare)}")
+    lines += [
+        f"odd         {shown(fact.character)} {fact.code_point} {fact.name}, {_times(fact.count)}:"
+        f" {fact.note}"
+        for fact in check.suspicious[:MAX_ODD]
+    ]
+    if len(check.suspicious) > MAX_ODD:
+        lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
+    lines += _oddity("with letters of two scripts", check.mixed_scripts)
+    if check.composed_beside_decomposed:
+        what = "with accents apart, others with them joined (--normalize nfc makes them one)"
+        lines += _oddity(what, check.decomposed)
+    if check.encoding_error:
+        lines.append(f"encoding    {check.encoding_error}")
+    lines.append(f"training    {check.failure or 'would succeed'}")
+    return "\n".join(lines)
+
+
+def _character_list(facts: Sequence[CharacterFact], most: int = 12) -> str:
+    """Return the first characters with their counts."""
+    listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:most])
+    return listed + (", …" if len(facts) > most else "")
+
+
+def _visible(character: str) -> str:
+    return "space" if character == " " else shown(character)
+
+
+def _oddity(what: str, oddity: Oddity) -> list[str]:
+    if not oddity.words:
+        return []
+    examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
+    words = "1 word" if oddity.words == 1 else f"{oddity.words:,} words"
+    return [f"odd         {words} {what}: {examples}"]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def check_values(check: CorpusCheck) -> dict[str, Any]:
+    """Return what ``makemore check --json`` prints."""
+    return asdict(check)
+
+
+def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
+    """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
+    lines = [
+        f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
+        f" {novelty.repeated:,} repeated, {novelty.new:,} new"
+    ]
+    width = max(map(len, novelty.first), default=0)
+    for word, (known, distance) in zip(novelty.first, nearest, strict=True):
+        changes = "the same" if distance == 0 else f"{distance} edits"
+        lines.append(f"nearest   {shown(word):{width}}  {shown(known)} ({changes})")
+    return "\n".join(lines).replace("(1 edits)", "(1 edit)")
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
+    """Return what ``makemore compare`` prints: a row for each checkpoint."""
+    on_corpus = any(row.corpus is not None for row in comparisons)
+    header = ["checkpoint", "model", "parameters", "seconds", "training", "above minimum"]
+    header += ["held out", *(["corpus"] if on_corpus else []), "bits", "perplexity"]
+    rows = [
+        [
+            shown(row.name),
+            row.model,
+            f"{row.parameters:,}",
+            f"{row.seconds:.2f}",
+            *map(_loss, [row.training_loss, row.distance, row.held_out_loss]),
+            *([_loss(row.loss)] if on_corpus else []),
+            f"{row.bits:.4f}",
+            f"{row.perplexity:.3f}",
+        ]
+        for row in comparisons
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(_aligned(row, widths) for row in [header, *rows])
+
+
+def _loss(loss: float | None) -> str:
+    return "-" if loss is None else f"{loss:.4f}"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return a line of cells, the first two to the left and the numbers to the right."""
+    return "  ".join(
+        cell.ljust(width) if i < 2 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def comparison_values(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Return what ``makemore compare --json`` prints; a loss that is infinite is null."""
+    return [
+        {
+            "checkpoint": row.name,
+            "model": row.model,
+            "parameters": row.parameters,
+            "seconds": round(row.seconds, 3),
+            "nats_per_symbol": {
+                "training": _finite(row.training_loss),
+                "minimum": row.minimum,
+                "held_out": _finite(row.held_out_loss),
+                "corpus": None if row.corpus is None else _finite(row.corpus.loss),
+            },
+            "bits_per_symbol": _finite(row.bits),
+            "perplexity": _finite(row.perplexity),
+        }
+        for row in comparisons
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def picture_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above a picture: the corpus, the model and its loss."""
+    loss = checkpoint.training.training_loss
+    return (
+        f"{checkpoint.corpus.name}: {checkpoint.model.name},"
+        f" training loss {loss:.4f} nats per symbol"
+    )
+
+
+def heatmap_values(model: Model, values: str) -> Table:
+    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
+    tables: dict[str, Callable[[], Table | None]] = {
+        "probabilities": model.bigram_table,
+        "counts": model.bigram_counts,
+        "weights": model.bigram_weights,
+    }
+    table = tables[values]()
+    if table is None:
+        raise PlottingError(f"a {model.name} model has no {values}: show its probabilities")
+    return table
+
+
+def symbol_frequencies(model: Model) -> Counts | None:
+    """Return how often each symbol stands first in a pair, (V,), where the model knows."""
+    N = model.bigram_counts()
+    return None if N is None else N.sum(axis=1)
+
+
+def _alphabet(characters: str, most: int = 60) -> str:
+    text = " ".join(map(shown, characters[:most]))
+    return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

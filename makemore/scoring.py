@@ -1,0 +1,223 @@
+"""Words and what a model makes of them, block by block, as text or as JSON. It prints nothing."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.calibration import Calibration
+from makemore.columns import Characters, decimals, join, texts, with_rows
+from makemore.errors import shown
+from makemore.evaluation import (
+    Choices,
+    Scores,
+    Totals,
+    log_ratios,
+    score_lines,
+    without_blank_lines,
+)
+from makemore.models.base import Floats, Model
+
+BLOCK = 1 << 16
+"""Bytes of a corpus that are best read at a time: what is made of them stays in the cache."""
+
+_NATS_PER_STEP = 1.5
+_BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
+"""Of the 256-colour palette, from none over pale yellow to red, one for each step of surprise."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found in many words; summaries of parts add up.
+
+    Attributes
+    ----------
+    totals : Totals
+    flagged : int
+        Words too surprising for the rate asked for, or with an unknown character.
+    choices : Choices
+        Between this model and the other.
+    """
+
+    totals: Totals = field(default_factory=Totals)
+    flagged: int = 0
+    choices: Choices = field(default_factory=Choices)
+
+    def __add__(self, more: "Summary") -> "Summary":
+        return Summary(
+            self.totals + more.totals, self.flagged + more.flagged, self.choices + more.choices
+        )
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A block of n words and all that was asked about them.
+
+    Attributes
+    ----------
+    scores : Scores
+    p_values : array of shape (n,), optional
+        As ``Calibration.p_values`` gives them.
+    fpr : float
+        The false-positive rate asked for: words with a p-value up to this are flagged.
+    ratios : array of shape (n,), optional
+        As ``log_ratios`` gives them.
+    """
+
+    scores: Scores
+    p_values: Floats | None = None
+    fpr: float = 0.0
+    ratios: Floats | None = None
+
+    @property
+    def flagged(self) -> Flags:
+        """Which words are too surprising or hold an unknown character, (n,)."""
+        if self.p_values is None:
+            return np.zeros(len(self.scores), np.bool_)
+        return np.asarray(~(self.p_values > self.fpr))
+
+    @property
+    def summary(self) -> Summary:
+        """The sums over all words."""
+        choices = Choices() if self.ratios is None else Choices.of(self.ratios)
+        return Summary(self.scores.totals, int(self.flagged.sum()), choices)
+
+    def rows(self, only: str | None = None) -> npt.NDArray[np.intp]:
+        """Return the numbers of the words that are "flagged" or "passed", or of all."""
+        if only is None:
+            return np.arange(len(self.scores))
+        return np.flatnonzero(self.flagged == (only == "flagged"))
+
+    def table(
+        self, only: str | None = None, *, explain: str | None = None, escape: bool = False
+    ) -> str:
+        """Return a line per word: columns, a tab behind each, then the word.
+
+        The columns are the total and the mean surprise; with p-values those, and the flag; with
+        ratios those. A word with an unknown character has ``nan`` for its total, and the character
+        in place of its mean.
+
+        Parameters
+        ----------
+        only : str, optional
+            "flagged" or "passed": the others are left out.
+        explain : str, optional
+            "nats" adds a column with the surprise of each symbol, "colours" paints the word by it.
+        escape : bool
+            Write control characters in words as escapes, as "colours" always does.
+        """
+        rows = self.rows(only)
+        columns = [column[rows] for column in self._columns()]
+        if explain is None and not escape and len(rows) == len(self.scores):
+            return join(columns, self.scores.text)
+        words = [self.scores.words[i] for i in rows.tolist()]
+        lines = [shown(word) for word in words] if escape else words
+        if explain is not None:
+            nats = self.scores.split_nats()
+            chosen = [nats[i].tolist() for i in rows.tolist()]
+            if explain == "colours":
+                lines = list(map(_painted, words, chosen))
+            else:
+                lines = list(map(_with_nats, lines, chosen))
+        return join(columns, "".join(line + "\n" for line in lines))
+
+    def json_lines(self, only: str | None = None, *, explain: bool = False) -> str:
+        """Return a JSON object per line and word.
+
+        JSON has no infinity: an infinite surprise is null. So are all numbers of a word with an
+        unknown character, which stands under "unknown".
+        """
+        nats = self.scores.split_nats() if explain else None
+        values = self._values()
+        lines = []
+        for i in self.rows(only).tolist():
+            record = {name: value[i] for name, value in values.items()}
+            if i in self.scores.unknown:
+                record["unknown"] = self.scores.unknown[i]
+            if nats:
+                record["transitions"] = _json_numbers(nats[i])
+            lines.append(json.dumps(record, allow_nan=False) + "\n")
+        return "".join(lines)
+
+    def _columns(self) -> list[Characters]:
+        unknown = {i: f"unknown '{shown(c)}'" for i, c in self.scores.unknown.items()}
+        columns = [decimals(self.scores.total), with_rows(decimals(self.scores.mean), unknown)]
+        if self.p_values is not None:
+            flags = texts(["passed", "flagged"])[self.flagged.astype(np.intp)]
+            columns += [decimals(self.p_values, 5), flags]
+        if self.ratios is not None:
+            columns.append(decimals(self.ratios))
+        return columns
+
+    def _values(self) -> dict[str, list[Any]]:
+        values: dict[str, list[Any]] = {
+            "word": self.scores.words,
+            "total": _json_numbers(self.scores.total),
+            "mean": _json_numbers(self.scores.mean),
+            "symbols": self.scores.symbols.tolist(),
+        }
+        if self.p_values is not None:
+            values["p_value"] = _json_numbers(self.p_values)
+            values["flagged"] = self.flagged.tolist()
+        if self.ratios is not None:
+            values["log_ratio"] = _json_numbers(self.ratios)
+        return values
+
+
+def judge(
+    model: Model,
+    blocks: Iterable[str],
+    *,
+    calibration: Calibration | None = None,
+    fpr: float = 0.0,
+    other: Model | None = None,
+) -> Iterator[Judgement]:
+    """Yield what ``model`` makes of the words in blocks of text, as ``Corpus.read`` gives them.
+
+    Parameters
+    ----------
+    model : Model
+    blocks : iterable of str
+        Lines that end with a line feed; blank ones hold no word.
+    calibration : Calibration, optional
+        Of the same model: adds p-values.
+    fpr : float
+        The false-positive rate to flag words at.
+    other : Model, optional
+        Adds the log-likelihood ratio of both models.
+    """
+    for block in blocks:
+        text = without_blank_lines(block)
+        scores = score_lines(model, text)
+        yield Judgement(
+            scores,
+            calibration.p_values(scores) if calibration else None,
+            fpr,
+            log_ratios(scores, score_lines(other, text)) if other else None,
+        )
+
+
+def _with_nats(word: str, nats: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in nats) + f"\t{word}"
+
+
+def _painted(word: str, nats: list[float]) -> str:
+    """Return the word and its end mark, a space, each on a background that tells its surprise."""
+    return "".join(map(_cell, [*map(shown, word), " "], nats))
+
+
+def _cell(text: str, nats: float) -> str:
+    if math.isnan(nats):
+        return f"\x1b[7m{text}\x1b[0m"
+    step = int(min(nats / _NATS_PER_STEP, len(_BACKGROUNDS) - 1))
+    return f"\x1b[30;48;5;{_BACKGROUNDS[step]}m{text}\x1b[0m" if step else text
+
+
+def _json_numbers(values: Floats) -> list[float | None]:
+    return [round(value, 6) if math.isfinite(value) else None for value in values.tolist()]

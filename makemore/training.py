@@ -1,0 +1,379 @@
+"""From a corpus to a trained model. It never prints.
+
+``train`` is the whole way; ``gradient_descent`` is the heart of it for the bigram. Its objective is
+the mean cross-entropy in nats per symbol plus ``l2 * mean(W**2)``. It is convex in W, and its
+curvature is known beforehand: along any direction the Hessian of row i is at most half the row's
+share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
+"Multinomial logistic regression algorithm"). A step of one over the largest curvature therefore
+never overshoots, whatever the corpus, and Nesterov's momentum makes such steps fast (Nesterov 1983;
+here in the form of Sutskever et al. 2013, section 2). A learning rate that the user names is taken
+as given, and the descent is then the plain one of the textbooks.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from makemore.calibration import calibrate
+from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
+from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
+from makemore.errors import OptionError, TrainingError
+from makemore.models.base import Floats, Model
+from makemore.models.bigram import (
+    Bigram,
+    closed_form_minimum,
+    collapsed_loss,
+    collapsed_loss_and_gradient,
+    weights_from_counts,
+)
+from makemore.models.ngram import SMOOTHING_METHODS, Ngram, loss_on_counts, train_ngram
+
+METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
+APPLICABLE = {
+    (Bigram.name, "gradient"): {"steps", "learning_rate", "l2", "seed"},
+    (Bigram.name, "counts"): {"smoothing"},
+    (Ngram.name, "counts"): {"order", "smoothing_method", "smoothing"},
+}
+"""The options that decide something, beside those that always do, by model and method."""
+ALWAYS_APPLICABLE = {"model", "method", "holdout", "min_count"}
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model was trained and what came of it. Losses are means in nats per symbol.
+
+    Attributes
+    ----------
+    method : str
+        "gradient" or "counts".
+    options : dict of str to JSON values
+        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
+    seed : int
+    seconds : float
+        Wall time of reading and training.
+    training_loss : float
+    held_out_loss : float or None
+        None where nothing was held out; infinite where the model excludes a held-out word.
+    minimum : float or None
+        The closed-form minimum of the training loss, where the model has one.
+    loss_history : array of shape (steps,), float64
+        The training objective before each step.
+    calibration : array of shape (k, 2), float64
+        Scores of held-out words, as ``calibrate`` returns them.
+    """
+
+    method: str
+    options: dict[str, Any]
+    seed: int
+    seconds: float
+    training_loss: float
+    held_out_loss: float | None
+    minimum: float | None
+    loss_history: Floats
+    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and its history: enough on its own, without the corpus."""
+
+    model: Model
+    corpus: CorpusFacts
+    training: TrainingRecord
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What decides the result of a training beside the corpus.
+
+    Attributes
+    ----------
+    model : str
+        A key of ``TRAINERS``.
+    method : str
+        "gradient" descends from random weights, "counts" needs no descent. Without one it is the
+        first of the model's ``METHODS``.
+    steps : int
+        Of gradient descent.
+    learning_rate : float, optional
+        As in ``gradient_descent``.
+    l2 : float
+        The weight of mean(W**2) in the objective of gradient descent.
+    smoothing : float
+        What "counts" adds to every count; for the n-gram only if it is smoothed additively.
+    order : int
+        Of the n-gram: its context and the next symbol, 2 to 10.
+    smoothing_method : str
+        Of the n-gram, a key of ``SMOOTHING_METHODS``.
+    holdout : float
+        The share of the distinct words to hold out, 0 <= holdout < 1.
+    min_count : int
+        Words that hold a character rarer than this are left out.
+    seed : int
+        Of the random weights that gradient descent starts from.
+
+    Raises
+    ------
+    OptionError
+        An option is out of its range.
+    """
+
+    model: str = "bigram"
+    method: str = ""
+    steps: int = 500
+    learning_rate: float | None = None
+    l2: float = 0.0
+    smoothing: float = 1.0
+    order: int = 5
+    smoothing_method: str = "kneser-ney"
+    holdout: float = 0.1
+    min_count: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.model in TRAINERS, "model", self.model, f"one of {', '.join(TRAINERS)}")
+        methods = METHODS[self.model]
+        object.__setattr__(self, "method", self.method or methods[0])
+        _check(self.method in methods, "method", self.method, " or ".join(methods))
+        _check(self.steps >= 1, "steps", self.steps, "1 or more")
+        rate = self.learning_rate
+        _check(rate is None or 0 < rate < math.inf, "learning-rate", rate, "above 0 and finite")
+        _check(0 <= self.l2 < math.inf, "l2", self.l2, "0 or more and finite")
+        _check(0 <= self.smoothing < math.inf, "smoothing", self.smoothing, "0 or more and finite")
+        _check(
+            MIN_ORDER <= self.order <= MAX_ORDER, "order", self.order, f"{MIN_ORDER} to {MAX_ORDER}"
+        )
+        known = SMOOTHING_METHODS
+        _check(
+            self.smoothing_method in known,
+            "smoothing-method",
+            self.smoothing_method,
+            f"one of {', '.join(known)}",
+        )
+        _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
+        _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
+        _check(0 <= self.seed < 1 << 128, "seed", self.seed, "0 or more and of at most 128 bits")
+
+    def refuse_inapplicable(self, names: Iterable[str]) -> None:
+        """Raise ``OptionError`` for an option of these that decides nothing here."""
+        for name in sorted(names):
+            if name not in self.applicable():
+                raise OptionError(
+                    f"--{name.replace('_', '-')} has no effect on --model {self.model} by"
+                    f" --method {self.method}"
+                )
+
+    def applicable(self) -> dict[str, Any]:
+        """Return the options that decide something for this model and method."""
+        names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
+        if self.model == Ngram.name and self.smoothing_method != "additive":
+            names = names - {"smoothing"}
+        return {name: value for name, value in asdict(self).items() if name in names}
+
+
+def _check(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise OptionError(f"--{name} is {value} and must be {expected}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the descent.
+
+    Attributes
+    ----------
+    number : int
+        0 for the first.
+    objective : float
+        Of the weights before the step, in nats per symbol.
+    weights : array of shape (V, V)
+        After the step.
+    """
+
+    number: int
+    objective: float
+    weights: Floats
+
+
+OnStep = Callable[[Step], bool | None]
+"""Called after each step; training ends early, with what is learnt, when it returns True."""
+
+
+def train(
+    corpus: Corpus,
+    options: TrainingOptions | None = None,
+    *,
+    jobs: int | None = None,
+    on_read: Progress | None = None,
+    on_step: OnStep | None = None,
+) -> Checkpoint:
+    """Return a model trained on the corpus, with its history.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    options : TrainingOptions
+    jobs : int, optional
+        Processes that count; all processors without it. The result is the same for any number.
+    on_read : callable, optional
+        Called with the bytes read so far and, where it is known, how many there are in all.
+    on_step : callable, optional
+        Called after each step of gradient descent.
+
+    Raises
+    ------
+    CorpusError
+        The corpus cannot be read, or holds no word to train on.
+    TrainingError
+        The descent diverged.
+    """
+    options = options or TrainingOptions()
+    started = time.perf_counter()
+    with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
+        counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
+        outcome = TRAINERS[options.model](text, counts, options, on_step)
+    calibration = calibrate(outcome.model, counts.sample.words)
+    record = TrainingRecord(
+        method=options.method,
+        options=options.applicable(),
+        seed=options.seed,
+        seconds=time.perf_counter() - started,
+        training_loss=outcome.training_loss,
+        held_out_loss=outcome.held_out_loss,
+        minimum=outcome.minimum,
+        loss_history=outcome.loss_history,
+        calibration=calibration,
+    )
+    return Checkpoint(outcome.model, counts.facts, record)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What training one kind of model gives; see ``TrainingRecord`` for the losses."""
+
+    model: Model
+    training_loss: float
+    held_out_loss: float | None
+    minimum: float | None = None
+    loss_history: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+def _train_bigram(
+    corpus: Corpus, counts: BigramCounts, options: TrainingOptions, on_step: OnStep | None
+) -> _Outcome:
+    N = counts.training
+    if options.method == "counts":
+        W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
+    else:
+        W, history = _descend(N, options, on_step)
+    training_loss = collapsed_loss(W, N)
+    if not math.isfinite(training_loss):
+        raise _divergence(len(history), options.learning_rate)
+    return _Outcome(
+        Bigram(counts.vocabulary, W, N),
+        training_loss=training_loss,
+        held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
+        minimum=closed_form_minimum(N),
+        loss_history=history,
+    )
+
+
+def _train_ngram(
+    corpus: Corpus, counts: BigramCounts, options: TrainingOptions, on_step: OnStep | None
+) -> _Outcome:
+    V = len(counts.vocabulary)
+    training, held_out = (NgramCounter(V, options.order) for _ in range(2))
+    for training_ids, held_out_ids in id_blocks(corpus, counts.vocabulary, options.holdout):
+        training.add(training_ids)
+        held_out.add(held_out_ids)
+    model = train_ngram(
+        training.counts(), counts.vocabulary, options.smoothing_method, options.smoothing
+    )
+    held_out_counts = held_out.counts()
+    held_out_loss = loss_on_counts(model, held_out_counts) if held_out_counts.symbols else None
+    return _Outcome(model, model.training_loss(), held_out_loss)
+
+
+def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tuple[Floats, Floats]:
+    """Return the weights after the descent, (V, V), and the objective before each step."""
+    W = initial_weights(len(N), options.seed)
+    history = []
+    for step in gradient_descent(
+        N, W, steps=options.steps, learning_rate=options.learning_rate, l2=options.l2
+    ):
+        W = step.weights
+        history.append(step.objective)
+        if on_step and on_step(step):
+            break
+    return W, np.array(history)
+
+
+TRAINERS = {Bigram.name: _train_bigram, Ngram.name: _train_ngram}
+"""What trains each model. A new model adds one entry here beside the one in ``MODELS``."""
+
+
+def initial_weights(V: int, seed: int) -> Floats:
+    """Return weights drawn uniformly from [-1, 1), shape (V, V), the same on every machine."""
+    raw = np.random.PCG64(seed).random_raw(V * V)
+    weights: Floats = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
+    return weights.reshape(V, V)
+
+
+def safe_learning_rate(N: Counts, l2: float = 0.0) -> float:
+    """Return one over the largest curvature of the objective on counts N, (V, V)."""
+    curvature = 0.5 * N.sum(axis=1).max() / N.sum() + 2.0 * l2 / N.size
+    return float(1.0 / curvature)
+
+
+def gradient_descent(
+    N: Counts,
+    weights: Floats,
+    *,
+    steps: int,
+    learning_rate: float | None = None,
+    l2: float = 0.0,
+) -> Iterator[Step]:
+    """Yield ``steps`` steps of descent from ``weights`` on counts N, both of shape (V, V).
+
+    With a learning rate, plain gradient descent: ``W -= learning_rate * d_W``. Without one, the
+    step is ``safe_learning_rate`` and Nesterov's momentum is added.
+
+    Raises
+    ------
+    TrainingError
+        The objective or a weight stopped being a finite number; names the step.
+    """
+    counts = N.astype(np.float64)
+    rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
+    W = weights.copy()
+    velocity = np.zeros_like(W)
+    for number in range(steps):
+        objective, d_W = _objective_and_gradient(W, counts, l2)
+        momentum = number / (number + 3) if learning_rate is None else 0.0
+        velocity = momentum * velocity - rate * d_W
+        W = W + momentum * velocity - rate * d_W if momentum else W + velocity
+        if not (np.isfinite(objective) and np.isfinite(W).all()):
+            raise _divergence(number, rate)
+        yield Step(number, objective, W)
+
+
+def _divergence(step: int, learning_rate: float | None) -> TrainingError:
+    return TrainingError(
+        f"the loss diverged at step {step} with learning rate {learning_rate:g}: it is no longer a"
+        " finite number; train with a smaller --learning-rate or without one"
+    )
+
+
+def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller reports what is not finite
+        loss, d_W = collapsed_loss_and_gradient(W, N)
+        if l2:
+            loss += l2 * float(np.mean(W * W))
+            d_W += 2.0 * l2 / W.size * W
+    return loss, d_W

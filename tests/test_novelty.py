@@ -1,0 +1,80 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from makemore.data.corpus import Corpus
+from makemore.errors import CorpusError
+from makemore.novelty import KnownWords, nearest_words, training_texts
+from makemore.training import TrainingOptions, train
+
+words = st.text("abcé", min_size=1, max_size=6)
+WORDS = ["emma", "olivia", "ava", "zoë"]
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return the Levenshtein distance by its recursive definition."""
+    if not a or not b:
+        return len(a) + len(b)
+    if a[0] == b[0]:
+        return edit_distance(a[1:], b[1:])
+    return 1 + min(edit_distance(a[1:], b), edit_distance(a, b[1:]), edit_distance(a[1:], b[1:]))
+
+
+@given(st.lists(words, max_size=20), st.lists(words, min_size=1, max_size=20))
+def test_known_words_are_those_of_a_set(known: list[str], asked: list[str]) -> None:
+    blocks = ["".join(word + "\n" for word in part) for part in (known[:5], known[5:])]
+    flags = KnownWords(blocks).contain("".join(word + "\n" for word in asked))
+    assert flags.tolist() == [word in set(known) for word in asked]
+
+
+@given(words, st.lists(words, min_size=1, max_size=8), st.integers(1, 4))
+def test_the_nearest_word_is_that_of_the_definition(
+    word: str, known: list[str], split: int
+) -> None:
+    blocks = ["".join(w + "\n" for w in part) for part in (known[:split], known[split:])]
+    ((nearest, distance),) = nearest_words([word], blocks)
+    expected = min(edit_distance(word, other) for other in known)
+    assert distance == expected
+    assert nearest == next(w for w in known if edit_distance(word, w) == expected)
+
+
+def test_a_long_line_among_the_known_costs_nothing() -> None:
+    assert nearest_words(["emma"], ["x" * 5_000_000 + "\nemmy\n"]) == [("emmy", 1)]
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Path, Callable[[], list[str]]]:
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(WORDS), encoding="utf-8")
+    facts = train(Corpus.from_paths(path), TrainingOptions(holdout=0)).corpus
+    return path, lambda: "".join(training_texts(facts)).split()
+
+
+def test_the_training_words_are_read_again(trained: tuple[Path, Callable[[], list[str]]]) -> None:
+    _, read = trained
+    assert read() == WORDS
+
+
+def test_a_corpus_that_has_changed_is_refused(
+    trained: tuple[Path, Callable[[], list[str]]],
+) -> None:
+    path, read = trained
+    path.write_text("emma\nolivia\nava\nzoe", encoding="utf-8")
+    with pytest.raises(CorpusError, match="has changed since the training: expected SHA-256"):
+        read()
+
+
+def test_a_corpus_that_is_gone_is_named(trained: tuple[Path, Callable[[], list[str]]]) -> None:
+    path, read = trained
+    path.unlink()
+    with pytest.raises(CorpusError, match=r"words\.txt"):
+        read()
+
+
+def test_a_corpus_that_was_no_file_is_asked_for() -> None:
+    facts = train(Corpus.from_words(WORDS), TrainingOptions(holdout=0)).corpus
+    with pytest.raises(CorpusError, match="--corpus"):
+        list(training_texts(facts))

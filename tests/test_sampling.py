@@ -1,0 +1,265 @@
+import itertools
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import make_bigram
+
+from makemore import sampling
+from makemore.constraints import Constraints
+from makemore.data.bigrams import Counts
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import OptionError, SamplingError
+from makemore.models.base import Floats
+from makemore.models.bigram import Bigram
+from makemore.novelty import KnownWords
+from makemore.sampling import GROUP, DrawTable, Sampler, next_distributions, sample, sample_others
+
+
+def chi_square_is_plausible(observed: Floats | Counts, expected: Floats) -> bool:
+    """Return whether the statistic lies within four deviations of its mean.
+
+    Cells with fewer than five expected are pooled.
+    """
+    few = expected < 5
+    observed = np.append(observed[~few], observed[few].sum())
+    expected = np.append(expected[~few], expected[few].sum())
+    observed, expected = observed[expected > 0], expected[expected > 0]
+    statistic = ((observed - expected) ** 2 / expected).sum()
+    degrees = len(expected) - 1
+    return abs(float(statistic) - degrees) < 4 * math.sqrt(2 * degrees)
+
+
+def length_distribution(P: Floats, longest: int) -> Floats:
+    """Return P(length = k | not empty) for k from 0 to ``longest``, by powers of the matrix."""
+    inner, end = P[1:, 1:], P[1:, 0]
+    state = P[0, 1:] / P[0, 1:].sum()
+    shares = [0.0]
+    for _ in range(longest):
+        shares.append(float(state @ end))
+        state = state @ inner
+    return np.array(shares)
+
+
+@pytest.fixture(scope="module")
+def many(names_model: Bigram) -> list[str]:
+    return sample(names_model, 200_000, seed=7)
+
+
+def test_first_characters_have_the_models_distribution(
+    names_model: Bigram, many: list[str]
+) -> None:
+    first = names_model.vocabulary.encode("".join(word[0] for word in many))
+    P = np.exp(names_model.log_probabilities(np.array([[0]])))[0]
+    P[0] = 0
+    assert chi_square_is_plausible(np.bincount(first, minlength=27), len(many) * P / P.sum())
+
+
+def test_pairs_have_the_models_distribution(names_model: Bigram, many: list[str]) -> None:
+    ids = names_model.vocabulary.encode_words(many)
+    N = np.bincount(ids[:-1] * 27 + ids[1:], minlength=27 * 27).reshape(27, 27)
+    P = np.exp(names_model.log_probabilities(np.arange(27)[:, None]))
+    P[0, 0] = 0
+    P /= P.sum(axis=1, keepdims=True)
+    expected = N.sum(axis=1, keepdims=True) * P
+    for row in range(27):
+        assert chi_square_is_plausible(N[row], expected[row])
+
+
+def test_lengths_have_the_models_distribution(names_model: Bigram, many: list[str]) -> None:
+    P = np.exp(names_model.log_probabilities(np.arange(27)[:, None]))
+    expected = len(many) * length_distribution(P, 99)
+    observed = np.bincount([len(word) for word in many], minlength=100)[:100]
+    assert chi_square_is_plausible(observed, expected)
+
+
+def test_golden_samples() -> None:
+    """The same seed gives the same words on every machine and every release of NumPy."""
+    model = make_bigram(["emma", "olivia", "ava", "isabella", "sophia"], smoothing=0.1)
+    assert sample(model, 8, seed=42) == GOLDEN
+    assert sample(model, 4, seed=42, temperature=0.5) == GOLDEN_COOL
+    wish = Constraints(prefix="o", contains="li", max_length=9)
+    assert sample(model, 4, seed=42, constraints=wish) == GOLDEN_WISH
+
+
+GOLDEN = [
+    "s",
+    "sollisavellisoimmolla",
+    "slabellaboella",
+    "emllisa",
+    "sollaabhisbphiva",
+    "a",
+    "vmsopolba",
+    "ophhiphlhiaba",
+]
+GOLDEN_COOL = ["sa", "solisophisollia", "slisola", "emabema"]
+GOLDEN_WISH = ["opbelia", "opoliaem", "ophlisa", "olialiasa"]
+
+
+def test_the_first_words_are_the_same_however_many_are_asked_for(small_model: Bigram) -> None:
+    many = sample(small_model, GROUP + 5, seed=1)
+    assert len(many) == GROUP + 5
+    for count in (0, 1, 20, GROUP - 1, GROUP, GROUP + 1):
+        assert sample(small_model, count, seed=1) == many[:count]
+
+
+def test_another_seed_gives_other_words(small_model: Bigram) -> None:
+    assert sample(small_model, 50, seed=1) != sample(small_model, 50, seed=2)
+
+
+def test_no_word_is_empty() -> None:
+    model = make_bigram(["", "", "", "a"])
+    assert "" not in sample(model, 2_000, seed=0)
+
+
+def test_temperature_zero_takes_the_likeliest_character() -> None:
+    model = make_bigram(["ab", "ab", "ac", "b"])
+    # a is the likeliest start, b follows it most often, and b ends most words
+    assert sample(model, 3, seed=9, temperature=0) == ["ab"] * 3
+
+
+def test_temperature_zero_that_goes_in_circles_is_an_error_and_not_a_hang() -> None:
+    model = make_bigram(["aaaaaaaaab"])
+    with pytest.raises(SamplingError, match=r"goes on for ever.*--temperature"):
+        sample(model, 1, seed=0, temperature=0)
+
+
+def test_a_model_that_never_ends_is_an_error_and_not_a_hang() -> None:
+    W = np.zeros((3, 3))
+    W[:, 0] = -1000
+    model = Bigram(Vocabulary("ab"), W, np.zeros((3, 3), np.int64))
+    with pytest.raises(SamplingError, match="goes on for ever"):
+        sample(model, 1, seed=0)
+    with pytest.raises(SamplingError, match="no word with max-length 5"):
+        sample(model, 1, seed=0, constraints=Constraints(max_length=5))
+
+
+def test_a_model_that_hardly_ever_ends_is_an_error_and_not_a_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sampling, "MAX_LENGTH", 50)
+    W = np.zeros((3, 3))
+    W[:, 0] = -30
+    model = Bigram(Vocabulary("ab"), W, np.zeros((3, 3), np.int64))
+    with pytest.raises(SamplingError, match=r"not ended after 50 characters.*--max-length"):
+        sample(model, 1, seed=0)
+    wish = Constraints(max_length=5)
+    assert len(sample(model, 5, seed=0, constraints=wish)) == 5
+
+
+def test_words_that_would_never_end_are_not_drawn() -> None:
+    # from c there is no way out: a word with a c would go on for ever
+    W = np.full((4, 4), -1000.0)
+    W[0, 1:] = W[1, 2] = W[1, 3] = W[2, 0] = W[3, 3] = 0.0
+    model = Bigram(Vocabulary("abc"), W, np.zeros((4, 4), np.int64))
+    assert set(sample(model, 200, seed=0)) == {"ab", "b"}
+
+
+def test_temperature_divides_the_log_probabilities() -> None:
+    # shares 1/4 and 3/4 at temperature 1/2 are squared: 1/16 to 9/16
+    P = next_distributions(np.log([[0.25, 0.75]]), temperature=0.5)
+    assert P == pytest.approx(np.array([[0.1, 0.9]]))
+
+
+def test_top_k_keeps_the_likeliest() -> None:
+    P = next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=2)
+    assert P == pytest.approx(np.array([[0, 4 / 7, 0, 3 / 7]]))
+
+
+def test_top_p_keeps_the_fewest_that_reach_it() -> None:
+    log_P = np.log([[0.1, 0.4, 0.2, 0.3]])
+    # 0.4 + 0.3 reach 0.7 and 0.65, not 0.75
+    assert next_distributions(log_P, top_p=0.65)[0] == pytest.approx([0, 4 / 7, 0, 3 / 7])
+    assert next_distributions(log_P, top_p=0.75)[0] == pytest.approx([0, 4 / 9, 2 / 9, 3 / 9])
+    assert next_distributions(log_P, top_p=1e-9)[0] == pytest.approx([0, 1, 0, 0])
+
+
+def test_top_p_is_taken_of_what_top_k_leaves() -> None:
+    # of 4/7 and 3/7 the first reaches half by itself
+    assert next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=2, top_p=0.5)[0] == (
+        pytest.approx([0, 1, 0, 0])
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -0.1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"top_p": math.nan},
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(
+    small_model: Bigram, wrong: dict[str, float]
+) -> None:
+    with pytest.raises(OptionError, match="must be"):
+        sample(small_model, 1, seed=0, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("S", "V"), [(1, 2), (1, 300), (5, 3), (5, 27), (40_000, 27)])
+def test_a_draw_is_the_inverse_of_the_cumulative_distribution(S: int, V: int) -> None:
+    random = np.random.default_rng(S * V)
+    P = random.dirichlet(np.full(V, 0.3), S)
+    P[0, 0] = 0.0
+    table = DrawTable(P)
+    rows = random.integers(0, S, 500)
+    draws = random.integers(0, 1 << 53, 500, dtype=np.uint64)
+    draws[:4] = 0, 1, (1 << 53) - 2, (1 << 53) - 1
+    for row, draw, symbol in zip(rows, draws, table.draw(rows, draws), strict=True):
+        cumulative = list(itertools.accumulate(P[row]))
+        edge = [round(c / cumulative[-1] * 2**53) for c in cumulative]
+        assert symbol == next(s for s, above in enumerate(edge) if int(draw) < above)
+        assert P[row, symbol] > 0
+
+
+def test_a_large_automaton_gives_the_same_distribution_as_a_small_one(
+    small_model: Bigram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Constraints(max_length=4, contains="b")
+    small = sample(small_model, 500, seed=1, constraints=wish)
+    monkeypatch.setattr(sampling, "_CACHED_CELLS", 0)
+    assert sample(small_model, 500, seed=1, constraints=wish) == small
+
+
+def test_others_are_new_and_different_and_end_when_there_are_no_more() -> None:
+    model = make_bigram(["ab", "ba", "b"])
+    sampler = Sampler(model, constraints=Constraints(max_length=2))
+    # a, b, aa, ab, ba, bb without the known
+    (found,) = sample_others(sampler, 99, 0, known=KnownWords(["ab\nba\n"]))
+    assert sorted(found) == ["a", "aa", "b", "bb"]
+
+
+def test_others_may_repeat_when_asked() -> None:
+    model = make_bigram(["ab", "ba", "b"])
+    sampler = Sampler(model, constraints=Constraints(max_length=1))
+    (others,) = sample_others(sampler, 50, 0, known=KnownWords(["a\n"]), unique=False)
+    assert others == ["b"] * 50
+
+
+def test_other_words_are_in_the_order_they_were_drawn(small_model: Bigram) -> None:
+    drawn = sample(small_model, 2_000, seed=4)
+    expected = [word for word in dict.fromkeys(drawn) if word not in {"abc", "b"}]
+    found = sample_others(Sampler(small_model), 40, 4, known=KnownWords(["abc\nb\n"]))
+    assert [word for words in found for word in words] == expected[:40]
+
+
+def test_characters_beyond_ascii_come_out_whole() -> None:
+    model = make_bigram(["zoë", "\U0001f600\U0001f600"], smoothing=0)
+    assert set("".join(sample(model, 200, seed=0))) <= set("zoë\U0001f600")
+
+
+def test_memory_does_not_grow_with_the_number_of_words(small_model: Bigram) -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in Sampler(small_model).texts(count, 0):
+            pass
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    assert peak(10 * GROUP) < 1.5 * peak(2 * GROUP)

@@ -1,0 +1,222 @@
+"""Lines judged in a stream: what stands in each column, and what the command says."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import make_bigram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from makemore.calibration import Calibration, calibrate
+from makemore.checkpoint import save
+from makemore.cli import main
+from makemore.data.corpus import Corpus
+from makemore.evaluation import score_words
+from makemore.scoring import Judgement, Summary, judge
+from makemore.training import TrainingOptions, train
+
+MODEL = make_bigram(["abc", "ab", "b", "ca", "cab", "abcabc"])
+OTHER = make_bigram(["cba", "ba", "b", "ac", "bac"])
+CALIBRATION = Calibration(calibrate(MODEL, ["ab", "bc", "ca"] * 70 + ["abc", "bca"] * 70))
+
+
+def judged(words: list[str], **asked: Any) -> Judgement:
+    (judgement,) = judge(MODEL, ["".join(word + "\n" for word in words)], **asked)
+    return judgement
+
+
+def rows(text: str, columns: int) -> list[list[str]]:
+    return [line.split("\t", columns) for line in text.split("\n")[:-1]]
+
+
+LINES = st.lists(st.text("abcé\t\0 ", max_size=5), max_size=12)
+
+
+@given(LINES, st.integers(1, 40))
+def test_the_words_come_out_in_order_whatever_the_blocks(words: list[str], size: int) -> None:
+    corpus = Corpus.from_words(words)
+    parts = list(judge(MODEL, corpus.read(size), calibration=CALIBRATION, fpr=0.1, other=OTHER))
+    table = rows("".join(part.table() for part in parts), 5)
+    kept = [word for word in words if word]
+    assert [row[5] for row in table] == kept
+    scores = score_words(MODEL, kept)
+    for i, row in enumerate(table):
+        if i in scores.unknown:
+            assert row[0] == "nan"
+            assert row[1] == f"unknown {scores.unknown[i]!r}"
+            assert row[2:5] == ["nan", "flagged", "nan"]
+        else:
+            assert float(row[0]) == pytest.approx(scores.total[i], abs=6e-5)
+            assert float(row[1]) == pytest.approx(scores.mean[i], abs=6e-5)
+            assert row[3] == ("flagged" if float(row[2]) <= 0.1 else "passed")
+    summary = sum((part.summary for part in parts), Summary())
+    assert summary.totals.words == len(kept) - len(scores.unknown)
+    assert summary.totals.nats == pytest.approx(np.nansum(scores.total))
+    assert summary.flagged == sum(row[3] == "flagged" for row in table)
+
+
+def test_columns_are_left_out_that_nobody_asked_for() -> None:
+    (row,) = rows(judged(["ab"]).table(), 9)
+    assert len(row) == 3
+    (row,) = rows(judged(["ab"], calibration=CALIBRATION, fpr=0.5).table(), 9)
+    assert len(row) == 5
+    (row,) = rows(judged(["ab"], other=OTHER).table(), 9)
+    assert len(row) == 4
+
+
+def test_flagged_and_passed_together_are_all() -> None:
+    judgement = judged(["ab", "cc", "aé", "bbbb", "bc"], calibration=CALIBRATION, fpr=0.05)
+    flagged = [row[4] for row in rows(judgement.table("flagged"), 4)]
+    passed = [row[4] for row in rows(judgement.table("passed"), 4)]
+    assert flagged == ["cc", "aé", "bbbb"]
+    assert passed == ["ab", "bc"]
+    assert [json.loads(line)["word"] for line in judgement.json_lines("passed").splitlines()] == (
+        passed
+    )
+
+
+def test_json_is_strict_and_an_unknown_character_is_named() -> None:
+    impossible = make_bigram(["ab", "ab", "b"], smoothing=0.0)
+    (judgement,) = judge(impossible, ["ab\nba\naé\n"], other=impossible)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    lines = judgement.json_lines(explain=True).splitlines()
+    known, never, unknown = (json.loads(line, parse_constant=refuse) for line in lines)
+    assert known["total"] == pytest.approx(-math.log(2 / 3), abs=1e-6)
+    assert known["transitions"] == pytest.approx([-math.log(2 / 3), 0, 0], abs=1e-6)
+    assert never == {
+        "word": "ba", "total": None, "mean": None, "symbols": 3, "log_ratio": 0.0,
+        "transitions": [pytest.approx(math.log(3), abs=1e-6), None, None],
+    }  # fmt: skip
+    assert (unknown["unknown"], unknown["total"], unknown["symbols"]) == ("é", None, 3)
+    assert judgement.json_lines().isascii()
+
+
+def test_an_impossible_word_is_infinitely_surprising() -> None:
+    (judgement,) = judge(make_bigram(["ab", "b"], smoothing=0.0), ["ba\n"])
+    assert judgement.table() == "inf\tinf\tba\n"
+
+
+def test_the_explanation_adds_up_to_the_total() -> None:
+    for row in rows(judged(["ab", "cabc", "b"]).table(explain="nats"), 3):
+        nats = [float(text) for text in row[2].split(" ")]
+        assert len(nats) == len(row[3]) + 1
+        assert sum(nats) == pytest.approx(float(row[0]), abs=0.03)
+
+
+def test_colours_grow_with_surprise_and_control_characters_are_escaped() -> None:
+    model = make_bigram(["a" * 50, "b"], smoothing=0.001)
+    (judgement,) = judge(model, ["ab\n\x1b[2J\n"])
+    strange, hostile = rows(judgement.table(explain="colours"), 2)
+    assert strange[2] == "a\x1b[30;48;5;196mb\x1b[0m "
+    assert "\x1b[7m\\x1b\x1b[0m" in hostile[2]
+    assert "\x1b[2J" not in hostile[2]
+    assert "\x1b" not in judgement.table(escape=True)
+    assert "\x1b" not in judgement.table(escape=True, explain="nats")
+    assert "\x1b[2J" in judgement.table()
+
+
+# ---- the commands ----
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two languages' words and a model of each, and one without a holdout."""
+    folder = tmp_path_factory.mktemp("scoring")
+    generator = np.random.default_rng(0)
+    for name, pairs in (("latin", ["ba", "na", "no", "ti"]), ("other", ["xu", "qu", "ab", "zi"])):
+        words = ["".join(generator.choice(pairs, generator.integers(1, 6))) for _ in range(3_000)]
+        (folder / f"{name}.txt").write_text("\n".join(words))
+        corpus = Corpus.from_words([*words, "abinoqtuxz"])
+        for kind, holdout in (("", 0.2), ("-all", 0.0)):
+            options = TrainingOptions(method="counts", holdout=holdout)
+            save(folder / f"{name}{kind}.npz", train(corpus, options))
+    return folder
+
+
+def run(folder: Path, *arguments: str, text: str | None = None) -> Result:
+    named = [str(folder / word) if "." in word else word for word in arguments]
+    return CliRunner().invoke(main, named, input=text)
+
+
+def test_score_writes_results_to_stdout_and_sums_to_stderr(folder: Path) -> None:
+    result = run(folder, "score", "latin.txt", "-c", "latin.npz")
+    words = (folder / "latin.txt").read_text().split("\n")
+    assert result.exit_code == 0
+    assert [row[2] for row in rows(result.stdout, 2)] == words
+    symbols = sum(map(len, words)) + len(words)
+    assert f"{len(words):,}, {symbols:,} symbols" in result.stderr
+    total = sum(float(row[0]) for row in rows(result.stdout, 2))
+    assert f"{total / symbols:.4f} nats per symbol" in result.stderr
+    assert f"perplexity {math.exp(total / symbols):.2f}" in result.stderr
+
+
+def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path) -> None:
+    result = run(folder, "score", "other.txt", "-c", "latin-all.npz", "--fpr", "1%")
+    assert result.exit_code == 1
+    assert "--holdout" in result.stderr
+    assert result.stderr.count("\n") == 1
+    result = run(
+        folder, "score", "other.txt", "-c", "latin.npz", "--fpr", "1%", "--only", "flagged"
+    )
+    assert result.exit_code == 0
+    assert {row[3] for row in rows(result.stdout, 4)} == {"flagged"}
+    assert f"flagged   {len(rows(result.stdout, 4)):,} lines" in result.stderr
+
+
+@pytest.mark.parametrize("share", ["0", "100%", "-1%", "nan", "much", "%"])
+def test_a_rate_that_is_none_is_wrong_usage(folder: Path, share: str) -> None:
+    result = run(folder, "score", "-c", "latin.npz", f"--fpr={share}", text="ba\n")
+    assert result.exit_code == 2
+    assert share in result.stderr
+
+
+def test_options_that_need_others_name_them(folder: Path) -> None:
+    result = run(folder, "score", "-c", "latin.npz", "--only", "passed", text="ba\n")
+    assert (result.exit_code, "--fpr" in result.stderr) == (2, True)
+    result = run(folder, "score", "-c", "latin.npz", "--against-words", "other.txt", text="ba\n")
+    assert (result.exit_code, "--against," in result.stderr) == (2, True)
+
+
+def test_two_languages_are_told_apart(folder: Path) -> None:
+    result = run(
+        folder, "score", "latin.txt", "-c", "latin.npz", "--against", "other.npz",
+        "--against-words", "other.txt",
+    )  # fmt: skip
+    ratios = [float(row[2]) for row in rows(result.stdout, 3)]
+    share = np.mean(np.array(ratios) > 0)
+    assert f"likelier  {share:.2%}" in result.stderr
+    accuracy = float(result.stderr.split("accuracy")[1].split("%")[0])
+    assert 98 < accuracy <= 100
+
+
+def test_stdin_is_read_and_an_unknown_character_is_counted_apart(folder: Path) -> None:
+    result = run(folder, "score", "-c", "latin.npz", "--json", text="bana\n\nbané\n")
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first["word"] == "bana"
+    assert second["unknown"] == "é"
+    assert "lines     1," in result.stderr
+    assert "unknown   1 " in result.stderr
+
+
+def test_compare_prints_a_row_for_each(folder: Path) -> None:
+    result = run(folder, "compare", "latin.npz", "latin.npz")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 2  # named twice, it is one
+
+
+def test_compare_refuses_other_words_unless_a_corpus_is_named(folder: Path) -> None:
+    result = run(folder, "compare", "latin.npz", "other.npz")
+    assert result.exit_code == 1
+    assert "--corpus" in result.stderr
+    result = run(folder, "compare", "latin.npz", "other.npz", "--corpus", "latin.txt", "--json")
+    own, other = json.loads(result.stdout)
+    assert own["nats_per_symbol"]["corpus"] < other["nats_per_symbol"]["corpus"]
+    assert own["bits_per_symbol"] == pytest.approx(own["nats_per_symbol"]["corpus"] / math.log(2))

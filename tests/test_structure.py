@@ -1,0 +1,161 @@
+"""The shape of the house: which module may import which, and what is public."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import makemore
+
+PACKAGE = Path(makemore.__file__).parent
+
+ORDER = [
+    "errors",
+    "files",
+    "data.vocabulary",
+    "data.holdout",
+    "data.sources",
+    "data.text",
+    "data.corpus",
+    "data.tally",
+    "data.workers",
+    "data.ngrams",
+    "data.check",
+    "data.download",
+    "data.bigrams",
+    "models.base",
+    "models.bigram",
+    "models.ngram",
+    "models",
+    "evaluation",
+    "calibration",
+    "training",
+    "checkpoint",
+    "constraints",
+    "novelty",
+    "sampling",
+    "search",
+    "columns",
+    "scoring",
+    "comparison",
+    "plotting",
+    "learning",
+    "webpage",
+    "reporting",
+    "cli.console",
+    "cli.options",
+    "cli.data",
+    "cli.models",
+    "cli.words",
+    "cli.pictures",
+    "cli",
+    "__main__",
+]
+"""A module may import only from those above it."""
+
+ONLY = {"requests": "data.download", "matplotlib": "plotting"}
+"""Libraries that one module alone may import."""
+
+
+def modules() -> dict[str, Path]:
+    """Return the modules of the package by name, packages without code left out."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        if name and name not in {"data"}:
+            found[name] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Return the full names that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_every_module_has_its_place() -> None:
+    assert set(modules()) == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_from_those_above_it(name: str) -> None:
+    above = set(ORDER[: ORDER.index(name)])
+    for imported in imports(modules()[name]):
+        local = imported.removeprefix("makemore.")
+        if imported != local and local in ORDER and local != name:
+            assert local in above, f"{name} imports {local}"
+
+
+@pytest.mark.parametrize("library", ONLY)
+def test_heavy_libraries_have_one_door(library: str) -> None:
+    users = {
+        name
+        for name, path in modules().items()
+        if any(imported.split(".")[0] == library for imported in imports(path))
+    }
+    assert users <= {ONLY[library]}
+
+
+def test_public_names_are_locked() -> None:
+    assert makemore.__all__ == PUBLIC
+    for name in makemore.__all__:
+        assert getattr(makemore, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = makemore.nothing
+
+
+PUBLIC = [
+    "Bigram",
+    "Calibration",
+    "Checkpoint",
+    "Constraints",
+    "Corpus",
+    "CorpusFacts",
+    "MakemoreError",
+    "Model",
+    "Ngram",
+    "Sampler",
+    "TrainingOptions",
+    "TrainingRecord",
+    "Vocabulary",
+    "bigram_pairs",
+    "check_corpus",
+    "compare",
+    "count_pairs",
+    "download_names",
+    "draw_heatmap",
+    "draw_loss",
+    "evaluate",
+    "load",
+    "most_probable_words",
+    "roc_auc",
+    "sample",
+    "save",
+    "save_figure",
+    "score_words",
+    "train",
+    "transition_scores",
+    "write_page",
+]
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import makemore.cli", {"numpy", "requests", "matplotlib", "json"}),
+        ("import makemore; makemore.train", {"requests", "matplotlib"}),
+        ("import makemore; makemore.sample", {"requests", "matplotlib"}),
+    ],
+)
+def test_nothing_heavy_is_imported_unasked(statement: str, unwanted: set[str]) -> None:
+    code = f"import sys; {statement}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not unwanted & set(done.stdout.split())

@@ -1,0 +1,179 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import central_difference, random_array
+from hypothesis import given
+from hypothesis import strategies as st
+
+from makemore.data.corpus import Corpus
+from makemore.data.holdout import held_out_words
+from makemore.errors import CorpusError, OptionError, TrainingError
+from makemore.models.bigram import closed_form_minimum, collapsed_loss
+from makemore.training import (
+    TrainingOptions,
+    gradient_descent,
+    initial_weights,
+    safe_learning_rate,
+    train,
+)
+
+WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana"]
+N = np.array([[0, 3, 1], [2, 0, 0], [2, 4, 1]])
+
+counts = st.integers(2, 6).flatmap(
+    lambda V: st.lists(
+        st.lists(st.integers(0, 10**6), min_size=V, max_size=V), min_size=V, max_size=V
+    ).filter(lambda rows: any(map(any, rows)))
+)
+
+
+def test_initial_weights_are_the_same_on_every_machine() -> None:
+    # the first raw outputs of PCG64(0), shifted to 53 bits, over 2**52, less one
+    assert initial_weights(2, 0).ravel().tolist() == [
+        0.2739233746429086,
+        -0.4604265724722594,
+        -0.9180529521276106,
+        -0.9669447289429418,
+    ]
+    assert np.abs(initial_weights(50, 1)).max() < 1
+
+
+def test_a_named_learning_rate_is_plain_gradient_descent() -> None:
+    W = random_array(3, 3)
+    first, second = gradient_descent(N, W, steps=2, learning_rate=0.5)
+    for step, before in ((first, W), (second, first.weights)):
+        for i in range(3):
+            for j in range(3):
+                unit = np.zeros((3, 3))
+                unit[i, j] = 1
+                slope = central_difference(lambda w: collapsed_loss(w, N), before, unit)
+                moved = step.weights[i, j] - before[i, j]
+                assert moved == pytest.approx(-0.5 * slope, abs=1e-8)
+    assert first.objective == pytest.approx(collapsed_loss(W, N))
+
+
+def test_published_descent_on_names(names: list[str]) -> None:
+    def loss(steps: int) -> float:
+        options = TrainingOptions(steps=steps, learning_rate=50, holdout=0)
+        return train(Corpus.from_words(names), options).training.training_loss
+
+    assert loss(200) == pytest.approx(2.4620, abs=3e-4)
+    assert loss(1_000) == pytest.approx(2.4553, abs=1e-4)
+
+
+def test_the_default_training_ends_within_a_thousandth_of_the_minimum(names: list[str]) -> None:
+    training = train(Corpus.from_words(names)).training
+    assert training.minimum is not None
+    assert training.minimum < training.training_loss < training.minimum + 0.001
+    assert training.held_out_loss == pytest.approx(2.468, abs=0.002)
+
+
+@given(counts)
+def test_the_default_step_does_not_diverge_on_any_counts(rows: list[list[int]]) -> None:
+    N = np.array(rows)
+    steps = list(gradient_descent(N, initial_weights(len(N), 0), steps=60))
+    assert steps[-1].objective <= steps[0].objective + 1e-12
+    assert steps[-1].objective >= closed_form_minimum(N) - 1e-12
+
+
+def test_the_safe_rate_is_one_over_the_largest_curvature() -> None:
+    W, direction = np.zeros((3, 3)), np.zeros((3, 3))
+    direction[2, :2] = 1, -1
+    direction /= math.sqrt(2)
+
+    def slope(w: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+        return central_difference(lambda x: collapsed_loss(x, N), w, direction, h=1e-4)
+
+    curvature = central_difference(slope, W, direction, h=1e-4)
+    assert curvature <= 1 / safe_learning_rate(N)
+    assert curvature >= 0.5 / safe_learning_rate(N)
+
+
+def test_l2_adds_the_mean_square_of_the_weights() -> None:
+    W = random_array(3, 3)
+    (plain,) = gradient_descent(N, W, steps=1, learning_rate=1.0)
+    (decayed,) = gradient_descent(N, W, steps=1, learning_rate=1.0, l2=0.3)
+    assert decayed.objective - plain.objective == pytest.approx(0.3 * np.mean(W**2))
+    # d/dW of 0.3 * mean(W**2) over 9 weights
+    assert decayed.weights - plain.weights == pytest.approx(-0.3 * 2 * W / 9)
+
+
+def test_divergence_is_reported_with_its_step() -> None:
+    with pytest.raises(TrainingError, match=r"diverged at step \d+ with learning rate 1e\+308"):
+        list(gradient_descent(N, random_array(3, 3), steps=99, learning_rate=1e308))
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e100, 1e308])
+def test_no_model_with_an_infinite_loss_is_returned(rate: float) -> None:
+    with pytest.raises(TrainingError, match=r"diverged at step \d+"):
+        train(Corpus.from_words(WORDS), TrainingOptions(learning_rate=rate))
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e30, 1e300])
+def test_what_a_descent_yields_is_finite_or_an_error(rate: float) -> None:
+    try:
+        for step in gradient_descent(N, random_array(3, 3), steps=50, learning_rate=rate):
+            assert math.isfinite(step.objective)
+            assert np.isfinite(step.weights).all()
+    except TrainingError:
+        pass
+
+
+def test_training_stops_early_when_asked() -> None:
+    trained = train(Corpus.from_words(WORDS), on_step=lambda step: step.number == 4)
+    assert len(trained.training.loss_history) == 5
+
+
+def test_no_word_stands_on_both_sides() -> None:
+    words = WORDS * 3
+    held = held_out_words(words, 0.3)
+    assert 0 < held.sum() < len(words)
+    kept = {word for word, is_held in zip(words, held, strict=True) if not is_held}
+    assert not kept & {word for word, is_held in zip(words, held, strict=True) if is_held}
+    trained = train(Corpus.from_words(words), TrainingOptions(holdout=0.3))
+    assert trained.corpus.held_out_lines == held.sum()
+    assert trained.corpus.held_out_lines % 3 == 0
+
+
+def test_the_split_depends_on_neither_order_nor_seed() -> None:
+    one = train(Corpus.from_words(WORDS), TrainingOptions(holdout=0.3, seed=1))
+    other = train(Corpus.from_words(WORDS[::-1]), TrainingOptions(holdout=0.3, seed=2))
+    assert one.corpus.held_out_fingerprint == other.corpus.held_out_fingerprint != ""
+
+
+def test_the_same_options_give_the_same_model() -> None:
+    one, other = (train(Corpus.from_words(WORDS), TrainingOptions(seed=5)) for _ in range(2))
+    assert one.model.arrays()["weights"].tobytes() == other.model.arrays()["weights"].tobytes()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "trigram"},
+        {"method": "magic"},
+        {"steps": 0},
+        {"learning_rate": math.nan},
+        {"learning_rate": 0.0},
+        {"learning_rate": -1.0},
+        {"l2": -1.0},
+        {"l2": math.inf},
+        {"smoothing": -0.1},
+        {"smoothing": math.nan},
+        {"holdout": 1.0},
+        {"holdout": -0.1},
+        {"holdout": math.nan},
+        {"min_count": 0},
+        {"seed": -1},
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None:
+    name = next(iter(wrong)).replace("_", "-")
+    with pytest.raises(OptionError, match=rf"--{name} is .* must be"):
+        replace(TrainingOptions(), **wrong)  # type: ignore[arg-type]
+
+
+def test_a_corpus_without_words_is_refused() -> None:
+    with pytest.raises(CorpusError):
+        train(Corpus.from_words([]))
