@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,14 +59,14 @@ def check_against_dictionaries(counts: BigramCounts, words: list[str], share: fl
 
 
 def same(a: BigramCounts, b: BigramCounts) -> bool:
-    """Return whether two results are equal in everything but the corpus's name."""
+    """Return whether two results are equal in everything but the corpus's name and path."""
     return (
         a.vocabulary == b.vocabulary
         and np.array_equal(a.training, b.training)
         and np.array_equal(a.held_out, b.held_out)
         and a.sample.words == b.sample.words
         and np.array_equal(a.sample.counts, b.sample.counts)
-        and {**vars(a.facts), "name": ""} == {**vars(b.facts), "name": ""}
+        and replace(a.facts, name="", path="") == replace(b.facts, name="", path="")
     )
 
 
@@ -174,6 +175,21 @@ def test_a_pipe_gives_the_counts_of_memory(
         tmp_path,
     )
     assert same(counts, expected)
+
+
+def test_rare_characters_that_mean_something_in_a_pattern_are_dropped_too() -> None:
+    counts = count_bigrams(Corpus.from_words([*"]^-\\[&~|", "a-b", "ab", "ab"]), 0, min_count=3)
+    assert counts.vocabulary.characters == "ab"
+    assert (counts.facts.lines, counts.facts.dropped_lines) == (2, 9)
+
+
+def test_what_came_through_a_pipe_has_no_path_to_be_read_again(tmp_path: Path) -> None:
+    def use(path: str) -> BigramCounts:
+        with Corpus.from_paths(path).rereadable() as corpus:
+            return count_bigrams(corpus, 0)
+
+    facts = through_a_pipe(b"emma\nava\n", use, tmp_path).facts
+    assert (facts.name, facts.path) == ("pipe", "")
 
 
 def test_several_sources_add_up_and_no_line_reaches_across() -> None:
