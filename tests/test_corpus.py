@@ -25,7 +25,7 @@ def blocks_of(corpus: Corpus, block_size: int) -> list[str]:
 
 
 @given(st.text("ab\n\r\x85\x0b\u2028éж日😀", max_size=40), st.integers(1, 9))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_blocks_are_whole_lines_and_hold_every_word(text: str, block_size: int) -> None:
     blocks = blocks_of(Corpus.from_bytes(text.encode()), block_size)
     assert all(block.endswith("\n") and "\r" not in block for block in blocks)
@@ -77,7 +77,7 @@ def test_nul_bytes_in_utf_8_text_stand() -> None:
     st.sampled_from([b"", b"\n", b"\nab"]),
     st.integers(1, 9),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_an_encoding_error_names_file_line_and_byte(
     parts: list[str], bad: bytes, after: bytes, block_size: int
 ) -> None:
@@ -144,6 +144,7 @@ def test_changes_that_are_asked_for() -> None:
 
 
 @given(st.text("aé\u0301ÅΣﬁ\n", max_size=30), st.integers(1, 9))
+@settings(deadline=None)
 def test_changes_do_not_depend_on_blocks(text: str, block_size: int) -> None:
     sources = Corpus.from_bytes(text.encode()).sources
     corpus = Corpus(sources, lowercase=True, normalize="nfkc")

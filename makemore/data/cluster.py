@@ -37,19 +37,21 @@ _CONNECT_SECONDS = 10
 class UrlSource:
     """A local path or a URL that fsspec can open, or the slice of it from ``start`` to ``stop``.
 
-    Slices stand at starts of lines; ``stop`` is None for the whole file, which may be compressed.
+    ``name`` is what a person wrote for it. Slices stand at starts of lines; ``stop`` is None for
+    the whole file, which may be compressed.
     """
 
     url: str
+    name: str
     start: int = 0
     stop: int | None = None
 
     rereadable = True
 
     @property
-    def name(self) -> str:
-        """The URL."""
-        return self.url
+    def location(self) -> str:
+        """The path or URL as it was given."""
+        return self.name
 
     @property
     def begins_text(self) -> bool:
@@ -86,7 +88,7 @@ def url_corpus(urls: Iterable[str], **options: Any) -> Corpus:
         except (ImportError, ValueError) as error:
             raise CorpusError(f"cannot read {shown(url)}: {shown(str(error))}") from None
         # workers run in other folders: name local files in full
-        sources.append(UrlSource(path if "file" in filesystem.protocol else url))
+        sources.append(UrlSource(path if "file" in filesystem.protocol else url, url))
     return Corpus(tuple(sources), **options)
 
 
@@ -191,12 +193,11 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
         if size is None or size <= shard_size or not is_utf_8(corpus.encoding):
             yield source
             continue
-        url = cast(UrlSource, source).url
         with source.open() as file:
             start = 0
             while start < size:
                 stop = line_start(file, min(start + shard_size, size))
-                yield UrlSource(url, start, stop)
+                yield replace(cast(UrlSource, source), start=start, stop=stop)
                 start = stop
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
+import numpy as np
+
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
 from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, shown
@@ -148,10 +150,8 @@ class Corpus:
 
     @property
     def path(self) -> str:
-        """The path of a corpus that is one file that can be read again, else nothing."""
-        source = self.sources[0]
-        one_file = len(self.sources) == 1 and isinstance(source, FileSource) and source.rereadable
-        return cast(FileSource, source).path if one_file else ""
+        """The path or URL of a corpus that is one file that can be read again, else nothing."""
+        return self.sources[0].location if len(self.sources) == 1 else ""
 
     @property
     def name(self) -> str:
@@ -209,6 +209,7 @@ class Reading:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
+        _keep_freed_memory()
         corpus = self._corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         for source in corpus.sources:
@@ -247,6 +248,16 @@ def combined_digest(digests: list[bytes]) -> str:
     if len(digests) == 1:
         return digests[0].hex()
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _keep_freed_memory() -> None:
+    """Make the C library keep freed blocks for the next ones instead of returning them.
+
+    Fresh pages cost as much as counting what is written to them. glibc keeps memory up to twice the
+    size of the largest array that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does
+    nothing.
+    """
+    np.empty(1 << 24, np.uint8)
 
 
 def _has_surrogate(word: str) -> bool:

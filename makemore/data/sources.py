@@ -25,6 +25,10 @@ class Source(Protocol):
         """What a person calls it."""
 
     @property
+    def location(self) -> str:
+        """The path or URL by which it can be found again another day, or nothing."""
+
+    @property
     def rereadable(self) -> bool:
         """Whether ``open`` works more than once."""
 
@@ -53,6 +57,11 @@ class FileSource:
         return "stdin" if self.path == STDIN else self.path
 
     @property
+    def location(self) -> str:
+        """The path of a regular file."""
+        return self.path if self.rereadable else ""
+
+    @property
     def rereadable(self) -> bool:
         """Only a regular file is."""
         return self.path != STDIN and os.path.isfile(self.path)
@@ -77,6 +86,11 @@ class SpooledSource(FileSource):
     original_name: str
 
     @property
+    def location(self) -> str:
+        """Nothing: the file goes when the corpus was read."""
+        return ""
+
+    @property
     def name(self) -> str:
         """The name of the pipe."""
         return self.original_name
@@ -90,6 +104,7 @@ class SliceSource:
     start: int
     stop: int
 
+    location = ""
     rereadable = True
 
     @property
@@ -120,6 +135,7 @@ class BytesSource:
     name: str
     data: bytes
 
+    location = ""
     rereadable = True
     begins_text = True
 

@@ -119,6 +119,7 @@ class Counter:
     def tally(self) -> Tally:
         """Return what was found."""
         characters = self._total.characters()
+        refuse_too_many(len(characters))
         return Tally(
             characters,
             self._total.matrix(characters),
@@ -273,7 +274,7 @@ class _Pairs:
         if needed <= self._K:
             return
         old = self._wide.reshape(self._K, self._K)
-        K = needed + needed // 8
+        K = min(needed + needed // 8, MAX_VOCABULARY + _NARROW)
         self._wide = np.zeros(K * K, np.int64)
         self._wide.reshape(K, K)[: self._K, : self._K] = old
         self._K = K
@@ -344,17 +345,7 @@ class _SampleCollector:
 
 def count(blocks: Iterable[str], holdout: float, rare: str = "") -> Tally:
     """Return the tally of blocks of whole lines. Raises ``VocabularyError``."""
-    _keep_freed_memory()
     counter = Counter(holdout, rare)
     for block in blocks:
         counter.add(block)
     return counter.tally()
-
-
-def _keep_freed_memory() -> None:
-    """Make the C library keep freed arrays for the next block instead of returning them.
-
-    Fresh pages cost as much as counting what is written to them. glibc keeps blocks up to the size
-    of the largest that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does nothing.
-    """
-    np.empty(1 << 24, np.uint8)
