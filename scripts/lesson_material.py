@@ -16,6 +16,7 @@ from makemore.models.bigram import one_hot
 from makemore.plotting import symbol_label
 from makemore.training import TrainingOptions, gradient_descent, initial_weights
 
+PROJECT = Path(__file__).parents[1]
 STEPS = 10
 LATER_STEPS = (200, 1_000)
 MAX_CELLS = 1 << 25
@@ -144,8 +145,7 @@ def find_material(path: str | None, word: str | None, seed: int, learning_rate: 
 
 def _names() -> Path:
     """Return the path of names.txt where it was downloaded to, or of the list in the package."""
-    project = Path(__file__).parents[1]
-    for folder in (Path(), project):
+    for folder in (Path(), PROJECT):
         if names_are_intact(folder / "data/names.txt"):
             return folder / "data/names.txt"
     return bundled_names()

@@ -26,19 +26,20 @@ def draw_lesson(m: Material) -> Any:
     from matplotlib.figure import Figure
 
     tables = {
-        "softmax(W), random W": softmax(m.weights),
-        f"softmax(W) after {STEPS} steps": softmax(m.descent[STEPS]),
-        "softmax(W) at the minimum": softmax(weights_from_counts(m.counts, 0.0)),
+        "softmax(W), random W": m.weights,
+        f"softmax(W) after {STEPS} steps": m.descent[STEPS],
+        "softmax(W) at the minimum": weights_from_counts(m.counts, 0.0),
     }
-    largest = max(float(P.max()) for P in tables.values())  # one scale for all of them
+    largest = max(float(softmax(W).max()) for W in tables.values())  # one scale for all of them
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(20, 10.5), dpi=50, layout="constrained")
         above, below = figure.subplots(2, 4, gridspec_kw={"height_ratios": [1, 1.6]})
         title = f"From the word {shortened(m.word)} to a model of {shortened(m.name, 40)}"
         figure.suptitle(_drawable(title), size=20)
         _draw_word(above, m, largest)
-        for axes, (name, P) in zip(below, tables.items(), strict=False):
-            _draw_positive(axes, P, largest, name)
+        for axes, (name, W) in zip(below, tables.items(), strict=False):
+            loss = collapsed_loss(W, m.counts)
+            _draw_positive(axes, softmax(W), largest, f"{name}: loss {loss:.4f}")
             _name_axes(axes, m, m.labels)
         _draw_descent(below[3], m)
         figure.supxlabel(
@@ -98,11 +99,15 @@ def _drawable(text: str) -> str:
 def _draw_descent(axes: Any, m: Material) -> None:
     losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
     axes.plot(losses, "o-", color=LINE)
-    heights = {"log V =": math.log(m.V), "minimum": closed_form_minimum(m.counts)}
-    for name, height in heights.items():
+    marks = (
+        ("log V =", math.log(m.V), "bottom"),
+        ("minimum", closed_form_minimum(m.counts), "top"),
+    )
+    for name, height, side in marks:
         axes.axhline(height, color=ACCENT, linestyle="--", linewidth=1)
         text = f"{name} {height:.4f}"
-        axes.text(STEPS, height, text, color=ACCENT, size=12, ha="right", va="bottom")
+        axes.text(STEPS, height, text, color=ACCENT, size=12, ha="right", va=side)
+    axes.margins(y=0.1)
     axes.set_title(f"{STEPS} steps of descent", size=14)
     axes.set_xlabel("steps", size=12)
     axes.set_ylabel("loss (nats per symbol)", size=12)
