@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from makemore.comparison import compare
     from makemore.constraints import Constraints
     from makemore.data.bigrams import bigram_pairs, count_pairs
+    from makemore.data.check import check_corpus
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.data.download import download_names
     from makemore.data.vocabulary import Vocabulary
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from makemore.evaluation import evaluate, roc_auc, score_words, transition_scores
     from makemore.models.base import Model
     from makemore.models.bigram import Bigram
+    from makemore.models.ngram import Ngram
+    from makemore.plotting import draw_heatmap, draw_loss, save_figure
     from makemore.sampling import Sampler, sample
+    from makemore.search import most_probable_words
     from makemore.training import Checkpoint, TrainingOptions, TrainingRecord, train
+    from makemore.webpage import write_page
 
 _HOMES = {
     "calibration": ("Calibration",),
@@ -38,6 +43,7 @@ _HOMES = {
     "comparison": ("compare",),
     "constraints": ("Constraints",),
     "data.bigrams": ("bigram_pairs", "count_pairs"),
+    "data.check": ("check_corpus",),
     "data.corpus": ("Corpus", "CorpusFacts"),
     "data.download": ("download_names",),
     "data.vocabulary": ("Vocabulary",),
@@ -45,6 +51,10 @@ _HOMES = {
     "evaluation": ("evaluate", "roc_auc", "score_words", "transition_scores"),
     "models.base": ("Model",),
     "models.bigram": ("Bigram",),
+    "models.ngram": ("Ngram",),
+    "plotting": ("draw_heatmap", "draw_loss", "save_figure"),
+    "search": ("most_probable_words",),
+    "webpage": ("write_page",),
     "sampling": ("Sampler", "sample"),
     "training": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
 }
@@ -59,22 +69,29 @@ __all__ = [
     "CorpusFacts",
     "MakemoreError",
     "Model",
+    "Ngram",
     "Sampler",
     "TrainingOptions",
     "TrainingRecord",
     "Vocabulary",
     "bigram_pairs",
+    "check_corpus",
     "compare",
     "count_pairs",
     "download_names",
+    "draw_heatmap",
+    "draw_loss",
     "evaluate",
     "load",
+    "most_probable_words",
     "roc_auc",
     "sample",
     "save",
+    "save_figure",
     "score_words",
     "train",
     "transition_scores",
+    "write_page",
 ]
 
 

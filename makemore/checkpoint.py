@@ -25,7 +25,7 @@ from dataclasses import fields
 from io import BufferedReader
 from math import prod
 from types import UnionType
-from typing import Any, NamedTuple, NoReturn, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,10 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class _NewerFormatError(CheckpointError):
+    """The file may be whole, but only a newer makemore knows."""
 
 
 def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
@@ -93,7 +97,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     except (MemoryError, RecursionError) as error:  # data too large, or nested too deeply
         raise CheckpointError(f"{_shown(path)} takes more memory than there is") from error
     except CheckpointError as error:
-        raise CheckpointError(f"{_shown(path)} is not usable: {error}") from error
+        advice = "upgrade makemore" if isinstance(error, _NewerFormatError) else "train again"
+        raise CheckpointError(f"{_shown(path)} is not usable: {error!s:.500}: {advice}") from error
 
 
 # ---- the metadata ----
@@ -110,7 +115,7 @@ def _members(checkpoint: Checkpoint) -> list["_Member"]:
     members = [_Member.of(name, array) for name, array in (strings | arrays).items()]
     size = sum(member.size for member in members)
     if size > MAX_BYTES:
-        _refuse(f"it would take {size:,} bytes and the limit is {MAX_BYTES:,}")
+        raise CheckpointError(f"it would take {size:,} bytes and the limit is {MAX_BYTES:,}")
     return members
 
 
@@ -152,7 +157,9 @@ def _parse(text: str) -> dict[str, Any]:
     import json
 
     if len(text) > MAX_METADATA:
-        _refuse(f"its metadata have {len(text):,} characters and the limit is {MAX_METADATA:,}")
+        raise CheckpointError(
+            f"its metadata have {len(text):,} characters and the limit is {MAX_METADATA:,}"
+        )
     try:
         metadata = json.loads(text)
         # What is not as save writes it holds a repeated key, a NaN or a number in another form.
@@ -160,15 +167,14 @@ def _parse(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         canonical = False
     if not canonical or type(metadata) is not dict:
-        _refuse("its metadata are not JSON as makemore writes it")
+        raise CheckpointError("its metadata are not JSON as makemore writes it")
     version = metadata.get("format")
     if type(version) is int and version > FORMAT:
-        raise CheckpointError(
-            f"it was made by a newer makemore, in format {_cut(version)} where this one knows"
-            f" {FORMAT}: upgrade makemore"
+        raise _NewerFormatError(
+            f"a newer makemore made it, in format {_cut(version)} where this one knows {FORMAT}"
         )
     if type(version) is not int or version != FORMAT:
-        _refuse(f"expected the format {FORMAT} and found {_cut(version)}")
+        raise CheckpointError(f"expected the format {FORMAT} and found {_cut(version)}")
     kinds = {"format": int, "makemore": str, "model": dict, "vocabulary": str}
     return _entries(
         metadata, kinds | {"corpus": dict, "training": dict, "arrays": dict}, "metadata"
@@ -180,7 +186,9 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     vocabulary = _vocabulary(metadata["vocabulary"])
     model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
     if model["name"] not in MODELS:
-        _refuse(f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}")
+        raise CheckpointError(
+            f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}"
+        )
     specs = dict(MODELS[model["name"]].array_specs(vocabulary, model["options"]))
     table = _entries(metadata["arrays"], dict.fromkeys([*specs, *RECORD_ARRAYS], dict), "arrays")
     for entry in table.values():
@@ -191,17 +199,23 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
         expected = [spec.dtype, list(spec.shape)]
         found = [table[name]["dtype"], table[name]["shape"]]
         if _dump(expected) != _dump(found):  # as JSON, where True is not 1
-            _refuse(f"the array {name} should be {_dump(expected)} and is {_cut(_dump(found))}")
+            raise CheckpointError(
+                f"the array {name} should be {_dump(expected)} and is {_cut(_dump(found))}"
+            )
     return {name: specs[name] for name in sorted(specs)}
 
 
 def _vocabulary(characters: str) -> Vocabulary:
     try:
         vocabulary = Vocabulary(characters)
-    except VocabularyError:
-        _refuse("its vocabulary is empty, too large, or has what cannot stand in a word")
+    except VocabularyError as error:
+        raise CheckpointError(
+            "its vocabulary is empty, too large, or has what cannot stand in a word"
+        ) from error
     if vocabulary.characters != characters:
-        _refuse("its vocabulary is not in the order of code points, each character once")
+        raise CheckpointError(
+            "its vocabulary is not in the order of code points, each character once"
+        )
     return vocabulary
 
 
@@ -210,7 +224,7 @@ def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tupl
         type(length) is int and length >= 0 and expected in (None, length)
         for length, expected in zip(shape, lengths, strict=True)
     ):
-        _refuse(f"the array {name} cannot have the shape {_cut(_dump(shape))}")
+        raise CheckpointError(f"the array {name} cannot have the shape {_cut(_dump(shape))}")
     return tuple(shape)
 
 
@@ -218,7 +232,7 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     """Return the checkpoint of these parts; the arrays are known to be of ``_specs``."""
     for name in RECORD_ARRAYS:
         if not np.isfinite(arrays[name]).all():
-            _refuse(f"the array {name} has numbers that are not finite")
+            raise CheckpointError(f"the array {name} has numbers that are not finite")
     corpus = _record(CorpusFacts, metadata["corpus"], {})
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
@@ -230,14 +244,12 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
     own = {name: array for name, array in arrays.items() if name not in RECORD_ARRAYS}
-    try:
-        model = MODELS[metadata["model"]["name"]].from_arrays(
-            Vocabulary(metadata["vocabulary"]), options, own
-        )
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}: train again") from error
+    vocabulary = Vocabulary(metadata["vocabulary"])
+    model = MODELS[metadata["model"]["name"]].from_arrays(vocabulary, options, own)
     if _dump(model.options()) != _dump(options):
-        _refuse(f"the model {model.name} cannot have the options {_cut(_dump(options))}")
+        raise CheckpointError(
+            f"the model {model.name} cannot have the options {_cut(_dump(options))}"
+        )
     return model
 
 
@@ -256,14 +268,14 @@ def _entries(values: dict[str, Any], kinds: Mapping[str, Any], place: str) -> di
     """Return ``values``, known to have exactly the keys of ``kinds`` with values of their types."""
     if values.keys() != kinds.keys():
         expected, found = ", ".join(sorted(kinds)), _cut(", ".join(sorted(values)))
-        _refuse(f"expected the entries {expected} in its {place} and found {found}")
+        raise CheckpointError(f"expected the entries {expected} in its {place} and found {found}")
     for name, kind in kinds.items():
         value = values[name]
         allowed = get_args(kind) if isinstance(kind, UnionType) else (get_origin(kind) or kind,)
         if type(value) not in allowed:  # not isinstance: a bool is no int here
-            _refuse(f"{name} in its {place} cannot be of type {type(value).__name__}")
+            raise CheckpointError(f"{name} in its {place} cannot be of type {type(value).__name__}")
         if type(value) is int and not 0 <= value < 1 << 128:
-            _refuse(f"{name} in its {place} is negative or huge")
+            raise CheckpointError(f"{name} in its {place} is negative or huge")
     return values
 
 
@@ -338,7 +350,7 @@ def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        _refuse("it is no regular file")
+        raise CheckpointError("it is no regular file")
     return file
 
 
@@ -349,16 +361,16 @@ def _read(file: BufferedReader) -> Checkpoint:
     metadata = _parse(text)
     members.append(_read_member(file, "metadata_sha256", ArraySpec("<U64", ())))
     if _text_of(members[1]) != _sha256(text.encode()):
-        _refuse("its metadata are damaged: their SHA-256 is another")
+        raise CheckpointError("its metadata are damaged: their SHA-256 is another")
     arrays = {}
     for name, spec in _specs(metadata).items():
         members.append(_read_member(file, name, spec))
         arrays[name] = members[-1].array
         if _sha256(_bytes_of(arrays[name])) != metadata["arrays"][name]["sha256"]:
-            _refuse(f"the array {name} is damaged: its SHA-256 is another")
+            raise CheckpointError(f"the array {name} is damaged: its SHA-256 is another")
     directory = _directory(members)
     if file.read(len(directory) + 1) != directory:
-        _refuse("its end is not as makemore writes it")
+        raise CheckpointError("its end is not as makemore writes it")
     return _checkpoint(metadata, arrays)
 
 
@@ -367,11 +379,13 @@ def _metadata_spec(file: BufferedReader) -> ArraySpec:
     start = file.read(_LOCAL.size)
     file.seek(0)
     if len(start) < _LOCAL.size or not start.startswith(_LOCAL_SIGNATURE):
-        _refuse(f"an .npz file starts with {_LOCAL_SIGNATURE!r} and this with {start[:4]!r}")
+        raise CheckpointError(
+            f"an .npz file starts with {_LOCAL_SIGNATURE!r} and this with {start[:4]!r}"
+        )
     *_, size, _, _ = _LOCAL.unpack(start)
     characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
     if not 0 < characters <= MAX_METADATA:
-        _refuse(f"its first member has {size:,} bytes and cannot be the metadata")
+        raise CheckpointError(f"its first member has {size:,} bytes and cannot be the metadata")
     return ArraySpec(f"<U{characters}", ())
 
 
@@ -381,21 +395,23 @@ def _read_member(file: BufferedReader, name: str, spec: ArraySpec) -> _Member:
     size = prod(spec.shape) * np.dtype(spec.dtype).itemsize
     left = os.fstat(file.fileno()).st_size - file.tell() - header_size
     if size > left:
-        _refuse(f"it is cut short: {name} takes {size:,} bytes and {max(left, 0):,} are left")
+        raise CheckpointError(
+            f"it is cut short: {name} takes {size:,} bytes and {max(left, 0):,} are left"
+        )
     header = file.read(header_size)
     array = np.empty(spec.shape, spec.dtype)
     file.readinto(_bytes_of(array))
     member = _Member.of(name, array)
     if header != _local_header(member):
-        _refuse(f"its member {name} is damaged or not as makemore writes it")
+        raise CheckpointError(f"its member {name} is damaged or not as makemore writes it")
     return member
 
 
 def _text_of(member: _Member) -> str:
     try:
         return bytes(_bytes_of(member.array)).decode("utf-32-le")
-    except UnicodeDecodeError:
-        _refuse(f"its member {member.name.decode()} is not text")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"its member {member.name.decode()} is not text") from error
 
 
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
@@ -414,10 +430,6 @@ def _dump(value: Any) -> str:
     import json
 
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _refuse(fact: str) -> NoReturn:
-    raise CheckpointError(f"{fact}: train again")
 
 
 def _shown(path: str | os.PathLike[str]) -> str:

@@ -3,6 +3,7 @@
 MakemoreError
  ├── OptionError         an option is out of its range
  ├── CorpusError         the text cannot be read or used: which file, line and byte
+ │    ├── DecodingError     the text is not in the encoding that was named
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
@@ -26,6 +27,10 @@ class OptionError(MakemoreError):
 
 class CorpusError(MakemoreError):
     """The text cannot be read or used."""
+
+
+class DecodingError(CorpusError):
+    """The text is not in the encoding that was named."""
 
 
 class VocabularyError(CorpusError):

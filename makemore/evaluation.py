@@ -240,11 +240,11 @@ def roc_auc(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
 def _surprise(model: Model, ids: Ids) -> Floats:
     """Return -log P of each id given those before it in its word, shape of ``ids``."""
     C = model.context_length
-    before = np.concatenate((np.full(C, BOUNDARY), ids))
     nats = np.empty(len(ids))
     for first in range(0, len(ids), _CHUNK):
         targets = ids[first : first + _CHUNK]
-        contexts = _contexts(before[first : first + len(targets) + C - 1], C)
+        before = np.concatenate((np.full(C, BOUNDARY), ids[max(0, first - C) : first]))[-C:]
+        contexts = _contexts(np.concatenate((before, targets[:-1])), C)
         is_unknown = None
         if targets.min() == UNKNOWN or contexts.min() == UNKNOWN:
             is_unknown = (targets == UNKNOWN) | (contexts == UNKNOWN).any(axis=1)

@@ -6,19 +6,22 @@ three, counts with thousands separated.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from makemore.comparison import Comparison
 from makemore.data.bigrams import Counts
+from makemore.data.check import CharacterFact, CorpusCheck, Oddity
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.models.base import Floats, Model
 from makemore.novelty import Novelty
 from makemore.scoring import Summary
-from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingRecord
+from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
 
 Table = Floats | Counts
+
+MAX_ODD = 20
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -52,11 +55,18 @@ def describe_training(checkpoint: Checkpoint) -> str:
 def _method(training: TrainingRecord) -> str:
     """Return how a model was trained, with the options that only this method has."""
     options = {
-        name: value
-        for name, value in training.options.items()
-        if name not in ALWAYS_APPLICABLE and value is not None
+        field.name: training.options.get(field.name)
+        for field in fields(TrainingOptions)
+        if field.name not in ALWAYS_APPLICABLE
     }
-    return f"{training.method}, {_options(options)}"
+    return ", ".join(
+        [training.method]
+        + [
+            f"{name.replace('_', ' ')} {_value(value)}"
+            for name, value in options.items()
+            if value is not None
+        ]
+    )
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
@@ -134,7 +144,7 @@ def describe_scores(
     if fpr is not None:
         share = summary.flagged / max(1, totals.words + totals.unknown_words)
         lines.append(
-            f"flagged   {summary.flagged:,} lines, {share:.2%}; of words like those held out it"
+            f"flagged   {summary.flagged:,} of them, {share:.2%}; of words like those held out it"
             f" would be {100 * fpr:.4g}%"
         )
     if summary.choices != Choices():
@@ -147,6 +157,62 @@ def describe_scores(
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)
+
+
+def describe_check(check: CorpusCheck) -> str:
+    """Return what ``makemore check`` prints."""
+    about = "" if check.distinct_is_exact else "about "
+    lines = [
+        f"lines       {check.lines:,}, {check.blank:,} of them blank",
+        f"words       {about}{check.distinct:,} different, {about}{check.duplicates:,} repeated",
+        f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"
+        f" {check.median:,}",
+        f"characters  {len(check.characters):,}: {_character_list(check.characters)}",
+    ]
+    if check.rare:
+        lines.append(f"rare        {len(check.rare):,}: {_character_list(check.rare)}")
+    lines += [
+        f"odd         {shown(fact.character)} {fact.code_point} {fact.name}, {_times(fact.count)}:"
+        f" {fact.note}"
+        for fact in check.suspicious[:MAX_ODD]
+    ]
+    if len(check.suspicious) > MAX_ODD:
+        lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
+    lines += _oddity("with letters of two scripts", check.mixed_scripts)
+    if check.composed_beside_decomposed:
+        what = "with accents apart, others with them joined (--normalize nfc makes them one)"
+        lines += _oddity(what, check.decomposed)
+    if check.encoding_error:
+        lines.append(f"encoding    {check.encoding_error}")
+    lines.append(f"training    {check.failure or 'would succeed'}")
+    return "\n".join(lines)
+
+
+def _character_list(facts: Sequence[CharacterFact], most: int = 12) -> str:
+    """Return the first characters with their counts."""
+    listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:most])
+    return listed + (", …" if len(facts) > most else "")
+
+
+def _visible(character: str) -> str:
+    return "space" if character == " " else shown(character)
+
+
+def _oddity(what: str, oddity: Oddity) -> list[str]:
+    if not oddity.words:
+        return []
+    examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
+    words = "1 word" if oddity.words == 1 else f"{oddity.words:,} words"
+    return [f"odd         {words} {what}: {examples}"]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def check_values(check: CorpusCheck) -> dict[str, Any]:
+    """Return what ``makemore check --json`` prints."""
+    return asdict(check)
 
 
 def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
@@ -252,10 +318,6 @@ def symbol_frequencies(model: Model) -> Counts | None:
 def _alphabet(characters: str, most: int = 60) -> str:
     text = " ".join(map(shown, characters[:most]))
     return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
-
-
-def _options(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in options.items())
 
 
 def _value(value: Any) -> str:

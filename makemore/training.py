@@ -158,7 +158,7 @@ class TrainingOptions:
         )
         _check(0 <= self.holdout < 1, "holdout", self.holdout, "0 or more and below 1")
         _check(self.min_count >= 1, "min-count", self.min_count, "1 or more")
-        _check(self.seed >= 0, "seed", self.seed, "0 or more")
+        _check(0 <= self.seed < 1 << 128, "seed", self.seed, "0 or more and of at most 128 bits")
 
     def refuse_inapplicable(self, names: Iterable[str]) -> None:
         """Raise ``OptionError`` for an option of these that decides nothing here."""
@@ -172,6 +172,8 @@ class TrainingOptions:
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""
         names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
+        if self.model == Ngram.name and self.smoothing_method != "additive":
+            names = names - {"smoothing"}
         return {name: value for name, value in asdict(self).items() if name in names}
 
 
@@ -270,9 +272,12 @@ def _train_bigram(
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
+    training_loss = collapsed_loss(W, N)
+    if not math.isfinite(training_loss):
+        raise _divergence(len(history), options.learning_rate)
     return _Outcome(
         Bigram(counts.vocabulary, W, N),
-        training_loss=collapsed_loss(W, N),
+        training_loss=training_loss,
         held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
         minimum=closed_form_minimum(N),
         loss_history=history,
@@ -354,11 +359,15 @@ def gradient_descent(
         velocity = momentum * velocity - rate * d_W
         W = W + momentum * velocity - rate * d_W if momentum else W + velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
-            raise TrainingError(
-                f"the loss diverged at step {number} with learning rate {rate:g}: the weights are"
-                " no longer finite numbers; train with a smaller --learning-rate or without one"
-            )
+            raise _divergence(number, rate)
         yield Step(number, objective, W)
+
+
+def _divergence(step: int, learning_rate: float | None) -> TrainingError:
+    return TrainingError(
+        f"the loss diverged at step {step} with learning rate {learning_rate:g}: it is no longer a"
+        " finite number; train with a smaller --learning-rate or without one"
+    )
 
 
 def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:

@@ -37,7 +37,7 @@ from makemore.data.vocabulary import BOUNDARY, Ids
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import Automaton, Floats, Model, States
+from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
 from makemore.training import Checkpoint, TrainingRecord
 
 MAX_SHOWN = 64
@@ -81,32 +81,14 @@ class Arcs:
     @classmethod
     def of(cls, automaton: Automaton) -> "Arcs":
         """Return the fewest arcs that tell the automaton."""
-        P = np.exp(automaton.log_probabilities)
-        successors, fallbacks = automaton.successors, automaton.fallbacks
+        S, V = automaton.log_probabilities.shape
+        fallbacks = automaton.fallbacks
         if fallbacks is None:
-            fallbacks = np.full(len(P), -1, np.int32)
-        shares = np.zeros(len(P))
-        is_arc = np.ones(P.shape, np.bool_)
-        inherits = np.flatnonzero(fallbacks >= 0)
-        rows, lower = P[inherits], P[fallbacks[inherits]]
-        # Interpolation only adds to what the fallback gives, so the smallest ratio is the share.
-        ratios = np.divide(rows, lower, out=np.full(rows.shape, np.inf), where=lower > 0)
-        shares[inherits] = ratios.min(axis=1, initial=np.inf)
-        is_arc[inherits] = np.abs(rows - shares[inherits, None] * lower) > _SAME * rows
-        leads_elsewhere = successors[inherits] != successors[fallbacks[inherits]]
-        leads_elsewhere[:, BOUNDARY] = False  # a word is over
-        is_arc[inherits] |= leads_elsewhere
-        states, symbols = np.nonzero(is_arc)
-        lengths = np.bincount(states, minlength=len(P))
-        return cls(
-            automaton.start,
-            fallbacks,
-            shares,
-            lengths,
-            symbols,
-            P[states, symbols],
-            successors[states, symbols],
-        )
+            fallbacks = np.full(S, -1, np.int32)
+        step = max(1, CHUNK_CELLS // V)
+        chunks = [slice(first, first + step) for first in range(0, S, step)]
+        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks]
+        return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
 
     def packed(self) -> bytes:
         """Return the arrays one after another, little-endian and compressed as a zlib stream."""
@@ -119,6 +101,24 @@ class Arcs:
             (self.symbols, "<u2"),
         ]
         return zlib.compress(b"".join(a.astype(kind).tobytes() for a, kind in arrays), 9)
+
+
+def _cut_down(
+    automaton: Automaton, fallbacks: States, chunk: slice
+) -> tuple[Floats, Ids, Ids, Floats, States]:
+    """Return the fields of ``Arcs`` from ``shares`` on for a chunk of states."""
+    falls_back = (fallbacks >= 0)[:, None]
+    P = np.exp(automaton.log_probabilities[chunk])
+    lower = np.where(falls_back, np.exp(automaton.log_probabilities[fallbacks]), 0.0)
+    # Interpolation only adds to what the fallback gives, so the smallest ratio is the share.
+    ratios = np.divide(P, lower, out=np.full(P.shape, np.inf), where=lower > 0)
+    shares = np.where(falls_back, ratios.min(axis=1, keepdims=True), 0.0)
+    successors = automaton.successors[chunk]
+    leads_elsewhere = successors != automaton.successors[fallbacks]
+    leads_elsewhere[:, BOUNDARY] = False  # a word is over
+    is_arc = ~falls_back | leads_elsewhere | (np.abs(P - shares * lower) > _SAME * P)
+    lengths = is_arc.sum(axis=1)
+    return shares[:, 0], lengths, np.nonzero(is_arc)[1], P[is_arc], successors[is_arc]
 
 
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
@@ -255,7 +255,7 @@ def _training_facts(training: TrainingRecord) -> dict[str, str]:
     return {
         "method": shown(training.method),
         "options": shown(_options_text(training.options)),
-        "time": f"{training.seconds:.2f} s",
+        "time taken": f"{training.seconds:.2f} s",
         **{name: _loss_text(loss) for name, loss in losses.items() if loss is not None},
         "made by": f"makemore {__version__}",
     }

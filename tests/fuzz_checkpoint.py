@@ -119,9 +119,9 @@ def change_vocabulary(parts: Parts, generator: random.Random) -> None:
     V = generator.randrange(1, 7)
     characters = sorted({chr(generator.randrange(32, 0x11000)) for _ in range(V)})
     parts.metadata["vocabulary"] = "".join(characters)
-    for name in ("weights", "counts"):
+    for name in [name for name in ("weights", "counts") if name in parts.arrays]:
         shape = (len(characters) + 1,) * 2
-        parts.arrays[name] = np.resize(parts.arrays.get(name, np.zeros(1)), shape)
+        parts.arrays[name] = np.resize(parts.arrays[name], shape)
         describe(parts, name)
 
 
@@ -194,8 +194,9 @@ def check(path: Path) -> None:
         if not str(error).isprintable() or len(str(error)) > 2000:
             raise AssertionError("the message is no printable line") from error
         raise
-    V = len(checkpoint.model.vocabulary)
-    probabilities = np.exp(checkpoint.model.log_probabilities(np.arange(V)[:, None]))
+    V, C = len(checkpoint.model.vocabulary), checkpoint.model.context_length
+    contexts = np.repeat(np.arange(V)[:, None], C, axis=1)
+    probabilities = np.exp(checkpoint.model.log_probabilities(contexts))
     np.testing.assert_allclose(probabilities.sum(axis=1), np.ones(V))
     before, version = path.read_bytes(), read(path)[0]["makemore"]
     save(path, checkpoint)
@@ -228,23 +229,22 @@ class Jumps:
 
 def place_of(error: BaseException) -> str:
     """Return where the package first raised ``error``."""
-    while error.__cause__ is not None:
+    while isinstance(error.__cause__, CheckpointError):
         error = error.__cause__
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "_refuse"]
-    return f"{frames[-1].name}:{frames[-1].lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
 
 
-def run(original: Path, seconds: float, seed: int, keep: Path) -> Outcome:
-    """Mutate the checkpoint ``original`` for so long; files that fail are put into ``keep``."""
+def run(start: Path, seconds: float, seed: int, keep: Path) -> Outcome:
+    """Mutate the checkpoint ``start`` for so long; files that fail are put into ``keep``."""
     generator, outcome = random.Random(seed), Outcome()
-    pool = [Parts(*read(original))]  # all parts that reached something new
+    pool = [Parts(*read(start))]  # all parts that reached something new
     valid = list(pool)  # and those of them that were loaded
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "makemore.npz"
         while time.monotonic() < end:
-            start = generator.choice(valid if generator.random() < 0.7 else pool)
-            parts = copy.deepcopy(start)
+            parts = copy.deepcopy(generator.choice(valid if generator.random() < 0.7 else pool))
             for _ in range(generator.choice([1, 1, 1, 2, 3])):
                 if places(parts.metadata):
                     generator.choice(PART_MUTATIONS)(parts, generator)
@@ -285,12 +285,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
+    parser.add_argument("--start", type=Path, help="a small checkpoint to mutate; else a bigram's")
     options = parser.parse_args()
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder) / "original.npz", example())
-        original = Path(folder) / "original.npz"
-        outcome = run(original, options.seconds, options.seed, options.keep)
+        start = options.start or Path(folder) / "start.npz"
+        if options.start is None:
+            save(start, example())
+        outcome = run(start, options.seconds, options.seed, options.keep)
     print(outcome)
     for place, count in outcome.refused.most_common():
         print(f"{count:8,} refused at {place}")

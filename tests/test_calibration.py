@@ -70,6 +70,15 @@ def test_shorter_words_stand_in_where_there_are_few_and_longer_ones_never() -> N
         assert p_value(calibration, "abc") == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_pool_allows_for_averages_of_few_words() -> None:
+    centre = float(score_words(MODEL, ["abc"]).mean[0]) - 0.35 / math.sqrt(2 / 3)
+    shorter = (50 + np.linspace(-1.0, 1.0, 120)).tolist()
+    calibration = Calibration(sample({3: shorter, 4: [centre - 0.3, centre + 0.3]}))
+    # Two words of this length: the word is compared as 0.35 above their average, and they count
+    # as 0.3 * sqrt(2) = 0.424 from it. Of the shorter ones -1 + 2i / 119 >= 0.349 from i = 81 on.
+    assert p_value(calibration, "abc") == (1 + 1 + 39) / (1 + 122)
+
+
 def test_an_unknown_length_is_judged_by_the_next_shorter() -> None:
     mean = float(score_words(MODEL, ["abcabc"]).mean[0])
     calibration = Calibration(sample({3: [mean - 0.5] * 100 + [mean + 1.0] * 100, 9: [0.0] * 100}))

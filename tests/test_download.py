@@ -592,33 +592,34 @@ def test_intact_names_are_used_without_a_network(server: Server, tmp_path: Path)
     assert server.heads == []
 
 
-@pytest.mark.parametrize(
-    ("damaged", "reason"),
-    [(None, "not there"), (CONTENT[:-1], "not the published"), (b"x" + CONTENT[1:], "published")],
-)
-def test_missing_or_damaged_names_are_downloaded(
-    server: Server, tmp_path: Path, damaged: bytes | None, reason: str
-) -> None:
+def test_missing_names_are_downloaded(server: Server, tmp_path: Path) -> None:
     server.answers = [reply()]
     target = tmp_path / "names.txt"
-    if damaged is not None:
-        target.write_bytes(damaged)
     found = find_names(target, published=server.published, patience=QUICK)
     assert (found.path, found.source) == (target, "downloaded")
-    assert reason in found.reason
+    assert "was not there" in found.reason
     assert target.read_bytes() == CONTENT
 
 
-def test_damaged_names_stay_and_are_not_used_when_nothing_better_comes(
+@pytest.mark.parametrize("content", [b"", CONTENT[:-1], b"x" + CONTENT[1:], b"my own words\n"])
+def test_another_file_of_that_name_is_neither_used_nor_lost(
+    server: Server, tmp_path: Path, content: bytes
+) -> None:
+    target = tmp_path / "names.txt"
+    target.write_bytes(content)
+    with pytest.raises(DownloadError, match=r"not the published file .*'makemore download'"):
+        find_names(target, published=server.published, patience=QUICK)
+    assert target.read_bytes() == content
+    assert server.heads == []
+
+
+def test_names_that_cannot_be_had_are_answered_by_the_bundled_ones(
     server: Server, tmp_path: Path
 ) -> None:
     server.answers = [reply(b"", "404 Not Found")]
-    target = tmp_path / "names.txt"
-    target.write_bytes(b"damaged")
-    found = find_names(target, published=server.published, patience=QUICK)
+    found = find_names(tmp_path / "names.txt", published=server.published, patience=QUICK)
     assert (found.path, found.source) == (bundled_names(), "bundled")
     assert "404" in found.reason
-    assert target.read_bytes() == b"damaged"
 
 
 def test_host_that_is_not_found_is_answered_at_once(

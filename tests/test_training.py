@@ -105,6 +105,12 @@ def test_divergence_is_reported_with_its_step() -> None:
         list(gradient_descent(N, random_array(3, 3), steps=99, learning_rate=1e308))
 
 
+@pytest.mark.parametrize("rate", [1e30, 1e100, 1e308])
+def test_no_model_with_an_infinite_loss_is_returned(rate: float) -> None:
+    with pytest.raises(TrainingError, match=r"diverged at step \d+"):
+        train(Corpus.from_words(WORDS), TrainingOptions(learning_rate=rate))
+
+
 @pytest.mark.parametrize("rate", [1e3, 1e30, 1e300])
 def test_what_a_descent_yields_is_finite_or_an_error(rate: float) -> None:
     try:

@@ -109,6 +109,16 @@ def test_any_automaton_is_told_whole_whatever_the_hint(seed: int, S: int, V: int
         np.testing.assert_array_equal(following[1:], successors[state, 1:])
 
 
+def test_a_row_that_all_but_agrees_with_its_fallback_is_told_apart() -> None:
+    lower = np.array([0.5, 0.3, 0.2])
+    row = lower * [1.0, 1.0, 1.0 + 1e-6]
+    log_probabilities = np.log([lower, row / row.sum()])
+    successors = np.zeros((2, 3), np.int32)
+    arcs = Arcs.of(Automaton(log_probabilities, successors, 0, np.array([-1, 0], np.int32)))
+    assert arcs.lengths.tolist() == [3, 1]
+    assert arcs.symbols.tolist() == [0, 1, 2, 2]
+
+
 def test_the_oracles_generator_is_the_published_one() -> None:
     # The first outputs of the authors' C code from the state 1, 2, 3, 4.
     generator = Xoshiro(1, 2, 3, 4)

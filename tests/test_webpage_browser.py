@@ -317,7 +317,7 @@ def test_temperature_zero_is_the_likeliest_choice_or_says_that_words_do_not_end(
         page.find("#temperature").send_keys(Keys.ARROW_LEFT)
     assert page.text("#temperature-shown") == "0"
     words = page.words()
-    assert len(set(words)) == 1 or "ends no word" in page.text("#make-problem")
+    assert len(set(words)) == 1 or "the end of no word" in page.text("#make-problem")
 
 
 def test_a_link_repeats_words_and_score(page: Browser, browser: Browser, pages: Path) -> None:
@@ -426,6 +426,13 @@ def test_hover_tells_the_pair_its_probability_and_its_count(
     assert shown is not None
     assert float(shown[1]) == pytest.approx(100 * P[1, 14], rel=5e-3)
     assert shown[2] == f"{N[1, 14]:,}"
+
+
+def test_the_boundary_is_a_dot_in_the_heatmap_and_has_a_name(page: Browser) -> None:
+    row, column = "[role=rowheader]", "[role=columnheader]:nth-child(2)"
+    assert (page.text(row), page.text(column), page.text("[data-j='1']")) == (".", ".", ".a")
+    assert page.find(row).get_attribute("aria-label") == "start"
+    assert page.find(column).get_attribute("aria-label") == "end"
 
 
 def test_a_click_fixes_the_first_character(page: Browser) -> None:
@@ -616,3 +623,15 @@ def test_a_wide_alphabet_says_what_it_leaves_out_and_scrolls_in_its_frame(
     finally:
         browser.resize(DESKTOP)
     assert browser.console() == []
+
+
+def test_a_browser_that_is_too_old_is_told_so(browser: Browser, bigram_page: Path) -> None:
+    script = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.DecompressionStream"}
+    )
+    try:
+        browser.driver.get("about:blank")
+        browser.driver.get(bigram_page.as_uri())
+        assert "could not start" in browser.text("#problem")
+    finally:
+        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)

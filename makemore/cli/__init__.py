@@ -46,6 +46,7 @@ for _command in (
     pictures.plot_heatmap,
     pictures.plot_loss,
     pictures.page,
+    data.check,
     data.download,
 ):
     main.add_command(_command)

@@ -1,9 +1,12 @@
 """The commands about text: download, check."""
 
 from pathlib import Path
+from typing import Any
+
+import click
 
 from makemore.cli.console import print_results, progress
-from makemore.cli.options import command, output_option
+from makemore.cli.options import command, corpus_of, json_option, output_option, text_options
 
 NAMES = Path("data/names.txt")
 
@@ -17,3 +20,25 @@ def download(output: Path) -> None:
     with progress("downloading") as report:
         download_names(output, progress=lambda done: report(done, None))
     print_results(str(output))
+
+
+@command("check", "makemore check words.txt")
+@click.argument("corpus", nargs=-1, required=True)
+@text_options
+@json_option
+@click.pass_context
+def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Look at CORPUS before training: how much there is, and what does not look right.
+
+    The exit code is 1 where training would fail.
+    """
+    import json
+
+    from makemore.data.check import check_corpus
+    from makemore.reporting import check_values, describe_check
+
+    with progress("reading") as report:
+        found = check_corpus(corpus_of(corpus, options), report)
+    print_results(json.dumps(check_values(found)) if as_json else describe_check(found))
+    if found.failure:
+        ctx.exit(1)

@@ -29,7 +29,8 @@ class GroupedCommand(click.Command):
         """Write the options, a section for each heading."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
                 group = getattr(parameter, "group", "Options")
                 sections.setdefault(group, []).append(record)
         for group, records in sections.items():

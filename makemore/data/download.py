@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
 
-from makemore.errors import DownloadError
+from makemore.errors import DownloadError, shown
 from makemore.files import replace_atomically
 
 if TYPE_CHECKING:
@@ -130,17 +130,20 @@ def find_names(
 ) -> FoundNames:
     """Return the names at ``target``, downloaded if need be, or else the list inside the package.
 
-    A file at ``target`` that is not the published one is not used, and a download replaces it.
-    Without a network the answer takes at most ``patience.answer`` seconds.
+    Without a network the answer takes at most ``patience.answer`` seconds. Raises ``DownloadError``
+    for a file at ``target`` that is not the published one: it may be somebody's own list.
     """
     if names_are_intact(target, published):
         return FoundNames(target, "cached", "")
-    fact = "is not the published file" if os.path.lexists(target) else "was not there"
+    if os.path.lexists(target):
+        fact = f"this is not the published file (expected SHA-256 {published.sha256})"
+        advice = "name it to use it all the same, or replace it by 'makemore download'"
+        raise DownloadError(_line(fact, target, advice))
     try:
         download_names(target, published=published, patience=patience, progress=progress)
     except DownloadError as error:
         return FoundNames(bundled_names(), "bundled", str(error))
-    return FoundNames(target, "downloaded", _printable(f"{target} {fact}"))
+    return FoundNames(target, "downloaded", shown(f"{target} was not there"))
 
 
 def download_names(
@@ -379,9 +382,4 @@ def _wrong(fact: str, url: str) -> DownloadError:
 
 def _line(fact: str, place: object, advice: str) -> str:
     """Return the message; what a server may have put in is bounded, each part of it."""
-    return _printable(f"{fact[:300]}: {str(place)[:300]}; {advice}")
-
-
-def _printable(text: str) -> str:
-    """Return ``text`` with everything that could move a terminal's cursor written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown(f"{fact[:300]}: {str(place)[:300]}; {advice}")

@@ -110,7 +110,7 @@ class SliceSource:
         """Return a stream over the slice alone. Raises ``OSError``."""
         file = open(self.path, "rb", buffering=0)
         file.seek(self.start)
-        return io.BufferedReader(_Limited(file, self.size()))
+        return io.BufferedReader(Limited(file, self.size()))
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,18 @@ class ByteStream:
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
 
 
-class _Limited(io.RawIOBase):
+def line_start(file: IO[bytes], offset: int) -> int:
+    """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
+    place = file.seek(offset - 1)
+    while data := file.read(_PIPE_READ):
+        found = data.find(b"\n")
+        if found >= 0:
+            return place + found + 1
+        place += len(data)
+    return place
+
+
+class Limited(io.RawIOBase):
     """The next ``length`` bytes of a file."""
 
     def __init__(self, file: IO[bytes], length: int) -> None:
@@ -214,15 +225,18 @@ class _Limited(io.RawIOBase):
         self._left = length
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` as far as the limit allows; return how many bytes that were."""
         data = self._file.read(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)
         return len(data)
 
     def close(self) -> None:
+        """Close the file too."""
         self._file.close()
         super().close()
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from makemore.errors import CorpusError, shown
+from makemore.errors import DecodingError, shown
 
 Change = Callable[[str], str]
 
@@ -43,7 +43,7 @@ class LineDecoder:
     def decode(self, data: bytes) -> str:
         """Return the lines that are whole now; maybe none.
 
-        Raises ``CorpusError`` naming line and byte where ``data`` is not in the encoding.
+        Raises ``DecodingError`` naming line and byte where ``data`` is not in the encoding.
         """
         self._bytes += len(data)
         text = self._text(data, final=False)
@@ -79,7 +79,7 @@ class LineDecoder:
             self._decoder.setstate(state)
             raise self._error(error, data) from None
         except UnicodeError as error:
-            raise CorpusError(
+            raise DecodingError(
                 f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
             ) from None
         if self._at_start and text:
@@ -87,12 +87,12 @@ class LineDecoder:
             text = text.removeprefix("\ufeff")
         return text
 
-    def _error(self, error: UnicodeDecodeError, data: bytes) -> CorpusError:
+    def _error(self, error: UnicodeDecodeError, data: bytes) -> DecodingError:
         bad = len(error.object) - error.start  # bytes from the first bad one on
         before = self._decoder.decode(data[: max(0, len(data) - bad)])
         held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
         found = error.object[error.start : error.start + 4].hex(" ")
-        return CorpusError(
+        return DecodingError(
             f"{shown(self._name)}, line {self._lines + before.count(chr(10)) + held_back + 1:,},"
             f" byte {self._bytes - bad:,}: expected {self._encoding}, found the bytes {found}"
             f" ({error.reason}): name the file's encoding with --encoding"
@@ -116,7 +116,7 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:
-    """Raise ``CorpusError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
+    """Raise ``DecodingError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
 
     Without a byte order mark UTF-16 shows by its NUL bytes: the line ends of every script, and all
     of Latin text, have them at every second place and there alone.
@@ -133,7 +133,7 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
     elif even >= enough and not odd:
         found = "utf-16-be"
     if found:
-        raise CorpusError(
+        raise DecodingError(
             f"{shown(name)} looks like {found.upper()} text, expected UTF-8: try --encoding {found}"
         )
 

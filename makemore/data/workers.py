@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest
-from makemore.data.sources import ByteStream, FileSource, SliceSource, Source
+from makemore.data.sources import ByteStream, FileSource, SliceSource, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import is_utf_8
 from makemore.errors import CorpusError
@@ -129,7 +129,8 @@ def _shares(corpus: Corpus, jobs: int) -> Iterator[tuple[Source, ...]]:
     for file in cast(tuple[FileSource, ...], corpus.sources):
         start, size = 0, file.size() or 0
         while start < size:
-            stop = _line_start(file.path, min(start + room, size))
+            with file.open() as stream:
+                stop = line_start(stream, min(start + room, size))
             slices.append(SliceSource(file.path, start, stop))
             room -= stop - start
             start = stop
@@ -138,18 +139,6 @@ def _shares(corpus: Corpus, jobs: int) -> Iterator[tuple[Source, ...]]:
                 slices, room = [], share
     if slices:
         yield tuple(slices)
-
-
-def _line_start(path: str, offset: int) -> int:
-    """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
-    with open(path, "rb") as file:
-        place = file.seek(offset - 1)
-        while data := file.read(BLOCK):
-            found = data.find(b"\n")
-            if found >= 0:
-                return place + found + 1
-            place += len(data)
-    return place
 
 
 @contextmanager

@@ -1,4 +1,3 @@
-
 // What is seen and touched. Texts from the checkpoint reach the page as texts only; the page's
 // security policy (trusted types) would stop any other way.
 
@@ -53,15 +52,7 @@ function percent(p) {
   return p < 1e-6 ? `${(p * 100).toExponential(1)} %` : `${Number((p * 100).toPrecision(3))} %`;
 }
 
-/** Return a text's ids. Throws an Error that names the first character that is not known. */
-function encode(text) {
-  return [...text].map((character) => {
-    if (stoi.has(character)) return stoi.get(character);
-    const many = numbers.format(itos.length - 1);
-    throw new Error(`\u201c${shown(character)}\u201d is not among the ${many} characters learnt.`);
-  });
-}
-
+const encode = (text) => [...text].map((character) => stoi.get(character));
 const decode = (ids) => ids.map((id) => itos[id]).join("");
 
 // ---- the settings, which stand in the page and in its address ----
@@ -103,24 +94,28 @@ function writeAddress() {
 
 function makeWords() {
   const { count, temperature, prefix, seed } = settings();
-  byId("temperature-shown").textContent = String(temperature);
-  let words = [];
-  let problem = "";
-  try {
-    words = sample(automaton, count, seed, { temperature, prefix: encode(prefix) });
-    if (words.length < count) {
-      problem = `At this temperature the model ends no word that begins with \u201c${shown(prefix)}\u201d.`;
-    }
-  } catch (error) {
-    problem = `No word can begin so: ${error.message}`;
-  }
-  byId("words").replaceChildren(...words.map(wordItem));
-  byId("make-problem").textContent = problem;
-  field.prefix.setAttribute("aria-invalid", String(problem !== ""));
+  const unknown = [...prefix].find((character) => !stoi.has(character));
+  const options = { temperature, prefix: encode(prefix) };
+  const words = unknown === undefined ? sample(automaton, count, seed, options) : [];
+  const isWhole = words.length === count;
   const kinds = new Set(words.map(decode)).size;
-  byId("make-status").textContent = problem
-    ? ""
-    : `${numbers.format(words.length)} words, ${numbers.format(kinds)} different, seed ${seed}.`;
+  byId("temperature-shown").textContent = String(temperature);
+  byId("words").replaceChildren(...words.map(wordItem));
+  byId("make-problem").textContent = isWhole ? "" : missingText(unknown, prefix);
+  byId("make-status").textContent = isWhole
+    ? `${numbers.format(count)} words, ${numbers.format(kinds)} different, seed ${seed}.`
+    : "";
+  field.prefix.setAttribute("aria-invalid", String(!isWhole));
+}
+
+/** Return why there are fewer words than were asked for. */
+function missingText(unknown, prefix) {
+  if (unknown !== undefined) {
+    const many = numbers.format(itos.length - 1);
+    return `\u201c${shown(unknown)}\u201d is not among the ${many} characters that were learnt.`;
+  }
+  const such = prefix ? ` that begins with \u201c${shown(prefix)}\u201d` : "";
+  return `At this temperature the model comes to the end of no word${such}.`;
 }
 
 function wordItem(ids) {
@@ -177,15 +172,17 @@ function wordsAsText() {
 // ---- the scorer ----
 
 function scoreWord() {
-  const word = field.word.value;
-  const known = [...word].findIndex((character) => !stoi.has(character));
-  const ids = encode(known < 0 ? word : [...word].slice(0, known).join(""));
+  const characters = [...field.word.value];
+  const unknown = characters.findIndex((character) => !stoi.has(character));
+  const scored = unknown < 0 ? characters : characters.slice(0, unknown);
+  const ids = scored.map((character) => stoi.get(character));
   const nats = surprises(automaton, ids);
-  if (known >= 0) nats.pop(); // the end was not reached
+  if (unknown >= 0) nats.pop(); // the end was not reached
   const tiles = nats.map((surprise, t) => scoreTile(ids, t, surprise));
-  if (known >= 0) tiles.push(...[...word].slice(known).map(unknownTile));
-  byId("tiles").replaceChildren(...(word ? tiles : []));
-  byId("score-status").textContent = word ? scoreText(word, known, nats) : "";
+  tiles.push(...characters.slice(scored.length).map(unscoredTile));
+  const isEmpty = characters.length === 0;
+  byId("tiles").replaceChildren(...(isEmpty ? [] : tiles));
+  byId("score-status").textContent = isEmpty ? "" : scoreText(characters[unknown], nats);
 }
 
 function scoreTile(ids, t, nats) {
@@ -203,7 +200,7 @@ function scoreTile(ids, t, nats) {
   return tile;
 }
 
-function unknownTile(character) {
+function unscoredTile(character) {
   const what = stoi.has(character) ? "not scored" : "not learnt";
   return element(
     "li",
@@ -213,9 +210,9 @@ function unknownTile(character) {
   );
 }
 
-function scoreText(word, known, nats) {
-  if (known >= 0) {
-    return `The model has never seen \u201c${shown([...word][known])}\u201d, so the word has no score.`;
+function scoreText(unknown, nats) {
+  if (unknown !== undefined) {
+    return `The model has never seen \u201c${shown(unknown)}\u201d, so the word has no score.`;
   }
   const total = nats.reduce((sum, x) => sum + x, 0);
   const mean = total / nats.length;
@@ -261,8 +258,8 @@ function heatmapNote() {
       : "";
   const level = data.context_length > 1 ? "Pairs only: the model itself looks further back. " : "";
   return (
-    `${which}${level}A row is a character, a column the one that follows; the dot is a word\u2019s ` +
-    "start (row) and end (column). Choose a cell to begin words with its first character."
+    `${which}${level}A row is a character, a column the one that follows; the dot is the start ` +
+    "of a word (row) or its end (column). Choose a cell to begin words with its first character."
   );
 }
 
@@ -365,7 +362,12 @@ function drawPairs() {
       return [element("span", {}, element("b", {}, name), share), " "];
     });
     const name = symbol === BOUNDARY ? "start" : label(symbol);
-    return element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, ...followers));
+    return element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, name),
+      element("td", {}, ...followers),
+    );
   });
   byId("pairs-rows").replaceChildren(...rows);
 }
@@ -383,41 +385,55 @@ function drawLoss() {
   const { curve, minimum } = data.losses;
   byId("loss-note").textContent = lossNote();
   if (curve.length < 2) return;
-  const [width, height] = [Math.max(280, byId("loss").clientWidth), 300];
-  const [left, right, top, bottom] = [40, width - 12, 28, height - 40];
-  const losses = curve.map(([, loss]) => loss).concat(minimum ?? []);
-  const [low, high] = [Math.min(...losses), Math.max(...losses)];
-  const most = Math.log(curve.at(-1)[0] + 1); // steps count from 0, the axis from 1
-  const x = (step) => left + ((right - left) * Math.log(step + 1)) / most;
-  const y = (loss) => bottom - ((bottom - top - 22) * (loss - low)) / (high - low || 1) - 22;
+  const scales = lossScales(Math.max(280, byId("loss").clientWidth), 300);
+  const { x, y, width, height } = scales;
   const picture = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   picture.setAttribute("aria-label", lossNote());
-  for (const loss of niceTicks(low, high)) {
-    picture.append(
-      svgElement("line", { class: "grid", x1: left, x2: right, y1: y(loss), y2: y(loss) }),
-      svgElement("text", { x: left - 8, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
-    );
-  }
-  for (let step = 1; step <= curve.at(-1)[0] + 1; step *= 10) {
-    const name = numbers.format(step);
-    picture.append(
-      svgElement("text", { x: x(step - 1), y: bottom + 18, "text-anchor": "middle" }, name),
-    );
-  }
-  picture.append(
-    svgElement("text", { x: right, y: height - 4, "text-anchor": "end" }, "step, on a log scale"),
-    svgElement("text", { x: 0, y: 12 }, "nats per symbol"),
-  );
-  if (minimum !== null) {
-    const text = `closed-form minimum ${minimum.toFixed(4)}`;
-    picture.append(
-      svgElement("line", { class: "minimum", x1: left, x2: right, y1: y(minimum), y2: y(minimum) }),
-      svgElement("text", { class: "minimum-text", x: left + 6, y: y(minimum) + 15 }, text),
-    );
-  }
+  picture.append(...lossAxes(scales));
+  if (minimum !== null) picture.append(...minimumLine(minimum, scales));
   const points = curve.map(([step, loss]) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`);
   picture.append(svgElement("polyline", { class: "curve", points: points.join(" ") }));
   byId("loss").replaceChildren(picture);
+}
+
+/** Return where steps (logarithmic, the first is 1) and losses stand, in units of the picture. */
+function lossScales(width, height) {
+  const { curve, minimum } = data.losses;
+  const [left, right, top, bottom] = [40, width - 12, 28, height - 40];
+  const losses = curve.map(([, loss]) => loss).concat(minimum ?? []);
+  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  const steps = curve.at(-1)[0] + 1;
+  const floor = bottom - 22; // below it is room for the words on the minimum
+  return {
+    ...{ width, height, left, right, bottom, low, high, steps },
+    x: (step) => left + ((right - left) * Math.log(step + 1)) / Math.log(steps),
+    y: (loss) => floor - ((floor - top) * (loss - low)) / (high - low || 1),
+  };
+}
+
+function lossAxes({ x, y, height, left, right, bottom, low, high, steps }) {
+  const text = (words, x, y, anchor) => svgElement("text", { x, y, "text-anchor": anchor }, words);
+  const axes = [
+    text("nats per symbol", 0, 12, "start"),
+    text("step, on a log scale", right, height - 4, "end"),
+  ];
+  for (const loss of niceTicks(low, high)) {
+    axes.push(svgElement("line", { class: "grid", x1: left, x2: right, y1: y(loss), y2: y(loss) }));
+    axes.push(text(loss.toFixed(1), left - 8, y(loss) + 4, "end"));
+  }
+  for (let step = 1; step <= steps; step *= 10) {
+    axes.push(text(numbers.format(step), x(step - 1), bottom + 18, "middle"));
+  }
+  return axes;
+}
+
+function minimumLine(minimum, { y, left, right }) {
+  const text = `closed-form minimum ${minimum.toFixed(4)}`;
+  const at = y(minimum);
+  return [
+    svgElement("line", { class: "minimum", x1: left, x2: right, y1: at, y2: at }),
+    svgElement("text", { class: "minimum-text", x: left + 6, y: at + 15 }, text),
+  ];
 }
 
 /** Return about five round numbers between two. */
@@ -433,12 +449,10 @@ function niceTicks(low, high) {
 function lossNote() {
   const { curve, training, minimum } = data.losses;
   const least = minimum === null ? "" : `; no such model can come below ${minimum.toFixed(4)}`;
-  if (curve.length < 2) {
-    return `Its probabilities were counted, without steps: ${training.toFixed(4)} nats per symbol${least}.`;
-  }
-  const [from, to] = [curve[0][1].toFixed(4), training.toFixed(4)];
-  const steps = numbers.format(curve.at(-1)[0] + 1);
-  return `In ${steps} steps of gradient descent the loss fell from ${from} to ${to} nats per symbol${least}.`;
+  const reached = `${training.toFixed(4)} nats per symbol${least}.`;
+  if (curve.length < 2) return `Its probabilities were counted, without steps: ${reached}`;
+  const [steps, from] = [numbers.format(curve.at(-1)[0] + 1), curve[0][1].toFixed(4)];
+  return `In ${steps} steps of gradient descent the loss fell from ${from} to ${reached}`;
 }
 
 // ---- all of it ----
@@ -501,5 +515,6 @@ async function start() {
 }
 
 start().catch((error) => {
-  byId("problem").textContent = `The page could not start: ${error.message}. Browsers of 2023 and later can.`;
+  byId("problem").textContent =
+    `The page could not start: ${error.message}. Browsers of 2023 and later can.`;
 });

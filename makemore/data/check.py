@@ -1,0 +1,337 @@
+"""Look at a corpus before training: how much there is, and what does not look right.
+
+One pass, with memory for a block, a table over all of Unicode and a bounded set of hashes. Nothing
+is changed or decided here.
+"""
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.corpus import BLOCK, Corpus, Progress
+from makemore.data.holdout import Hashes, hash_lines
+from makemore.data.tally import add_at, code_points
+from makemore.data.vocabulary import MAX_VOCABULARY
+from makemore.errors import DecodingError, shown
+
+MAX_EXACT = 1 << 22
+"""Up to this many distinct words they are counted; above, their number is estimated."""
+
+RARE_BELOW = 10
+"""Characters that occur less often are rare."""
+
+MAX_EXAMPLES = 5
+
+_UNICODE = 0x110000
+_LF = ord("\n")
+_EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")
+_NOTES = {
+    "Cc": "control character",
+    "Cf": "invisible: zero-width or direction mark",
+    "Co": "private use: no agreed meaning",
+    "Cn": "no character of Unicode",
+    "Zl": "line separator",
+    "Zp": "paragraph separator",
+    "Zs": "unusual space",
+}
+
+
+@dataclass(frozen=True)
+class CharacterFact:
+    """A character of the corpus: how often it occurs, and what is odd about it.
+
+    Attributes
+    ----------
+    character, code_point, name : str
+        As in ("a", "U+0061", "LATIN SMALL LETTER A").
+    count : int
+    note : str
+        Why it is suspicious, or empty.
+    """
+
+    character: str
+    code_point: str
+    name: str
+    count: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """Words that share something odd.
+
+    Attributes
+    ----------
+    words : int
+        How many lines hold such a word.
+    examples : tuple of (int, str)
+        Line numbers from 1, over all sources, and words; at most ``MAX_EXAMPLES``.
+    """
+
+    words: int
+    examples: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class CorpusCheck:
+    """What ``check_corpus`` found. Lengths are in characters.
+
+    Attributes
+    ----------
+    name : str
+    lines, blank : int
+        All lines, and those without a word.
+    distinct : int
+        Different words.
+    distinct_is_exact : bool
+        False where there are more than ``MAX_EXACT``: then ``distinct`` is an estimate with a
+        standard error of about 0.05 percent.
+    duplicates : int
+        Words that repeat an earlier one; lines - blank - distinct.
+    shortest, median, longest : int
+        The median is the smallest length that half of the words do not exceed.
+    characters : tuple of CharacterFact
+        The alphabet, the most frequent first.
+    mixed_scripts : Oddity
+        Words with letters of two scripts, such as Latin and Cyrillic.
+    decomposed : Oddity
+        Words that write an accent as a character of its own where one composed character exists.
+    composed_beside_decomposed : bool
+        Whether composed accents occur too, so that one letter has two spellings.
+    encoding_error : str
+        Where the text stops being what the encoding says, with file, line and byte; else empty. All
+        else is then of the text before that block.
+    failure : str
+        Why training would fail; empty where it would not.
+    """
+
+    name: str
+    lines: int
+    blank: int
+    distinct: int
+    distinct_is_exact: bool
+    duplicates: int
+    shortest: int
+    median: int
+    longest: int
+    characters: tuple[CharacterFact, ...]
+    mixed_scripts: Oddity
+    decomposed: Oddity
+    composed_beside_decomposed: bool
+    encoding_error: str
+    failure: str
+
+    @property
+    def rare(self) -> tuple[CharacterFact, ...]:
+        """The characters that occur less than ``RARE_BELOW`` times."""
+        return tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
+
+    @property
+    def suspicious(self) -> tuple[CharacterFact, ...]:
+        """The characters with a note."""
+        return tuple(fact for fact in self.characters if fact.note)
+
+
+def check_corpus(
+    corpus: Corpus, progress: Progress | None = None, block_size: int = BLOCK
+) -> CorpusCheck:
+    """Read a corpus once and report on it.
+
+    Raises ``CorpusError`` where a source cannot be opened; text that is not in the corpus's
+    encoding is part of the report.
+    """
+    survey = _Survey()
+    error = ""
+    reading = corpus.read(block_size, progress, digest=False)
+    try:
+        for block in reading:
+            survey.add(block)
+    except DecodingError as undecodable:
+        error = str(undecodable)
+    return survey.report(corpus.name, error)
+
+
+@dataclass
+class _OddWords:
+    words: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, word: str) -> None:
+        self.words += 1
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append((line, word))
+
+    def oddity(self) -> Oddity:
+        return Oddity(self.words, tuple(self.examples))
+
+
+class _Survey:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._frequencies = np.zeros(_UNICODE, np.int64)
+        self._lengths: Counter[int] = Counter()
+        self._distinct = _DistinctCounter()
+        self._scripts = _Scripts()
+        self._mixed = _OddWords()
+        self._decomposed = _OddWords()
+
+    def add(self, text: str) -> None:
+        """Take a block of whole lines."""
+        points = code_points(text)
+        ends = np.flatnonzero(points == _LF)
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        add_at(self._frequencies, points)
+        lengths, counts = np.unique(ends - starts, return_counts=True)
+        self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
+        hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
+        self._distinct.add(hashes[ends > starts])
+        if not text.isascii():
+            self._add_odd_words(text, points, starts, ends)
+        self._lines += len(ends)
+
+    def report(self, name: str, encoding_error: str) -> CorpusCheck:
+        """Return the findings."""
+        blank = self._lengths.pop(0, 0)
+        words = self._lines - blank
+        distinct, is_exact = self._distinct.result()
+        self._frequencies[_LF] = 0
+        points = np.flatnonzero(self._frequencies)
+        order = np.argsort(-self._frequencies[points], kind="stable")
+        facts = tuple(_fact(chr(i), int(self._frequencies[i])) for i in points[order])
+        return CorpusCheck(
+            name=name,
+            lines=self._lines,
+            blank=blank,
+            distinct=distinct,
+            distinct_is_exact=is_exact,
+            duplicates=words - distinct,
+            shortest=min(self._lengths, default=0),
+            median=_median(self._lengths),
+            longest=max(self._lengths, default=0),
+            characters=facts,
+            mixed_scripts=self._mixed.oddity(),
+            decomposed=self._decomposed.oddity(),
+            composed_beside_decomposed=self._decomposed.words > 0 and any(map(_is_composed, facts)),
+            encoding_error=encoding_error,
+            failure=encoding_error or _failure(name, words, len(facts)),
+        )
+
+    def _add_odd_words(
+        self,
+        text: str,
+        points: npt.NDArray[np.uint32],
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+    ) -> None:
+        scripts = np.bitwise_or.reduceat(self._scripts.bits(points), starts)
+        for i in np.flatnonzero(scripts & (scripts - 1)).tolist():  # more than one bit
+            self._mixed.add(self._lines + i + 1, text[starts[i] : ends[i]])
+        if not unicodedata.is_normalized("NFC", text):
+            for line, word in enumerate(text.split("\n"), self._lines + 1):
+                if not unicodedata.is_normalized("NFC", word):
+                    self._decomposed.add(line, word)
+
+
+class _DistinctCounter:
+    """Counts distinct hashes; beyond ``MAX_EXACT`` from how densely the smallest ones lie.
+
+    The estimate from the k smallest of n uniform numbers below 1, the largest of them m, is
+    (k - 1) / m: Bar-Yossef et al. 2002, "Counting distinct elements in a data stream".
+    """
+
+    def __init__(self) -> None:
+        self._smallest = np.zeros(0, np.uint64)
+        self._new: list[Hashes] = []
+        self._new_count = 0
+        self._is_exact = True
+
+    def add(self, hashes: Hashes) -> None:
+        if not self._is_exact:
+            hashes = hashes[hashes < self._smallest[-1]]
+        self._new.append(hashes)
+        self._new_count += len(hashes)
+        if self._new_count > max(len(self._smallest), 1 << 16):
+            self._settle()
+
+    def result(self) -> tuple[int, bool]:
+        """Return how many there are, and whether that is exact."""
+        self._settle()
+        if self._is_exact:
+            return len(self._smallest), True
+        return round((len(self._smallest) - 1) / (int(self._smallest[-1]) / 2**64)), False
+
+    def _settle(self) -> None:
+        distinct = np.unique(np.concatenate([self._smallest, *self._new]))
+        self._new, self._new_count = [], 0
+        self._is_exact = self._is_exact and len(distinct) <= MAX_EXACT
+        self._smallest = distinct[:MAX_EXACT]
+
+
+class _Scripts:
+    """A bit for the script of each letter; the scripts that Japanese and Korean mix share one.
+
+    Python knows no scripts, but the names of letters begin with them.
+    """
+
+    _UNKNOWN = -1
+
+    def __init__(self) -> None:
+        self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
+        self._bit_of: dict[str, int] = {}
+
+    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+        """Return the bit of each code point's script, 0 for what is no letter."""
+        bits = self._table[points]
+        if bits.min() == self._UNKNOWN:
+            for point in np.unique(points[bits == self._UNKNOWN]).tolist():
+                self._table[point] = self._bit(chr(point))
+            bits = self._table[points]
+        return bits
+
+    def _bit(self, character: str) -> int:
+        if not character.isalpha():
+            return 0
+        script = unicodedata.name(character, "").replace("-", " ").partition(" ")[0]
+        if script in _EAST_ASIAN:
+            script = "EAST ASIAN"
+        if script in ("", "MODIFIER", "FULLWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"):
+            return 0  # shared by several scripts, or of none
+        return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 62)))
+
+
+def _fact(character: str, count: int) -> CharacterFact:
+    name = unicodedata.name(character, "")
+    note = "" if character == " " else _NOTES.get(unicodedata.category(character), "")
+    if character == "\ufffd":
+        note = "replacement character: the text was decoded wrongly once"
+    return CharacterFact(character, f"U+{ord(character):04X}", name, count, note)
+
+
+def _is_composed(fact: CharacterFact) -> bool:
+    return unicodedata.normalize("NFD", fact.character) != fact.character
+
+
+def _median(lengths: Counter[int]) -> int:
+    """Return the smallest length that half of the words do not exceed; 0 without words."""
+    below = 0
+    for length in sorted(lengths):
+        below += lengths[length]
+        if 2 * below >= lengths.total():
+            return length
+    return 0
+
+
+def _failure(name: str, words: int, characters: int) -> str:
+    if not words:
+        return f"{shown(name)} holds no word: expected one a line"
+    if characters >= MAX_VOCABULARY:
+        return (
+            f"the corpus has {characters:,} different characters and the limit is"
+            f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
+        )
+    return ""

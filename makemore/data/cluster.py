@@ -1,0 +1,215 @@
+"""Counting on a Dask cluster: shards of local or remote files, counted where workers are free.
+
+Tallies add up, so the result is that of ``count_bigrams`` to the last bit. A shard whose worker is
+lost is counted again by another. This needs the extra ``makemore-numpy[dask]``; the workers need
+makemore too, and must be able to read the files by the same names.
+"""
+
+import hashlib
+import importlib
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, Any, cast
+
+from makemore.data.bigrams import (
+    BigramCounts,
+    Counts,
+    bigram_counts,
+    character_frequencies,
+    rare_characters,
+)
+from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest
+from makemore.data.sources import ByteStream, Limited, Source, line_start
+from makemore.data.tally import Tally, count, merge
+from makemore.data.text import is_utf_8
+from makemore.errors import CorpusError, DecodingError, shown
+
+SHARD = 1 << 26
+"""Bytes of a file that one task counts."""
+
+_CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class UrlSource:
+    """A local path or a URL that fsspec can open, or the slice of it from ``start`` to ``stop``.
+
+    Slices stand at starts of lines; ``stop`` is None for the whole file, which may be compressed.
+    """
+
+    url: str
+    start: int = 0
+    stop: int | None = None
+
+    rereadable = True
+
+    @property
+    def name(self) -> str:
+        """The URL."""
+        return self.url
+
+    @property
+    def begins_text(self) -> bool:
+        """Only the first slice of a file does."""
+        return self.start == 0
+
+    def size(self) -> int | None:
+        """Return the length in bytes. Raises ``OSError``."""
+        if self.stop is not None:
+            return self.stop - self.start
+        filesystem, path = _filesystem(self.url)
+        size = filesystem.size(path)
+        return None if size is None else int(size)
+
+    def open(self) -> IO[bytes]:
+        """Return the stream. Raises ``OSError``."""
+        filesystem, path = _filesystem(self.url)
+        file: IO[bytes] = filesystem.open(path, "rb")
+        if self.stop is None:
+            return file
+        file.seek(self.start)
+        return io.BufferedReader(Limited(file, self.stop - self.start))
+
+
+def url_corpus(urls: Iterable[str], **options: Any) -> Corpus:
+    """Return the corpus of these URLs or paths; ``options`` are those of ``Corpus``.
+
+    Raises ``CorpusError``, also where fsspec or the package for a protocol is not installed.
+    """
+    sources: list[Source] = []
+    for url in urls:
+        try:
+            filesystem, path = _filesystem(url)
+        except (ImportError, ValueError) as error:
+            raise CorpusError(f"cannot read {shown(url)}: {shown(str(error))}") from None
+        # workers run in other folders: name local files in full
+        sources.append(UrlSource(path if "file" in filesystem.protocol else url))
+    return Corpus(tuple(sources), **options)
+
+
+@contextmanager
+def cluster(address: str | None = None, workers: int | None = None) -> Iterator[Any]:
+    """Connect to the scheduler at ``address``, or start a cluster of processes on this machine.
+
+    Gives a ``distributed.Client``. Raises ``CorpusError`` where Dask is not installed or the
+    scheduler does not answer.
+    """
+    dask = _package("distributed")
+    if address is None:
+        with (
+            dask.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as local,
+            dask.Client(local) as client,
+        ):
+            yield client
+        return
+    try:
+        client = dask.Client(address, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise CorpusError(
+            f"no Dask scheduler answers at {shown(address)}: {shown(str(error))}"
+        ) from None
+    with client:
+        yield client
+
+
+def count_on_cluster(
+    corpus: Corpus,
+    client: Any,
+    holdout: float = 0.1,
+    min_count: int = 1,
+    progress: Progress | None = None,
+    shard_size: int = SHARD,
+) -> BigramCounts:
+    """Count the pairs of ``url_corpus``; the parameters and the result are ``count_bigrams``'s.
+
+    Progress counts whole shards. Raises ``CorpusError`` and ``VocabularyError``.
+    """
+    parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
+    try:
+        digests = client.map(_digest, corpus.sources, pure=False)
+        rare = ""
+        if min_count > 1:
+            frequencies = sum(_results(client, _frequencies, parts), 0)
+            rare = rare_characters(cast(Counts, frequencies), min_count)
+        tallies: list[Tally] = []
+        done, total = 0, corpus.size()
+        for part, tally in zip(
+            parts, _results(client, _count, parts, holdout=holdout, rare=rare), strict=True
+        ):
+            tallies = [merge([*tallies, tally])]
+            done += part.size() or 0
+            if progress:
+                progress(done, total)
+        sha256 = combined_digest(client.gather(digests))
+    except _package("distributed").KilledWorker as error:
+        raise CorpusError(
+            f"the workers of the cluster end while they count: {shown(str(error))}"
+        ) from None
+    except DecodingError:
+        for _ in corpus.read(digest=False):  # a shard does not know its line numbers
+            pass
+        raise
+    return bigram_counts(corpus, tallies[0], sha256, min_count)
+
+
+def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) -> Iterator[Any]:
+    """Yield the results in order; each is let go once it was taken."""
+    futures = client.map(function, parts, pure=False, **options)
+    while futures:
+        yield futures.pop(0).result()
+
+
+def _count(part: Corpus, holdout: float, rare: str) -> Tally:
+    return count(part.read(digest=False), holdout, rare)
+
+
+def _frequencies(part: Corpus) -> Counts:
+    return character_frequencies(part.read(digest=False))
+
+
+def _digest(source: Source) -> bytes:
+    digest = hashlib.sha256()
+    with ByteStream(source) as stream:
+        while data := stream.read(BLOCK):
+            digest.update(data)
+    return digest.digest()
+
+
+def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
+    """Cut the files of a corpus where lines start; what cannot be cut stays whole."""
+    for source in corpus.sources:
+        with ByteStream(source) as stream:
+            size = None if stream.compressed else source.size()
+        if size is None or size <= shard_size or not is_utf_8(corpus.encoding):
+            yield source
+            continue
+        url = cast(UrlSource, source).url
+        with source.open() as file:
+            start = 0
+            while start < size:
+                stop = line_start(file, min(start + shard_size, size))
+                yield UrlSource(url, start, stop)
+                start = stop
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    filesystem, path = _package("fsspec.core").url_to_fs(url)
+    return filesystem, str(path)
+
+
+def _package(name: str) -> Any:
+    """Import a module of the extra."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise CorpusError(
+            "counting on a cluster needs Dask: pip install 'makemore-numpy[dask]'"
+        ) from None

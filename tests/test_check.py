@@ -1,0 +1,85 @@
+"""The look before training, against counting by hand."""
+
+from collections import Counter
+
+import pytest
+from corpus_oracles import words_in
+from hypothesis import given
+from hypothesis import strategies as st
+
+from makemore.data import check
+from makemore.data.check import check_corpus
+from makemore.data.corpus import Corpus
+from makemore.data.vocabulary import MAX_VOCABULARY
+
+
+@given(st.text("aab\n\r é中\u0301", max_size=40), st.integers(1, 9))
+def test_figures_equal_those_counted_by_hand(text: str, block_size: int) -> None:
+    found = check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size)
+    words = words_in(text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    assert found.lines == (len(lines) if text else 0)
+    assert found.blank == found.lines - len(words)
+    assert (found.distinct, found.distinct_is_exact) == (len(set(words)), True)
+    assert found.duplicates == len(words) - len(set(words))
+    lengths = sorted(map(len, words)) or [0]
+    assert (found.shortest, found.longest) == (lengths[0], lengths[-1])
+    assert found.median == lengths[(len(lengths) - 1) // 2]
+    counts = {fact.character: fact.count for fact in found.characters}
+    assert counts == Counter("".join(words))
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+    assert bool(found.failure) == (not words)
+
+
+def test_suspicious_characters_are_noted_with_their_reason() -> None:
+    found = check_corpus(Corpus.from_words(["a\x1bb c", "a\u200bb", "a\xa0b", "\ufffd", "\ue000"]))
+    assert {fact.code_point: fact.note.split()[0] for fact in found.suspicious} == {
+        "U+001B": "control",
+        "U+200B": "invisible:",
+        "U+00A0": "unusual",
+        "U+FFFD": "replacement",
+        "U+E000": "private",
+    }
+
+
+def test_rare_characters_are_those_below_ten() -> None:
+    found = check_corpus(Corpus.from_words(["a"] * 10 + ["b"] * 9))
+    assert [fact.character for fact in found.rare] == ["b"]
+
+
+def test_words_of_two_scripts_are_found_with_their_lines() -> None:
+    words = ["emma", "p\u0430ul", "\u044e\u043b\u044f", "東京タワー", "zoë-1", "ªº"]
+    found = check_corpus(Corpus.from_words(words), block_size=3)
+    assert found.mixed_scripts.words == 1
+    assert found.mixed_scripts.examples == ((2, "p\u0430ul"),)
+
+
+@pytest.mark.parametrize(("words", "beside"), [(["Zoë", "Zoe\u0308"], True), (["e\u0308"], False)])
+def test_decomposed_accents_are_found(words: list[str], beside: bool) -> None:
+    found = check_corpus(Corpus.from_words(words))
+    assert found.decomposed.words == 1
+    assert found.decomposed.examples == ((len(words), words[-1]),)
+    assert found.composed_beside_decomposed == beside
+    assert not check_corpus(Corpus.from_words(["Zoë"])).composed_beside_decomposed
+
+
+def test_an_encoding_error_is_part_of_the_report() -> None:
+    found = check_corpus(Corpus.from_bytes(b"emma\nav\xffa\n", "list"), block_size=5)
+    assert found.encoding_error.startswith("list, line 2, byte 7: ")
+    assert found.failure == found.encoding_error
+    assert found.lines == 1
+
+
+def test_too_large_an_alphabet_would_fail() -> None:
+    words = [chr(0x4E00 + i) for i in range(MAX_VOCABULARY)]
+    assert "--min-count" in check_corpus(Corpus.from_words(words)).failure
+    assert not check_corpus(Corpus.from_words(words[1:])).failure
+
+
+def test_many_distinct_words_are_estimated_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MAX_EXACT", 1 << 12)
+    words = [str(i) for i in range(50_000)] * 2
+    found = check_corpus(Corpus.from_words(words), block_size=1000)
+    assert not found.distinct_is_exact
+    assert found.distinct == pytest.approx(50_000, rel=4 / 64)  # four standard errors, 1/sqrt(4096)
+    assert found.duplicates == 100_000 - found.distinct

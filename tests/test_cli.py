@@ -1,0 +1,343 @@
+"""Every command, run in the test's own process; how processes behave is in test_processes.py."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import makemore
+from makemore.checkpoint import load
+from makemore.cli import main
+from makemore.data.vocabulary import Vocabulary
+from makemore.models import MODELS
+from makemore.models.ngram import SMOOTHING_METHODS
+from makemore.training import METHODS, TrainingOptions
+
+WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana", "zoë"]
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command line in an empty folder with words.txt."""
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("\n".join(WORDS * 3), encoding="utf-8")
+
+    def run(*arguments: str, code: int = 0, **options: object) -> Result:
+        result = CliRunner().invoke(main, list(arguments), **options)  # type: ignore[arg-type]
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def trained(run: Run) -> Run:
+    run("train", "words.txt", "--holdout", "0.2")
+    return run
+
+
+def one_line(result: Result) -> str:
+    """Return what a failed command said: one line on stderr and nothing on stdout."""
+    assert result.stdout == ""
+    assert result.stderr.startswith("makemore: ")
+    assert result.stderr.endswith("\n")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_train_says_what_it_read_and_learnt(run: Run) -> None:
+    out = run("train", "words.txt", "--holdout", "0").stdout
+    # 11 words of 40 letters in all, an end mark each, three times: 3 * 51
+    assert "words.txt: 33 words, 153 symbols, 15 characters" in out
+    assert "bigram, 256 parameters" in out
+    training = load("makemore.npz").training
+    assert training.minimum is not None
+    for loss in (training.training_loss, training.minimum):
+        assert f"{loss:.4f}" in out
+        assert f"{loss / math.log(2):.4f}" in out
+        assert f"{math.exp(loss):.3f}" in out
+    assert "saved makemore.npz in " in out
+    assert "held out" not in out
+
+
+def test_train_reads_several_files_and_stdin(run: Run) -> None:
+    Path("more.txt").write_text("quinn\n")
+    run("train", "words.txt", "more.txt", "--holdout", "0")
+    assert load("makemore.npz").corpus.lines == 34
+    run("train", "-", "--holdout", "0", input="quinn\nanna")
+    assert load("makemore.npz").model.vocabulary == Vocabulary("quinna")
+
+
+def test_train_by_counts_is_the_closed_form(run: Run) -> None:
+    run("train", "words.txt", "--method", "counts", "--smoothing", "0", "--holdout", "0")
+    training = load("makemore.npz").training
+    assert training.training_loss == pytest.approx(training.minimum, rel=1e-12)
+
+
+def test_text_is_changed_only_when_asked(run: Run) -> None:
+    Path("mixed.txt").write_text("Zoe\u0308\nAnna", encoding="utf-8")
+    run("train", "mixed.txt", "--holdout", "0")
+    assert load("makemore.npz").model.vocabulary.characters == "AZaeno\u0308"
+    run("train", "mixed.txt", "--holdout", "0", "--lowercase", "--normalize", "nfc")
+    assert load("makemore.npz").model.vocabulary.characters == "anozë"
+    run("train", "mixed.txt", "--holdout", "0", "--lowercase", "--strip-accents")
+    assert load("makemore.npz").model.vocabulary.characters == "aenoz"
+
+
+def test_the_ngram_takes_the_same_commands_afterwards(run: Run) -> None:
+    out = run("train", "words.txt", "--model", "ngram", "--order", "3").stdout
+    assert "ngram" in out
+    assert "order 3, smoothing method kneser-ney" in out
+    for command in (["sample", "--seed", "1"], ["top"], ["score", "words.txt"], ["info"]):
+        assert run(*command).stdout
+    run("plot-heatmap", "--text")
+    assert "no weights" in one_line(run("plot-heatmap", "--values", "weights", code=1))
+    assert "no loss curve" in one_line(run("plot-loss", code=1))
+
+
+def test_an_option_without_effect_is_refused(run: Run) -> None:
+    message = one_line(run("train", "words.txt", "--order", "3", code=2))
+    assert "--order has no effect on --model bigram" in message
+    message = one_line(run("train", "words.txt", "--model", "ngram", "--steps", "9", code=2))
+    assert "--steps has no effect on --model ngram" in message
+
+
+def test_choices_and_defaults_are_those_of_the_library() -> None:
+    options = {p.name: p for p in main.commands["train"].params}
+    assert set(options["model"].type.choices) == set(MODELS)  # type: ignore[attr-defined]
+    assert set(options["method"].type.choices) == set(METHODS["bigram"])  # type: ignore[attr-defined]
+    assert set(options["smoothing_method"].type.choices) == set(SMOOTHING_METHODS)  # type: ignore[attr-defined]
+    for name, value in vars(TrainingOptions(method="gradient")).items():
+        if value is not None and name != "method":
+            assert options[name].default == value, name
+
+
+def test_sample_writes_one_word_a_line(trained: Run) -> None:
+    out = trained("sample", "-n", "7", "--seed", "3").stdout
+    assert out.count("\n") == 7
+    assert set(out) <= set("".join(WORDS)) | {"\n"}
+    assert out == "".join(w + "\n" for w in makemore.sample(load("makemore.npz").model, 7, seed=3))
+
+
+def test_sample_without_a_seed_says_which_it_took(trained: Run) -> None:
+    result = trained("sample", "-n", "5")
+    seed = result.stderr.removeprefix("makemore: seed ").strip()
+    assert trained("sample", "-n", "5", "--seed", seed).stdout == result.stdout
+    assert trained("sample", "-n", "5").stdout != result.stdout
+
+
+def test_sample_of_no_words_prints_nothing(trained: Run) -> None:
+    assert trained("sample", "-n", "0", "--seed", "1").stdout == ""
+
+
+def test_sample_to_a_file(trained: Run) -> None:
+    expected = trained("sample", "--seed", "1").stdout
+    assert trained("sample", "--seed", "1", "-o", "out.txt").stdout == ""
+    assert Path("out.txt").read_text(encoding="utf-8") == expected
+
+
+def test_sample_with_scores_and_as_json(trained: Run) -> None:
+    rows = trained("sample", "--seed", "1", "--with-scores").stdout.splitlines()
+    objects = trained("sample", "--seed", "1", "--json").stdout.splitlines()
+    for row, line in zip(rows, objects, strict=True):
+        total, mean, word = row.split("\t")
+        values = json.loads(line)
+        assert values["word"] == word
+        assert values["total"] == pytest.approx(float(total), abs=1e-4)
+        assert values["mean"] == pytest.approx(float(mean), abs=1e-4)
+
+
+def test_new_words_are_not_in_the_corpus_and_unique_ones_come_once(trained: Run) -> None:
+    words = trained("sample", "-n", "60", "--seed", "1", "--new", "--unique").stdout.split()
+    assert len(words) == len(set(words)) == 60
+    assert not set(words) & set(WORDS)
+
+
+def test_new_words_need_the_corpus_as_it_was(trained: Run) -> None:
+    Path("words.txt").rename("moved.txt")
+    assert "words.txt" in one_line(trained("sample", "--new", "--seed", "1", code=1))
+    trained("sample", "--new", "--seed", "1", "--corpus", "moved.txt")
+    Path("moved.txt").write_text("other\n")
+    message = one_line(trained("sample", "--new", "--seed", "1", "--corpus", "moved.txt", code=1))
+    assert "has changed since the training" in message
+
+
+def test_excluded_words_do_not_come(trained: Run) -> None:
+    words = trained("sample", "-n", "30", "--seed", "1").stdout.split()
+    Path("not.txt").write_text("\n".join(words), encoding="utf-8")
+    others = trained("sample", "-n", "30", "--seed", "1", "--exclude", "not.txt").stdout.split()
+    assert not set(words) & set(others)
+
+
+def test_too_few_others_are_said(trained: Run) -> None:
+    result = trained("sample", "-n", "999", "--seed", "1", "--unique", "--max-length", "1")
+    found = result.stdout.split()
+    assert 0 < len(found) < 999
+    assert f"found {len(found)} of 999 words" in result.stderr
+
+
+def test_the_report_counts_what_is_new(trained: Run) -> None:
+    result = trained("sample", "-n", "40", "--seed", "1", "--report")
+    words = result.stdout.split()
+    known = sum(word in WORDS for word in words)
+    new = len({word for word in words if word not in WORDS})
+    assert f"40: {known} in the training corpus, {40 - known - new} repeated, {new} new" in (
+        result.stderr
+    )
+    assert result.stderr.count("nearest ") == 20
+
+
+def test_an_impossible_wish_is_answered(trained: Run) -> None:
+    message = one_line(trained("sample", "--prefix", "x", "--seed", "1", code=1))
+    assert "prefix 'x'" in message
+    message = one_line(trained("sample", "--min-length", "5", "--max-length", "3", code=1))
+    assert "at least 5 and at most 3" in message
+
+
+def test_top_is_in_order_and_exact(trained: Run) -> None:
+    rows = [line.split("\t") for line in trained("top", "-n", "12").stdout.splitlines()]
+    probabilities = [float(p) for p, _ in rows]
+    assert len(rows) == 12
+    assert probabilities == sorted(probabilities, reverse=True)
+    scores = makemore.score_words(load("makemore.npz").model, [word for _, word in rows])
+    assert probabilities == pytest.approx(np.exp(-scores.total).tolist(), rel=1e-4)
+
+
+def test_top_new_words_are_new(trained: Run) -> None:
+    words = [json.loads(x)["word"] for x in trained("top", "--new", "--json").stdout.splitlines()]
+    assert len(words) == 20
+    assert not set(words) & set(WORDS)
+
+
+def test_info_tells_all_and_as_json(trained: Run) -> None:
+    text = trained("info").stdout
+    values = json.loads(trained("info", "--json").stdout)
+    checkpoint = load("makemore.npz")
+    assert checkpoint.corpus.sha256 in text
+    assert values["corpus"]["sha256"] == checkpoint.corpus.sha256
+    assert values["characters"] == checkpoint.model.vocabulary.characters
+    assert values["nats_per_symbol"]["training"] == checkpoint.training.training_loss
+    assert values["options"]["steps"] == 500
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_pictures_are_drawn_by_their_ending(trained: Run, ending: str) -> None:
+    magic = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
+    for command in ("plot-heatmap", "plot-loss"):
+        assert trained(command, "-o", f"x.{ending}").stdout == f"x.{ending}\n"
+        assert Path(f"x.{ending}").read_bytes().startswith(magic)
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_read(run: Run) -> None:
+    assert ".png, .svg or .pdf" in one_line(run("plot-heatmap", "-o", "x.bmp", code=1))
+
+
+def test_the_film_shows_the_training_again(run: Run) -> None:
+    run("train", "words.txt", "--steps", "20")
+    run("plot-heatmap", "--animate", "learning.gif")
+    assert Path("learning.gif").read_bytes().startswith(b"GIF89a")
+    run("train", "words.txt", "--method", "counts")
+    assert "not step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
+
+
+def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
+    Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
+    out = run("check", "odd.txt").stdout
+    assert "6, 1 of them blank" in out
+    assert "4 different, 1 repeated" in out
+    assert "\\u200b U+200B ZERO WIDTH SPACE, once: invisible" in out
+    assert "1 word with letters of two scripts: \u0430nna (line 6)" in out
+    assert "would succeed" in out
+    values = json.loads(run("check", "odd.txt", "--json").stdout)
+    assert (values["lines"], values["blank"], values["distinct"]) == (6, 1, 4)
+
+
+def test_check_fails_where_training_would(run: Run) -> None:
+    Path("bad.txt").write_bytes(b"anna\nb\xffn\n")
+    assert "line 2, byte 6" in run("check", "bad.txt", code=1).stdout
+    Path("bad.txt").write_bytes(b"")
+    assert "holds no word" in run("check", "bad.txt", code=1).stdout
+
+
+def test_compare_is_one_table(trained: Run) -> None:
+    trained("train", "words.txt", "--holdout", "0.2", "--model", "ngram", "-c", "ngram.npz")
+    lines = trained("compare", "makemore.npz", "ngram.npz").stdout.splitlines()
+    assert len(lines) == 3
+    assert len({len(line) for line in lines}) == 1
+    trained("train", "words.txt", "--holdout", "0.5", "-c", "other.npz")
+    one_line(trained("compare", "makemore.npz", "other.npz", code=1))
+    trained("compare", "makemore.npz", "other.npz", "--corpus", "words.txt")
+
+
+def test_the_page_is_written(trained: Run) -> None:
+    assert trained("page", "-o", "page.html").stdout == "page.html\n"
+    assert Path("page.html").read_text(encoding="utf-8").lstrip().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "command", ["sample", "top", "score", "info", "plot-heatmap", "plot-loss", "page"]
+)
+def test_a_missing_or_damaged_checkpoint_is_one_line(run: Run, command: str) -> None:
+    assert "'makemore train' makes one" in one_line(run(command, code=1))
+    Path("makemore.npz").write_bytes(b"PK\x03\x04 not really")
+    assert "not usable" in one_line(run(command, code=1))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trian"],
+        ["train", "words.txt", "--steps", "0"],
+        ["train", "words.txt", "--steps", "many"],
+        ["train", "words.txt", "--learning-rate", "nan"],
+        ["train", "words.txt", "--holdout", "1"],
+        ["train", "words.txt", "--seed", "-1"],
+        ["train", "words.txt", "--nonsense"],
+        ["sample", "-n", "-1"],
+        ["sample", "--seed", "-1"],
+        ["sample", "--max-length", "100000"],
+        ["score", "--fpr", "150%"],
+        ["score", "--only", "flagged"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_two(trained: Run, arguments: list[str]) -> None:
+    one_line(trained(*arguments, code=2))
+
+
+def test_a_mistyped_command_is_corrected(run: Run) -> None:
+    assert "train" in one_line(run("trian", code=2))
+
+
+def test_options_come_from_the_environment(run: Run) -> None:
+    run("train", "words.txt", env={"MAKEMORE_TRAIN_STEPS": "3", "MAKEMORE_CHECKPOINT": "e.npz"})
+    assert len(load("e.npz").training.loss_history) == 3
+
+
+def test_the_version_is_the_packages(run: Run) -> None:
+    assert run("--version").stdout == f"makemore {makemore.__version__}\n"
+
+
+@pytest.mark.parametrize("name", list(main.commands))
+def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: str) -> None:
+    text = trained(name, "--help").stdout
+    command = main.commands[name]
+    assert command.help
+    assert command.get_short_help_str(200).endswith(".")
+    assert f"Example:\n    makemore {name}" in text
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert getattr(parameter, "help", None), f"{name} {parameter.name} has no help"
+    if name != "download":  # that one needs a network
+        trained("train", "words.txt", "--model", "ngram", "-c", "ngram.npz", "--holdout", "0.2")
+        trained("train", "words.txt", "-c", "bigram.npz", "--holdout", "0.2")
+        Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona"] * 3))
+        trained("train", "words.txt", "--holdout", "0.2")
+        trained(*text.split("Example:\n    makemore ")[1].split())

@@ -1,0 +1,55 @@
+"""Adding tallies up, and the choice of held-out words."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from corpus_oracles import is_held_out, word_hash
+
+from makemore.data import tally
+from makemore.data.tally import Tally, WordSample, count, merge
+from makemore.errors import VocabularyError
+
+NO_WORDS = WordSample((), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+def of_alphabet(first: int, size: int) -> Tally:
+    """Return a tally whose matrices nobody may touch."""
+    characters = "".join(map(chr, range(first, first + size)))
+    nothing = np.zeros((0, 0), np.int64)
+    return Tally(characters, nothing, nothing, 0, 0, NO_WORDS)
+
+
+def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> None:
+    parts = [of_alphabet(0x4E00, 5000), of_alphabet(0x4E00 + 5000, 5000)]
+    with pytest.raises(VocabularyError, match=r"10,000 .* --min-count"):
+        merge(parts)
+
+
+def test_tallies_of_parts_add_up_in_any_order() -> None:
+    parts = [count([text], 0.3) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")]
+    whole = count(["ab\nba\nюля\n\né\nb\n"], 0.3)
+    for order in (parts, parts[::-1]):
+        together = merge(order)
+        assert together.characters == whole.characters
+        assert together.sample.words == whole.sample.words
+        assert together.fingerprint == whole.fingerprint
+        np.testing.assert_array_equal(together.total, whole.total)
+        np.testing.assert_array_equal(together.held_out, whole.held_out)
+
+
+@pytest.mark.parametrize("words_per_block", [1, 7, 1000])
+def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
+    monkeypatch: pytest.MonkeyPatch, words_per_block: int
+) -> None:
+    monkeypatch.setattr(tally, "MAX_SAMPLE", 20)
+    monkeypatch.setattr(tally, "_SETTLE_AFTER", 3)
+    words = [str(i) for i in range(100)] * 3 + ["long" * 100] * 5
+    random.Random(1).shuffle(words)
+    blocks = [words[i : i + words_per_block] for i in range(0, len(words), words_per_block)]
+    sample = count(["".join(w + "\n" for w in block) for block in blocks], 0.5).sample
+    held_out = Counter(w for w in words if is_held_out(w, 0.5) and len(w) <= 256)
+    expected = sorted(held_out, key=word_hash)[:20]
+    assert sample.words == tuple(expected)
+    assert sample.counts.tolist() == [held_out[word] for word in expected]

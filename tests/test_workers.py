@@ -1,0 +1,200 @@
+"""Counting in several processes: equal to counting in one, and nobody is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.data import bigrams, workers
+from makemore.data.bigrams import BigramCounts, count_bigrams
+from makemore.data.corpus import Corpus
+from makemore.data.sources import BytesSource, ByteStream
+from makemore.errors import CorpusError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
+
+TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
+
+
+@pytest.fixture
+def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use processes for small corpora too."""
+    monkeypatch.setattr(bigrams, "_SIZE_FOR_PROCESSES", 2)
+    monkeypatch.setattr(workers, "MIN_SHARE", 1)
+
+
+def equal(a: BigramCounts, b: BigramCounts) -> bool:
+    return (
+        a.facts == b.facts
+        and a.vocabulary == b.vocabulary
+        and np.array_equal(a.training, b.training)
+        and np.array_equal(a.held_out, b.held_out)
+        and a.sample.words == b.sample.words
+        and np.array_equal(a.sample.counts, b.sample.counts)
+    )
+
+
+@pytest.mark.usefixtures("any_size")
+@pytest.mark.parametrize("min_count", [1, 301])
+def test_any_number_of_processes_gives_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, min_count: int
+) -> None:
+    paths = [tmp_path / "one", tmp_path / "empty", tmp_path / "two"]
+    for path, text in zip(paths, [TEXT, "", "olivia\nzoë"], strict=True):
+        path.write_bytes(text.encode())
+    corpus = Corpus.from_paths(*paths)
+    expected = count_bigrams(corpus, 0.3, min_count, jobs=1)
+    assert (expected.facts.dropped_lines > 0) == (min_count > 1)
+    monkeypatch.setattr(bigrams, "count", None)  # no falling back
+    for jobs in (2, 3, 5):
+        assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
+
+
+@given(st.text("ab\n\ré中", max_size=40), st.integers(1, 6))
+@settings(max_examples=200)
+def test_slices_are_the_whole_text_cut_where_lines_start(text: str, jobs: int) -> None:
+    data = text.encode()
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"makemore-slices-{os.getpid()}"
+    path.write_bytes(data)
+    try:
+        shares = list(workers._shares(Corpus.from_paths(path), jobs))
+        parts = [read(source) for share in shares for source in share]
+    finally:
+        path.unlink()
+    assert b"".join(parts) == data
+    assert len(shares) <= jobs
+    assert all(part.endswith(b"\n") for part in parts[:-1])
+
+
+def read(source: object) -> bytes:
+    with ByteStream(source) as stream:  # type: ignore[arg-type]
+        return stream.read(1 << 20)
+
+
+@pytest.mark.usefixtures("any_size")
+def test_an_encoding_error_names_the_same_place(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_bytes(b"emma\n" * 5000 + b"\xff\n" + b"ava\n" * 10)
+    with pytest.raises(CorpusError, match="line 5,001, byte 25,000"):
+        count_bigrams(Corpus.from_paths(path), jobs=2)
+
+
+@pytest.mark.usefixtures("any_size")
+def test_processes_that_die_are_replaced_by_counting_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    corpus = Corpus.from_paths(path)
+    monkeypatch.setattr(workers, "_START", "import os; os._exit(3)")
+    with pytest.raises(workers.WorkerError):
+        workers.count_in_processes(corpus, 0.3, "", 2)
+    assert equal(count_bigrams(corpus, 0.3, jobs=2), count_bigrams(corpus, 0.3, jobs=1))
+
+
+@pytest.mark.usefixtures("any_size")
+def test_progress_ends_at_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    calls: list[tuple[int, int | None]] = []
+    count_bigrams(
+        Corpus.from_paths(path),
+        jobs=2,
+        progress=lambda done, total: calls.append((done, total)),
+        block_size=1000,
+    )
+    assert calls == sorted(calls)
+    assert calls[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        Corpus((BytesSource("memory", b"a\n" * 100),)),
+        Corpus.from_paths("-"),
+        Corpus.from_paths("/dev/null"),
+    ],
+)
+@pytest.mark.usefixtures("any_size")
+def test_what_cannot_be_cut_is_counted_here(corpus: Corpus) -> None:
+    assert workers.job_count(corpus, 2) == 1
+
+
+@pytest.mark.usefixtures("any_size")
+def test_archives_and_other_encodings_are_counted_here(tmp_path: Path) -> None:
+    import gzip
+
+    path = tmp_path / "names"
+    path.write_bytes(gzip.compress(TEXT.encode()))
+    assert workers.job_count(Corpus.from_paths(path), 2) == 1
+    path.write_bytes(TEXT.encode())
+    assert workers.job_count(Corpus.from_paths(path), 2) == 2
+    utf_16 = Corpus(Corpus.from_paths(path).sources, encoding="utf-16")
+    assert workers.job_count(utf_16, 2) == 1
+
+
+COUNT_SLOWLY = """
+import sys
+from makemore.data import workers
+from makemore.data.corpus import Corpus
+corpus = Corpus.from_paths(sys.argv[1])
+started = lambda done, total: print("started", flush=True)
+workers.count_in_processes(corpus, 0.3, "", 2, started, block_size=10)
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes whose parent is ``pid``, from the system's table."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    "end", [lambda pid: os.kill(pid, signal.SIGKILL), lambda pid: os.killpg(pid, signal.SIGINT)]
+)
+def test_workers_end_with_their_parent_and_say_nothing(
+    tmp_path: Path, end: Callable[[int], None]
+) -> None:
+    path = tmp_path / "names"
+    path.write_bytes(b"emma\n" * 2_000_000)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", COUNT_SLOWLY, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        parent.stdout.readline()
+        children = children_of(parent.pid)
+        assert len(children) == 2
+        end(parent.pid)
+        errors = parent.stderr.read().decode()
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_alive, children))
+    assert errors.count("Traceback") <= 1  # the parent's own
