@@ -229,8 +229,12 @@ def _prefixed(prefix: str, text: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(
-        text, WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix),
-        break_long_words=False, break_on_hyphens=False,
+        text,
+        WIDTH,
+        initial_indent=prefix,
+        subsequent_indent=" " * len(prefix),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -523,9 +527,7 @@ def the_collapse(m: Material) -> Stage:
 
 def ten_steps(m: Material) -> Stage:
     losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
-    rows = [
-        (k, loss, losses[k] - losses[k - 1] if k else "") for k, loss in enumerate(losses)
-    ]
+    rows = [(k, loss, losses[k] - losses[k - 1] if k else "") for k, loss in enumerate(losses)]
     return Stage(
         "Ten steps of descent",
         [f"W -= learning_rate * d_W    learning_rate = {LEARNING_RATE:g}"],
@@ -540,7 +542,9 @@ def the_minimum(m: Material) -> Stage:
     minimum = closed_form_minimum(m.counts)
     W = weights_from_counts(m.counts, 0.0)
     _, d_W = collapsed_loss_and_gradient(W, m.counts.astype(np.float64))
-    losses = {f"{k:,} steps": collapsed_loss(m.descent[k], m.counts) for k in (0, STEPS, *LATER_STEPS)}
+    losses = {
+        f"{k:,} steps": collapsed_loss(m.descent[k], m.counts) for k in (0, STEPS, *LATER_STEPS)
+    }
     losses |= {"the count table": collapsed_loss(W, m.counts)}
     rows = [(name, loss, f"{abs(loss - minimum):.4f}") for name, loss in losses.items()]
     return Stage(
@@ -755,7 +759,9 @@ def _draw_matrix(
         # By the square root, or all but the few largest would look alike.
         axes.imshow(values, "Blues", norm=PowerNorm(0.5, 0, largest), aspect="auto")
     if ringed:
-        axes.plot(m.pairs[1], range(len(rows)), "o", markersize=16, mfc="none", mec="#c2410c", mew=2)
+        axes.plot(
+            m.pairs[1], range(len(rows)), "o", markersize=16, mfc="none", mec="#c2410c", mew=2
+        )
     axes.set_title(title, size=14)
     axes.tick_params(length=0, labelsize=11 if m.V <= 30 else 6)
     axes.set_xticks(range(m.V), m.labels)
@@ -790,8 +796,12 @@ def lesson(m: Material) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the stages and write the picture. Raises ``MakemoreError``."""
-    parser = argparse.ArgumentParser(prog="scripts/lesson", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("file", nargs="?", help="words, one a line; else names.txt or the list in the package")
+    parser = argparse.ArgumentParser(
+        prog="scripts/lesson", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument(
+        "file", nargs="?", help="words, one a line; else names.txt or the list in the package"
+    )
     parser.add_argument("--word", help="the word to follow; else the first that is short")
     parser.add_argument("--seed", type=int, default=0, help="of weights and samples (0)")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each stage")

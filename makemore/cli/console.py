@@ -75,8 +75,9 @@ class CommandLine(click.Group):
                 return _failed(1, "stdout is closed: send it to /dev/null if nobody is to read it")
             return super().main(args, **{**extra, "standalone_mode": False}) or 0
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-            return 2
+            with suppress(OSError):
+                click.echo(error.format_message(), err=True)
+            return _failed(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "makemore"
             return _failed(2, f"{error.format_message()} (see '{command} --help')")
@@ -116,9 +117,10 @@ def _prepare_streams() -> bool:
     return True
 
 
-def _failed(code: int, message: str) -> int:
+def _failed(code: int, message: str = "") -> int:
     """Say why, give up what stdout and stderr could not take, and return the exit code."""
-    say(message)
+    if message:
+        say(message)
     for stream in (sys.stdout, sys.stderr):
         _is_lost(stream)
     return code
