@@ -32,7 +32,13 @@ from makemore.models.bigram import (
     collapsed_loss_and_gradient,
     weights_from_counts,
 )
-from makemore.models.ngram import SMOOTHING_METHODS, Ngram, loss_on_counts, train_ngram
+from makemore.models.ngram import (
+    MAX_SMOOTHING,
+    SMOOTHING_METHODS,
+    Ngram,
+    loss_on_counts,
+    train_ngram,
+)
 
 METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
 APPLICABLE = {
@@ -145,7 +151,8 @@ class TrainingOptions:
         rate = self.learning_rate
         _check(rate is None or 0 < rate < math.inf, "learning-rate", rate, "above 0 and finite")
         _check(0 <= self.l2 < math.inf, "l2", self.l2, "0 or more and finite")
-        _check(0 <= self.smoothing < math.inf, "smoothing", self.smoothing, "0 or more and finite")
+        smoothing = self.smoothing
+        _check(0 <= smoothing <= MAX_SMOOTHING, "smoothing", smoothing, f"0 to {MAX_SMOOTHING:g}")
         _check(
             MIN_ORDER <= self.order <= MAX_ORDER, "order", self.order, f"{MIN_ORDER} to {MAX_ORDER}"
         )
@@ -267,18 +274,20 @@ class _Outcome:
 def _train_bigram(
     corpus: Corpus, counts: BigramCounts, options: TrainingOptions, on_step: OnStep | None
 ) -> _Outcome:
-    N = counts.training
+    N, held_out = counts.training, counts.held_out
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
         W, history = _descend(N, options, on_step)
     training_loss = collapsed_loss(W, N)
-    if not math.isfinite(training_loss):
-        raise _divergence(len(history), options.learning_rate)
+    held_out_loss = collapsed_loss(W, held_out) if held_out.any() else None
+    if options.method == "gradient" and not math.isfinite(training_loss + (held_out_loss or 0.0)):
+        # Finite weights so far apart that a pair which occurs has the probability zero.
+        raise _divergence(_first_rise(history), options.learning_rate)
     return _Outcome(
         Bigram(counts.vocabulary, W, N),
         training_loss=training_loss,
-        held_out_loss=collapsed_loss(W, counts.held_out) if counts.held_out.any() else None,
+        held_out_loss=held_out_loss,
         minimum=closed_form_minimum(N),
         loss_history=history,
     )
@@ -327,7 +336,7 @@ def initial_weights(V: int, seed: int) -> Floats:
 
 def safe_learning_rate(N: Counts, l2: float = 0.0) -> float:
     """Return one over the largest curvature of the objective on counts N, (V, V)."""
-    curvature = 0.5 * N.sum(axis=1).max() / N.sum() + 2.0 * l2 / N.size
+    curvature = 0.5 * N.sum(axis=1).max() / N.sum() + 2.0 * (l2 / N.size)
     return float(1.0 / curvature)
 
 
@@ -354,26 +363,33 @@ def gradient_descent(
     W = weights.copy()
     velocity = np.zeros_like(W)
     for number in range(steps):
-        objective, d_W = _objective_and_gradient(W, counts, l2)
-        momentum = number / (number + 3) if learning_rate is None else 0.0
-        velocity = momentum * velocity - rate * d_W
-        W = W + momentum * velocity - rate * d_W if momentum else W + velocity
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
+            objective, d_W = _objective_and_gradient(W, counts, l2)
+            momentum = number / (number + 3) if learning_rate is None else 0.0
+            velocity = momentum * velocity - rate * d_W
+            W = W + momentum * velocity - rate * d_W if momentum else W + velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
             raise _divergence(number, rate)
         yield Step(number, objective, W)
 
 
+def _first_rise(history: Floats) -> int:
+    """Return the first step whose objective is above that of the start, or how many there are."""
+    risen = np.flatnonzero(history > history[0])
+    return int(risen[0]) if len(risen) else len(history)
+
+
 def _divergence(step: int, learning_rate: float | None) -> TrainingError:
+    rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
     return TrainingError(
-        f"the loss diverged at step {step} with learning rate {learning_rate:g}: it is no longer a"
-        " finite number; train with a smaller --learning-rate or without one"
+        f"the loss diverged at step {step}{rate}: it is no longer a finite number;"
+        " train with a smaller --learning-rate or without one"
     )
 
 
 def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller reports what is not finite
-        loss, d_W = collapsed_loss_and_gradient(W, N)
-        if l2:
-            loss += l2 * float(np.mean(W * W))
-            d_W += 2.0 * l2 / W.size * W
+    loss, d_W = collapsed_loss_and_gradient(W, N)
+    if l2:
+        loss += l2 * float(np.mean(W * W))
+        d_W += 2.0 * (l2 / W.size) * W  # in this order the largest l2 does not overflow
     return loss, d_W

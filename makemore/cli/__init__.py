@@ -11,8 +11,6 @@ Everything heavy is imported inside the command that needs it, so that ``makemor
 at once.
 """
 
-import sys
-
 import click
 
 from makemore import __version__
@@ -36,9 +34,6 @@ Examples:
 @click.version_option(__version__, prog_name="makemore", message="%(prog)s %(version)s")
 def main() -> None:
     """Learn from a list of words, and write more words like them."""
-    for stream in (sys.stdout, sys.stderr):
-        # Words keep their accents whatever the system's locale says.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
 for _command in (

@@ -9,9 +9,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -23,12 +23,22 @@ PROGRESS_DELAY = 0.5
 Progress = Callable[[int, int | None], None]
 
 
-class _StoppedError(Exception):
-    """The process was asked to end; carries the exit code."""
+DEAF_TIME = 1.0
+"""Seconds after a signal in which another one does not disturb the cleaning up."""
 
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_STOPS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class _Stopped(BaseException):
+    """A signal asks the process to end. No ``Exception``, so that nothing on the way keeps it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(_STOPS[signal.Signals(signum)])
+        self.code = 128 + signum
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read stdout has seen enough."""
 
 
 class CommandLine(click.Group):
@@ -36,16 +46,24 @@ class CommandLine(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         """Run the command line and leave by ``SystemExit``."""
-        sys.exit(self._exit_code(args, extra))
+        with _signals_raised():
+            try:
+                code = self._exit_code(args, extra)
+            except _Stopped as stopped:
+                _give_up(sys.stdout)  # its reader may be in no hurry
+                code = _failed(stopped.code, str(stopped))
+        sys.exit(code)
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse the arguments; --help and --version print here."""
+        with _reader_may_go():
+            return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; being interrupted or terminated ends it cleanly."""
-        try:
-            with _termination_raised():
-                super().invoke(ctx)
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            raise _StoppedError(130, "interrupted") from None
+        """Run a command, up to the moment when its results are out."""
+        with _reader_may_go():
+            super().invoke(ctx)
+            sys.stdout.flush()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which they are likely to be needed."""
@@ -53,10 +71,13 @@ class CommandLine(click.Group):
 
     def _exit_code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:
         try:
+            if not _prepare_streams():
+                return _failed(1, "stdout is closed: send it to /dev/null if nobody is to read it")
             return super().main(args, **{**extra, "standalone_mode": False}) or 0
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-            return 2
+            with suppress(OSError):
+                click.echo(error.format_message(), err=True)
+            return _failed(2)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "makemore"
             return _failed(2, f"{error.format_message()} (see '{command} --help')")
@@ -64,64 +85,143 @@ class CommandLine(click.Group):
             return _failed(2, str(error))
         except MakemoreError as error:
             return _failed(1, str(error))
-        except _StoppedError as stopped:
-            return _failed(stopped.code, str(stopped))
-        except BrokenPipeError:  # the reader has seen enough
-            return _failed(0, "")
+        except _ReaderGoneError:
+            _give_up(sys.stdout)
+            return 0
         except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            return _failed(1, f"{error.strerror or error}{place}")
+            place = "stdout" if _is_lost(sys.stdout) else error.filename
+            return _failed(1, f"{error.strerror or error}{f' ({place})' if place else ''}")
         except MemoryError:
             return _failed(1, "there is not enough memory for this")
 
 
-def _failed(code: int, message: str) -> int:
-    """Say why, give up what stdout could not take, and return the exit code."""
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """Give a closed pipe a name of its own; click would answer it with exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGoneError from None
+
+
+def _prepare_streams() -> bool:
+    """Return whether there is a stdout, and make both streams fit for every word."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+        return False
+    for stream in (sys.stdout, sys.stderr):
+        # Words keep their accents whatever the system's locale says.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    return True
+
+
+def _failed(code: int, message: str = "") -> int:
+    """Say why, give up what stdout and stderr could not take, and return the exit code."""
     if message:
         say(message)
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        # Python would try again at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        _is_lost(stream)
     return code
 
 
+def _is_lost(stream: TextIO) -> bool:
+    """Flush a stream; if it does not take what it was given, give that up and return True."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        _give_up(stream)
+        return True
+    return False
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what waits in a stream go nowhere: Python would try again at its end, and complain."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 @contextmanager
-def _termination_raised() -> Iterator[None]:
-    """Let SIGTERM end the block by an exception, so that what is half done is cleaned up."""
+def _signals_raised() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block by ``_Stopped``, so that what is half done is undone.
 
-    def terminate(signum: int, frame: FrameType | None) -> None:
-        raise _StoppedError(143, "terminated")
+    Those that follow within ``DEAF_TIME`` are not heard, not even after the block.
+    """
+    stopped: list[float] = []
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if not stopped or time.monotonic() - stopped[-1] > DEAF_TIME:
+            stopped.append(time.monotonic())
+            raise _Stopped(signum)
+
+    before = {signum: signal.getsignal(signum) for signum in _STOPS}
+    heard = [signum for signum in before if before[signum] is not signal.SIG_IGN]
+    for signum in heard:
+        signal.signal(signum, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not stopped:
+            for signum in heard:
+                signal.signal(signum, before[signum])
+
+
+@contextmanager
+def interruption_noted() -> Iterator[list[float]]:
+    """Give a list that SIGINT puts its time into instead of ending the block.
+
+    Only one that comes ``DEAF_TIME`` after another ends it.
+    """
+    noted: list[float] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        is_repeated = noted and time.monotonic() - noted[-1] > DEAF_TIME
+        noted.append(time.monotonic())
+        if is_repeated and callable(before):
+            before(signum, frame)
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def say(message: str) -> None:
     """Print one line on stderr."""
-    click.echo(f"makemore: {shown(message)}", err=True)
+    with suppress(OSError):  # there is no other place to complain
+        click.echo(f"makemore: {shown(message)}", err=True)
 
 
-def print_results(text: str) -> None:
-    """Print lines on stdout, with control characters escaped where a person reads them."""
+def print_results(text: str, columns: int = 1) -> None:
+    """Print lines on stdout, with control characters escaped where a person reads them.
+
+    Lines have so many columns with tabs between them; a tab in the last one is data.
+    """
     if sys.stdout.isatty():
-        text = "\n".join(shown(line) for line in text.split("\n"))
+        text = "\n".join(
+            "\t".join(map(shown, line.split("\t", columns - 1))) for line in text.split("\n")
+        )
     sys.stdout.write(text + "\n")
 
 
 def wants_colour() -> bool:
     """Return whether stdout is a terminal whose user has nothing against colours."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return _is_screen(sys.stdout) and not os.environ.get("NO_COLOR")
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that can colour text and move the cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Progress]:
     """Give a function that is told what is done of how much, and draws that on a terminal."""
-    if not sys.stderr.isatty():
+    if not _is_screen(sys.stderr):
         yield lambda done, total: None
         return
     started = time.monotonic()

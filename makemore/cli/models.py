@@ -1,15 +1,14 @@
 """The commands about models: train, info, compare."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from makemore.cli.console import print_results, progress, say
+from makemore.cli.console import interruption_noted, print_results, progress, say
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
     TEXT,
@@ -117,14 +116,20 @@ def train(
     text = corpus_of(corpus or (_default_corpus(),), options)
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
     chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
-    with progress("reading") as on_read, progress("training") as report, _flag(keep) as stopped:
+    stopped: list[float] = []
+    with ExitStack() as until_saved:
+        on_read = until_saved.enter_context(progress("reading"))
+        report = until_saved.enter_context(progress("training"))
 
         def on_step(step: "Step") -> bool:
+            if keep and step.number == 0:  # from now on there is something to keep
+                nonlocal stopped
+                stopped = until_saved.enter_context(interruption_noted())
             report(step.number + 1, chosen.steps)
             return bool(stopped)
 
         trained = train_model(text, chosen, jobs=jobs, on_read=on_read, on_step=on_step)
-    save(checkpoint, trained)
+        save(checkpoint, trained)
     print_results(describe_training(trained))
     if stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
@@ -135,22 +140,6 @@ def train(
 
 def _was_typed(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-@contextmanager
-def _flag(wanted: bool) -> Iterator[list[bool]]:
-    """Give a list that is filled, if wanted, where SIGINT would end the block."""
-    import signal
-
-    stopped: list[bool] = []
-    if not wanted:
-        yield stopped
-        return
-    before = signal.signal(signal.SIGINT, lambda signum, frame: stopped.append(True))
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _default_corpus() -> str:

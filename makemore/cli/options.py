@@ -126,8 +126,13 @@ constraint_options = all_of(
     option("--prefix", default="", show_default=False, group=WISHES, help="How they begin."),
     option("--suffix", default="", show_default=False, group=WISHES, help="How they end."),
     option("--contains", default="", show_default=False, group=WISHES, help="What is in them."),
-    option("--min-length", type=int, default=1, group=WISHES, help="In characters."),
-    option("--max-length", type=int, group=WISHES, help="In characters; no limit without it."),
+    option("--min-length", type=click.IntRange(0), default=1, group=WISHES, help="In characters."),
+    option(
+        "--max-length",
+        type=click.IntRange(1),
+        group=WISHES,
+        help="In characters; no limit without it.",
+    ),
 )
 
 known_options = all_of(

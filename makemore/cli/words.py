@@ -102,7 +102,7 @@ def sample(
     else:
         texts = sampler.texts(count, seed)
     novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
-    with _writer(output) as write:
+    with _writer(output, columns=3 if with_scores else 1) as write:
         for text in novelty.watch(texts) if novelty else texts:
             write(_formatted(text, loaded.model, with_scores, as_json))
     if novelty:
@@ -149,10 +149,10 @@ def _other_texts(
 
 
 @contextmanager
-def _writer(output: Path | None) -> Iterator[Any]:
+def _writer(output: Path | None, columns: int) -> Iterator[Any]:
     """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
     if output is None:
-        yield lambda text: print_results(text.removesuffix("\n"))
+        yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
     from makemore.files import replace_atomically
 
@@ -210,7 +210,7 @@ def top(
         if as_json:
             print_results(json.dumps({"word": word, "probability": probability}))
         else:
-            print_results(f"{probability:.4e}\t{word}")
+            print_results(f"{probability:.4e}\t{word}", columns=2)
 
 
 @command("score", "makemore score words.txt --fpr 1% --only flagged")
