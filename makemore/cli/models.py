@@ -2,7 +2,6 @@
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from makemore.cli.console import interruption_noted, print_results, progress, sa
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
     TEXT,
+    FilePath,
     blocks_like,
     checkpoint_option,
     command,
@@ -24,6 +24,8 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from makemore.training import Step
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
@@ -97,7 +99,7 @@ def train(
     ctx: click.Context,
     /,
     corpus: tuple[str, ...],
-    checkpoint: Path,
+    checkpoint: "Path",
     jobs: int | None,
     keep: bool,
     **options: Any,
@@ -144,10 +146,12 @@ def _was_typed(ctx: click.Context, name: str) -> bool:
 
 def _default_corpus() -> str:
     """Return the path of names.txt, or of the list inside the package."""
+    from pathlib import Path
+
     from makemore.data.download import find_names
 
     with progress("downloading") as report:
-        found = find_names(NAMES, progress=lambda done: report(done, None))
+        found = find_names(Path(NAMES), progress=lambda done: report(done, None))
     if found.source == "bundled":
         say(f"using the list of 2017 inside the package instead of names.txt: {found.reason}")
     elif found.source == "downloaded":
@@ -158,7 +162,7 @@ def _default_corpus() -> str:
 @command("info", "makemore info -c makemore.npz --json")
 @checkpoint_option
 @json_option
-def info(checkpoint: Path, as_json: bool) -> None:
+def info(checkpoint: "Path", as_json: bool) -> None:
     """Describe a checkpoint: its model, its corpus, its losses."""
     import json
 
@@ -169,12 +173,12 @@ def info(checkpoint: Path, as_json: bool) -> None:
 
 
 @command("compare", "makemore compare bigram.npz ngram.npz")
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("checkpoints", nargs=-1, required=True, type=FilePath())
 @option("--corpus", help="Compare on the words of this file instead of those held out.")
 @encoding_option
 @json_option
 def compare(
-    checkpoints: tuple[Path, ...], corpus: str | None, as_json: bool, encoding: str
+    checkpoints: "tuple[Path, ...]", corpus: str | None, as_json: bool, encoding: str
 ) -> None:
     """Print a table of several CHECKPOINTS: size, time, losses in nats per symbol.
 

@@ -1,12 +1,14 @@
 """Options that several commands share, and help that shows options in groups."""
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from makemore.constraints import Constraints
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.training import Checkpoint
@@ -62,6 +64,21 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
+class FilePath(click.Path):
+    """A path as a ``pathlib.Path``, a large module that is imported only where there is a path."""
+
+    def convert(
+        self,
+        value: "str | os.PathLike[str]",
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "Path":
+        """Return the path."""
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 class Share(click.ParamType[float]):
     """A share between 0 and 1, written as 0.01 or 1%."""
 
@@ -84,7 +101,7 @@ class Share(click.ParamType[float]):
 checkpoint_option = option(
     "-c",
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default="makemore.npz",
     envvar="MAKEMORE_CHECKPOINT",
     help="The model's file.",
@@ -96,7 +113,7 @@ show_option = option("--show", is_flag=True, help="Open a window, too.")
 
 def output_option(default: str | None, purpose: str) -> Decorator:
     """Return the option that says where a file is put."""
-    return option("-o", "--output", type=click.Path(path_type=Path), default=default, help=purpose)
+    return option("-o", "--output", type=FilePath(), default=default, help=purpose)
 
 
 TEXT = "How the text is read"
@@ -191,7 +208,7 @@ def blocks_like(
     return iter(corpus.read(BLOCK, digest=False))
 
 
-def load_checkpoint(path: Path) -> "Checkpoint":
+def load_checkpoint(path: "Path") -> "Checkpoint":
     """Return the checkpoint at ``path``. Raises ``CheckpointError``."""
     from makemore.checkpoint import load
 
