@@ -54,7 +54,7 @@ class UrlSource:
         return self.name
 
     @property
-    def begins_text(self) -> bool:
+    def begins_file(self) -> bool:
         """Only the first slice of a file does."""
         return self.start == 0
 
