@@ -244,6 +244,15 @@ class Reading:
             self._progress(self._bytes_before + position, self._total)
 
 
+def source_digest(source: Source) -> bytes:
+    """Return the SHA-256 of one source by itself. Raises ``CorpusError``."""
+    digest = hashlib.sha256()
+    with ByteStream(source) as stream:
+        while data := stream.read(BLOCK):
+            digest.update(data)
+    return digest.digest()
+
+
 def combined_digest(digests: list[bytes]) -> str:
     """Return the SHA-256 of a corpus from those of its sources, in hexadecimal."""
     if len(digests) == 1:

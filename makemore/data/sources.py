@@ -23,7 +23,7 @@ _BZ2 = (
     )
 )
 _LONGEST_MARK = 10  # of bzip2, in bytes
-_PIPE_READ = 1 << 16
+_SMALL_READ = 1 << 16
 
 
 class Source(Protocol):
@@ -84,7 +84,7 @@ class FileSource:
         if self.path == STDIN:
             if sys.stdin is None:
                 raise OSError("it is closed")
-            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _PIPE_READ)
+            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _SMALL_READ)
         return open(self.path, "rb")
 
 
@@ -207,7 +207,7 @@ class ByteStream:
         if whole.seekable():
             whole.seek(0)
         else:
-            whole = io.BufferedReader(_Joined(head, whole), _PIPE_READ)
+            whole = io.BufferedReader(_Joined(head, whole), _SMALL_READ)
         self.compressed = head.startswith((_GZIP, *_BZ2, _XZ))
         if head.startswith(_GZIP):
             import gzip
@@ -234,7 +234,7 @@ class ByteStream:
 def line_start(file: IO[bytes], offset: int) -> int:
     """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
     place = file.seek(offset - 1)
-    while data := file.read(_PIPE_READ):
+    while data := file.read(_SMALL_READ):
         found = data.find(b"\n")
         if found >= 0:
             return place + found + 1
