@@ -125,8 +125,14 @@ def test_a_word_with_a_line_end_is_refused(words: list[str]) -> None:
 
 
 def test_nothing_is_changed_unasked() -> None:
-    words = [" Zoe\u0308 ", "Zo\u00eb", "ﬁ", "\tA\x1b", "."]
+    words = [" Zoe\u0308 ", "Zo\u00eb", "ﬁ", "\tA\x1b", ".", "BZh91AY"]
     assert list(Corpus.from_words(words).words()) == words
+    assert list(Corpus.from_bytes("\n".join(words[::-1]).encode()).words()) == words[::-1]
+
+
+def test_words_that_look_like_marks_of_a_file_are_words() -> None:
+    for words in (["\ufeff"], ["BZh91AY&SY"], ["\0"] * 20, ["a\0"] * 20):
+        assert list(Corpus.from_words(words).words()) == words
 
 
 def test_changes_that_are_asked_for() -> None:

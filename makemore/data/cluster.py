@@ -5,7 +5,6 @@ lost is counted again by another. This needs the extra ``makemore-numpy[dask]``;
 makemore too, and must be able to read the files by the same names.
 """
 
-import hashlib
 import importlib
 import io
 import logging
@@ -21,7 +20,7 @@ from makemore.data.bigrams import (
     character_frequencies,
     rare_characters,
 )
-from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest
+from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import is_utf_8
@@ -54,7 +53,7 @@ class UrlSource:
         return self.name
 
     @property
-    def begins_text(self) -> bool:
+    def begins_file(self) -> bool:
         """Only the first slice of a file does."""
         return self.start == 0
 
@@ -136,7 +135,7 @@ def count_on_cluster(
     """
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
     try:
-        digests = client.map(_digest, corpus.sources, pure=False)
+        digests = client.map(source_digest, corpus.sources, pure=False)
         rare = ""
         if min_count > 1:
             frequencies = sum(_results(client, _frequencies, parts), 0)
@@ -175,14 +174,6 @@ def _count(part: Corpus, holdout: float, rare: str) -> Tally:
 
 def _frequencies(part: Corpus) -> Counts:
     return character_frequencies(part.read(digest=False))
-
-
-def _digest(source: Source) -> bytes:
-    digest = hashlib.sha256()
-    with ByteStream(source) as stream:
-        while data := stream.read(BLOCK):
-            digest.update(data)
-    return digest.digest()
 
 
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:

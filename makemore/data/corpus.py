@@ -136,7 +136,8 @@ class Corpus:
         for word in words:
             if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
                 raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
-        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
+        data = "".join(word + "\n" for word in words).encode()
+        return cls((BytesSource(name, data, begins_file=False),))
 
     def changed_as(self, facts: CorpusFacts) -> "Corpus":
         """Return the same sources with their text changed as that of an earlier corpus was."""
@@ -222,10 +223,10 @@ class Reading:
         return combined_digest(self._digests)
 
     def _blocks(self, source: Source) -> Iterator[str]:
-        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
+        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_file)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
-            if source.begins_text and is_utf_8(self._corpus.encoding):
+            if source.begins_file and is_utf_8(self._corpus.encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
@@ -241,6 +242,15 @@ class Reading:
     def _report(self, position: int) -> None:
         if self._progress:
             self._progress(self._bytes_before + position, self._total)
+
+
+def source_digest(source: Source) -> bytes:
+    """Return the SHA-256 of one source by itself. Raises ``CorpusError``."""
+    digest = hashlib.sha256()
+    with ByteStream(source) as stream:
+        while data := stream.read(BLOCK):
+            digest.update(data)
+    return digest.digest()
 
 
 def combined_digest(digests: list[bytes]) -> str:
