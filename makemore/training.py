@@ -219,6 +219,7 @@ def train(
     jobs: int | None = None,
     on_read: Progress | None = None,
     on_step: OnStep | None = None,
+    count: Callable[..., BigramCounts] = count_bigrams,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -232,6 +233,8 @@ def train(
         Called with the bytes read so far and, where it is known, how many there are in all.
     on_step : callable, optional
         Called after each step of gradient descent.
+    count : callable
+        What counts the pairs, called like ``count_bigrams``: perhaps elsewhere.
 
     Raises
     ------
@@ -243,7 +246,7 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
-        counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
+        counts = count(text, options.holdout, options.min_count, jobs=jobs, progress=on_read)
         outcome = TRAINERS[options.model](text, counts, options, on_step)
     calibration = calibrate(outcome.model, counts.sample.words)
     record = TrainingRecord(

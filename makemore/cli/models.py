@@ -1,7 +1,8 @@
 """The commands about models: train, info, compare."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,8 @@ from makemore.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from makemore.data.bigrams import BigramCounts
+    from makemore.data.corpus import Corpus
     from makemore.training import Step
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
@@ -94,6 +97,12 @@ MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
 )
 @text_options
 @option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
+@option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Count the pairs of local or remote files on the Dask cluster with this scheduler, such as"
+    " tcp://host:8786, or 'local' for one on this machine. Needs makemore-numpy[dask].",
+)
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -101,6 +110,7 @@ def train(
     corpus: tuple[str, ...],
     checkpoint: "Path",
     jobs: int | None,
+    dask: str | None,
     keep: bool,
     **options: Any,
 ) -> None:
@@ -115,11 +125,12 @@ def train(
     from makemore.training import train as train_model
 
     started = time.perf_counter()
-    text = corpus_of(corpus or (_default_corpus(),), options)
+    text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
     chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
     stopped: list[float] = []
     with ExitStack() as until_saved:
+        count = until_saved.enter_context(_counting(dask, chosen.model))
         on_read = until_saved.enter_context(progress("reading"))
         report = until_saved.enter_context(progress("training"))
 
@@ -130,7 +141,9 @@ def train(
             report(step.number + 1, chosen.steps)
             return bool(stopped)
 
-        trained = train_model(text, chosen, jobs=jobs, on_read=on_read, on_step=on_step)
+        trained = train_model(
+            text, chosen, jobs=jobs, on_read=on_read, on_step=on_step, count=count
+        )
         save(checkpoint, trained)
     print_results(describe_training(trained))
     if stopped:
@@ -138,6 +151,27 @@ def train(
     print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
     if stopped:
         ctx.exit(130)
+
+
+@contextmanager
+def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
+    """Give what counts the pairs: this process and its children, or a Dask cluster."""
+    if dask is None:
+        from makemore.data.bigrams import count_bigrams
+
+        yield count_bigrams
+        return
+    from makemore.data.cluster import cluster, count_on_cluster
+    from makemore.errors import OptionError
+
+    if model != "bigram":
+        raise OptionError(f"--dask counts pairs only, which is not enough for --model {model}")
+
+    def count(text: "Corpus", *wanted: Any, jobs: int | None, **more: Any) -> "BigramCounts":
+        return count_on_cluster(text, client, *wanted, **more)
+
+    with cluster(None if dask == "local" else dask) as client:
+        yield count
 
 
 def _was_typed(ctx: click.Context, name: str) -> bool:

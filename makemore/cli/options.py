@@ -184,15 +184,23 @@ def constraints_of(options: dict[str, Any]) -> "Constraints":
     return Constraints(**{name: options.pop(name) for name in names})
 
 
-def corpus_of(paths: tuple[str, ...], options: dict[str, Any]) -> "Corpus":
-    """Return the corpus of files, and take the values of ``text_options`` out of the options."""
+def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":
+    """Return the corpus of files, and take the values of ``text_options`` out of the options.
+
+    Paths that are ``remote`` may be URLs.
+    """
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
 
     names = ("encoding", "lowercase", "strip_accents", "normalize")
     how = {name: options.pop(name) for name in names}
-    return replace(Corpus.from_paths(*paths), **{**how, "normalize": how["normalize"] or ""})
+    how["normalize"] = how["normalize"] or ""
+    if remote:
+        from makemore.data.cluster import url_corpus
+
+        return url_corpus(paths, **how)
+    return replace(Corpus.from_paths(*paths), **how)
 
 
 def blocks_like(
