@@ -144,7 +144,7 @@ def the_words(m: Material) -> Stage:
             f"words      {len(m.words):,}, of which {len(set(m.words)):,} are different",
             f"first      {shown(', '.join(m.words[:5]))}",
             f"longest    {max(map(len, m.words))} characters",
-            f"followed   {shown(m.word)}",
+            f"followed   {shown(m.word)} (another by --word)",
         ],
         "nothing but spelling is given. The model is to find out which character follows which.",
         (Corpus.words,),
@@ -287,6 +287,7 @@ def the_gradient(m: Material) -> Stage:
         np.abs(np.array(d_logits) - cross_entropy_gradient(m.logits, m.pairs[1])).max(),
         np.abs(np.array(d_W) - weight_gradient(*m.pairs, m.weights)).max(),
     )
+    P = softmax_by_hand(m.logits[0].tolist())[ys[0]]
     inputs = sorted(set(xs))
     names = [m.labels[i] for i in inputs]
     return Stage(
@@ -302,6 +303,7 @@ def the_gradient(m: Material) -> Stage:
             "d_W" + (", whose other rows are 0: their symbols were not seen" * (len(inputs) < m.V)),
             *matrix(m, names, np.array(d_W)[inputs]),
             "",
+            f"{m.bigrams[0]}: ({P:.4f} - 1) / {len(xs)} = {d_logits[0][ys[0]]:.4f}",
             f"largest difference from the package: {_tiny(largest)}",
         ],
         "the gradient is what was predicted less what came, so every row sums to 0. It is negative"
@@ -321,7 +323,7 @@ def the_differences(m: Material) -> Stage:
     for x, y in [*seen, *unseen[:2]]:
         slope = central_difference(m, x, y)
         weight = f"W[{m.labels[x]}, {m.labels[y]}]"
-        rows.append((weight, d_W[x][y], slope, f"{_tiny(abs(d_W[x][y] - slope))}"))
+        rows.append((weight, d_W[x][y], slope, _tiny(abs(d_W[x][y] - slope))))
     return Stage(
         "The gradient by differences",
         [
@@ -404,7 +406,7 @@ def ten_steps(m: Material) -> Stage:
     safe = safe_learning_rate(m.counts)
     if max(changes) < 0:
         notice = (
-            "every step lowers the loss, the first ones most. A rate so large is right because the"
+            "every step lowers the loss, and by less and less. The rate can be large because the"
             " slopes are small: each row of W has but a share of the pairs. Try --learning-rate"
             " 1000."
         )
@@ -443,8 +445,9 @@ def the_minimum(m: Material) -> Stage:
             "",
             f"largest slope at the count table: {_tiny(np.abs(d_W).max())}",
         ],
-        "the loss is convex in W: there is no other minimum to get stuck in. No model that sees"
-        " one symbol does better on these words; one that sees more of them can.",
+        "the loss is convex in W: there is no other minimum to get stuck in. Descent comes near but"
+        " never arrives, for where a count is 0 the weight would have to be minus infinity. No"
+        " model that sees one symbol does better on these words; one that sees more of them can.",
         (closed_form_minimum, weights_from_counts, gradient_descent),
     )
 

@@ -18,6 +18,7 @@ import lesson
 import lesson_material
 import numpy as np
 import pytest
+from lesson_by_hand import draw_by_hand
 from lesson_material import find_material
 from lesson_picture import draw_lesson
 
@@ -160,7 +161,7 @@ def test_the_words_are_counted(shown: Lesson) -> None:
         == f"{len(words)} of which {len(set(words))} are different"
     )
     assert shown.value("The words", "longest") == f"{max(map(len, words))} characters"
-    assert shown.value("The words", "followed") == words[0] == "emma"
+    assert shown.value("The words", "followed") == "emma (another by --word)"
 
 
 def test_every_symbol_stands_above_its_id(shown: Lesson) -> None:
@@ -238,6 +239,8 @@ def test_the_gradient_of_the_word(shown: Lesson) -> None:
     # Of equal inputs the rows of d_logits add up to that of d_W; they differ by 1/B at the targets.
     rows = {name: [float(c) for c in row] for name, row in d_logits.items()}
     assert list(rows) == ["0 .e", "1 em", "2 mm", "3 ma", "4 a."]
+    p = softmax(oracle.W[0])[5]
+    assert shown.value(title, ".e: (") == f"{p:.4f} - 1) / 5 = {rows['0 .e'][2]:.4f}"
     assert rows["0 .e"] == [float(c) for c in d_W["0 ."]]
     assert rows["1 em"] == [float(c) for c in d_W["2 e"]]
     assert rows["4 a."] == [float(c) for c in d_W["1 a"]]
@@ -459,6 +462,14 @@ def test_names_beside_the_lesson_are_taken(
     material = find_material(None, None, 0, 50.0)
     assert material.name == "names.txt"
     assert len(material.words) == 32_033
+
+
+def test_a_draw_falls_into_the_part_of_its_symbol() -> None:
+    P = [0.25, 0.25, 0.0, 0.5]
+    draws = {0.0: 0, 0.2499: 0, 0.25: 1, 0.4999: 1, 0.5: 3, 0.9999: 3}
+    assert {u: draw_by_hand(P, u) for u in draws} == draws
+    # Ten times 0.1 make 0.9999999999999999.
+    assert draw_by_hand([0.1] * 10 + [0.0], 1 - 2**-53) == 9
 
 
 def test_the_picture_holds_the_numbers_of_the_stages(few: Path) -> None:
