@@ -6,8 +6,9 @@ curvature is known beforehand: along any direction the Hessian of row i is at mo
 share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
 "Multinomial logistic regression algorithm"). A step of one over the largest curvature therefore
 never overshoots, whatever the corpus, and Nesterov's momentum makes such steps fast (Nesterov 1983;
-here in the form of Sutskever et al. 2013, section 2). A learning rate that the user names is taken
-as given, and the descent is then the plain one of the textbooks.
+here W is the point that it looks ahead to, as in Bengio et al. 2012, "Advances in optimizing
+recurrent networks"). A learning rate that the user names is taken as given, and the descent is then
+the plain one of the textbooks.
 """
 
 import math
