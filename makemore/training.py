@@ -365,13 +365,13 @@ def gradient_descent(
     counts = N.astype(np.float64)
     rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
     W = weights.copy()
-    velocity = np.zeros_like(W)
+    velocity, momentum = np.zeros_like(W), 0.0
     for number in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
             objective, d_W = _objective_and_gradient(W, counts, l2)
-            momentum = number / (number + 3) if learning_rate is None else 0.0
             velocity = momentum * velocity - rate * d_W
-            W = W + momentum * velocity - rate * d_W if momentum else W + velocity
+            momentum = number / (number + 3) if learning_rate is None else 0.0
+            W = W - rate * d_W + momentum * velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
             raise _divergence(number, rate)
         yield Step(number, objective, W)
