@@ -38,7 +38,6 @@ def main() -> int:
         prepare(setting)
         for name in SECTIONS:
             if not arguments.only or name in arguments.only:
-                print(f"\n{name}", flush=True)
                 SECTIONS[name](setting, report)
     print(f"\ntargets\n{targets_table(report.targets)}")
     report.conditions["seconds"] = round(time.monotonic() - started)

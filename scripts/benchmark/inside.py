@@ -46,7 +46,7 @@ def draw_one_at_a_time(checkpoint: str, count: str) -> float:
 
 
 def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
-    """Return exact figures of a model: losses, share of new words, the area under the ROC curve.
+    """Return exact figures of a model: losses, shares of new words, the area under the ROC curve.
 
     The curve tells random strings from held-out words by the mean surprise of a symbol. There is
     one string for each held-out word, of the same length, each letter of the alphabet equally
@@ -66,6 +66,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     scores, random_scores = score_words(model, held_out).mean, score_words(model, strings).mean
     assert record.held_out_loss is not None, "trained with a holdout"
     return {
+        "model": model.name,
         "order": model.context_length + 1,
         "parameters": model.parameter_count,
         "training_loss": record.training_loss,
@@ -73,20 +74,24 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
         "perplexity": perplexity(record.held_out_loss),
         "held_out_words": len(held_out),
         "samples": int(samples),
-        "new_share": new_share(loaded, names, int(samples)),
+        **shares(loaded, names, int(samples)),
         "roc_auc": roc_auc(random_scores, scores),
     }
 
 
-def new_share(loaded: Any, names: str, samples: int) -> float:
-    """Return the share of samples that are new, as ``makemore sample --report`` counts them."""
+def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
+    """Return which share of samples is known, repeated, new, as ``sample --report`` counts them."""
     from makemore import Sampler
     from makemore.novelty import KnownWords, Novelty, training_texts
 
     novelty = Novelty(KnownWords(training_texts(loaded.corpus, names)))
     for _ in novelty.watch(Sampler(loaded.model).texts(samples, RANDOM_SEED)):
         pass
-    return novelty.new / novelty.words
+    return {
+        "known_share": novelty.known / samples,
+        "repeated_share": novelty.repeated / samples,
+        "new_share": novelty.new / samples,
+    }
 
 
 if __name__ == "__main__":

@@ -38,12 +38,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Point:
-    """What counting a file took: a point of the scaling chart."""
+    """What counting a file took: a point of the scaling chart; ``peak`` in megabytes."""
 
     name: str
     megabytes: float
     seconds: Spread
-    peak: Spread
+    peak: Spread | None
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Report:
         What was measured with which versions on which machine.
     figures, targets, points : list
     quality : list of dict
-        Exact figures, the same on every machine: one entry for each order.
+        Exact figures, the same on every machine: one entry for each model.
     notes : list of str
         What could not be measured.
     """
@@ -71,6 +71,8 @@ class Report:
     def add(self, section: str, name: str, unit: str, values: Spread | Sequence[float]) -> Spread:
         """Keep a figure, print its line, and return its spread."""
         spread = values if isinstance(values, Spread) else Spread.of(values)
+        if not self.figures or self.figures[-1].section != section:
+            print(f"\n{section}")
         self.figures.append(Figure(section, name, unit, spread))
         print(figure_line(self.figures[-1]), flush=True)
         return spread
@@ -98,7 +100,7 @@ def figure_line(figure: Figure) -> str:
     """Return the line of a table for a figure."""
     low, high = number(figure.spread.least), number(figure.spread.greatest)
     return (
-        f"  {figure.name:<58} {number(figure.spread.median):>11} {figure.unit:<8}"
+        f"  {figure.name:<66} {number(figure.spread.median):>11} {figure.unit:<7}"
         f" {low:>11} .. {high}"
     )
 
@@ -115,21 +117,21 @@ def targets_table(targets: Sequence[Target]) -> str:
 
 
 def quality_table(quality: Sequence[dict[str, Any]]) -> str:
-    """Return the exact figures, a row for each order."""
-    header = ("order", "parameters", "training", "held out", "perplexity", "new words", "ROC AUC")
-    rows = [
-        (
-            str(row["order"]),
-            f"{row['parameters']:,}",
-            f"{row['training_loss']:.4f}",
-            f"{row['held_out_loss']:.4f}",
-            f"{row['perplexity']:.2f}",
-            f"{row['new_share']:.1%}",
-            f"{row['roc_auc']:.4f}",
-        )
-        for row in quality
-    ]
-    return "\n".join("  " + "".join(f"{cell:>12}" for cell in row) for row in [header, *rows])
+    """Return the exact figures, a row for each model."""
+    columns = {
+        "model": "{model}",
+        "order": "{order}",
+        "parameters": "{parameters:,}",
+        "training": "{training_loss:.4f}",
+        "held out": "{held_out_loss:.4f}",
+        "perplexity": "{perplexity:.2f}",
+        "known": "{known_share:.1%}",
+        "repeated": "{repeated_share:.1%}",
+        "new": "{new_share:.1%}",
+        "ROC AUC": "{roc_auc:.4f}",
+    }
+    rows = [list(columns), *([form.format(**row) for form in columns.values()] for row in quality)]
+    return "\n".join("  " + "".join(f"{cell:>12}" for cell in row) for row in rows)
 
 
 def number(value: float) -> str:
@@ -150,29 +152,35 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
 
     matplotlib.use("agg")
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    names = list(dict.fromkeys(point.name for point in points))
-    for index, name in enumerate(names):
+    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for index, name in enumerate(dict.fromkeys(point.name for point in points)):
         line = [point for point in points if point.name == name]
-        sizes = [point.megabytes for point in line]
-        for panel, spreads in zip(
-            panels, ([p.seconds for p in line], [p.peak for p in line]), strict=True
-        ):
-            medians = [spread.median for spread in spreads]
-            below = [spread.median - spread.least for spread in spreads]
-            above = [spread.greatest - spread.median for spread in spreads]
-            panel.errorbar(
-                sizes, medians, (below, above), color=f"C{index}", marker="o", capsize=3, label=name
-            )
-    for panel, title in zip(
-        panels, ("time, start of the process included (s)", "peak memory (MB)"), strict=True
-    ):
+        style = {"color": f"C{index}", "marker": "o", "capsize": 3, "label": name}
+        draw_spreads(panels[0], [(p.megabytes, p.seconds) for p in line], style)
+        draw_spreads(panels[1], [(p.megabytes, p.peak) for p in line if p.peak], style)
+    titles = ("time, start of the process included (s)", "peak memory (MB)")
+    for panel, title in zip(panels, titles, strict=True):
         panel.set(xscale="log", yscale="log", xlabel="size of the file (MB)", title=title)
-        panel.grid(True, which="major", alpha=0.3)
+        panel.grid(True, alpha=0.3)
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panels[0].legend(frameon=False, fontsize="small")
+            axis.set_minor_formatter(NullFormatter())
+    panels[1].set_ylim(10, 1000)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
+
+
+def draw_spreads(panel: Any, line: Sequence[tuple[float, Spread]], style: dict[str, Any]) -> None:
+    """Draw a line through the medians, with bars from the least to the greatest."""
+    if not line:
+        return
+    spreads = [spread for _, spread in line]
+    medians = [spread.median for spread in spreads]
+    bars = (
+        [spread.median - spread.least for spread in spreads],
+        [spread.greatest - spread.median for spread in spreads],
+    )
+    panel.errorbar([megabytes for megabytes, _ in line], medians, bars, **style)

@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +17,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 BUNDLED_NAMES = PROJECT / "makemore/data/us-names-2017.txt"
 
+LONGEST_LINE = 1 << 16
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 SCRIPTS = {
     "plain": {},
@@ -86,8 +89,9 @@ class Setting:
 def install(folder: Path) -> tuple[Path, Path]:
     """Install makemore into a new environment; return its Python and its ``makemore``.
 
-    Not an editable installation, which looks for its files at each start. It is made from a copy,
-    so that no folder ``build`` is left in the project.
+    It is not an editable installation, which looks for its files at each start, and is made from a
+    copy, so that no folder ``build`` is left in the project. The libraries are those of the
+    environment that the benchmark runs in, linked, for to install them again takes half a minute.
     """
     source, environment = folder / "source", folder / "environment"
     source.mkdir()
@@ -98,13 +102,25 @@ def install(folder: Path) -> tuple[Path, Path]:
     shutil.copytree(PROJECT / "makemore", source / "makemore", ignore=ignored)
     venv.create(environment, symlinks=True)
     binaries = environment / "bin"
+    link_libraries(environment)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run(
-        [*pip, "--python", str(binaries / "python"), "install", str(source)],
+        [*pip, "--python", str(binaries / "python"), "install", "--no-deps", str(source)],
         check=True,
         stderr=subprocess.DEVNULL,
     )
     return binaries / "python", binaries / "makemore"
+
+
+def link_libraries(environment: Path) -> None:
+    """Link all installed libraries but makemore into another environment.
+
+    Files ``.pth`` stay behind: they cost time at each start and belong to development tools.
+    """
+    target = sysconfig.get_path("purelib", vars={"base": str(environment)})
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.suffix != ".pth" and "makemore" not in path.name:
+            (Path(target) / path.name).symlink_to(path)
 
 
 def find_names(argument: Path | None) -> tuple[Path, str]:
@@ -123,18 +139,30 @@ def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path
     they are the same 10 MB again and again.
     """
     path = setting.folder / f"{script}-{megabytes}.txt"
-    table = SCRIPTS[script]
     drawn = setting.folder / "drawn.txt"
     if not drawn.exists():
         draw_words(setting, drawn)
-    with open(drawn, encoding="utf-8") as lines:
-        text = "".join(lines).translate(table).encode()
+    table = SCRIPTS[script]
     room = megabytes * MEGABYTE
     with open(path, "wb") as file:
-        while room >= len(text):
+        for block in endless_blocks(drawn):
+            text = block.translate(table).encode() if table else block.encode()
+            if len(text) > room:
+                file.write(text[: text.rfind(b"\n", 0, room) + 1])
+                return path
             room -= file.write(text)
-        file.write(text[: text.rfind(b"\n", 0, room) + 1])
-    return path
+    raise AssertionError("the blocks end")
+
+
+def endless_blocks(path: Path) -> Iterator[str]:
+    """Yield the text of a file again and again in blocks of whole lines.
+
+    In blocks, for the peak memory of a child process is never below that of this one.
+    """
+    while True:
+        with open(path, encoding="utf-8") as lines:
+            while block := "".join(lines.readlines(MEGABYTE)):
+                yield block
 
 
 def prepare(setting: Setting) -> None:
@@ -144,15 +172,13 @@ def prepare(setting: Setting) -> None:
 
 
 def draw_words(setting: Setting, path: Path) -> None:
-    """Write 10 MB of words that the model of order 5 draws."""
-    everything = path.with_suffix(".all")
+    """Write more than 10 MB of words that the model of order 5 draws, and cut it there."""
     model = ("-c", setting.checkpoint("order-5"))
-    count = 3 * MEGABYTE  # more words than are needed
-    setting.do("sample", *model, "-n", count, "--seed", 1, "-o", everything)
-    with open(everything, "rb") as words, open(path, "wb") as file:
-        text = words.read(10 * MEGABYTE)
-        file.write(text[: text.rfind(b"\n") + 1])
-    everything.unlink()
+    setting.do("sample", *model, "-n", 3 * MEGABYTE, "--seed", 1, "-o", path)
+    with open(path, "r+b") as words:
+        words.truncate(10 * MEGABYTE)
+        words.seek(10 * MEGABYTE - LONGEST_LINE)
+        words.truncate(10 * MEGABYTE - len(words.read().rpartition(b"\n")[2]))
 
 
 def write_spaced(setting: Setting) -> Path:
