@@ -230,12 +230,14 @@ class _Pairs:
 
     def add(self, text: str) -> None:
         """Count the pairs of whole lines, each ended by a line feed."""
-        text = "\n" + text  # the boundary before the first word
+        if not text:
+            return
         try:
             data = np.frombuffer(text.encode("latin-1"), np.uint8)
         except UnicodeEncodeError:
-            self._add_wide(code_points(text))
+            self._add_wide(code_points("\n" + text))
             return
+        self._narrow[ord("\n") + _NARROW * int(data[0])] += 1  # the first word's boundary
         for first in (0, 1):
             length = (len(data) - first) // 2 * 2
             add_at(self._narrow, data[first : first + length].view("<u2"))
