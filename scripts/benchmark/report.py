@@ -154,7 +154,7 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 4.8), layout="constrained")
     for index, name in enumerate(dict.fromkeys(point.name for point in points)):
         line = [point for point in points if point.name == name]
         style = {"color": f"C{index}", "marker": "o", "capsize": 3, "label": name}
@@ -168,7 +168,8 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
     panels[1].set_ylim(10, 1000)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    names = panels[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 

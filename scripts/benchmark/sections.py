@@ -115,7 +115,8 @@ def counting(setting: Setting, report: Report) -> None:
         count_plain(setting, report, megabytes)
     count_script(setting, report, "accented", 10 if setting.quick else LARGE)
     count_script(setting, report, "cyrillic", 10 if setting.quick else 100)
-    count_ngrams(setting, report, 10 if setting.quick else 100)
+    for megabytes in (10,) if setting.quick else (10, 100):
+        count_ngrams(setting, report, megabytes)
 
 
 def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
@@ -163,7 +164,7 @@ def count_script(setting: Setting, report: Report, script: str, megabytes: int) 
     ]
     runs = in_turns(tasks, setting.rounds(5, 3), warm_up=not setting.quick)
     for task, limit in zip(tasks, LIMITS_OF_SCRIPTS[script], strict=True):
-        add_counting(report, section, task, runs[task.name], megabytes)
+        add_counting(report, section, task, runs[task.name], megabytes, charted=False)
         if not setting.quick:
             aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, limit)
     path.unlink()
@@ -176,7 +177,7 @@ def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
     task = train_task(setting, "makemore --model ngram --order 5", path, "--model", "ngram")
     runs = in_turns([task], setting.rounds(5, 2), warm_up=False)[task.name]
     add_counting(report, section, task, runs, megabytes)
-    if not setting.quick:
+    if megabytes == 100:
         aim_at_rate(report, f"{section}: {task.name}", runs, megabytes, 20)
     path.unlink()
 
@@ -187,9 +188,14 @@ def train_task(setting: Setting, name: str, path: object, *options: object) -> T
 
 
 def add_counting(
-    report: Report, section: str, task: Task, runs: Sequence[Run], megabytes: int
+    report: Report,
+    section: str,
+    task: Task,
+    runs: Sequence[Run],
+    megabytes: int,
+    charted: bool = True,
 ) -> None:
-    """Report time, rate and peak memory of counting a file; keep them for the chart."""
+    """Report time, rate and peak memory of counting a file; keep them for the chart if wanted."""
     times = report.add(section, task.name, "s", [seconds(run) for run in runs])
     report.add(section, task.name, "MB/s", [megabytes / seconds(run) for run in runs])
     if task.reports:  # measured inside of a process that does not matter
@@ -197,7 +203,8 @@ def add_counting(
     peak = None
     if task.name.startswith("makemore"):  # others may use less than what can be measured
         peak = report.add(section, f"{task.name}, peak memory", "MB", [run.peak for run in runs])
-    report.points.append(Point(task.name, megabytes, times, peak))
+    if charted:
+        report.points.append(Point(task.name, megabytes, times, peak))
 
 
 def aim_at_rate(
