@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data.corpus import Corpus
-from makemore.errors import CorpusError
+from makemore.errors import CorpusError, OptionError
 
 ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis", "utf-7"]
 
@@ -114,7 +114,7 @@ def test_surrogates_are_refused() -> None:
 
 @pytest.mark.parametrize("encoding", ["nonsense", "rot13", "hex", "a\0b", ""])
 def test_an_unknown_encoding_is_refused(encoding: str) -> None:
-    with pytest.raises(CorpusError, match="unknown encoding"):
+    with pytest.raises(OptionError, match="unknown encoding"):
         Corpus(Corpus.from_bytes(b"").sources, encoding=encoding)
 
 
@@ -145,7 +145,7 @@ def test_changes_that_are_asked_for() -> None:
     assert read(strip_accents=True) == ["ELEA", "Zoe", "ﬁ", "ΟΔΟΣ"]
     assert read(normalize="nfc") == ["ÉLÉA", "Zoë", "ﬁ", "ΟΔΟΣ", "\u0301"]
     assert read(normalize="nfkc") == ["ÉLÉA", "Zoë", "fi", "ΟΔΟΣ", "\u0301"]
-    with pytest.raises(CorpusError, match="expected nfc or nfkc"):
+    with pytest.raises(OptionError, match="expected nfc or nfkc"):
         read(normalize="nfd")
 
 

@@ -19,6 +19,8 @@ from makemore.errors import MakemoreError, OptionError, shown
 
 PROGRESS_DELAY = 0.5
 """Seconds: what takes less shows no progress."""
+PROGRESS_PAUSE = 0.1
+"""Seconds from one drawing to the next: terminals take their time."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -52,6 +54,8 @@ class CommandLine(click.Group):
             except _Stopped as stopped:
                 _give_up(sys.stdout)  # its reader may be in no hurry
                 code = _failed(stopped.code, str(stopped))
+            for stream in (sys.stdout, sys.stderr):
+                _is_lost(stream)  # else Python would complain at its end
         sys.exit(code)
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
@@ -77,7 +81,7 @@ class CommandLine(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             with suppress(OSError):
                 click.echo(error.format_message(), err=True)
-            return _failed(2)
+            return 2
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "makemore"
             return _failed(2, f"{error.format_message()} (see '{command} --help')")
@@ -117,12 +121,9 @@ def _prepare_streams() -> bool:
     return True
 
 
-def _failed(code: int, message: str = "") -> int:
-    """Say why, give up what stdout and stderr could not take, and return the exit code."""
-    if message:
-        say(message)
-    for stream in (sys.stdout, sys.stderr):
-        _is_lost(stream)
+def _failed(code: int, message: str) -> int:
+    """Say why, and return the exit code."""
+    say(message)
     return code
 
 
@@ -137,7 +138,7 @@ def _is_lost(stream: TextIO) -> bool:
 
 
 def _give_up(stream: TextIO) -> None:
-    """Let what waits in a stream go nowhere: Python would try again at its end, and complain."""
+    """Let what waits in a stream, and what comes, go nowhere."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -177,7 +178,7 @@ def interruption_noted() -> Iterator[list[float]]:
     before = signal.getsignal(signal.SIGINT)
 
     def note(signum: int, frame: FrameType | None) -> None:
-        is_repeated = noted and time.monotonic() - noted[-1] > DEAF_TIME
+        is_repeated = bool(noted) and time.monotonic() - noted[-1] > DEAF_TIME
         noted.append(time.monotonic())
         if is_repeated and callable(before):
             before(signum, frame)
@@ -205,7 +206,17 @@ def print_results(text: str, columns: int = 1) -> None:
         text = "\n".join(
             "\t".join(map(shown, line.split("\t", columns - 1))) for line in text.split("\n")
         )
-    sys.stdout.write(text + "\n")
+    write_results(text + "\n")
+
+
+def write_results(text: str) -> None:
+    """Write text to stdout as it is."""
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def wants_colour() -> bool:
@@ -225,18 +236,22 @@ def progress(label: str) -> Iterator[Progress]:
         yield lambda done, total: None
         return
     started = time.monotonic()
+    next_drawing = started + PROGRESS_DELAY
     bar: list[Any] = []
 
     def report(done: int, total: int | None) -> None:
-        elapsed = time.monotonic() - started
-        if not bar and elapsed > PROGRESS_DELAY:
+        nonlocal next_drawing
+        now = time.monotonic()
+        if now < next_drawing:
+            return
+        next_drawing = now + PROGRESS_PAUSE
+        if not bar:
             bar.append(
                 click.progressbar(
                     length=total, label=label, file=sys.stderr, item_show_func=lambda rate: rate
                 )
             )
-        if bar:
-            bar[0].update(done - bar[0].pos, f"{_amount(done / elapsed)}/s")
+        bar[0].update(done - bar[0].pos, f"{_amount(done / (now - started))}/s")
 
     try:
         yield report

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from makemore.cli.console import print_results, progress, wants_colour
+from makemore.cli.console import print_results, progress, wants_colour, write_results
 from makemore.cli.options import (
     FilePath,
     checkpoint_option,
@@ -81,7 +81,7 @@ def plot_heatmap(
         lines = plotting.heatmap_text(
             table, symbols, width, wants_colour(), values=values, frequencies=frequencies
         )
-        click.echo(lines, color=wants_colour())
+        write_results(lines + "\n")
         return
     figure = plotting.draw_heatmap(
         table, symbols, values=values, frequencies=frequencies, title=title, dark=dark

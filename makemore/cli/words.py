@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.console import print_results, say, wants_colour
+from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
     FilePath,
     Share,
@@ -289,9 +289,9 @@ def score(
     for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, other=other):
         summary += part.summary
         if as_json:
-            sys.stdout.write(part.json_lines(only, explain=explain))
+            write_results(part.json_lines(only, explain=explain))
         else:
-            sys.stdout.write(part.table(only, explain=how, escape=on_terminal))
+            write_results(part.table(only, explain=how, escape=on_terminal))
     sys.stdout.flush()
     others = None
     if against_words:

@@ -20,7 +20,7 @@ import numpy as np
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
 from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
-from makemore.errors import CorpusError, shown
+from makemore.errors import CorpusError, OptionError, shown
 
 BLOCK = 1 << 18
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
@@ -94,7 +94,9 @@ class Corpus:
     Raises
     ------
     CorpusError
-        No source, an unknown encoding or form.
+        No source.
+    OptionError
+        An unknown encoding or form.
     """
 
     sources: tuple[Source, ...]
@@ -107,14 +109,14 @@ class Corpus:
         if not self.sources:
             raise CorpusError("no corpus is named: expected at least one file")
         if self.normalize not in ("", "nfc", "nfkc"):
-            raise CorpusError(
+            raise OptionError(
                 f"unknown normal form '{shown(self.normalize)}': expected nfc or nfkc"
             )
         try:
             io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # refuses what gives no text
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
-            raise CorpusError(
+            raise OptionError(
                 f"unknown encoding '{shown(self.encoding)}': expected a name that Python knows,"
                 " such as utf-8, utf-16 or latin-1"
             ) from None
