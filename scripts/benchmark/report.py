@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measure import Spread
+from benchmark.measure import Spread
 
 
 @dataclass(frozen=True)

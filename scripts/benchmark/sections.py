@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 
-import inside
-from measure import Run, Spread, Task, in_turns, ratios
-from report import Point, Report, quality_table
-from setting import (
+from benchmark import inside
+from benchmark.measure import Run, Spread, Task, in_turns, ratios
+from benchmark.report import Point, Report, quality_table
+from benchmark.setting import (
     PROJECT,
     Setting,
     write_some,
@@ -39,10 +39,11 @@ def start_up(setting: Setting, report: Report) -> None:
     editable = PROJECT / ".venv/bin/makemore"
     if editable.exists():
         tasks.append(Task("makemore --help, editable installation", (str(editable), "--help")))
-    if setting.has("torch"):
-        tasks.append(Task('python -c "import torch"', (setting.peers, "-c", "import torch")))
-    runs = in_turns(tasks, setting.rounds(41, 9))
+    runs = in_turns(tasks, setting.rounds(31, 9))
     add_times(report, section, tasks, runs)
+    if setting.has("torch"):
+        torch = Task('python -c "import torch"', (setting.peers, "-c", "import torch"))
+        add_times(report, section, [torch], in_turns([torch], 3))
     for name in ("makemore --help", "makemore --version"):
         add_ratio(report, section, f"{name} / import click", runs[name], runs[CLICK], at_most=1.3)
 
@@ -171,14 +172,19 @@ def count_script(setting: Setting, report: Report, script: str, megabytes: int) 
 
 
 def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
-    """Estimate order 5 on a large file."""
+    """Estimate order 5 on a large file, with and without a held-out split."""
     section = f"counting {megabytes} MB"
     path = write_words(setting, megabytes)
-    task = train_task(setting, "makemore --model ngram --order 5", path, "--model", "ngram")
-    runs = in_turns([task], setting.rounds(5, 2), warm_up=False)[task.name]
-    add_counting(report, section, task, runs, megabytes)
-    if megabytes == 100:
-        aim_at_rate(report, f"{section}: {task.name}", runs, megabytes, 20)
+    name = "makemore --model ngram --order 5"
+    tasks = [
+        train_task(setting, name, path, "--model", "ngram", "--holdout", 0),
+        train_task(setting, f"{name}, held-out split", path, "--model", "ngram"),
+    ]
+    runs = in_turns(tasks, setting.rounds(3, 2), warm_up=False)
+    for task in tasks:
+        add_counting(report, section, task, runs[task.name], megabytes)
+        if megabytes == 100:
+            aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, 20)
     path.unlink()
 
 
@@ -202,7 +208,7 @@ def add_counting(
         return
     peak = None
     if task.name.startswith("makemore"):  # others may use less than what can be measured
-        peak = report.add(section, f"{task.name}, peak memory", "MB", [run.peak for run in runs])
+        peak = report.add(section, f"{task.name}, peak", "MB", [run.peak for run in runs])
     if charted:
         report.points.append(Point(task.name, megabytes, times, peak))
 

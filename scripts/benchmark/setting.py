@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from measure import MEGABYTE, Task, run
+from benchmark.measure import MEGABYTE, Task, run
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measure import BenchmarkError
-from report import Report, draw_scaling, targets_table
-from sections import SECTIONS
-from setting import Setting, find_names, install, prepare
+from benchmark.measure import BenchmarkError
+from benchmark.report import Report, draw_scaling, targets_table
+from benchmark.sections import SECTIONS
+from benchmark.setting import Setting, find_names, install, prepare
 
 HOW = (
     "Median, least and greatest of several rounds. Programs are measured in turns, each time in\n"

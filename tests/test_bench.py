@@ -1,0 +1,162 @@
+"""The benchmark measures what it says: its arithmetic, its files, its peers, one section whole."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType
+
+import numpy as np
+import pytest
+from benchmark import measure, peers, report, setting
+
+from makemore.data.bigrams import bigram_pairs
+from makemore.data.vocabulary import Vocabulary
+from makemore.models.bigram import weight_gradient
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "bench.py"
+
+ONE, TWO, THREE = (measure.Spread(value, value, value, 1) for value in (1.0, 2.0, 3.0))
+
+
+def make_setting(folder: Path) -> setting.Setting:
+    """Return a setting with words that are drawn already: 10 MB of three words."""
+    text = "emma\nolivia\nava\n" * 625_000
+    (folder / "drawn.txt").write_text(text)
+    python = Path(sys.executable)
+    return setting.Setting(folder, folder, python, python, sys.executable, quick=True)
+
+
+def child(code: str, reports: bool = False) -> measure.Task:
+    return measure.Task(code, (sys.executable, "-c", code), reports)
+
+
+def test_a_run_tells_waiting_from_computing() -> None:
+    asleep = measure.run(child("import time; time.sleep(0.3)"))
+    assert asleep.wall >= 0.3 > asleep.cpu > 0
+    assert math.isnan(asleep.reported)
+
+
+def test_a_run_knows_its_peak_memory() -> None:
+    large = measure.run(child("x = b'x' * 600_000_000"))
+    assert 600 < large.peak < 660
+
+
+def test_a_run_returns_what_a_program_reports() -> None:
+    assert measure.run(child("print('progress'); print(1.5)", reports=True)).reported == 1.5
+
+
+def test_a_failed_run_says_why() -> None:
+    with pytest.raises(measure.BenchmarkError, match="exit code 3: no such thing"):
+        measure.run(child("import sys; print('no such thing', file=sys.stderr); sys.exit(3)"))
+
+
+def test_programs_run_in_turns(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    tasks = [child(f"open({str(log)!r}, 'a').write({letter!r})") for letter in "AB"]
+    runs = measure.in_turns(tasks, 3)
+    assert log.read_text() == "AB" + "ABABAB"
+    assert [len(of_task) for of_task in runs.values()] == [3, 3]
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    fast, slow = (
+        [measure.Run(wall, 1.0, 1.0, math.nan) for wall in walls]
+        for walls in ([1.0, 10.0, 1.0], [2.0, 20.0, 3.0])
+    )
+    assert measure.ratios(slow, fast) == measure.Spread(2.0, 2.0, 3.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("limit", "at_most", "met"), [(2, True, True), (1.9, True, False), (2, False, True)]
+)
+def test_a_target_is_met_by_its_median(limit: float, at_most: bool, met: bool) -> None:
+    target = report.Target("claim", "x", limit, at_most, TWO)
+    assert target.met is met
+    assert ("NOT MET" in report.targets_table([target])) is not met
+
+
+def test_a_report_becomes_json(capsys: pytest.CaptureFixture[str]) -> None:
+    found = report.Report({"names": "names.txt"})
+    found.add("sampling", "makemore sample", "words/s", [3.0, 1.0, 2.0])
+    found.at_least("many", "words/s", 5.0, TWO)
+    values = json.loads(json.dumps(found.values()))
+    assert values["figures"][0]["spread"] == {"median": 2, "least": 1, "greatest": 3, "count": 3}
+    assert values["targets"][0]["met"] is False
+    assert "makemore sample" in capsys.readouterr().out
+
+
+def test_the_chart_is_drawn(tmp_path: Path) -> None:
+    points = [
+        report.Point("makemore", 10, ONE, TWO),
+        report.Point("makemore", 100, THREE, TWO),
+        report.Point("wc", 10, ONE, None),
+    ]
+    report.draw_scaling(points, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_has_the_size_asked_for_and_whole_lines(tmp_path: Path) -> None:
+    path = setting.write_words(make_setting(tmp_path), 21)
+    lines = path.read_bytes().split(b"\n")
+    assert 21e6 - 10 < path.stat().st_size <= 21e6
+    assert lines.pop() == b""
+    assert set(lines) == {b"emma", b"olivia", b"ava"}
+
+
+def test_a_file_in_another_script_has_the_same_words(tmp_path: Path) -> None:
+    path = setting.write_words(make_setting(tmp_path), 1, "cyrillic")
+    emma, olivia, ava = path.read_text("utf-8").split("\n")[:3]
+    assert emma == "\u0434\u043c\u043c\u0430"  # the letters 5, 13, 13 and 1
+    assert (len(olivia), ava) == (6, "\u0430\u0445\u0430")
+
+
+def test_names_come_from_argument_then_environment_then_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MAKEMORE_NAMES", str(tmp_path / "environment"))
+    assert setting.find_names(tmp_path / "argument")[0] == tmp_path / "argument"
+    assert setting.find_names(None)[0] == tmp_path / "environment"
+    monkeypatch.delenv("MAKEMORE_NAMES")
+    path, how = setting.find_names(None)
+    assert path.exists()
+    assert "inside the package" in how
+
+
+def test_the_one_hot_peer_takes_the_same_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ["emma", "ava"]
+    (tmp_path / "words").write_text("\n".join(words))
+    before, after = [], []
+
+    def take_one(step: FunctionType) -> float:
+        names, cells = step.__code__.co_freevars, step.__closure__ or ()
+        W = dict(zip(names, cells, strict=True))["W"].cell_contents
+        before.append(W.astype(np.float64))
+        step()
+        after.append(W)
+        return 0.0
+
+    monkeypatch.setattr(peers, "seconds_each", take_one)
+    peers.one_hot_numpy(str(tmp_path / "words"))
+    vocabulary = Vocabulary("".join(words))
+    gradient = weight_gradient(*bigram_pairs(words, vocabulary), before[0])
+    np.testing.assert_allclose(after[0], before[0] - 50 * gradient, rtol=0, atol=1e-4)
+
+
+def test_one_section_runs_whole(tmp_path: Path) -> None:
+    # takes seconds: it installs makemore into an environment of its own
+    names = tmp_path / "names"
+    names.write_text("\n".join(["emma", "olivia", "ava", "isabella", "sophia", "mia"] * 30))
+    options = ("--quick", "--only", "quality", "--json", tmp_path / "figures.json")
+    command = list(map(str, (sys.executable, SCRIPT, names, *options)))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [row["order"] for row in figures["quality"]] == [2, 2, 3, 4, 5, 6, 7]
+    for row in figures["quality"]:
+        shares = row["known_share"] + row["repeated_share"] + row["new_share"]
+        assert shares == pytest.approx(1)
+        assert 0.5 < row["roc_auc"] <= 1
