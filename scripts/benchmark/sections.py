@@ -8,19 +8,22 @@ from collections.abc import Callable, Sequence
 from benchmark import inside
 from benchmark.measure import Run, Spread, Task, in_turns, ratios
 from benchmark.report import Point, Report, quality_table
-from benchmark.setting import (
-    PROJECT,
-    Setting,
-    write_some,
-    write_spaced,
-    write_words,
-)
+from benchmark.setting import PROJECT, Setting, write_spaced, write_words
 
 NUMPY_AND_CLICK = 'python -c "import numpy, click"'
 CLICK = 'python -c "import click"'
 MODELS = (("bigram",), *(("ngram", "--order", order) for order in range(2, 8)))
 LARGE = 1000
 """Megabytes of the file for which most targets hold."""
+
+_STEERED = "--temperature 0.8 --top-k 10 --min-length 4 --max-length 8".split()
+DRAWS: list[tuple[str, str, int, Sequence[str], float]] = [
+    ("makemore sample -n 1000000", "bigram", 1_000_000, (), 2e6),
+    ("makemore sample -n 10000000", "bigram", 10_000_000, (), 3e6),
+    (f"makemore sample -n 1000000 {' '.join(_STEERED)}", "bigram", 1_000_000, _STEERED, 1e6),
+    ("makemore sample -n 300000, order 5", "order-5", 300_000, (), 3e5),
+]
+"""What is drawn: its name, from which model, how many words, how, and how many a second."""
 
 LIMITS_OF_SCRIPTS = {"accented": (450, 120), "cyrillic": (60, 60)}
 """Megabytes a second without and with a held-out split."""
@@ -55,15 +58,9 @@ def training(setting: Setting, report: Report) -> None:
     tasks = [
         setting.code(NUMPY_AND_CLICK, "import numpy, click"),
         setting.command("makemore train", *train, "-c", timed),
-        setting.command(
-            "makemore train --method counts",
-            *train,
-            *("--method", "counts", "-c", timed),
-        ),
-        setting.command(
-            "makemore train --model ngram --order 5",
-            *train,
-            *("--model", "ngram", "--order", 5, "-c", timed),
+        *(
+            setting.command(f"makemore train {options}", *train, *options.split(), "-c", timed)
+            for options in ("--method counts", "--model ngram --order 5")
         ),
     ]
     runs = in_turns(tasks, setting.rounds(31, 7))
@@ -127,31 +124,34 @@ def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
     one = train_task(setting, "makemore, 1 process", path, "--holdout", 0, "--jobs", 1)
     held = train_task(setting, "makemore, 1 process, held-out split", path, "--jobs", 1)
     two = train_task(setting, "makemore, 2 processes", path, "--holdout", 0, "--jobs", 2)
-    tasks = [one, held, Task("wc", ("wc", str(path)))]
-    tasks.append(setting.peer("reading alone", "read_only", path))
-    if megabytes >= LARGE:
-        tasks.append(two)
+    ours = [one, held, two] if megabytes == LARGE else [one, held]
+    peers = [Task("wc", ("wc", str(path))), setting.peer("reading alone", "read_only", path)]
     if megabytes == 10:
-        tasks.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
-    rounds = setting.rounds(11 if megabytes < LARGE else 5, 3)
-    runs = in_turns(tasks, rounds, warm_up=not setting.quick)
-    for task in tasks:
+        peers.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
+    rounds = setting.rounds(5 if megabytes == LARGE else 11, 3)
+    runs = in_turns([*ours, *peers], rounds, warm_up=not setting.quick)
+    for task in [*ours, *peers]:
         add_counting(report, section, task, runs[task.name], megabytes)
-    for task in tasks[2:]:
+    for task in peers:
         pairs = zip(runs[task.name], runs[one.name], strict=True)
         ratio = [seconds(other) / own.wall for other, own in pairs]
         report.add(section, f"{task.name} / {one.name}, seconds", "x", ratio)
     if megabytes == LARGE:
-        for task, limit in ((one, 450), (held, 120)):
-            aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, limit)
-        faster = report.add(
-            section, "2 processes: times as fast as 1", "x", ratios(runs[one.name], runs[two.name])
-        )
-        report.at_least(f"{section}: 2 processes, times as fast as 1", "x", 1.6, faster)
-        for task in (one, held, two):
-            peak = Spread.of([run.peak for run in runs[task.name]])
-            report.at_most(f"{section}: {task.name}, peak memory", "MB", 200, peak)
+        aim_at_large(report, section, *(runs[task.name] for task in ours))
     path.unlink()
+
+
+def aim_at_large(
+    report: Report, section: str, one: list[Run], held: list[Run], two: list[Run]
+) -> None:
+    """Keep the targets of the large file: rates, what a second process brings, memory."""
+    aim_at_rate(report, f"{section}, 1 process", one, LARGE, 450)
+    aim_at_rate(report, f"{section}, 1 process, held-out split", held, LARGE, 120)
+    name = "2 processes: times as fast as 1"
+    faster = report.add(section, name, "x", ratios(one, two))
+    report.at_least(f"{section}, {name}", "x", 1.6, faster)
+    peaks = [run.peak for run in (*one, *held, *two)]
+    report.at_most(f"{section}, peak memory", "MB", 200, Spread.of(peaks))
 
 
 def count_script(setting: Setting, report: Report, script: str, megabytes: int) -> None:
@@ -231,53 +231,54 @@ def aim_at_rate(
 def sampling(setting: Setting, report: Report) -> None:
     """Measure how many words a second are drawn."""
     section = "sampling"
-    bigram, order_5 = setting.checkpoint("bigram"), setting.checkpoint("order-5")
-    steered = "--temperature 0.8 --top-k 10 --min-length 4 --max-length 8".split()
-    many = 10_000_000
-    cases: list[tuple[str, object, int, Sequence[str], float]] = [
-        ("makemore sample -n 1000000", bigram, 1_000_000, (), 2e6),
-        (f"makemore sample -n {many}", bigram, many, (), 3e6),
-        ("makemore sample -n 1000000, steered", bigram, 1_000_000, steered, 1e6),
-        ("makemore sample -n 300000, order 5", order_5, 300_000, (), 3e5),
-    ]
     tasks = [
-        setting.command(name, "sample", "-c", path, "-n", n, "--seed", 1, *options)
-        for name, path, n, options, _ in cases
+        setting.command(
+            name, "sample", "-c", setting.checkpoint(model), "-n", n, "--seed", 1, *options
+        )
+        for name, model, n, options, _ in DRAWS
     ]
-    loop = setting.inside("a Python loop, same model", "draw_one_at_a_time", bigram, 30_000)
-    peers = [loop]
+    peers = drawing_peers(setting, report)
+    runs = in_turns([*tasks, *peers], setting.rounds(11, 3), warm_up=not setting.quick)
+    for name, _, n, _, limit in DRAWS:
+        report.add(section, name, "words/s", [n / run.wall for run in runs[name]])
+        aim_at_rate(report, name, runs[name], n, limit, "words/s")
+    for peer in peers:
+        report.add(section, peer.name, "words/s", [run.reported for run in runs[peer.name]])
+    name, _, n, *_ = DRAWS[0]
+    for peer in peers:
+        pairs = zip(runs[name], runs[peer.name], strict=True)
+        ratio = [n / own.wall / other.reported for own, other in pairs]
+        report.add(section, f"{name}: times as fast as {peer.name}", "x", ratio)
+
+
+def drawing_peers(setting: Setting, report: Report) -> list[Task]:
+    """Return the tasks that draw one word at a time."""
+    model = setting.checkpoint("bigram")
+    tasks = [setting.inside("a Python loop, same model", "draw_one_at_a_time", model, 30_000)]
     for module, function, count in (
         ("markovify", "draw_markovify", 20_000),
         ("torch", "draw_torch", 5_000),
     ):
         if setting.has(module):
-            peers.append(setting.peer(module, function, setting.names, count))
+            tasks.append(setting.peer(module, function, setting.names, count))
         else:
             report.note(f"{module}: not installed")
-    runs = in_turns([*tasks, *peers], setting.rounds(11, 3), warm_up=not setting.quick)
-    for name, _, n, _, limit in cases:
-        report.add(section, name, "words/s", [n / run.wall for run in runs[name]])
-        aim_at_rate(report, name, runs[name], n, limit, "words/s")
-    for peer in peers:
-        report.add(section, peer.name, "words/s", [run.reported for run in runs[peer.name]])
-    for peer in peers:
-        own = runs[cases[0][0]]
-        ratio = [1e6 / a.wall / b.reported for a, b in zip(own, runs[peer.name], strict=True)]
-        report.add(section, f"{cases[0][0]}: times as fast as {peer.name}", "x", ratio)
+    return tasks
 
 
 def scoring(setting: Setting, report: Report) -> None:
     """Measure how many words a second are scored."""
     section = "scoring"
-    words = 1_000_000
-    path = write_some(write_words(setting, 10), words)
-    cases = (("bigram", 4e5), ("order-5", 2e5))
+    path = write_words(setting, 10)
+    with open(path, "rb") as lines:
+        words = sum(1 for _ in lines)
+    limits = {"bigram": 4e5, "order-5": 2e5}
     tasks = [
         setting.command(f"makemore score, {name}", "score", path, "-c", setting.checkpoint(name))
-        for name, _ in cases
+        for name in limits
     ]
     runs = in_turns(tasks, setting.rounds(7, 3), warm_up=not setting.quick)
-    for task, (_, limit) in zip(tasks, cases, strict=True):
+    for task, limit in zip(tasks, limits.values(), strict=True):
         report.add(section, task.name, "words/s", [words / run.wall for run in runs[task.name]])
         aim_at_rate(report, task.name, runs[task.name], words, limit, "words/s")
 

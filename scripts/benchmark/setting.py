@@ -8,7 +8,6 @@ import sysconfig
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from benchmark.measure import MEGABYTE, Task, run
@@ -17,7 +16,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 BUNDLED_NAMES = PROJECT / "makemore/data/us-names-2017.txt"
 
-LONGEST_LINE = 1 << 16
+LONGEST_LINE = 1 << 16  # bytes
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 SCRIPTS = {
     "plain": {},
@@ -172,13 +171,14 @@ def prepare(setting: Setting) -> None:
 
 
 def draw_words(setting: Setting, path: Path) -> None:
-    """Write more than 10 MB of words that the model of order 5 draws, and cut it there."""
+    """Write 10 MB of words that the model of order 5 draws, or less where words are very short."""
     model = ("-c", setting.checkpoint("order-5"))
     setting.do("sample", *model, "-n", 3 * MEGABYTE, "--seed", 1, "-o", path)
+    size = min(10 * MEGABYTE, path.stat().st_size)
     with open(path, "r+b") as words:
-        words.truncate(10 * MEGABYTE)
-        words.seek(10 * MEGABYTE - LONGEST_LINE)
-        words.truncate(10 * MEGABYTE - len(words.read().rpartition(b"\n")[2]))
+        words.seek(max(0, size - LONGEST_LINE))
+        rest = words.read(size - words.tell()).rpartition(b"\n")[2]
+        words.truncate(size - len(rest))
 
 
 def write_spaced(setting: Setting) -> Path:
@@ -188,11 +188,3 @@ def write_spaced(setting: Setting) -> Path:
         for name in names:
             file.write(" ".join(name.rstrip("\n")) + "\n")
     return path
-
-
-def write_some(path: Path, lines: int) -> Path:
-    """Write the first lines of a file to another; return its path."""
-    some = path.with_name(f"{path.stem}-{lines}-lines.txt")
-    with open(path, encoding="utf-8") as source, open(some, "w", encoding="utf-8") as file:
-        file.writelines(islice(source, lines))
-    return some
