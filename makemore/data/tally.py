@@ -26,7 +26,7 @@ from makemore.errors import VocabularyError
 
 Counts = npt.NDArray[np.int64]
 
-MAX_SAMPLE = 100_000
+MAX_SAMPLE = 1 << 15
 """The most distinct held-out words that are kept."""
 
 MAX_SAMPLE_LENGTH = 256
@@ -299,28 +299,28 @@ class _SampleCollector:
 
     def add(self, text: str, hashes: Hashes) -> None:
         """Take the words of whole lines, none blank, and their hashes."""
-        distinct, counts = np.unique(hashes[hashes <= self._largest], return_counts=True)
+        small = np.flatnonzero(hashes <= self._largest)
+        distinct, first, counts = np.unique(hashes[small], return_index=True, return_counts=True)
         places = np.searchsorted(self._hashes, distinct)
         known = np.zeros(len(distinct), np.bool_)
         inside = places < len(self._hashes)
         known[inside] = self._hashes[places[inside]] == distinct[inside]
         self._counts[places[known]] += counts[known]
         if not known.all():
-            word_of = dict(zip(hashes.tolist(), text.split("\n"), strict=False))
-            self._add_new(distinct[~known], counts[~known], word_of)
+            lines = text.split("\n")
+            words = [lines[i] for i in small[first[~known]].tolist()]
+            self._add_new(distinct[~known], counts[~known], words)
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
-        word_of = dict(zip(sample.hashes.tolist(), sample.words, strict=True))
-        self._add_new(sample.hashes, sample.counts, word_of)
+        self._add_new(sample.hashes, sample.counts, list(sample.words))
 
     def result(self) -> WordSample:
         """Return the choice."""
         self._settle()
         return WordSample(tuple(self._words), self._hashes, self._counts)
 
-    def _add_new(self, hashes: Hashes, counts: Counts, word_of: dict[int, str]) -> None:
-        words = [word_of[value] for value in hashes.tolist()]
+    def _add_new(self, hashes: Hashes, counts: Counts, words: list[str]) -> None:
         short = np.array([len(word) <= MAX_SAMPLE_LENGTH for word in words], np.bool_)
         words = [word for word in words if len(word) <= MAX_SAMPLE_LENGTH]
         self._new.append((hashes[short], counts[short], words))
