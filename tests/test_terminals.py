@@ -84,9 +84,7 @@ def refused(text: str) -> set[str]:
 )
 def test_no_control_character_reaches_a_terminal(folder: Path, arguments: list[str]) -> None:
     named = "-c" not in arguments and arguments[0] not in ("compare", "check", "\x1b[31m")
-    _, shown = run_on_terminal(
-        *arguments, *(["-c", CHECKPOINT] if named else []), cwd=folder, TERM="xterm-256color"
-    )
+    _, shown = run_on_terminal(*arguments, *(["-c", CHECKPOINT] if named else []), cwd=folder)
     assert shown.strip()
     assert refused(shown.decode()) == set()
 
@@ -99,7 +97,7 @@ def test_only_colours_reach_a_terminal_that_wants_them(folder: Path, arguments: 
     assert COLOUR.search(coloured.decode())
     assert refused(COLOUR.sub("", coloured.decode())) == set()
     for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        code, plain = run_on_terminal(*arguments, cwd=folder, **variables)
+        code, plain = run_on_terminal(*arguments, cwd=folder, variables=variables)
         assert code == 0
         assert refused(plain.decode()) == set()
     assert b"\x1b[" not in run(*arguments, cwd=folder).stdout.replace(b"\x1b[2J", b"")
@@ -132,7 +130,7 @@ def test_progress_is_drawn_seldom_and_leaves_the_terminal_in_order(folder: Path)
     assert shown.count(b"\x1b[?25l") >= shown.count(b"\x1b[?25h") >= 1
     assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")
     assert refused(MOVES.sub("", shown.decode())) == set()
-    code, shown = run_on_terminal(*arguments, cwd=folder, TERM="dumb")
+    code, shown = run_on_terminal(*arguments, cwd=folder, variables={"TERM": "dumb"})
     assert code == 0
     assert b"\x1b" not in shown
 
