@@ -37,7 +37,7 @@ GOOD = {
     "beyond the basic plane": "\U0001d51e\U0001d52b\n😀😁\nanna\n".encode(),
     "composed and decomposed": "zoë\nzoe\u0308\n".encode(),
     "joined emoji": "👩\u200d👩\u200d👧\n".encode(),
-    "other scripts": "שלום\nпривет\n中文\n".encode(),
+    "other scripts": "שלום\nюля\n中文\n".encode(),
     "not for interchange": "a\uffff\ufdd0b\n\U0010ffff\n".encode(),
     "escape sequences": b"\x1b[2J\n\x07\x7f\n",
     "quotes and markup": b"\"'\\<&>$%{}\n--n\n",
