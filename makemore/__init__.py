@@ -8,7 +8,7 @@ The public names below are imported from their modules when they are first used,
 >>> options = makemore.TrainingOptions(method="counts", smoothing=0, holdout=0)
 >>> checkpoint = makemore.train(corpus, options)
 >>> makemore.sample(checkpoint.model, 3, seed=1)
-['ophia', 'a', 'ophiabemmmavabema']
+['ophia', 'olabelia', 'sophiabemma']
 """
 
 from importlib import import_module

@@ -13,8 +13,10 @@ flags a share of a of good words, at every length.
 That needs more than 1 / a words of a length. Where they are fewer than ``ENOUGH``, those of the
 next shorter lengths are added, each compared with the average word of its own length. Never longer
 ones: short words vary more, and what begins and ends at once is like nothing else, so short words
-judged by longer ones would be flagged too often. If even that is not enough, p stays large and the
-word passes; a length that is shorter than all known has p = 1.
+judged by longer ones would be flagged too often. Yet as long as a word of the same length is as
+surprising, the rank among those of that length counts: the others only decide how far beyond all of
+them a word is. If even that is not enough, p stays large and the word passes; a length that is
+shorter than all known has p = 1.
 """
 
 from bisect import bisect_right
@@ -71,10 +73,14 @@ class Calibration:
         if not np.isfinite(sample).all() or (sample < 0).any():
             raise CheckpointError("the scores of the held-out words are damaged: train again")
         symbols, means = sample.T
-        self.size = len(sample)
         self._lengths = np.unique(symbols).tolist()
         self._groups = {length: np.sort(means[symbols == length]) for length in self._lengths}
         self._references: dict[float, tuple[Floats, float, float]] = {}
+
+    @property
+    def smallest_p(self) -> float:
+        """The p-value of the strangest word of the length that has the most to compare with."""
+        return 1 / (1 + max(len(self._reference(length)[0]) for length in self._lengths))
 
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
@@ -82,9 +88,13 @@ class Calibration:
         p = np.full(len(scores), np.nan)
         for length in np.unique(symbols).tolist():
             rows = np.flatnonzero((symbols == length) & ~np.isnan(means))
-            reference, centre, scale = self._reference(length)
-            below = np.searchsorted(reference, (means[rows] - centre) * scale)
-            p[rows] = (1 + len(reference) - below) / (1 + len(reference))
+            # All lengths beyond the longest known are judged alike, so they need one place.
+            reference, centre, scale = self._reference(min(length, self._lengths[-1] + 1))
+            p[rows] = _shares_above(reference, (means[rows] - centre) * scale)
+            own = self._groups.get(length, np.zeros(0))
+            own_p = _shares_above(own, means[rows])
+            is_beyond = own_p <= 1 / (1 + len(own))
+            p[rows] = np.where(is_beyond, np.minimum(p[rows], own_p), own_p)
         return p
 
     def _reference(self, length: int) -> tuple[Floats, float, float]:
@@ -112,3 +122,9 @@ class Calibration:
         # A new word is no part of the average, and that of few words is itself uncertain.
         scale = np.sqrt(n / (n + 1)) if n else 1.0
         return np.sort(pooled), float(self._groups[shorter[0]].mean()), float(scale)
+
+
+def _shares_above(reference: Floats, values: Floats) -> Floats:
+    """Return (1 + r) / (1 + n) for each value, r of the n sorted references being as large."""
+    r = len(reference) - np.searchsorted(reference, values)
+    return np.asarray((1 + r) / (1 + len(reference)))

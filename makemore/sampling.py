@@ -1,10 +1,9 @@
 """Draws of words from any model, many at a time and exactly from its distribution.
 
-Words are drawn in groups of ``GROUP``: all words of a group take their next symbol together, and
-those that have ended step aside. Each group has a random stream of its own, made of the seed and
-the group's number, so the first words are the same however many are asked for. A draw is an integer
-of 53 bits from the raw output of PCG64, which NumPy promises to keep; it is compared with the
-cumulative distribution on the same scale.
+Words are drawn in groups, all words of a group together. Each group has a random stream of its own,
+made of the seed and the group's number, so the first words are the same however many are asked for.
+A draw is an integer of 53 bits from the raw output of PCG64, which NumPy promises to keep; it is
+compared with the cumulative distribution on the same scale.
 """
 
 import itertools
@@ -21,8 +20,9 @@ from makemore.models.base import Floats, Model
 from makemore.models.bigram import softmax
 from makemore.novelty import KnownWords, hash_text
 
-GROUP = 1 << 14
-"""Words that are drawn together. Another number gives other words for the same seed."""
+FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
+MAX_CELLS = 1 << 20
+"""How much is drawn together, less at first. Other numbers give other words for the same seed."""
 
 PATIENCE = 100_000
 """So many unwanted words in a row end the search for others."""
@@ -168,72 +168,136 @@ class Sampler:
         P = next_distributions(
             automaton.log_probabilities, temperature=temperature, top_k=top_k, top_p=top_p
         )
-        self._write = text_writer(model.vocabulary)
-        self._automaton = WishedAutomaton(
-            P, automaton, model.vocabulary, constraints or Constraints()
-        )
-        self._model = ConditionedModel(self._automaton)
-        self._successors = self._automaton.successors.ravel()
-        self._tables: dict[int | None, DrawTable] = {}
-
-    def groups(self, seed: int) -> Iterator[Words]:
-        """Yield words without end, in groups of ``GROUP``. Raises ``SamplingError``."""
-        for group in itertools.count():
-            stream = np.random.SeedSequence(seed, spawn_key=(group,))
-            yield self._draw_group(np.random.PCG64(stream))
+        wishes = constraints or Constraints()
+        conditioned = ConditionedModel(WishedAutomaton(P, automaton, model.vocabulary, wishes))
+        is_uniform = conditioned.is_settled(len(wishes.prefix) + 1)
+        self._writer = _Lanes(conditioned) if is_uniform else _Lockstep(conditioned)
+        self._prefix = wishes.prefix
+        self._as_text = text_writer(model.vocabulary)
 
     def texts(self, count: int, seed: int) -> Iterator[str]:
-        """Yield ``count`` words in blocks of text, a line feed after each word."""
-        groups = self.groups(seed)
-        while count > 0:
-            symbols, ends = next(groups)
+        """Yield ``count`` words in blocks of text, a line feed after each word.
+
+        Raises ``SamplingError`` where a word does not end within ``MAX_LENGTH`` characters.
+        """
+        for group in itertools.count():
+            if count <= 0:
+                return
+            stream = np.random.SeedSequence(seed, spawn_key=(group,))
+            lanes = LANES if group else FIRST_LANES
+            symbols, ends = self._writer.write_words(np.random.PCG64(stream), lanes)
             ends = ends[:count]
             count -= len(ends)
-            yield self._write(symbols[: ends[-1] + 1])
+            text = self._as_text(symbols[: ends[-1] + 1])
+            if self._prefix:
+                text = self._prefix + text[:-1].replace("\n", "\n" + self._prefix) + "\n"
+            yield text
 
-    def _draw_group(self, random: np.random.PCG64) -> Words:
-        prefix = self._automaton.prefix
-        V = self._automaton.P.shape[1]
-        alive = np.arange(GROUP)
-        states = np.full(GROUP, self._automaton.start)
-        lengths = np.empty(GROUP, np.int64)
-        columns = [(alive, np.full(GROUP, symbol)) for symbol in prefix]
-        for t in range(len(prefix), MAX_LENGTH + 1):
-            symbols = self._draw(t, states, random)
-            columns.append((alive, symbols))
-            is_over = symbols == BOUNDARY
-            lengths[alive[is_over]] = t + 1
-            going = np.flatnonzero(~is_over)
+
+class _Lanes:
+    """Writes words where only the first symbol behind the prefix is special.
+
+    Each lane writes word after word for ``STEPS`` symbols and then ends its last one. To stop there
+    does not favour any words: whether a word begins is decided before it is drawn.
+    """
+
+    def __init__(self, model: ConditionedModel) -> None:
+        automaton = model.automaton
+        self._begin, self._V = automaton.P.shape
+        t = len(automaton.prefix)
+        first = model.next_probabilities(t, np.array([automaton.start]))
+        others = model.next_probabilities(t + 1, np.arange(self._begin))
+        self._table = DrawTable(np.concatenate((others, first)))
+        successors = np.concatenate((automaton.successors, automaton.successors[[automaton.start]]))
+        successors[:, BOUNDARY] = self._begin
+        self._successors = successors.ravel()
+
+    def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
+        """Return the words of one group, without their prefix."""
+        states = np.full(lanes, self._begin)
+        columns = []
+        for _ in range(STEPS):
+            symbols = self._table.draw(states, _draws(random, lanes))
+            columns.append(symbols.astype(np.int16))
+            states = self._successors.take(states * self._V + symbols).astype(np.intp)
+        alive = np.flatnonzero(states != self._begin)
+        for _ in range(MAX_LENGTH):
+            if not len(alive):
+                return _in_a_row(columns)
+            symbols = self._table.draw(states[alive], _draws(random, len(alive)))
+            columns.append(_column(lanes, alive, symbols))
+            states[alive] = self._successors.take(states[alive] * self._V + symbols)
+            alive = alive[symbols != BOUNDARY]
+        raise _endless()
+
+
+class _Lockstep:
+    """Writes words whose distribution changes with their length, one word a lane.
+
+    The tables of small models are kept for all t; of large models only the rows that are needed are
+    made, again for each group.
+    """
+
+    def __init__(self, model: ConditionedModel) -> None:
+        self._model = model
+        self._V = model.automaton.P.shape[1]
+        self._successors = model.automaton.successors.ravel()
+        self._tables: dict[int | None, DrawTable] = {}
+        limits = model.automaton.constraints
+        self._most_lanes = MAX_CELLS // (limits.max_length or limits.min_length)
+
+    def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
+        """Return the words of one group, without their prefix."""
+        lanes = min(lanes, self._most_lanes)
+        alive = np.arange(lanes)
+        states = np.full(lanes, self._model.automaton.start)
+        columns = []
+        first = len(self._model.automaton.prefix)
+        for t in range(first, first + MAX_LENGTH):
+            symbols = self._draw(t, states, _draws(random, len(states)))
+            columns.append(_column(lanes, alive, symbols))
+            going = np.flatnonzero(symbols)
             if not len(going):
-                return _in_a_row(columns, lengths)
+                return _in_a_row(columns)
             alive, symbols = alive[going], symbols[going]
-            states = self._successors.take(states[going] * V + symbols).astype(np.intp)
-        raise SamplingError(
-            f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends"
-            " a word; limit the length by --max-length"
-        )
+            states = self._successors.take(states[going] * self._V + symbols).astype(np.intp)
+        raise _endless()
 
-    def _draw(self, t: int, states: Indices, random: np.random.PCG64) -> Indices:
-        draws = random.random_raw(len(states)) >> np.uint64(64 - _BITS)
+    def _draw(self, t: int, states: Indices, draws: Draws) -> Indices:
         is_settled = self._model.is_settled(t)
-        if not is_settled and self._automaton.P.size > _CACHED_CELLS:
+        if not is_settled and self._model.automaton.P.size > _CACHED_CELLS:
             rows, states = np.unique(states, return_inverse=True)
             return DrawTable(self._model.next_probabilities(t, rows)).draw(states, draws)
         key = None if is_settled else t
         if key not in self._tables:
-            everywhere = np.arange(len(self._automaton.P))
+            everywhere = np.arange(len(self._model.automaton.P))
             self._tables[key] = DrawTable(self._model.next_probabilities(t, everywhere))
         return self._tables[key].draw(states, draws)
 
 
-def _in_a_row(columns: list[tuple[Indices, Indices]], lengths: Ids) -> Words:
-    """Return the words one after another, from the t-th symbols of those that had one."""
-    ends = np.cumsum(lengths) - 1
-    starts = ends - lengths + 1
-    row = np.empty(int(ends[-1]) + 1, np.int16)  # a small row stays in the processor's cache
-    for t, (alive, symbols) in enumerate(columns):
-        row[starts[alive] + t] = symbols
-    return row, ends
+def _draws(random: np.random.PCG64, count: int) -> Draws:
+    return np.asarray(random.random_raw(count) >> np.uint64(64 - _BITS))
+
+
+def _column(lanes: int, alive: Indices, symbols: Indices) -> Symbols:
+    """Return the symbols of those lanes that wrote one, and -1 for the others, (lanes,)."""
+    column = np.full(lanes, -1, np.int16)
+    column[alive] = symbols
+    return column
+
+
+def _in_a_row(columns: list[Symbols]) -> Words:
+    """Return the words one after another, from what each lane wrote at each step."""
+    symbols = np.stack(columns, axis=1).ravel()
+    symbols = symbols[symbols >= 0]
+    return symbols, np.flatnonzero(symbols == BOUNDARY)
+
+
+def _endless() -> SamplingError:
+    return SamplingError(
+        f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends a"
+        " word; limit the length by --max-length"
+    )
 
 
 def text_writer(vocabulary: Vocabulary) -> Callable[[Symbols], str]:

@@ -6,8 +6,9 @@ curvature is known beforehand: along any direction the Hessian of row i is at mo
 share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
 "Multinomial logistic regression algorithm"). A step of one over the largest curvature therefore
 never overshoots, whatever the corpus, and Nesterov's momentum makes such steps fast (Nesterov 1983;
-here in the form of Sutskever et al. 2013, section 2). A learning rate that the user names is taken
-as given, and the descent is then the plain one of the textbooks.
+here W is the point that it looks ahead to, as in Bengio et al. 2012, "Advances in optimizing
+recurrent networks"). A learning rate that the user names is taken as given, and the descent is then
+the plain one of the textbooks.
 """
 
 import math
@@ -219,6 +220,7 @@ def train(
     jobs: int | None = None,
     on_read: Progress | None = None,
     on_step: OnStep | None = None,
+    count: Callable[..., BigramCounts] = count_bigrams,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -232,6 +234,8 @@ def train(
         Called with the bytes read so far and, where it is known, how many there are in all.
     on_step : callable, optional
         Called after each step of gradient descent.
+    count : callable
+        What counts the pairs, called like ``count_bigrams``: perhaps elsewhere.
 
     Raises
     ------
@@ -243,7 +247,7 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
-        counts = count_bigrams(text, options.holdout, options.min_count, jobs, on_read)
+        counts = count(text, options.holdout, options.min_count, jobs=jobs, progress=on_read)
         outcome = TRAINERS[options.model](text, counts, options, on_step)
     calibration = calibrate(outcome.model, counts.sample.words)
     record = TrainingRecord(
@@ -361,13 +365,13 @@ def gradient_descent(
     counts = N.astype(np.float64)
     rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
     W = weights.copy()
-    velocity = np.zeros_like(W)
+    velocity, momentum = np.zeros_like(W), 0.0
     for number in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
             objective, d_W = _objective_and_gradient(W, counts, l2)
-            momentum = number / (number + 3) if learning_rate is None else 0.0
             velocity = momentum * velocity - rate * d_W
-            W = W + momentum * velocity - rate * d_W if momentum else W + velocity
+            momentum = number / (number + 3) if learning_rate is None else 0.0
+            W = W - rate * d_W + momentum * velocity
         if not (np.isfinite(objective) and np.isfinite(W).all()):
             raise _divergence(number, rate)
         yield Step(number, objective, W)

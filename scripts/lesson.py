@@ -10,20 +10,23 @@ import argparse
 import math
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lesson_by_hand import draw_by_hand, gradient_by_hand, loss_by_hand, softmax_by_hand
+from lesson_material import LATER_STEPS, MAX_WORD, STEPS, Material, find_material, shortened
+from lesson_picture import draw_lesson
 
-from makemore.data.bigrams import Counts, bigram_pairs, count_pairs
+from makemore.data.bigrams import bigram_pairs, count_pairs
 from makemore.data.corpus import Corpus
-from makemore.data.download import bundled_names, names_are_intact
-from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import CorpusError, MakemoreError, OptionError, shown
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
+from makemore.errors import MakemoreError, shown
 from makemore.models.base import Floats
 from makemore.models.bigram import (
     Bigram,
@@ -37,148 +40,17 @@ from makemore.models.bigram import (
     weight_gradient,
     weights_from_counts,
 )
-from makemore.plotting import save_figure, symbol_label
+from makemore.plotting import save_figure
 from makemore.sampling import DrawTable, sample
-from makemore.training import gradient_descent, initial_weights
+from makemore.training import gradient_descent, initial_weights, safe_learning_rate
 
 PICTURE = Path("lesson.png")
-LEARNING_RATE = 50.0
-STEPS = 10
-LATER_STEPS = (200, 1_000)
 H = 1e-5
 """How far a weight is moved for a central difference: its error is about H**2, and rounding's
 about 1e-16 / H."""
-MAX_CELLS = 1 << 25
-"""The most cells of X for all words: 256 MiB. The literal form needs several such matrices."""
-MAX_WORD = 12
-"""The longest word to follow, in characters: its tables stay on the screen."""
 SAMPLES = 8
 WIDTH = 80
 """Columns of a terminal."""
-
-
-# --- What the lesson is about --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Material:
-    """What all stages share. B is the number of pairs of the word, V that of the symbols.
-
-    Attributes
-    ----------
-    name : str
-        Of the corpus.
-    words : list of str
-        All of the corpus.
-    word : str
-        The one that most stages follow.
-    seed : int
-        Of the random weights and of the samples.
-    """
-
-    name: str
-    words: list[str]
-    word: str
-    seed: int
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols of all words."""
-        return Vocabulary("".join(self.words))
-
-    @property
-    def V(self) -> int:
-        """How many symbols there are."""
-        return len(self.vocabulary)
-
-    @cached_property
-    def labels(self) -> list[str]:
-        """The symbols as they are printed, by id; the boundary is a dot."""
-        return [symbol_label(symbol) for symbol in self.vocabulary.itos]
-
-    @cached_property
-    def pairs(self) -> tuple[Ids, Ids]:
-        """Inputs and targets of the word, shape (B,) each."""
-        return bigram_pairs([self.word], self.vocabulary)
-
-    @cached_property
-    def bigrams(self) -> list[str]:
-        """The pairs of the word as text, length B."""
-        return [self.labels[x] + self.labels[y] for x, y in zip(*self.pairs, strict=True)]
-
-    @cached_property
-    def columns(self) -> list[int]:
-        """The ids that occur in the word, boundary included: the columns worth printing."""
-        return sorted({BOUNDARY, *self.pairs[0].tolist()})
-
-    @cached_property
-    def weights(self) -> Floats:
-        """The random weights W that learning starts from, shape (V, V)."""
-        return initial_weights(self.V, self.seed)
-
-    @cached_property
-    def logits(self) -> Floats:
-        """X @ W for the pairs of the word, shape (B, V)."""
-        return np.asarray(one_hot(self.pairs[0], self.V) @ self.weights)
-
-    @cached_property
-    def all_pairs(self) -> tuple[Ids, Ids]:
-        """Inputs and targets of all words, shape (symbols,) each."""
-        return bigram_pairs(self.words, self.vocabulary)
-
-    @cached_property
-    def counts(self) -> Counts:
-        """N of all words, shape (V, V)."""
-        return count_pairs(*self.all_pairs, self.V)
-
-    @cached_property
-    def descent(self) -> dict[int, Floats]:
-        """The weights after 0 .. STEPS and after LATER_STEPS steps, by their number."""
-        steps = gradient_descent(
-            self.counts, self.weights, steps=max(LATER_STEPS), learning_rate=LEARNING_RATE
-        )
-        taken = {0: self.weights}
-        taken |= {
-            step.number + 1: step.weights
-            for step in steps
-            if step.number < STEPS or step.number + 1 in LATER_STEPS
-        }
-        return taken
-
-
-def find_material(path: str | None, word: str | None, seed: int) -> Material:
-    """Return the material: of a file, else of data/names.txt, else of the list in the package.
-
-    Without a word it is the first that is short. Raises ``MakemoreError``.
-    """
-    if seed < 0:
-        raise OptionError(f"--seed is {seed} and must be 0 or more")
-    corpus = Corpus.from_paths(path or _names())
-    words = list(corpus.words())
-    if not words:
-        raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
-    if word is None:
-        word = next((w for w in words if len(w) <= 7), min(words, key=len))
-    if not 1 <= len(word) <= MAX_WORD:
-        raise OptionError(f"the word to follow, '{shown(word)}', must have 1 to {MAX_WORD} letters")
-    material = Material(corpus.name, words, word, seed)
-    cells = (sum(map(len, words)) + len(words)) * material.V
-    if cells > MAX_CELLS:
-        raise CorpusError(
-            f"{shown(corpus.name)} is too large for the literal form: X has {cells:,} cells and the"
-            f" limit is {MAX_CELLS:,}; take fewer words"
-        )
-    material.vocabulary.encode(word)  # which refuses a character that no word has
-    return material
-
-
-def _names() -> Path:
-    """Return the path of names.txt where it was downloaded to, or of the list in the package."""
-    project = Path(__file__).parents[1]
-    for folder in (Path(), project):
-        if names_are_intact(folder / "data/names.txt"):
-            return folder / "data/names.txt"
-    return bundled_names()
 
 
 # --- How a stage looks ---------------------------------------------------------------------------
@@ -210,24 +82,21 @@ class Stage:
     def text(self, number: int) -> str:
         """Return the stage as it is printed."""
         names = [f"{function.__module__}.{function.__qualname__}" for function in self.functions]
-        return "\n".join(
-            [
-                f"{number}. {self.title}".ljust(WIDTH, " ").rstrip(),
-                "-" * WIDTH,
-                *self.formula,
-                "",
-                *("    " + line for line in self.body),
-                "",
-                *_prefixed("Notice: ", self.notice),
-                *_prefixed("Used:   ", ", ".join(names)),
-            ]
-        )
+        lines = [
+            f"{number}. {self.title}",
+            "-" * WIDTH,
+            *self.formula,
+            "",
+            *("    " + line for line in self.body),
+            "",
+            *_prefixed("Notice: ", self.notice),
+            *_prefixed("Used:   ", ", ".join(names)),
+        ]
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def _prefixed(prefix: str, text: str) -> list[str]:
     """Return the text in lines of ``WIDTH``, the first after the prefix, the others below it."""
-    import textwrap
-
     return textwrap.wrap(
         text,
         WIDTH,
@@ -238,12 +107,12 @@ def _prefixed(prefix: str, text: str) -> list[str]:
     )
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], gap: str = "  ") -> list[str]:
     """Return lines of aligned columns; floats have four decimals, and integers commas."""
     cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        gap.join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
 
@@ -251,24 +120,22 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:z.4f}"  # z: no minus before a zero
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if type(value) is int else str(value)
 
 
-def matrix(material: Material, corner: str, names: Sequence[str], rows: Floats) -> list[str]:
+def matrix(m: Material, names: Sequence[str], rows: Floats) -> list[str]:
     """Return a matrix of V columns as lines, but only the columns that occur in the word."""
-    columns = material.columns
-    more = ["..."] if len(columns) < material.V else []
-    heads = [corner, *(material.labels[j] for j in columns), *more]
-    return table(heads, [
-        [name, *(float(row[j]) for j in columns), *more]
-        for name, row in zip(names, rows, strict=True)
-    ])  # fmt: skip
+    columns = m.columns
+    more = ["..."] if len(columns) < m.V else []
+    cells = [[name, *row[columns].tolist(), *more] for name, row in zip(names, rows, strict=True)]
+    return table(["", *(m.labels[j] for j in columns), *more], cells)
 
 
 # --- The stages ----------------------------------------------------------------------------------
 
 
 def the_words(m: Material) -> Stage:
+    """Show where the words come from."""
     return Stage(
         "The words",
         ["A corpus is text with one word a line."],
@@ -277,7 +144,7 @@ def the_words(m: Material) -> Stage:
             f"words      {len(m.words):,}, of which {len(set(m.words)):,} are different",
             f"first      {shown(', '.join(m.words[:5]))}",
             f"longest    {max(map(len, m.words))} characters",
-            f"followed   {shown(m.word)}",
+            f"followed   {shown(m.word)} (another by --word)",
         ],
         "nothing but spelling is given. The model is to find out which character follows which.",
         (Corpus.words,),
@@ -285,6 +152,7 @@ def the_words(m: Material) -> Stage:
 
 
 def the_symbols(m: Material) -> Stage:
+    """Give each character a number."""
     shown_ids = range(min(m.V, 48))
     body = []
     for start in shown_ids[::16]:
@@ -304,6 +172,7 @@ def the_symbols(m: Material) -> Stage:
 
 
 def the_pairs(m: Material) -> Stage:
+    """Cut a word into pairs."""
     xs, ys = (ids.tolist() for ids in m.pairs)
     rows = [
         (b, m.labels[x], m.labels[y], x, y) for b, (x, y) in enumerate(zip(xs, ys, strict=True))
@@ -319,28 +188,24 @@ def the_pairs(m: Material) -> Stage:
 
 
 def the_one_hot_rows(m: Material) -> Stage:
+    """Turn each input into a row of zeros and a one."""
     columns = list(range(m.V)) if m.V <= 30 else m.columns
     X = one_hot(m.pairs[0], m.V)
     rows = [
-        [label, *(str(int(cell)) for cell in row[columns])]
+        [label, *row[columns].astype(int).tolist()]
         for label, row in zip(_firsts(m), X, strict=True)
-    ]
-    heads = ["", *(m.labels[j] for j in columns)]
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = [
-        " ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in [heads, *rows]
     ]
     return Stage(
         "One-hot rows",
         [f"X[b, xs[b]] = 1 and all else 0    X: (B, V) = {_shape(X)}"],
-        lines,
+        table(["", *(m.labels[j] for j in columns)], rows, gap=" "),
         "each row has a single 1, in the column of its symbol. Equal symbols make equal rows.",
         (one_hot,),
     )
 
 
 def the_logits(m: Material) -> Stage:
+    """Let rows of X pick rows of W."""
     picked = bool((m.logits == m.weights[m.pairs[0]]).all())
     return Stage(
         "Logits",
@@ -348,7 +213,7 @@ def the_logits(m: Material) -> Stage:
             f"logits = X @ W    W: (V, V) = {_shape(m.weights)}, random in [-1, 1)",
             f"                  logits: (B, V) = {_shape(m.logits)}",
         ],
-        [*matrix(m, "", _firsts(m), m.logits), "", f"row b is row xs[b] of W: {picked}"],
+        [*matrix(m, _firsts(m), m.logits), "", f"row b is row xs[b] of W: {picked}"],
         "a one-hot row times W picks a row of W. So a bigram model is a table: a row of V numbers"
         " for each symbol, and nothing before that symbol counts.",
         (initial_weights, one_hot),
@@ -356,6 +221,7 @@ def the_logits(m: Material) -> Stage:
 
 
 def the_probabilities(m: Material) -> Stage:
+    """Work one row of softmax by hand."""
     row = m.logits[0].tolist()
     P = softmax_by_hand(row)
     exponentials = [math.exp(logit) for logit in row]
@@ -378,7 +244,7 @@ def the_probabilities(m: Material) -> Stage:
         [
             *table(["j", "logit", "exp(logit)", "P"], rows),
             "",
-            f"largest difference from the package: {largest:.0e}",
+            f"largest difference from the package: {_tiny(largest)}",
         ],
         "exp makes every logit positive, the division makes the row sum to 1. A larger logit is a"
         " larger probability. The package subtracts the row's maximum first: P is the same, and no"
@@ -388,6 +254,7 @@ def the_probabilities(m: Material) -> Stage:
 
 
 def the_loss(m: Material) -> Stage:
+    """Price what really came next, by hand."""
     P = [softmax_by_hand(row) for row in m.logits.tolist()]
     ys = m.pairs[1].tolist()
     chosen = [P[b][y] for b, y in enumerate(ys)]
@@ -413,12 +280,14 @@ def the_loss(m: Material) -> Stage:
 
 
 def the_gradient(m: Material) -> Stage:
+    """Derive the slopes of the loss by hand."""
     xs, ys = (ids.tolist() for ids in m.pairs)
     d_logits, d_W = gradient_by_hand(m.weights.tolist(), xs, ys)
     largest = max(
         np.abs(np.array(d_logits) - cross_entropy_gradient(m.logits, m.pairs[1])).max(),
         np.abs(np.array(d_W) - weight_gradient(*m.pairs, m.weights)).max(),
     )
+    P = softmax_by_hand(m.logits[0].tolist())[ys[0]]
     inputs = sorted(set(xs))
     names = [m.labels[i] for i in inputs]
     return Stage(
@@ -429,12 +298,13 @@ def the_gradient(m: Material) -> Stage:
         ],
         [
             "d_logits",
-            *matrix(m, "", m.bigrams, np.array(d_logits)),
+            *matrix(m, m.bigrams, np.array(d_logits)),
             "",
-            "d_W (the other rows are 0: their symbols were not seen)",
-            *matrix(m, "", names, np.array(d_W)[inputs]),
+            "d_W" + (", whose other rows are 0: their symbols were not seen" * (len(inputs) < m.V)),
+            *matrix(m, names, np.array(d_W)[inputs]),
             "",
-            f"largest difference from the package: {largest:.0e}",
+            f"{m.bigrams[0]}: ({P:.4f} - 1) / {len(xs)} = {d_logits[0][ys[0]]:.4f}",
+            f"largest difference from the package: {_tiny(largest)}",
         ],
         "the gradient is what was predicted less what came, so every row sums to 0. It is negative"
         " where a pair came more often than predicted: descent will raise that weight. Equal"
@@ -444,6 +314,7 @@ def the_gradient(m: Material) -> Stage:
 
 
 def the_differences(m: Material) -> Stage:
+    """Measure the same slopes, each from two losses."""
     xs, ys = (ids.tolist() for ids in m.pairs)
     _, d_W = gradient_by_hand(m.weights.tolist(), xs, ys)
     seen = list(dict.fromkeys(zip(xs, ys, strict=True)))
@@ -452,7 +323,7 @@ def the_differences(m: Material) -> Stage:
     for x, y in [*seen, *unseen[:2]]:
         slope = central_difference(m, x, y)
         weight = f"W[{m.labels[x]}, {m.labels[y]}]"
-        rows.append((weight, d_W[x][y], slope, f"{abs(d_W[x][y] - slope):.0e}"))
+        rows.append((weight, d_W[x][y], slope, _tiny(abs(d_W[x][y] - slope))))
     return Stage(
         "The gradient by differences",
         [
@@ -467,6 +338,7 @@ def the_differences(m: Material) -> Stage:
 
 
 def all_words_at_once(m: Material) -> Stage:
+    """Take the loss of all words in the literal form."""
     xs, ys = m.all_pairs
     B = len(xs)
     return Stage(
@@ -484,6 +356,7 @@ def all_words_at_once(m: Material) -> Stage:
 
 
 def the_collapse(m: Material) -> Stage:
+    """Count equal rows and work once for each."""
     xs, ys = m.all_pairs
     started = time.perf_counter()
     X = one_hot(xs, m.V)
@@ -517,7 +390,7 @@ def the_collapse(m: Material) -> Stage:
                 ],
             ),
             "",
-            f"largest difference of the gradients: {np.abs(d_W - d_collapsed).max():.0e}",
+            f"largest difference of the gradients: {_tiny(np.abs(d_W - d_collapsed).max())}",
         ],
         f"X has {len(xs):,} rows but only {len(np.unique(xs)):,} different ones. Equal rows give"
         " equal results, so count them and work once for each. It is no approximation.",
@@ -526,19 +399,33 @@ def the_collapse(m: Material) -> Stage:
 
 
 def ten_steps(m: Material) -> Stage:
+    """Go downhill."""
     losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
-    rows = [(k, loss, losses[k] - losses[k - 1] if k else "") for k, loss in enumerate(losses)]
+    changes = [after - before for before, after in pairwise(losses)]
+    rows = list(zip(range(STEPS + 1), losses, ["", *changes], strict=True))
+    safe = safe_learning_rate(m.counts)
+    if max(changes) < 0:
+        notice = (
+            "every step lowers the loss, and by less and less. The rate can be large because the"
+            " slopes are small: each row of W has but a share of the pairs. Try --learning-rate"
+            " 1000."
+        )
+    else:
+        notice = (
+            f"the loss has risen: the rate is too large for these words. Try --learning-rate"
+            f" {safe:.1f}, one over the largest curvature: with it no step can raise the loss."
+        )
     return Stage(
         "Ten steps of descent",
-        [f"W -= learning_rate * d_W    learning_rate = {LEARNING_RATE:g}"],
+        [f"W -= learning_rate * d_W    learning_rate = {m.learning_rate:g}"],
         table(["steps", "loss", "change"], rows),
-        "the first steps gain most. The rate may be as large as this because each slope is"
-        " already divided by n.",
-        (gradient_descent, collapsed_loss),
+        notice,
+        (gradient_descent, safe_learning_rate, collapsed_loss),
     )
 
 
 def the_minimum(m: Material) -> Stage:
+    """Compute where descent is heading."""
     minimum = closed_form_minimum(m.counts)
     W = weights_from_counts(m.counts, 0.0)
     _, d_W = collapsed_loss_and_gradient(W, m.counts.astype(np.float64))
@@ -556,15 +443,17 @@ def the_minimum(m: Material) -> Stage:
         [
             *table(["W after", "loss", "above the minimum"], rows),
             "",
-            f"largest slope at the count table: {np.abs(d_W).max():.0e}",
+            f"largest slope at the count table: {_tiny(np.abs(d_W).max())}",
         ],
-        "the loss is convex in W, so descent can only come closer to this. No model that sees one"
-        " character does better on these words; only one that sees more of them could.",
+        "the loss is convex in W: there is no other minimum to get stuck in. Descent comes near but"
+        " never arrives, for where a count is 0 the weight would have to be minus infinity. No"
+        " model that sees one symbol does better on these words; one that sees more of them can.",
         (closed_form_minimum, weights_from_counts, gradient_descent),
     )
 
 
 def one_draw(m: Material) -> Stage:
+    """Go from probabilities to a word."""
     P = softmax(weights_from_counts(m.counts, 0.0))
     rows, symbols = [], [BOUNDARY]
     package = DrawTable(P)
@@ -573,8 +462,8 @@ def one_draw(m: Material) -> Stage:
         u, row = float(draw) * 2.0**-53, P[symbols[-1]].tolist()
         j = draw_by_hand(row, u)
         (expected,) = package.draw(np.array(symbols[-1:]), np.array([draw])).tolist()
-        rows.append((m.labels[symbols[-1]], u, math.fsum(row[:j]), math.fsum(row[: j + 1]),
-                     m.labels[j], row[j], str(j == expected)))  # fmt: skip
+        part = math.fsum(row[:j]), math.fsum(row[: j + 1])
+        rows.append((m.labels[symbols[-1]], u, *part, m.labels[j], row[j], j == expected))
         symbols.append(j)
         if j == BOUNDARY:
             break
@@ -597,25 +486,29 @@ def one_draw(m: Material) -> Stage:
 
 
 def the_samples(m: Material) -> Stage:
-    stages = {
+    """Let each W write words."""
+    tables = {
         "random W": m.descent[0],
         f"{STEPS} steps": m.descent[STEPS],
         f"{max(LATER_STEPS):,} steps": m.descent[max(LATER_STEPS)],
         "count table": weights_from_counts(m.counts, 0.0),
     }
     drawn = [
-        [_short(word) for word in sample(Bigram(m.vocabulary, W, m.counts), SAMPLES, seed=m.seed)]
-        for W in stages.values()
+        [
+            shortened(word)
+            for word in sample(Bigram(m.vocabulary, W, m.counts), SAMPLES, seed=m.seed)
+        ]
+        for W in tables.values()
     ]
     lines = ["  ".join(f"{word:18}" for word in row).rstrip() for row in zip(*drawn, strict=True)]
-    heads = "  ".join(f"{name:18}" for name in stages).rstrip()
+    heads = "  ".join(f"{name:18}" for name in tables).rstrip()
     return Stage(
         "New words, before and after",
         [f"Drawn with the same seed, {m.seed}, from four W:"],
         [heads, *lines],
-        "random weights know nothing, not even how long a word is. Ten steps learn the frequent"
-        " pairs. The best that one character of memory can do is pronounceable at most: for more,"
-        " a model must see more.",
+        "random weights know nothing, not even how long a word is. The count table is the best"
+        " that a memory of one symbol allows, and still it writes words that nobody would: for"
+        " better ones a model must see more.",
         (sample, Bigram),
     )
 
@@ -639,51 +532,6 @@ STAGES = (
 )
 
 
-def _firsts(m: Material) -> list[str]:
-    """Return the input of each pair of the word, as it is printed."""
-    return [m.labels[x] for x in m.pairs[0].tolist()]
-
-
-def _shape(array: Floats) -> str:
-    return f"({', '.join(f'{size:,}' for size in array.shape)})"
-
-
-def _short(word: str, most: int = 18) -> str:
-    """Return a word, printable, cut where it is too long for its column."""
-    word = shown(word)
-    return word if len(word) <= most else word[: most - 3] + "..."
-
-
-# --- By hand: plain Python, so that nothing is hidden --------------------------------------------
-
-
-def softmax_by_hand(row: Sequence[float]) -> list[float]:
-    """Return the probabilities of one row of logits, V numbers each."""
-    exponentials = [math.exp(logit) for logit in row]
-    total = sum(exponentials)
-    return [exponential / total for exponential in exponentials]
-
-
-def loss_by_hand(logits: Sequence[Sequence[float]], ys: Sequence[int]) -> float:
-    """Return the mean of -log P[b, ys[b]] in nats per symbol, for logits of B rows."""
-    costs = [-math.log(softmax_by_hand(row)[y]) for row, y in zip(logits, ys, strict=True)]
-    return sum(costs) / len(costs)
-
-
-def gradient_by_hand(
-    W: Sequence[Sequence[float]], xs: Sequence[int], ys: Sequence[int]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """Return d_logits, B rows of V, and d_W, V rows of V, of the loss on these pairs."""
-    V, B = len(W), len(xs)
-    d_W = [[0.0] * V for _ in range(V)]
-    d_logits = []
-    for x, y in zip(xs, ys, strict=True):
-        P = softmax_by_hand(W[x])
-        d_logits.append([(P[j] - (j == y)) / B for j in range(V)])
-        d_W[x] = [sum(both) for both in zip(d_W[x], d_logits[-1], strict=True)]
-    return d_logits, d_W
-
-
 def central_difference(m: Material, i: int, j: int) -> float:
     """Return the slope of the word's loss along W[i, j], from two losses of the literal form."""
     X = one_hot(m.pairs[0], m.V)
@@ -695,94 +543,18 @@ def central_difference(m: Material, i: int, j: int) -> float:
     return (losses[0] - losses[1]) / (2 * H)
 
 
-def draw_by_hand(P: Sequence[float], u: float) -> int:
-    """Return the first j at which the sum of P[0] .. P[j] is above u."""
-    total = 0.0
-    for j, probability in enumerate(P):
-        total += probability
-        if total > u:
-            return j
-    # Rounding left the whole sum below u: the last symbol that is possible.
-    return max(j for j, probability in enumerate(P) if probability > 0)
+def _firsts(m: Material) -> list[str]:
+    """Return the input of each pair of the word, as it is printed."""
+    return [m.labels[x] for x in m.pairs[0].tolist()]
 
 
-# --- The picture ---------------------------------------------------------------------------------
+def _tiny(difference: float) -> str:
+    """Return one digit of a difference that only rounding makes."""
+    return f"{difference:.0e}" if difference else "0"
 
 
-def draw_lesson(m: Material) -> Any:
-    """Return a figure: above the word's four matrices, below what learning makes of the table."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    P = softmax(m.logits)
-    rows, firsts = m.bigrams, _firsts(m)
-    counted = weights_from_counts(m.counts, 0.0)
-    with matplotlib.rc_context({"text.parse_math": False}):
-        figure = Figure(figsize=(20, 10), dpi=50, layout="constrained")
-        panels = figure.subplots(2, 4, gridspec_kw={"height_ratios": [1, 1.6]})
-        above, below = panels
-        figure.suptitle(f"From the word {_short(m.word)} to a model of {m.name}", size=18)
-        _draw_matrix(above[0], one_hot(m.pairs[0], m.V), firsts, m, "X, one-hot rows")
-        _draw_matrix(above[1], m.logits, firsts, m, "logits = X @ W", diverging=True)
-        _draw_matrix(above[2], P, rows, m, "P = softmax(logits), targets ringed", ringed=True)
-        gradient = cross_entropy_gradient(m.logits, m.pairs[1])
-        _draw_matrix(above[3], gradient, rows, m, "d_logits = (P - Y) / B", diverging=True)
-        tables = {
-            "random W": m.weights,
-            f"after {STEPS} steps": m.descent[STEPS],
-            "the minimum: the count table": counted,
-        }
-        for axes, (name, W) in zip(below, tables.items(), strict=False):
-            loss = collapsed_loss(W, m.counts)
-            _draw_matrix(axes, softmax(W), m.labels, m, f"softmax(W), {name}\nloss {loss:.4f}")
-        _draw_descent(below[3], m)
-    return figure
-
-
-def _draw_matrix(
-    axes: Any,
-    values: Floats,
-    rows: Sequence[str],
-    m: Material,
-    title: str,
-    *,
-    diverging: bool = False,
-    ringed: bool = False,
-) -> None:
-    """Draw a matrix of V columns: blue is positive and, if ``diverging``, red is negative."""
-    from matplotlib.colors import PowerNorm
-
-    largest = float(np.abs(values).max())
-    if diverging:
-        axes.imshow(values, "RdBu", vmin=-largest, vmax=largest, aspect="auto")
-    else:
-        # By the square root, or all but the few largest would look alike.
-        axes.imshow(values, "Blues", norm=PowerNorm(0.5, 0, largest), aspect="auto")
-    if ringed:
-        axes.plot(
-            m.pairs[1], range(len(rows)), "o", markersize=16, mfc="none", mec="#c2410c", mew=2
-        )
-    axes.set_title(title, size=14)
-    axes.tick_params(length=0, labelsize=11 if m.V <= 30 else 6)
-    axes.set_xticks(range(m.V), m.labels)
-    axes.set_yticks(range(len(rows)), rows)
-    if len(rows) < m.V:
-        axes.tick_params(axis="y", labelsize=13)
-
-
-def _draw_descent(axes: Any, m: Material) -> None:
-    losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
-    axes.plot(losses, "o-", color="#1f6fb4")
-    for height, name in (
-        (math.log(m.V), f"log V = {math.log(m.V):.4f}"),
-        (closed_form_minimum(m.counts), f"minimum {closed_form_minimum(m.counts):.4f}"),
-    ):
-        axes.axhline(height, color="#c2410c", linestyle="--", linewidth=1)
-        axes.text(STEPS, height, name, color="#c2410c", size=12, ha="right", va="bottom")
-    axes.set_title(f"{STEPS} steps of descent", size=14)
-    axes.set_xlabel("steps", size=12)
-    axes.set_ylabel("loss (nats per symbol)", size=12)
-    axes.spines[["top", "right"]].set_visible(False)
+def _shape(array: Floats) -> str:
+    return f"({', '.join(f'{size:,}' for size in array.shape)})"
 
 
 # --- The command ---------------------------------------------------------------------------------
@@ -796,24 +568,34 @@ def lesson(m: Material) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the stages and write the picture. Raises ``MakemoreError``."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/lesson", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument(
-        "file", nargs="?", help="words, one a line; else names.txt or the list in the package"
-    )
-    parser.add_argument("--word", help="the word to follow; else the first that is short")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and samples (0)")
-    parser.add_argument("--pause", action="store_true", help="wait for Enter after each stage")
-    options = parser.parse_args(arguments)
-    material = find_material(options.file, options.word, options.seed)
+    options = _parser().parse_args(arguments)
+    material = find_material(options.file, options.word, options.seed, options.learning_rate)
     for text in lesson(material):
         print(text)
         if options.pause:
             input("Enter ")
             print()
     save_figure(draw_lesson(material), PICTURE)
-    print(f"The picture is {PICTURE.resolve()}")
+    print(f"The picture is {shown(str(PICTURE.resolve()))}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/lesson",
+        description="The bigram model in its literal form, stage by stage, with every number.",
+    )
+    parser.add_argument(
+        "file",
+        nargs="?",
+        help="words, one a line; else data/names.txt, or the list in the package",
+    )
+    parser.add_argument("--word", help="the word to follow; else the first that is short")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights and samples (0)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=50.0, help="of the descent (50)", metavar="RATE"
+    )
+    parser.add_argument("--pause", action="store_true", help="wait for Enter after each stage")
+    return parser
 
 
 if __name__ == "__main__":
@@ -824,5 +606,8 @@ if __name__ == "__main__":
         sys.exit(f"lesson: {error}")
     except (KeyboardInterrupt, EOFError):
         sys.exit(130)
-    except BrokenPipeError:  # the reader has seen enough; Python would complain at its end
+    except OSError as error:
+        # Python would try again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # in which case the reader has seen enough
+            sys.exit(f"lesson: {error.strerror or error}")

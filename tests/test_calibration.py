@@ -57,17 +57,29 @@ def test_a_length_shorter_than_all_known_passes() -> None:
 
 def test_few_words_cannot_flag() -> None:
     assert p_value(Calibration(sample({3: [0.0] * 6})), "ab") == 1 / 7
+    assert Calibration(sample({3: [0.0] * 6, 8: [0.0] * 150})).smallest_p == 1 / 151
 
 
 def test_shorter_words_stand_in_where_there_are_few_and_longer_ones_never() -> None:
     spread = np.linspace(-1.0, 1.0, 301)
     mean = float(score_words(MODEL, ["abc"]).mean[0])
     for longer in ([], [99.0] * 500, [0.0] * 500):
-        calibration = Calibration(
-            sample({3: (50 + spread).tolist(), 4: [mean, mean + 0.1, mean - 0.1], 5: longer})
-        )
-        # an average word of its own length is average, however large the others' means are
-        assert p_value(calibration, "abc") == pytest.approx(0.5, abs=0.02)
+        own = [mean - 0.6, mean - 0.4]
+        calibration = Calibration(sample({3: (50 + spread).tolist(), 4: own, 5: longer}))
+        # 0.5 above the average of its length, times sqrt(2 / 3), is 0.408 on the shorter words'
+        # spread of -1 to 1, however large their means are
+        assert p_value(calibration, "abc") == pytest.approx((1 - 0.408) / 2, abs=0.01)
+
+
+def test_the_rank_among_its_own_length_counts_while_one_is_above() -> None:
+    mean = float(score_words(MODEL, ["abc"]).mean[0])
+    shorter = (50 + np.linspace(-1.0, 1.0, 301)).tolist()
+    own = [mean - 0.1, mean, mean + 0.1]
+    # two of three are as surprising: (1 + 2) / (1 + 3)
+    assert p_value(Calibration(sample({3: shorter, 4: own})), "abc") == pytest.approx(0.75)
+    # beyond all three p is at most 1 / 4
+    own = [mean - 0.2, mean - 0.1, mean - 0.1]
+    assert p_value(Calibration(sample({3: shorter, 4: own})), "abc") == pytest.approx(0.25)
 
 
 def test_a_pool_allows_for_averages_of_few_words() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from corpus_oracles import words_in
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import check
@@ -14,6 +14,7 @@ from makemore.data.vocabulary import MAX_VOCABULARY
 
 
 @given(st.text("aab\n\r é中\u0301", max_size=40), st.integers(1, 9))
+@settings(deadline=None)
 def test_figures_equal_those_counted_by_hand(text: str, block_size: int) -> None:
     found = check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size)
     words = words_in(text)

@@ -103,6 +103,17 @@ def test_the_ngram_takes_the_same_commands_afterwards(run: Run) -> None:
     assert "no loss curve" in one_line(run("plot-loss", code=1))
 
 
+def test_a_dask_cluster_gives_the_same_model(run: Run) -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    run("train", "words.txt", "-c", "here.npz")
+    run("train", "words.txt", "-c", "there.npz", "--dask", "local")
+    here, there = load("here.npz"), load("there.npz")
+    assert here.corpus == there.corpus
+    assert (here.model.arrays()["weights"] == there.model.arrays()["weights"]).all()
+    message = one_line(run("train", "words.txt", "--dask", "local", "--model", "ngram", code=2))
+    assert "not enough for --model ngram" in message
+
+
 def test_an_option_without_effect_is_refused(run: Run) -> None:
     message = one_line(run("train", "words.txt", "--order", "3", code=2))
     assert "--order has no effect on --model bigram" in message

@@ -4,6 +4,7 @@ import gzip
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,10 @@ def test_remote_paths_are_read_through_fsspec(client: Any) -> None:
     with fsspec.open("memory://names.txt", "wb") as file:
         file.write(TEXT.encode())
     corpus = url_corpus(["memory://names.txt"])
+    counts = count_bigrams(corpus)
+    assert counts.facts.path == "memory://names.txt"
     expected = count_bigrams(Corpus.from_bytes(TEXT.encode(), "names.txt"))
-    check_equal(count_bigrams(corpus), expected)
+    check_equal(replace(counts, facts=replace(counts.facts, path="")), expected)
 
 
 def test_an_encoding_error_names_the_place_in_the_file(client: Any, tmp_path: Path) -> None:

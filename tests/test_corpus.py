@@ -25,7 +25,7 @@ def blocks_of(corpus: Corpus, block_size: int) -> list[str]:
 
 
 @given(st.text("ab\n\r\x85\x0b\u2028éж日😀", max_size=40), st.integers(1, 9))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_blocks_are_whole_lines_and_hold_every_word(text: str, block_size: int) -> None:
     blocks = blocks_of(Corpus.from_bytes(text.encode()), block_size)
     assert all(block.endswith("\n") and "\r" not in block for block in blocks)
@@ -77,7 +77,7 @@ def test_nul_bytes_in_utf_8_text_stand() -> None:
     st.sampled_from([b"", b"\n", b"\nab"]),
     st.integers(1, 9),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_an_encoding_error_names_file_line_and_byte(
     parts: list[str], bad: bytes, after: bytes, block_size: int
 ) -> None:
@@ -125,8 +125,14 @@ def test_a_word_with_a_line_end_is_refused(words: list[str]) -> None:
 
 
 def test_nothing_is_changed_unasked() -> None:
-    words = [" Zoe\u0308 ", "Zo\u00eb", "ﬁ", "\tA\x1b", "."]
+    words = [" Zoe\u0308 ", "Zo\u00eb", "ﬁ", "\tA\x1b", ".", "BZh91AY"]
     assert list(Corpus.from_words(words).words()) == words
+    assert list(Corpus.from_bytes("\n".join(words[::-1]).encode()).words()) == words[::-1]
+
+
+def test_words_that_look_like_marks_of_a_file_are_words() -> None:
+    for words in (["\ufeff"], ["BZh91AY&SY"], ["\0"] * 20, ["a\0"] * 20):
+        assert list(Corpus.from_words(words).words()) == words
 
 
 def test_changes_that_are_asked_for() -> None:
@@ -144,6 +150,7 @@ def test_changes_that_are_asked_for() -> None:
 
 
 @given(st.text("aé\u0301ÅΣﬁ\n", max_size=30), st.integers(1, 9))
+@settings(deadline=None)
 def test_changes_do_not_depend_on_blocks(text: str, block_size: int) -> None:
     sources = Corpus.from_bytes(text.encode()).sources
     corpus = Corpus(sources, lowercase=True, normalize="nfkc")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.data.corpus import Corpus
+from makemore.data.holdout import held_out_words
 from makemore.data.ngrams import NgramCounter
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import VocabularyError
@@ -186,3 +187,12 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(
 ) -> None:
     wins = sum((p > n) + (p == n) / 2 for p in positive for n in negative)
     assert roc_auc(positive, negative) == pytest.approx(wins / (len(positive) * len(negative)))
+
+
+def test_random_letters_are_told_from_names_never_seen(names: list[str]) -> None:
+    held = held_out_words(names, 0.1)
+    model = make_bigram([name for name, is_held in zip(names, held, strict=True) if not is_held])
+    unseen = sorted({name for name, is_held in zip(names, held, strict=True) if is_held})
+    letters = iter(np.random.default_rng(0).integers(97, 123, sum(map(len, unseen))))
+    random = ["".join(chr(next(letters)) for _ in name) for name in unseen]
+    assert roc_auc(score_words(model, random).mean, score_words(model, unseen).mean) > 0.985

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from corpus_oracles import is_held_out, word_hash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import holdout
@@ -17,6 +17,7 @@ def as_bytes(words: list[str]) -> np.ndarray:
 
 
 @given(WORDS)
+@settings(deadline=None)
 def test_hashes_equal_the_definition(words: list[str]) -> None:
     assert hash_lines(as_bytes(words)).tolist() == [word_hash(word) for word in words]
 
@@ -36,6 +37,7 @@ def test_a_line_longer_than_a_piece_has_the_same_hash(
 
 
 @given(WORDS, st.sampled_from([0.0, 0.2, 0.9]))
+@settings(deadline=None)
 def test_held_out_lines_are_the_bytes_of_the_held_out_words(words: list[str], share: float) -> None:
     places, hashes = held_out_lines(as_bytes(words), share)
     held_out = [word for word in words if word and is_held_out(word, share)]

@@ -1,6 +1,7 @@
 import itertools
 import math
 import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Floats
 from makemore.models.bigram import Bigram
 from makemore.novelty import KnownWords
-from makemore.sampling import GROUP, DrawTable, Sampler, next_distributions, sample, sample_others
+from makemore.sampling import DrawTable, Sampler, next_distributions, sample, sample_others
 
 
 def chi_square_is_plausible(observed: Floats | Counts, expected: Floats) -> bool:
@@ -83,25 +84,41 @@ def test_golden_samples() -> None:
     assert sample(model, 4, seed=42, constraints=wish) == GOLDEN_WISH
 
 
-GOLDEN = [
-    "s",
-    "sollisavellisoimmolla",
-    "slabellaboella",
-    "emllisa",
-    "sollaabhisbphiva",
-    "a",
-    "vmsopolba",
-    "ophhiphlhiaba",
-]
-GOLDEN_COOL = ["sa", "solisophisollia", "slisola", "emabema"]
-GOLDEN_WISH = ["opbelia", "opoliaem", "ophlisa", "olialiasa"]
+GOLDEN = ["sophia", "miabella", "shis", "sa", "mm", "hisop", "aab", "eliaviva"]
+GOLDEN_COOL = ["sophia", "ia", "ola", "a"]
+GOLDEN_WISH = ["oplia", "opoolia", "opophelia", "oliabva"]
 
 
 def test_the_first_words_are_the_same_however_many_are_asked_for(small_model: Bigram) -> None:
-    many = sample(small_model, GROUP + 5, seed=1)
-    assert len(many) == GROUP + 5
-    for count in (0, 1, 20, GROUP - 1, GROUP, GROUP + 1):
-        assert sample(small_model, count, seed=1) == many[:count]
+    for wish in (Constraints(), Constraints(prefix="a", max_length=4)):
+        many = sample(small_model, 150_000, seed=1, constraints=wish)
+        blocks = Sampler(small_model, constraints=wish).texts(150_000, 1)
+        borders = list(itertools.accumulate(block.count("\n") for block in blocks))
+        assert len(many) == borders[-1] == 150_000
+        assert len(borders) > 1
+        for count in (0, 1, 20, borders[0] - 1, borders[0], borders[0] + 1, borders[1]):
+            assert sample(small_model, count, seed=1, constraints=wish) == many[:count]
+
+
+def test_a_prefix_stands_before_every_word(small_model: Bigram) -> None:
+    words = sample(small_model, 5_000, seed=1, constraints=Constraints(prefix="ca"))
+    assert len(words) == 5_000
+    assert all(word.startswith("ca") for word in words)
+    assert "ca" in words
+
+
+def test_both_ways_of_writing_have_the_same_distribution(small_model: Bigram) -> None:
+    # a limit that is never reached changes the way and not the words
+    n = 60_000
+    lanes = sample(small_model, n, seed=1)
+    lockstep = sample(small_model, n, seed=2, constraints=Constraints(max_length=200))
+    drawn = Counter(lanes), Counter(lockstep)
+    words = sorted(drawn[0] | drawn[1])
+    one, other = (np.array([counter[word] for word in words], np.float64) for counter in drawn)
+    common = one + other >= 10
+    statistic = ((one - other)[common] ** 2 / (one + other)[common]).sum()
+    degrees = common.sum() - 1
+    assert abs(statistic - degrees) < 4 * math.sqrt(2 * degrees)
 
 
 def test_another_seed_gives_other_words(small_model: Bigram) -> None:
@@ -262,4 +279,4 @@ def test_memory_does_not_grow_with_the_number_of_words(small_model: Bigram) -> N
         tracemalloc.stop()
         return size
 
-    assert peak(10 * GROUP) < 1.5 * peak(2 * GROUP)
+    assert peak(2_000_000) < 1.5 * peak(400_000)

@@ -168,7 +168,15 @@ def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path
     )
     assert result.exit_code == 0
     assert {row[3] for row in rows(result.stdout, 4)} == {"flagged"}
-    assert f"flagged   {len(rows(result.stdout, 4)):,} lines" in result.stderr
+    assert f"flagged   {len(rows(result.stdout, 4)):,} " in result.stderr
+
+
+def test_a_rate_too_small_to_be_told_is_said_so(folder: Path) -> None:
+    result = run(folder, "score", "-c", "latin.npz", "--fpr", "1e-5", text="ba\n")
+    assert result.exit_code == 0
+    assert "no line with known characters can be flagged at 0.001%" in result.stderr
+    result = run(folder, "score", "-c", "latin.npz", "--fpr", "20%", text="ba\n")
+    assert "can be flagged" not in result.stderr
 
 
 @pytest.mark.parametrize("share", ["0", "100%", "-1%", "nan", "much", "%"])

@@ -25,6 +25,7 @@ ORDER = [
     "data.check",
     "data.download",
     "data.bigrams",
+    "data.cluster",
     "models.base",
     "models.bigram",
     "models.ngram",

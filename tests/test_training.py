@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
-from makemore.models.bigram import closed_form_minimum, collapsed_loss
+from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
 from makemore.training import (
     TrainingOptions,
     gradient_descent,
@@ -52,6 +52,16 @@ def test_a_named_learning_rate_is_plain_gradient_descent() -> None:
                 moved = step.weights[i, j] - before[i, j]
                 assert moved == pytest.approx(-0.5 * slope, abs=1e-8)
     assert first.objective == pytest.approx(collapsed_loss(W, N))
+
+
+def test_momentum_is_nesterovs() -> None:
+    """In its two sequences: x descends from y, and y looks ahead along the change of x."""
+    y = x = W = random_array(3, 3)
+    rate = safe_learning_rate(N)
+    for k, step in enumerate(gradient_descent(N, W, steps=20), start=1):
+        before, x = x, y - rate * collapsed_loss_and_gradient(y, N.astype(np.float64))[1]
+        y = x + (k - 1) / (k + 2) * (x - before)
+        np.testing.assert_allclose(step.weights, y, rtol=0, atol=1e-12)
 
 
 def test_published_descent_on_names(names: list[str]) -> None:

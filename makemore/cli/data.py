@@ -1,19 +1,21 @@
 """The commands about text: download, check."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.console import print_results, progress
 from makemore.cli.options import command, corpus_of, json_option, output_option, text_options
 
-NAMES = Path("data/names.txt")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = "data/names.txt"
 
 
 @command("download", "makemore download -o names.txt")
-@output_option(str(NAMES), "Where to put it.")
-def download(output: Path) -> None:
+@output_option(NAMES, "Where to put it.")
+def download(output: "Path") -> None:
     """Download names.txt, the 32,033 names of the lecture, and verify them."""
     from makemore.data.download import download_names
 

@@ -1,8 +1,8 @@
 """The commands about models: train, info, compare."""
 
 import time
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from makemore.cli.console import interruption_noted, print_results, progress, sa
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
     TEXT,
+    FilePath,
     blocks_like,
     checkpoint_option,
     command,
@@ -24,6 +25,10 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from makemore.data.bigrams import BigramCounts
+    from makemore.data.corpus import Corpus
     from makemore.training import Step
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
@@ -92,13 +97,20 @@ MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
 )
 @text_options
 @option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
+@option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Count the pairs of local or remote files on the Dask cluster with this scheduler, such as"
+    " tcp://host:8786, or 'local' for one on this machine. Needs makemore-numpy[dask].",
+)
 @click.pass_context
 def train(
     ctx: click.Context,
     /,
     corpus: tuple[str, ...],
-    checkpoint: Path,
+    checkpoint: "Path",
     jobs: int | None,
+    dask: str | None,
     keep: bool,
     **options: Any,
 ) -> None:
@@ -113,11 +125,12 @@ def train(
     from makemore.training import train as train_model
 
     started = time.perf_counter()
-    text = corpus_of(corpus or (_default_corpus(),), options)
+    text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
     chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
     stopped: list[float] = []
     with ExitStack() as until_saved:
+        count = until_saved.enter_context(_counting(dask, chosen.model))
         on_read = until_saved.enter_context(progress("reading"))
         report = until_saved.enter_context(progress("training"))
 
@@ -128,7 +141,9 @@ def train(
             report(step.number + 1, chosen.steps)
             return bool(stopped)
 
-        trained = train_model(text, chosen, jobs=jobs, on_read=on_read, on_step=on_step)
+        trained = train_model(
+            text, chosen, jobs=jobs, on_read=on_read, on_step=on_step, count=count
+        )
         save(checkpoint, trained)
     print_results(describe_training(trained))
     if stopped:
@@ -138,16 +153,39 @@ def train(
         ctx.exit(130)
 
 
+@contextmanager
+def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
+    """Give what counts the pairs: this process and its children, or a Dask cluster."""
+    if dask is None:
+        from makemore.data.bigrams import count_bigrams
+
+        yield count_bigrams
+        return
+    from makemore.data.cluster import cluster, count_on_cluster
+    from makemore.errors import OptionError
+
+    if model != "bigram":
+        raise OptionError(f"--dask counts pairs only, which is not enough for --model {model}")
+
+    def count(text: "Corpus", *wanted: Any, jobs: int | None, **more: Any) -> "BigramCounts":
+        return count_on_cluster(text, client, *wanted, **more)
+
+    with cluster(None if dask == "local" else dask) as client:
+        yield count
+
+
 def _was_typed(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _default_corpus() -> str:
     """Return the path of names.txt, or of the list inside the package."""
+    from pathlib import Path
+
     from makemore.data.download import find_names
 
     with progress("downloading") as report:
-        found = find_names(NAMES, progress=lambda done: report(done, None))
+        found = find_names(Path(NAMES), progress=lambda done: report(done, None))
     if found.source == "bundled":
         say(f"using the list of 2017 inside the package instead of names.txt: {found.reason}")
     elif found.source == "downloaded":
@@ -158,7 +196,7 @@ def _default_corpus() -> str:
 @command("info", "makemore info -c makemore.npz --json")
 @checkpoint_option
 @json_option
-def info(checkpoint: Path, as_json: bool) -> None:
+def info(checkpoint: "Path", as_json: bool) -> None:
     """Describe a checkpoint: its model, its corpus, its losses."""
     import json
 
@@ -169,12 +207,12 @@ def info(checkpoint: Path, as_json: bool) -> None:
 
 
 @command("compare", "makemore compare bigram.npz ngram.npz")
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("checkpoints", nargs=-1, required=True, type=FilePath())
 @option("--corpus", help="Compare on the words of this file instead of those held out.")
 @encoding_option
 @json_option
 def compare(
-    checkpoints: tuple[Path, ...], corpus: str | None, as_json: bool, encoding: str
+    checkpoints: "tuple[Path, ...]", corpus: str | None, as_json: bool, encoding: str
 ) -> None:
     """Print a table of several CHECKPOINTS: size, time, losses in nats per symbol.
 

@@ -1,12 +1,14 @@
 """Options that several commands share, and help that shows options in groups."""
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from makemore.constraints import Constraints
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.training import Checkpoint
@@ -62,6 +64,21 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
+class FilePath(click.Path):
+    """A path as a ``pathlib.Path``, a large module that is imported only where there is a path."""
+
+    def convert(
+        self,
+        value: "str | os.PathLike[str]",
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "Path":
+        """Return the path."""
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 def share(text: str) -> float:
     """Return a share between 0 and 1 that is written as 0.01 or 1%; a type of options."""
     try:
@@ -76,7 +93,7 @@ def share(text: str) -> float:
 checkpoint_option = option(
     "-c",
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default="makemore.npz",
     envvar="MAKEMORE_CHECKPOINT",
     help="The model's file.",
@@ -88,7 +105,7 @@ show_option = option("--show", is_flag=True, help="Open a window, too.")
 
 def output_option(default: str | None, purpose: str) -> Decorator:
     """Return the option that says where a file is put."""
-    return option("-o", "--output", type=click.Path(path_type=Path), default=default, help=purpose)
+    return option("-o", "--output", type=FilePath(), default=default, help=purpose)
 
 
 TEXT = "How the text is read"
@@ -159,15 +176,23 @@ def constraints_of(options: dict[str, Any]) -> "Constraints":
     return Constraints(**{name: options.pop(name) for name in names})
 
 
-def corpus_of(paths: tuple[str, ...], options: dict[str, Any]) -> "Corpus":
-    """Return the corpus of files, and take the values of ``text_options`` out of the options."""
+def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":
+    """Return the corpus of files, and take the values of ``text_options`` out of the options.
+
+    Paths that are ``remote`` may be URLs.
+    """
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
 
     names = ("encoding", "lowercase", "strip_accents", "normalize")
     how = {name: options.pop(name) for name in names}
-    return replace(Corpus.from_paths(*paths), **{**how, "normalize": how["normalize"] or ""})
+    how["normalize"] = how["normalize"] or ""
+    if remote:
+        from makemore.data.cluster import url_corpus
+
+        return url_corpus(paths, **how)
+    return replace(Corpus.from_paths(*paths), **how)
 
 
 def blocks_like(
@@ -183,7 +208,7 @@ def blocks_like(
     return iter(corpus.read(BLOCK, digest=False))
 
 
-def load_checkpoint(path: Path) -> "Checkpoint":
+def load_checkpoint(path: "Path") -> "Checkpoint":
     """Return the checkpoint at ``path``. Raises ``CheckpointError``."""
     from makemore.checkpoint import load
 

@@ -1,12 +1,12 @@
 """The commands that make something to look at: plot-heatmap, plot-loss, page."""
 
-import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from makemore.cli.console import print_results, progress, wants_colour, write_results
 from makemore.cli.options import (
+    FilePath,
     checkpoint_option,
     command,
     dark_option,
@@ -15,6 +15,9 @@ from makemore.cli.options import (
     output_option,
     show_option,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @command("plot-heatmap", "makemore plot-heatmap --values counts -o counts.svg")
@@ -31,18 +34,18 @@ from makemore.cli.options import (
 @option("--text", is_flag=True, help="Print the table on the terminal instead.")
 @option(
     "--animate",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
 def plot_heatmap(
-    checkpoint: Path,
-    output: Path,
+    checkpoint: "Path",
+    output: "Path",
     values: str,
     dark: bool,
     show: bool,
     text: bool,
-    animate: Path | None,
+    animate: "Path | None",
 ) -> None:
     """Draw the table of all pairs: which character follows which."""
     from makemore import plotting
@@ -72,6 +75,8 @@ def plot_heatmap(
         return
     table = heatmap_values(loaded.model, values)
     if text:
+        import shutil  # a large module
+
         width = shutil.get_terminal_size().columns
         lines = plotting.heatmap_text(
             table, symbols, width, wants_colour(), values=values, frequencies=frequencies
@@ -92,7 +97,7 @@ def plot_heatmap(
 @output_option("loss.png", "The picture: .png, .svg or .pdf.")
 @dark_option
 @show_option
-def plot_loss(checkpoint: Path, output: Path, dark: bool, show: bool) -> None:
+def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> None:
     """Draw the loss of each training step and how far it is from the minimum."""
     from makemore import plotting
     from makemore.reporting import picture_title
@@ -114,7 +119,7 @@ def plot_loss(checkpoint: Path, output: Path, dark: bool, show: bool) -> None:
 @command("page", "makemore page -c makemore.npz -o names.html")
 @checkpoint_option
 @output_option("makemore.html", "The page.")
-def page(checkpoint: Path, output: Path) -> None:
+def page(checkpoint: "Path", output: "Path") -> None:
     """Write a page to play with the model in any browser, in one file."""
     from makemore.webpage import write_page
 

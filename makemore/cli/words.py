@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
+    FilePath,
     blocks_like,
     checkpoint_option,
     command,
@@ -27,6 +27,8 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from makemore.models.base import Model
     from makemore.novelty import KnownWords
     from makemore.sampling import Sampler
@@ -72,14 +74,14 @@ DRAWING = "How they are drawn"
     help="Say at the end how many are new, and which training words are nearest.",
 )
 def sample(
-    checkpoint: Path,
+    checkpoint: "Path",
     count: int,
     seed: int | None,
     unique: bool,
     new: bool,
     corpus: str | None,
     exclude: tuple[str, ...],
-    output: Path | None,
+    output: "Path | None",
     with_scores: bool,
     as_json: bool,
     report: bool,
@@ -149,7 +151,7 @@ def _other_texts(
 
 
 @contextmanager
-def _writer(output: Path | None, columns: int) -> Iterator[Any]:
+def _writer(output: "Path | None", columns: int) -> Iterator[Any]:
     """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
     if output is None:
         yield lambda text: print_results(text.removesuffix("\n"), columns)
@@ -185,7 +187,7 @@ def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
 @known_options
 @json_option
 def top(
-    checkpoint: Path,
+    checkpoint: "Path",
     count: int,
     new: bool,
     corpus: str | None,
@@ -234,7 +236,7 @@ def top(
 )
 @option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     group="Two models",
     help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
 )
@@ -248,12 +250,12 @@ def top(
 @json_option
 def score(
     files: tuple[str, ...],
-    checkpoint: Path,
+    checkpoint: "Path",
     as_json: bool,
     explain: bool,
     fpr: float | None,
     only: str | None,
-    against: Path | None,
+    against: "Path | None",
     against_words: str | None,
     encoding: str,
 ) -> None:
@@ -273,6 +275,12 @@ def score(
         raise click.UsageError("--against-words needs --against, which names the other model")
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else Calibration(loaded.training.calibration)
+    if calibration and fpr is not None and fpr < calibration.smallest_p:
+        say(
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
+            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
+            " --holdout or on more words"
+        )
     other = load_checkpoint(against).model if against else None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None

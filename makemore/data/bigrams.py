@@ -35,7 +35,9 @@ _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the mod
 def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
     """Return the inputs and the targets of every pair, two arrays of shape (symbols,).
 
-    Symbols are all characters plus one end mark per word. Raises ``VocabularyError``.
+    Symbols are all characters plus one end mark per word. The words stand in one row of ids, and
+    the boundary that ends one starts the next, so every two neighbours are a pair. Raises
+    ``VocabularyError``.
 
     >>> xs, ys = bigram_pairs(["ella"], Vocabulary("abcdefghijklmnopqrstuvwxyz"))
     >>> xs
@@ -48,7 +50,7 @@ def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids
 
 
 def count_pairs(xs: Ids, ys: Ids, V: int) -> Counts:
-    """Return N of shape (V, V): ``N[i, j]`` is how often symbol j follows symbol i.
+    """Return N, ``N[i, j]`` being how often symbol j follows symbol i; (B,) and (B,) -> (V, V).
 
     This is ``one_hot(xs, V).T @ one_hot(ys, V)`` without the product.
 

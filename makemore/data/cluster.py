@@ -5,7 +5,6 @@ lost is counted again by another. This needs the extra ``makemore-numpy[dask]``;
 makemore too, and must be able to read the files by the same names.
 """
 
-import hashlib
 import importlib
 import io
 import logging
@@ -21,7 +20,7 @@ from makemore.data.bigrams import (
     character_frequencies,
     rare_characters,
 )
-from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest
+from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import is_utf_8
@@ -37,22 +36,24 @@ _CONNECT_SECONDS = 10
 class UrlSource:
     """A local path or a URL that fsspec can open, or the slice of it from ``start`` to ``stop``.
 
-    Slices stand at starts of lines; ``stop`` is None for the whole file, which may be compressed.
+    ``name`` is what a person wrote for it. Slices stand at starts of lines; ``stop`` is None for
+    the whole file, which may be compressed.
     """
 
     url: str
+    name: str
     start: int = 0
     stop: int | None = None
 
     rereadable = True
 
     @property
-    def name(self) -> str:
-        """The URL."""
-        return self.url
+    def location(self) -> str:
+        """The path or URL as it was given."""
+        return self.name
 
     @property
-    def begins_text(self) -> bool:
+    def begins_file(self) -> bool:
         """Only the first slice of a file does."""
         return self.start == 0
 
@@ -86,7 +87,7 @@ def url_corpus(urls: Iterable[str], **options: Any) -> Corpus:
         except (ImportError, ValueError) as error:
             raise CorpusError(f"cannot read {shown(url)}: {shown(str(error))}") from None
         # workers run in other folders: name local files in full
-        sources.append(UrlSource(path if "file" in filesystem.protocol else url))
+        sources.append(UrlSource(path if "file" in filesystem.protocol else url, url))
     return Corpus(tuple(sources), **options)
 
 
@@ -134,7 +135,7 @@ def count_on_cluster(
     """
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
     try:
-        digests = client.map(_digest, corpus.sources, pure=False)
+        digests = client.map(source_digest, corpus.sources, pure=False)
         rare = ""
         if min_count > 1:
             frequencies = sum(_results(client, _frequencies, parts), 0)
@@ -175,14 +176,6 @@ def _frequencies(part: Corpus) -> Counts:
     return character_frequencies(part.read(digest=False))
 
 
-def _digest(source: Source) -> bytes:
-    digest = hashlib.sha256()
-    with ByteStream(source) as stream:
-        while data := stream.read(BLOCK):
-            digest.update(data)
-    return digest.digest()
-
-
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
     """Cut the files of a corpus where lines start; what cannot be cut stays whole."""
     for source in corpus.sources:
@@ -191,12 +184,11 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
         if size is None or size <= shard_size or not is_utf_8(corpus.encoding):
             yield source
             continue
-        url = cast(UrlSource, source).url
         with source.open() as file:
             start = 0
             while start < size:
                 stop = line_start(file, min(start + shard_size, size))
-                yield UrlSource(url, start, stop)
+                yield replace(cast(UrlSource, source), start=start, stop=stop)
                 start = stop
 
 

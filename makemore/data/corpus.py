@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
+import numpy as np
+
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
 from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
 from makemore.errors import CorpusError, OptionError, shown
@@ -136,7 +138,8 @@ class Corpus:
         for word in words:
             if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
                 raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
-        return cls.from_bytes("".join(word + "\n" for word in words).encode(), name)
+        data = "".join(word + "\n" for word in words).encode()
+        return cls((BytesSource(name, data, begins_file=False),))
 
     def changed_as(self, facts: CorpusFacts) -> "Corpus":
         """Return the same sources with their text changed as that of an earlier corpus was."""
@@ -150,10 +153,8 @@ class Corpus:
 
     @property
     def path(self) -> str:
-        """The path of a corpus that is one file that can be read again, else nothing."""
-        source = self.sources[0]
-        one_file = len(self.sources) == 1 and isinstance(source, FileSource) and source.rereadable
-        return cast(FileSource, source).path if one_file else ""
+        """The path or URL of a corpus that is one file that can be read again, else nothing."""
+        return self.sources[0].location if len(self.sources) == 1 else ""
 
     @property
     def name(self) -> str:
@@ -211,6 +212,7 @@ class Reading:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
+        _keep_freed_memory()
         corpus = self._corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         for source in corpus.sources:
@@ -223,10 +225,10 @@ class Reading:
         return combined_digest(self._digests)
 
     def _blocks(self, source: Source) -> Iterator[str]:
-        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_text)
+        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_file)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
-            if source.begins_text and is_utf_8(self._corpus.encoding):
+            if source.begins_file and is_utf_8(self._corpus.encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
@@ -244,11 +246,30 @@ class Reading:
             self._progress(self._bytes_before + position, self._total)
 
 
+def source_digest(source: Source) -> bytes:
+    """Return the SHA-256 of one source by itself. Raises ``CorpusError``."""
+    digest = hashlib.sha256()
+    with ByteStream(source) as stream:
+        while data := stream.read(BLOCK):
+            digest.update(data)
+    return digest.digest()
+
+
 def combined_digest(digests: list[bytes]) -> str:
     """Return the SHA-256 of a corpus from those of its sources, in hexadecimal."""
     if len(digests) == 1:
         return digests[0].hex()
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _keep_freed_memory() -> None:
+    """Make the C library keep freed blocks for the next ones instead of returning them.
+
+    Fresh pages cost as much as counting what is written to them. glibc keeps memory up to twice the
+    size of the largest array that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does
+    nothing.
+    """
+    np.empty(1 << 24, np.uint8)
 
 
 def _has_surrogate(word: str) -> bool:

@@ -47,7 +47,10 @@ def hash_lines(text: Bytes) -> Hashes:
     >>> bool(a == a_again), bool(a == b)
     (True, False)
     """
-    return _hash_lines(text, _line_ends(text))
+    ends = _line_ends(text)
+    hashes = _hash_lines(text, ends)
+    hashes[np.diff(ends, prepend=-1) == 1] = 0  # mix(0): a blank line has no bytes to sum
+    return hashes
 
 
 def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
@@ -85,22 +88,21 @@ def _line_ends(text: Bytes) -> Places:
 
 
 def _hash_lines(text: Bytes, ends: Places) -> Hashes:
-    """Return the hashes of the lines that end at ``ends``, shape (lines,)."""
+    """Return the hashes of the lines that end at ``ends``, (lines,), garbage for blank ones."""
     starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
-    sums = np.empty(len(ends), np.uint64)
+    hashes = np.empty(len(ends), np.uint64)
     line = 0
     while line < len(ends):
         start = int(starts[line])
         after = int(np.searchsorted(starts, start + _PIECE, side="right")) - 1
         if after > line:
             piece = text[start : starts[after]]
-            sums[line:after] = _sums_of_lines(piece, starts[line:after] - start)
+            hashes[line:after] = mix(_sums_of_lines(piece, starts[line:after] - start))
         else:
             after = line + 1
-            sums[line] = _sum_of_long_line(text[start : ends[line]])
+            hashes[line:after] = mix(_sum_of_long_line(text[start : ends[line]]))
         line = after
-    sums[np.diff(starts) == 1] = 0  # a blank line
-    return mix(sums)
+    return hashes
 
 
 def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
@@ -118,15 +120,15 @@ def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
     return np.add.reduceat(terms, starts >> 1) * _powers(_inverse(_R))[starts]
 
 
-def _sum_of_long_line(line: Bytes) -> int:
-    """Return the polynomial of one line of any length."""
+def _sum_of_long_line(line: Bytes) -> Hashes:
+    """Return the polynomial of one line of any length, shape (1,)."""
     total, scale = 0, 1  # R to the power of the piece's start
     for start in range(0, len(line), _PIECE):
         piece = line[start : start + _PIECE]
         terms = _coefficients()[piece] * _powers(_R)[: len(piece)]
         total += int(terms.sum()) * scale
         scale = scale * int(_powers(_R)[_PIECE]) % _MODULUS
-    return total % _MODULUS
+    return np.array([total % _MODULUS], np.uint64)
 
 
 @cache

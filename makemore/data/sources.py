@@ -13,8 +13,17 @@ from makemore.errors import CorpusError, shown
 
 STDIN = "-"
 
-_LONGEST_MARK = 6  # of xz, in bytes
-_PIPE_READ = 1 << 16
+_GZIP = b"\x1f\x8b"
+_XZ = b"\xfd7zXZ\0"
+_BZ2 = (
+    tuple(  # the level, then the first block's mark or that of the end; a word may begin with BZh
+        b"BZh%d%s" % (level, mark)
+        for level in range(1, 10)
+        for mark in (b"1AY&SY", b"\x17rE8P\x90")
+    )
+)
+_LONGEST_MARK = 10  # of bzip2, in bytes
+_SMALL_READ = 1 << 16
 
 
 class Source(Protocol):
@@ -25,12 +34,16 @@ class Source(Protocol):
         """What a person calls it."""
 
     @property
+    def location(self) -> str:
+        """The path or URL by which it can be found again another day, or nothing."""
+
+    @property
     def rereadable(self) -> bool:
         """Whether ``open`` works more than once."""
 
     @property
-    def begins_text(self) -> bool:
-        """Whether the text starts here, so that a byte order mark may stand first."""
+    def begins_file(self) -> bool:
+        """Whether marks may stand first: of a compression, of the byte order, of UTF-16."""
 
     def size(self) -> int | None:
         """Return how many bytes ``open`` gives before decompression, where that is known."""
@@ -45,12 +58,17 @@ class FileSource:
 
     path: str
 
-    begins_text = True
+    begins_file = True
 
     @property
     def name(self) -> str:
         """The path as it was given."""
         return "stdin" if self.path == STDIN else self.path
+
+    @property
+    def location(self) -> str:
+        """The path of a regular file."""
+        return self.path if self.rereadable else ""
 
     @property
     def rereadable(self) -> bool:
@@ -66,7 +84,7 @@ class FileSource:
         if self.path == STDIN:
             if sys.stdin is None:
                 raise OSError("it is closed")
-            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _PIPE_READ)
+            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _SMALL_READ)
         return open(self.path, "rb")
 
 
@@ -75,6 +93,11 @@ class SpooledSource(FileSource):
     """A temporary file that holds what came through a pipe."""
 
     original_name: str
+
+    @property
+    def location(self) -> str:
+        """Nothing: the file goes when the corpus was read."""
+        return ""
 
     @property
     def name(self) -> str:
@@ -90,6 +113,7 @@ class SliceSource:
     start: int
     stop: int
 
+    location = ""
     rereadable = True
 
     @property
@@ -98,7 +122,7 @@ class SliceSource:
         return self.path
 
     @property
-    def begins_text(self) -> bool:
+    def begins_file(self) -> bool:
         """Only the first slice of a file does."""
         return self.start == 0
 
@@ -119,9 +143,10 @@ class BytesSource:
 
     name: str
     data: bytes
+    begins_file: bool = True
 
+    location = ""
     rereadable = True
-    begins_text = True
 
     def size(self) -> int:
         """Return how many there are."""
@@ -146,7 +171,7 @@ class ByteStream:
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
         try:
             self._file = source.open()
-            self._stream = self._decompressed() if source.begins_text else self._file
+            self._stream = self._decompressed() if source.begins_file else self._file
         except self._failures as error:
             raise self._unreadable(error) from None
 
@@ -182,19 +207,19 @@ class ByteStream:
         if whole.seekable():
             whole.seek(0)
         else:
-            whole = io.BufferedReader(_Joined(head, whole), _PIPE_READ)
-        self.compressed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
-        if head.startswith(b"\x1f\x8b"):
+            whole = io.BufferedReader(_Joined(head, whole), _SMALL_READ)
+        self.compressed = head.startswith((_GZIP, *_BZ2, _XZ))
+        if head.startswith(_GZIP):
             import gzip
             import zlib
 
             self._failures += (zlib.error,)
             return cast(IO[bytes], gzip.GzipFile(fileobj=whole))
-        if head.startswith(b"BZh"):
+        if head.startswith(_BZ2):
             import bz2
 
             return bz2.BZ2File(whole)
-        if head.startswith(b"\xfd7zXZ\0"):
+        if head.startswith(_XZ):
             import lzma
 
             self._failures += (lzma.LZMAError,)
@@ -209,7 +234,7 @@ class ByteStream:
 def line_start(file: IO[bytes], offset: int) -> int:
     """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
     place = file.seek(offset - 1)
-    while data := file.read(_PIPE_READ):
+    while data := file.read(_SMALL_READ):
         found = data.find(b"\n")
         if found >= 0:
             return place + found + 1

@@ -26,7 +26,7 @@ from makemore.errors import VocabularyError
 
 Counts = npt.NDArray[np.int64]
 
-MAX_SAMPLE = 100_000
+MAX_SAMPLE = 1 << 15
 """The most distinct held-out words that are kept."""
 
 MAX_SAMPLE_LENGTH = 256
@@ -119,6 +119,7 @@ class Counter:
     def tally(self) -> Tally:
         """Return what was found."""
         characters = self._total.characters()
+        refuse_too_many(len(characters))
         return Tally(
             characters,
             self._total.matrix(characters),
@@ -229,12 +230,14 @@ class _Pairs:
 
     def add(self, text: str) -> None:
         """Count the pairs of whole lines, each ended by a line feed."""
-        text = "\n" + text  # the boundary before the first word
+        if not text:
+            return
         try:
             data = np.frombuffer(text.encode("latin-1"), np.uint8)
         except UnicodeEncodeError:
-            self._add_wide(code_points(text))
+            self._add_wide(code_points("\n" + text))
             return
+        self._narrow[ord("\n") + _NARROW * int(data[0])] += 1  # the first word's boundary
         for first in (0, 1):
             length = (len(data) - first) // 2 * 2
             add_at(self._narrow, data[first : first + length].view("<u2"))
@@ -273,7 +276,7 @@ class _Pairs:
         if needed <= self._K:
             return
         old = self._wide.reshape(self._K, self._K)
-        K = needed + needed // 8
+        K = min(needed + needed // 8, MAX_VOCABULARY + _NARROW)
         self._wide = np.zeros(K * K, np.int64)
         self._wide.reshape(K, K)[: self._K, : self._K] = old
         self._K = K
@@ -296,28 +299,28 @@ class _SampleCollector:
 
     def add(self, text: str, hashes: Hashes) -> None:
         """Take the words of whole lines, none blank, and their hashes."""
-        distinct, counts = np.unique(hashes[hashes <= self._largest], return_counts=True)
+        small = np.flatnonzero(hashes <= self._largest)
+        distinct, first, counts = np.unique(hashes[small], return_index=True, return_counts=True)
         places = np.searchsorted(self._hashes, distinct)
         known = np.zeros(len(distinct), np.bool_)
         inside = places < len(self._hashes)
         known[inside] = self._hashes[places[inside]] == distinct[inside]
         self._counts[places[known]] += counts[known]
         if not known.all():
-            word_of = dict(zip(hashes.tolist(), text.split("\n"), strict=False))
-            self._add_new(distinct[~known], counts[~known], word_of)
+            lines = text.split("\n")
+            words = [lines[i] for i in small[first[~known]].tolist()]
+            self._add_new(distinct[~known], counts[~known], words)
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
-        word_of = dict(zip(sample.hashes.tolist(), sample.words, strict=True))
-        self._add_new(sample.hashes, sample.counts, word_of)
+        self._add_new(sample.hashes, sample.counts, list(sample.words))
 
     def result(self) -> WordSample:
         """Return the choice."""
         self._settle()
         return WordSample(tuple(self._words), self._hashes, self._counts)
 
-    def _add_new(self, hashes: Hashes, counts: Counts, word_of: dict[int, str]) -> None:
-        words = [word_of[value] for value in hashes.tolist()]
+    def _add_new(self, hashes: Hashes, counts: Counts, words: list[str]) -> None:
         short = np.array([len(word) <= MAX_SAMPLE_LENGTH for word in words], np.bool_)
         words = [word for word in words if len(word) <= MAX_SAMPLE_LENGTH]
         self._new.append((hashes[short], counts[short], words))
@@ -344,17 +347,7 @@ class _SampleCollector:
 
 def count(blocks: Iterable[str], holdout: float, rare: str = "") -> Tally:
     """Return the tally of blocks of whole lines. Raises ``VocabularyError``."""
-    _keep_freed_memory()
     counter = Counter(holdout, rare)
     for block in blocks:
         counter.add(block)
     return counter.tally()
-
-
-def _keep_freed_memory() -> None:
-    """Make the C library keep freed arrays for the next block instead of returning them.
-
-    Fresh pages cost as much as counting what is written to them. glibc keeps blocks up to the size
-    of the largest that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does nothing.
-    """
-    np.empty(1 << 24, np.uint8)

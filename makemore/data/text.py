@@ -16,6 +16,8 @@ from makemore.errors import DecodingError, shown
 
 Change = Callable[[str], str]
 
+_FIRST_ACCENT = 200  # a canonical combining class
+
 
 class LineDecoder:
     """Bytes in, whole lines of text out, each ended by a line feed.
@@ -91,11 +93,12 @@ class LineDecoder:
         bad = len(error.object) - error.start  # bytes from the first bad one on
         before = self._decoder.decode(data[: max(0, len(data) - bad)])
         held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
+        line = self._lines + before.count("\n") + held_back + 1
         found = error.object[error.start : error.start + 4].hex(" ")
         return DecodingError(
-            f"{shown(self._name)}, line {self._lines + before.count(chr(10)) + held_back + 1:,},"
-            f" byte {self._bytes - bad:,}: expected {self._encoding}, found the bytes {found}"
-            f" ({error.reason}): name the file's encoding with --encoding"
+            f"{shown(self._name)}, line {line:,}, byte {self._bytes - bad:,}: expected"
+            f" {self._encoding}, found the bytes {found} ({error.reason}): name the file's encoding"
+            " with --encoding"
         )
 
 
@@ -165,13 +168,17 @@ def _normal_form(form: Literal["NFC", "NFKC"]) -> Change:
 
 
 def _without_accents(text: str) -> str:
-    r"""Return ``text`` without combining marks.
+    r"""Return ``text`` without accents: marks above, below or through a letter.
 
-    >>> _without_accents("Zoë")
-    'Zoe'
+    These are the marks of canonical combining class 200 and up (Unicode Standard Annex 44). Those
+    below, such as the vowel signs of Hebrew and Thai or the voicing marks of Japanese, stay.
+
+    >>> _without_accents("Zoë ガ")
+    'Zoe ガ'
     """
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFD", text)
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
+    accents = [c for c in set(decomposed) if unicodedata.combining(c) >= _FIRST_ACCENT]
+    bare = decomposed.translate(dict.fromkeys(map(ord, accents)))
     return unicodedata.normalize("NFC", bare)

@@ -1,8 +1,8 @@
 """The two-way table between characters and ids.
 
 Characters take the ids 1..V-1 in code-point order. Id 0 is the boundary that starts and ends every
-word; it is an id and not a character, so a corpus may hold any printable character, ``.`` included.
-Finding the characters of a corpus is the work of ``bigrams.py``.
+word; it is an id and not a character, so a word may hold any character but line ends, ``.``
+included. Finding the characters of a corpus is the work of ``bigrams.py``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from makemore.errors import VocabularyError
 Ids = npt.NDArray[np.int64]
 
 BOUNDARY = 0
-UNKNOWN = -1
+UNKNOWN = -1  # no id: it marks what is not in the vocabulary, and cannot be decoded
 MAX_VOCABULARY = 8_192  # V x V float64 weights of this size take 512 MiB
 _LINE_ENDS = "\n\r"
 

@@ -9,7 +9,6 @@ in no terminal's foreground, so Ctrl-C reaches their parent alone; and they end 
 their parent is gone, which shows by the end of their input.
 """
 
-import hashlib
 import os
 import pickle
 import queue
@@ -22,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
-from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest
+from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, FileSource, SliceSource, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import is_utf_8
@@ -186,15 +185,8 @@ def _listen(
 
 def _digest(corpus: Corpus, messages: _Messages) -> None:
     """Put the digest of the corpus, or None when it cannot be read."""
-    digests: list[bytes] = []
     try:
-        for source in corpus.sources:
-            digest = hashlib.sha256()
-            with ByteStream(source) as stream:
-                while data := stream.read(BLOCK):
-                    digest.update(data)
-            digests.append(digest.digest())
-        messages.put(combined_digest(digests))
+        messages.put(combined_digest([source_digest(source) for source in corpus.sources]))
     except CorpusError:
         messages.put(None)
 

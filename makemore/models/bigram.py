@@ -59,7 +59,10 @@ def softmax(logits: Floats) -> Floats:
 
 
 def log_softmax(logits: Floats) -> Floats:
-    """Return log(softmax(logits)) along the last axis without taking the logarithm of a zero."""
+    """Return log(softmax(logits)) along the last axis, in nats, shape unchanged.
+
+    It is logits - log(sum of exp(logits)), which never takes the logarithm of a zero.
+    """
     with np.errstate(over="ignore"):  # as in softmax
         shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
@@ -71,14 +74,21 @@ def cross_entropy(logits: Floats, ys: Ids) -> float:
 
 
 def cross_entropy_gradient(logits: Floats, ys: Ids) -> Floats:
-    """Return the gradient of ``cross_entropy`` with respect to the logits, (B, V)."""
+    """Return the gradient of ``cross_entropy`` with respect to the logits, (B, V).
+
+    It is (softmax(logits) - one_hot(ys)) / B: what was predicted less what came.
+    """
     d_logits = softmax(logits)
     d_logits[np.arange(len(ys)), ys] -= 1.0
     return d_logits / len(ys)
 
 
 def weight_gradient(xs: Ids, ys: Ids, W: Floats) -> Floats:
-    """Return the gradient of the literal pipeline's loss with respect to W, (V, V)."""
+    """Return the gradient of the literal pipeline's loss with respect to W.
+
+    (B,) and (B,) ids and W of shape (V, V) -> (V, V). The loss is
+    ``cross_entropy(one_hot(xs, V) @ W, ys)``.
+    """
     X = one_hot(xs, len(W))
     return np.asarray(X.T @ cross_entropy_gradient(X @ W, ys))
 
@@ -86,14 +96,17 @@ def weight_gradient(xs: Ids, ys: Ids, W: Floats) -> Floats:
 def collapsed_loss(W: Floats, N: Counts) -> float:
     """Return the loss of weights W on counts N, both (V, V), in nats per symbol.
 
-    Infinite where N counts a pair that W makes impossible.
+    Infinite where N counts a pair that W makes impossible. N counts at least one pair.
     """
     seen = N > 0
     return float(-(N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
 
 
 def collapsed_loss_and_gradient(W: Floats, N: Floats) -> tuple[float, Floats]:
-    """Return the loss in nats per symbol and its gradient, for W and N of shape (V, V)."""
+    """Return the loss in nats per symbol and its gradient d_W, for W and N of shape (V, V).
+
+    Every step of a descent takes this, so N comes as floats and each exponential is taken once.
+    """
     n = N.sum()
     row_sums = N.sum(axis=1, keepdims=True)
     shifted = W - W.max(axis=1, keepdims=True)
@@ -129,7 +142,10 @@ def weights_from_counts(N: Counts, smoothing: float) -> Floats:
 
 
 def log_probability_table(W: Floats) -> Floats:
-    """Return log softmax(W), with -inf where the probability is zero in float64."""
+    """Return log softmax(W) by rows, (V, V) -> (V, V), in nats.
+
+    It is -inf where the probability is zero in float64, as that of ``LOG_ZERO`` is.
+    """
     table = log_softmax(W)
     table[np.exp(table) == 0.0] = -np.inf
     return table

@@ -1,0 +1,88 @@
+"""``scripts/bench``: measure everything that the README says of speed and quality."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from measure import BenchmarkError
+from report import Report, draw_scaling, targets_table
+from sections import SECTIONS
+from setting import Setting, find_names, install, prepare
+
+HOW = (
+    "Median, least and greatest of several rounds. Programs are measured in turns, each time in\n"
+    "a fresh process; a ratio is the median of the rounds' ratios. makemore is installed as users\n"
+    "install it (not editable) and is measured whole: start, imports, reading, writing. Peers\n"
+    "that are libraries are measured without their start and imports, in their favour."
+)
+
+
+def main() -> int:
+    """Run the benchmark; return the exit code."""
+    arguments = parse()
+    names, found = find_names(arguments.names)
+    report = Report(conditions(names, found, arguments.quick))
+    started = time.monotonic()
+    print(f"names: {names.name} ({found})\n{HOW}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="makemore-bench-") as folder:
+        python, makemore = install(Path(folder))
+        setting = Setting(
+            Path(folder), names, python, makemore, arguments.peers, quick=arguments.quick
+        )
+        prepare(setting)
+        for name in SECTIONS:
+            if not arguments.only or name in arguments.only:
+                SECTIONS[name](setting, report)
+    print(f"\ntargets\n{targets_table(report.targets)}")
+    report.conditions["seconds"] = round(time.monotonic() - started)
+    print(f"\nmeasured in {report.conditions['seconds']} s")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report.values(), indent=1) + "\n", "utf-8")
+    if arguments.plot and report.points:
+        draw_scaling(report.points, arguments.plot)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="?", type=Path, help="the list of words, one a line")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and no 1 GB file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the scaling chart there")
+    parser.add_argument(
+        "--only", action="append", choices=list(SECTIONS), help="only this section; repeatable"
+    )
+    parser.add_argument(
+        "--peers",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="an interpreter that has NumPy and markovify or PyTorch (default: this one)",
+    )
+    return parser.parse_args()
+
+
+def conditions(names: Path, found: str, quick: bool) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    return {
+        "names": names.name,
+        "names_found": found,
+        "quick": quick,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchmarkError as error:
+        sys.exit(f"scripts/bench: {error}")

@@ -1,0 +1,99 @@
+"""What can only be measured inside of makemore: ``python inside.py TASK ...`` prints JSON."""
+
+import json
+import random
+import sys
+import time
+from typing import Any
+
+STEPS = 2000
+RANDOM_SEED = 1
+SAMPLES = 50_000
+
+
+def step(path: str) -> float:
+    """Return the seconds of a step of gradient descent on the count matrix."""
+    from makemore import Corpus
+    from makemore.data.bigrams import count_bigrams
+    from makemore.training import gradient_descent, initial_weights
+
+    N = count_bigrams(Corpus.from_paths(path)).training
+    W = initial_weights(len(N), 0)
+    started = time.perf_counter()
+    for _ in gradient_descent(N, W, steps=STEPS):
+        pass
+    return (time.perf_counter() - started) / STEPS
+
+
+def draw_one_at_a_time(checkpoint: str, count: str) -> float:
+    """Return the words a second of a plain Python loop over the same bigram model."""
+    from makemore import load
+
+    model = load(checkpoint).model
+    P, characters = model.bigram_table().tolist(), model.vocabulary.characters
+    symbols, generator = range(len(P)), random.Random(RANDOM_SEED)
+
+    def draw() -> str:
+        word, i = [], 0
+        while i := generator.choices(symbols, P[i])[0]:
+            word.append(characters[i - 1])
+        return "".join(word)
+
+    started = time.perf_counter()
+    for _ in range(int(count)):
+        draw()
+    return int(count) / (time.perf_counter() - started)
+
+
+def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
+    """Return exact figures of a model: losses, shares of new words, the area under the ROC curve.
+
+    The curve tells random strings from held-out words by the mean surprise of a symbol. There is
+    one string for each held-out word, of the same length, each letter of the alphabet equally
+    likely.
+    """
+    from makemore import Corpus, load, roc_auc, score_words
+    from makemore.data.holdout import held_out_words
+    from makemore.evaluation import perplexity
+
+    loaded = load(checkpoint)
+    model, record = loaded.model, loaded.training
+    words = list(Corpus.from_paths(names).words())
+    chosen = held_out_words(words, record.options["holdout"])
+    held_out = [word for word, held in zip(words, chosen, strict=True) if held]
+    letters, generator = model.vocabulary.characters, random.Random(RANDOM_SEED)
+    strings = ["".join(generator.choices(letters, k=len(word))) for word in held_out]
+    scores, random_scores = score_words(model, held_out).mean, score_words(model, strings).mean
+    assert record.held_out_loss is not None, "trained with a holdout"
+    return {
+        "model": model.name,
+        "order": model.context_length + 1,
+        "parameters": model.parameter_count,
+        "training_loss": record.training_loss,
+        "held_out_loss": record.held_out_loss,
+        "perplexity": perplexity(record.held_out_loss),
+        "held_out_words": len(held_out),
+        "samples": int(samples),
+        **shares(loaded, names, int(samples)),
+        "roc_auc": roc_auc(random_scores, scores),
+    }
+
+
+def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
+    """Return which share of samples is known, repeated, new, as ``sample --report`` counts them."""
+    from makemore import Sampler
+    from makemore.novelty import KnownWords, Novelty, training_texts
+
+    novelty = Novelty(KnownWords(training_texts(loaded.corpus, names)))
+    for _ in novelty.watch(Sampler(loaded.model).texts(samples, RANDOM_SEED)):
+        pass
+    return {
+        "known_share": novelty.known / samples,
+        "repeated_share": novelty.repeated / samples,
+        "new_share": novelty.new / samples,
+    }
+
+
+if __name__ == "__main__":
+    TASKS = {function.__name__: function for function in (step, draw_one_at_a_time, quality)}
+    print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

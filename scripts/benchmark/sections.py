@@ -1,0 +1,327 @@
+"""What is measured: a function for each section of the report."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+
+import inside
+from measure import Run, Spread, Task, in_turns, ratios
+from report import Point, Report, quality_table
+from setting import (
+    PROJECT,
+    Setting,
+    write_some,
+    write_spaced,
+    write_words,
+)
+
+NUMPY_AND_CLICK = 'python -c "import numpy, click"'
+CLICK = 'python -c "import click"'
+MODELS = (("bigram",), *(("ngram", "--order", order) for order in range(2, 8)))
+LARGE = 1000
+"""Megabytes of the file for which most targets hold."""
+
+LIMITS_OF_SCRIPTS = {"accented": (450, 120), "cyrillic": (60, 60)}
+"""Megabytes a second without and with a held-out split."""
+
+
+def start_up(setting: Setting, report: Report) -> None:
+    """Measure what any command costs before it does anything."""
+    section = "start-up"
+    tasks = [
+        setting.code(CLICK, "import click"),
+        setting.command("makemore --help", "--help"),
+        setting.command("makemore --version", "--version"),
+        setting.code(NUMPY_AND_CLICK, "import numpy, click"),
+        setting.code('python -c "import makemore"', "import makemore"),
+    ]
+    editable = PROJECT / ".venv/bin/makemore"
+    if editable.exists():
+        tasks.append(Task("makemore --help, editable installation", (str(editable), "--help")))
+    if setting.has("torch"):
+        tasks.append(Task('python -c "import torch"', (setting.peers, "-c", "import torch")))
+    runs = in_turns(tasks, setting.rounds(41, 9))
+    add_times(report, section, tasks, runs)
+    for name in ("makemore --help", "makemore --version"):
+        add_ratio(report, section, f"{name} / import click", runs[name], runs[CLICK], at_most=1.3)
+
+
+def training(setting: Setting, report: Report) -> None:
+    """Measure whole trainings, and single steps against the literal one-hot pipeline."""
+    section = "training"
+    train, timed = ("train", setting.names), setting.checkpoint("timed")
+    tasks = [
+        setting.code(NUMPY_AND_CLICK, "import numpy, click"),
+        setting.command("makemore train", *train, "-c", timed),
+        setting.command(
+            "makemore train --method counts",
+            *train,
+            *("--method", "counts", "-c", timed),
+        ),
+        setting.command(
+            "makemore train --model ngram --order 5",
+            *train,
+            *("--model", "ngram", "--order", 5, "-c", timed),
+        ),
+    ]
+    runs = in_turns(tasks, setting.rounds(31, 7))
+    add_times(report, section, tasks, runs)
+    base = runs[NUMPY_AND_CLICK]
+    for task, limit in zip(tasks[1:], (1.7, None, 3.0), strict=True):
+        name = f"{task.name} / import numpy, click"
+        add_ratio(report, section, name, runs[task.name], base, at_most=limit)
+    kenlm(setting, report, tasks[3])
+    steps(setting, report)
+
+
+def kenlm(setting: Setting, report: Report, train: Task) -> None:
+    """Measure the estimation of order 5 by KenLM, where its binary is found."""
+    lmplz = shutil.which("lmplz")
+    if not lmplz:
+        return report.note("KenLM (lmplz): not installed")
+    text = write_spaced(setting)
+    flags = "--order 5 --discount_fallback --memory 1G --arpa /dev/null --text".split()
+    task = Task("KenLM lmplz --order 5", (lmplz, *flags, str(text)))
+    runs = in_turns([train, task], setting.rounds(15, 5))
+    add_times(report, "training", [task], runs)
+    name = "KenLM lmplz --order 5 / makemore train --order 5"
+    add_ratio(report, "training", name, runs[task.name], runs[train.name])
+
+
+def steps(setting: Setting, report: Report) -> None:
+    """Measure one step of gradient descent."""
+    section = "one training step"
+    ours = setting.inside("count matrix, makemore", "step", setting.names)
+    peers = [setting.peer("one-hot, NumPy float32", "one_hot_numpy", setting.names)]
+    if setting.has("torch"):
+        peers.append(setting.peer("one-hot, PyTorch", "one_hot_torch", setting.names))
+    else:
+        report.note("PyTorch: not installed")
+    runs = in_turns([ours, *peers], setting.rounds(11, 3), warm_up=False)
+    for name, of_task in runs.items():
+        report.add(section, name, "ms", [run.reported * 1e3 for run in of_task])
+    for peer, limit in zip(peers, (2000.0, None), strict=False):
+        ratio = ratios(runs[peer.name], runs[ours.name], lambda run: run.reported)
+        name = f"{peer.name} / {ours.name}"
+        report.add(section, name, "x", ratio)
+        if limit:
+            report.at_least(name, "x", limit, ratio)
+
+
+def counting(setting: Setting, report: Report) -> None:
+    """Measure reading and counting files of several sizes and scripts."""
+    for megabytes in (10, 100) if setting.quick else (10, 100, LARGE):
+        count_plain(setting, report, megabytes)
+    count_script(setting, report, "accented", 10 if setting.quick else LARGE)
+    count_script(setting, report, "cyrillic", 10 if setting.quick else 100)
+    for megabytes in (10,) if setting.quick else (10, 100):
+        count_ngrams(setting, report, megabytes)
+
+
+def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
+    """Count a file in ASCII in several ways, next to the peers."""
+    section = f"counting {megabytes} MB"
+    path = write_words(setting, megabytes)
+    one = train_task(setting, "makemore, 1 process", path, "--holdout", 0, "--jobs", 1)
+    held = train_task(setting, "makemore, 1 process, held-out split", path, "--jobs", 1)
+    two = train_task(setting, "makemore, 2 processes", path, "--holdout", 0, "--jobs", 2)
+    tasks = [one, held, Task("wc", ("wc", str(path)))]
+    tasks.append(setting.peer("reading alone", "read_only", path))
+    if megabytes >= LARGE:
+        tasks.append(two)
+    if megabytes == 10:
+        tasks.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
+    rounds = setting.rounds(11 if megabytes < LARGE else 5, 3)
+    runs = in_turns(tasks, rounds, warm_up=not setting.quick)
+    for task in tasks:
+        add_counting(report, section, task, runs[task.name], megabytes)
+    for task in tasks[2:]:
+        pairs = zip(runs[task.name], runs[one.name], strict=True)
+        ratio = [seconds(other) / own.wall for other, own in pairs]
+        report.add(section, f"{task.name} / {one.name}, seconds", "x", ratio)
+    if megabytes == LARGE:
+        for task, limit in ((one, 450), (held, 120)):
+            aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, limit)
+        faster = report.add(
+            section, "2 processes: times as fast as 1", "x", ratios(runs[one.name], runs[two.name])
+        )
+        report.at_least(f"{section}: 2 processes, times as fast as 1", "x", 1.6, faster)
+        for task in (one, held, two):
+            peak = Spread.of([run.peak for run in runs[task.name]])
+            report.at_most(f"{section}: {task.name}, peak memory", "MB", 200, peak)
+    path.unlink()
+
+
+def count_script(setting: Setting, report: Report, script: str, megabytes: int) -> None:
+    """Count a file in another script, with and without a held-out split."""
+    section = f"counting {megabytes} MB"
+    path = write_words(setting, megabytes, script)
+    name = f"makemore, {script}, 1 process"
+    tasks = [
+        train_task(setting, name, path, "--holdout", 0, "--jobs", 1),
+        train_task(setting, f"{name}, held-out split", path, "--jobs", 1),
+    ]
+    runs = in_turns(tasks, setting.rounds(5, 3), warm_up=not setting.quick)
+    for task, limit in zip(tasks, LIMITS_OF_SCRIPTS[script], strict=True):
+        add_counting(report, section, task, runs[task.name], megabytes, charted=False)
+        if not setting.quick:
+            aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, limit)
+    path.unlink()
+
+
+def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
+    """Estimate order 5 on a large file."""
+    section = f"counting {megabytes} MB"
+    path = write_words(setting, megabytes)
+    task = train_task(setting, "makemore --model ngram --order 5", path, "--model", "ngram")
+    runs = in_turns([task], setting.rounds(5, 2), warm_up=False)[task.name]
+    add_counting(report, section, task, runs, megabytes)
+    if megabytes == 100:
+        aim_at_rate(report, f"{section}: {task.name}", runs, megabytes, 20)
+    path.unlink()
+
+
+def train_task(setting: Setting, name: str, path: object, *options: object) -> Task:
+    """Return the task of a training whose model is not looked at."""
+    return setting.command(name, "train", path, *options, "-c", setting.checkpoint("counted"))
+
+
+def add_counting(
+    report: Report,
+    section: str,
+    task: Task,
+    runs: Sequence[Run],
+    megabytes: int,
+    charted: bool = True,
+) -> None:
+    """Report time, rate and peak memory of counting a file; keep them for the chart if wanted."""
+    times = report.add(section, task.name, "s", [seconds(run) for run in runs])
+    report.add(section, task.name, "MB/s", [megabytes / seconds(run) for run in runs])
+    if task.reports:  # measured inside of a process that does not matter
+        return
+    peak = None
+    if task.name.startswith("makemore"):  # others may use less than what can be measured
+        peak = report.add(section, f"{task.name}, peak memory", "MB", [run.peak for run in runs])
+    if charted:
+        report.points.append(Point(task.name, megabytes, times, peak))
+
+
+def aim_at_rate(
+    report: Report,
+    claim: str,
+    runs: Sequence[Run],
+    amount: float,
+    limit: float,
+    unit: str = "MB/s",
+) -> None:
+    """Keep the target of a rate, by wall and by CPU time."""
+    rate = Spread.of([amount / run.wall for run in runs])
+    report.at_least(claim, unit, limit, rate)
+    rate = Spread.of([amount / run.cpu for run in runs])
+    report.at_least(f"{claim}, CPU", unit, limit, rate)
+
+
+def sampling(setting: Setting, report: Report) -> None:
+    """Measure how many words a second are drawn."""
+    section = "sampling"
+    bigram, order_5 = setting.checkpoint("bigram"), setting.checkpoint("order-5")
+    steered = "--temperature 0.8 --top-k 10 --min-length 4 --max-length 8".split()
+    many = 10_000_000
+    cases: list[tuple[str, object, int, Sequence[str], float]] = [
+        ("makemore sample -n 1000000", bigram, 1_000_000, (), 2e6),
+        (f"makemore sample -n {many}", bigram, many, (), 3e6),
+        ("makemore sample -n 1000000, steered", bigram, 1_000_000, steered, 1e6),
+        ("makemore sample -n 300000, order 5", order_5, 300_000, (), 3e5),
+    ]
+    tasks = [
+        setting.command(name, "sample", "-c", path, "-n", n, "--seed", 1, *options)
+        for name, path, n, options, _ in cases
+    ]
+    loop = setting.inside("a Python loop, same model", "draw_one_at_a_time", bigram, 30_000)
+    peers = [loop]
+    for module, function, count in (
+        ("markovify", "draw_markovify", 20_000),
+        ("torch", "draw_torch", 5_000),
+    ):
+        if setting.has(module):
+            peers.append(setting.peer(module, function, setting.names, count))
+        else:
+            report.note(f"{module}: not installed")
+    runs = in_turns([*tasks, *peers], setting.rounds(11, 3), warm_up=not setting.quick)
+    for name, _, n, _, limit in cases:
+        report.add(section, name, "words/s", [n / run.wall for run in runs[name]])
+        aim_at_rate(report, name, runs[name], n, limit, "words/s")
+    for peer in peers:
+        report.add(section, peer.name, "words/s", [run.reported for run in runs[peer.name]])
+    for peer in peers:
+        own = runs[cases[0][0]]
+        ratio = [1e6 / a.wall / b.reported for a, b in zip(own, runs[peer.name], strict=True)]
+        report.add(section, f"{cases[0][0]}: times as fast as {peer.name}", "x", ratio)
+
+
+def scoring(setting: Setting, report: Report) -> None:
+    """Measure how many words a second are scored."""
+    section = "scoring"
+    words = 1_000_000
+    path = write_some(write_words(setting, 10), words)
+    cases = (("bigram", 4e5), ("order-5", 2e5))
+    tasks = [
+        setting.command(f"makemore score, {name}", "score", path, "-c", setting.checkpoint(name))
+        for name, _ in cases
+    ]
+    runs = in_turns(tasks, setting.rounds(7, 3), warm_up=not setting.quick)
+    for task, (_, limit) in zip(tasks, cases, strict=True):
+        report.add(section, task.name, "words/s", [words / run.wall for run in runs[task.name]])
+        aim_at_rate(report, task.name, runs[task.name], words, limit, "words/s")
+
+
+def quality(setting: Setting, report: Report) -> None:
+    """Work out what does not depend on the machine: losses, novelty, recognition."""
+    checkpoint = setting.checkpoint("quality")
+    for model in MODELS:
+        setting.do("train", setting.names, "--model", *model, "-c", checkpoint)
+        task = setting.inside("quality", "quality", checkpoint, setting.names, inside.SAMPLES)
+        done = subprocess.run(task.command, check=True, stdout=subprocess.PIPE)
+        report.quality.append(json.loads(done.stdout))
+    print(f"\nquality\n{quality_table(report.quality)}", flush=True)
+
+
+SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
+    "start-up": start_up,
+    "training": training,
+    "counting": counting,
+    "sampling": sampling,
+    "scoring": scoring,
+    "quality": quality,
+}
+
+
+def seconds(run: Run) -> float:
+    """Return the seconds that a run reported, else its wall time."""
+    return run.wall if run.reported != run.reported else run.reported
+
+
+def add_times(
+    report: Report, section: str, tasks: Sequence[Task], runs: dict[str, list[Run]]
+) -> None:
+    """Report wall and CPU time of whole processes."""
+    for task in tasks:
+        report.add(section, task.name, "ms", [run.wall * 1e3 for run in runs[task.name]])
+        report.add(section, f"{task.name}, CPU", "ms", [run.cpu * 1e3 for run in runs[task.name]])
+
+
+def add_ratio(
+    report: Report,
+    section: str,
+    name: str,
+    runs: Sequence[Run],
+    base: Sequence[Run],
+    at_most: float | None = None,
+) -> None:
+    """Report the ratio of two programs by wall and by CPU time; the first is what is promised."""
+    ratio = report.add(section, name, "x", ratios(runs, base))
+    cpu = report.add(section, f"{name}, CPU", "x", ratios(runs, base, lambda run: run.cpu))
+    if at_most is not None:
+        report.at_most(name, "x", at_most, ratio)
+        report.at_most(f"{name}, CPU", "x", at_most, cpu)

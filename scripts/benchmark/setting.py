@@ -1,0 +1,198 @@
+"""What the benchmark needs to run: an installed makemore, files to count, and the peers."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from measure import MEGABYTE, Task, run
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+BUNDLED_NAMES = PROJECT / "makemore/data/us-names-2017.txt"
+
+LONGEST_LINE = 1 << 16
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+SCRIPTS = {
+    "plain": {},
+    # about 8 % of the letters of names are replaced, roughly as many as in Czech
+    "accented": str.maketrans("ydkj", "éöñç"),
+    "cyrillic": str.maketrans(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ"),
+}
+"""The same words in three alphabets: what is done to each character."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where everything is.
+
+    Attributes
+    ----------
+    folder : Path
+        A temporary one.
+    names : Path
+        The list of words that is learnt.
+    python, makemore : Path
+        Of an environment that makemore is installed in as a user installs it.
+    peers : str
+        A Python interpreter that has NumPy and such peers as are to be had.
+    quick : bool
+    """
+
+    folder: Path
+    names: Path
+    python: Path
+    makemore: Path
+    peers: str
+    quick: bool
+
+    def rounds(self, full: int, quick: int) -> int:
+        """Return how often to measure."""
+        return quick if self.quick else full
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the path of a checkpoint."""
+        return self.folder / f"{name}.npz"
+
+    def command(self, name: str, *arguments: object) -> Task:
+        """Return the task of a makemore command."""
+        return Task(name, (str(self.makemore), *map(str, arguments)))
+
+    def do(self, *arguments: object) -> None:
+        """Run a makemore command."""
+        run(self.command("preparation", *arguments))
+
+    def code(self, name: str, code: str) -> Task:
+        """Return the task of a line of Python in the environment of makemore."""
+        return Task(name, (str(self.python), "-c", code))
+
+    def inside(self, name: str, *arguments: object) -> Task:
+        """Return the task of a function of ``inside.py``."""
+        return Task(name, (str(self.python), str(HERE / "inside.py"), *map(str, arguments)), True)
+
+    def peer(self, name: str, *arguments: object) -> Task:
+        """Return the task of a function of ``peers.py``."""
+        return Task(name, (self.peers, str(HERE / "peers.py"), *map(str, arguments)), True)
+
+    def has(self, module: str) -> bool:
+        """Return whether the peers' interpreter has a module."""
+        code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
+        return subprocess.run([self.peers, "-c", code], check=False).returncode == 0
+
+
+def install(folder: Path) -> tuple[Path, Path]:
+    """Install makemore into a new environment; return its Python and its ``makemore``.
+
+    It is not an editable installation, which looks for its files at each start, and is made from a
+    copy, so that no folder ``build`` is left in the project. The libraries are those of the
+    environment that the benchmark runs in, linked, for to install them again takes half a minute.
+    """
+    source, environment = folder / "source", folder / "environment"
+    source.mkdir()
+    for path in (PROJECT / "pyproject.toml", PROJECT / "LICENSE", PROJECT / "README.md"):
+        if path.exists():
+            shutil.copy(path, source)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "makemore", source / "makemore", ignore=ignored)
+    venv.create(environment, symlinks=True)
+    binaries = environment / "bin"
+    link_libraries(environment)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run(
+        [*pip, "--python", str(binaries / "python"), "install", "--no-deps", str(source)],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    return binaries / "python", binaries / "makemore"
+
+
+def link_libraries(environment: Path) -> None:
+    """Link all installed libraries but makemore into another environment.
+
+    Files ``.pth`` stay behind: they cost time at each start and belong to development tools.
+    """
+    target = sysconfig.get_path("purelib", vars={"base": str(environment)})
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.suffix != ".pth" and "makemore" not in path.name:
+            (Path(target) / path.name).symlink_to(path)
+
+
+def find_names(argument: Path | None) -> tuple[Path, str]:
+    """Return the list of names to use, and how it was found."""
+    if argument:
+        return argument.resolve(), "named on the command line"
+    if path := os.environ.get("MAKEMORE_NAMES"):
+        return Path(path).resolve(), "named by MAKEMORE_NAMES"
+    return BUNDLED_NAMES, "the list inside the package"
+
+
+def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path:
+    """Write a file of whole lines just under so many megabytes, always the same; return its path.
+
+    The words are drawn from an n-gram model of order 5, so that they are like words. Beyond 10 MB
+    they are the same 10 MB again and again.
+    """
+    path = setting.folder / f"{script}-{megabytes}.txt"
+    drawn = setting.folder / "drawn.txt"
+    if not drawn.exists():
+        draw_words(setting, drawn)
+    table = SCRIPTS[script]
+    room = megabytes * MEGABYTE
+    with open(path, "wb") as file:
+        for block in endless_blocks(drawn):
+            text = block.translate(table).encode() if table else block.encode()
+            if len(text) > room:
+                file.write(text[: text.rfind(b"\n", 0, room) + 1])
+                return path
+            room -= file.write(text)
+    raise AssertionError("the blocks end")
+
+
+def endless_blocks(path: Path) -> Iterator[str]:
+    """Yield the text of a file again and again in blocks of whole lines.
+
+    In blocks, for the peak memory of a child process is never below that of this one.
+    """
+    while True:
+        with open(path, encoding="utf-8") as lines:
+            while block := "".join(lines.readlines(MEGABYTE)):
+                yield block
+
+
+def prepare(setting: Setting) -> None:
+    """Train the models that sampling and scoring are measured with."""
+    setting.do("train", setting.names, "-c", setting.checkpoint("bigram"))
+    setting.do("train", setting.names, "--model", "ngram", "-c", setting.checkpoint("order-5"))
+
+
+def draw_words(setting: Setting, path: Path) -> None:
+    """Write more than 10 MB of words that the model of order 5 draws, and cut it there."""
+    model = ("-c", setting.checkpoint("order-5"))
+    setting.do("sample", *model, "-n", 3 * MEGABYTE, "--seed", 1, "-o", path)
+    with open(path, "r+b") as words:
+        words.truncate(10 * MEGABYTE)
+        words.seek(10 * MEGABYTE - LONGEST_LINE)
+        words.truncate(10 * MEGABYTE - len(words.read().rpartition(b"\n")[2]))
+
+
+def write_spaced(setting: Setting) -> Path:
+    """Write the names with a space between the letters, as KenLM wants its tokens."""
+    path = setting.folder / "spaced.txt"
+    with open(setting.names, encoding="utf-8") as names, open(path, "w", encoding="utf-8") as file:
+        for name in names:
+            file.write(" ".join(name.rstrip("\n")) + "\n")
+    return path
+
+
+def write_some(path: Path, lines: int) -> Path:
+    """Write the first lines of a file to another; return its path."""
+    some = path.with_name(f"{path.stem}-{lines}-lines.txt")
+    with open(path, encoding="utf-8") as source, open(some, "w", encoding="utf-8") as file:
+        file.writelines(islice(source, lines))
+    return some
