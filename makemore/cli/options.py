@@ -79,23 +79,15 @@ class FilePath(click.Path):
         return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
-class Share(click.ParamType[float]):
-    """A share between 0 and 1, written as 0.01 or 1%."""
-
-    name = "share"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the share as a number."""
-        text = str(value)
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = 0.0
-        if not 0 < share < 1:
-            self.fail(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
-        return share
+def share(text: str) -> float:
+    """Return a share between 0 and 1 that is written as 0.01 or 1%; a type of options."""
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise click.BadParameter(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
+    return number
 
 
 checkpoint_option = option(

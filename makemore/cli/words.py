@@ -12,7 +12,6 @@ import click
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
     FilePath,
-    Share,
     blocks_like,
     checkpoint_option,
     command,
@@ -24,6 +23,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
+    share,
 )
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def top(
 )
 @option(
     "--fpr",
-    type=Share(),
+    type=share,
     group="What does not belong",
     help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
     " trained with --holdout.",
