@@ -423,7 +423,7 @@ class Ngram(Model):
         """Return the mean of -log P over the training symbols, in nats per symbol."""
         counts = self.tree.counts[self._is_whole]
         probabilities = self._probabilities[:-1][self._is_whole]
-        return float(-(counts * np.log(probabilities)).sum() / counts.sum())
+        return float(0.0 - (counts * np.log(probabilities)).sum() / counts.sum())  # never -0.0
 
     @property
     def parameter_count(self) -> int:
@@ -514,7 +514,7 @@ def loss_on_counts(model: Model, ngrams: NgramCounts) -> float:
     counted is impossible for the model.
     """
     log_probabilities = model.target_log_probabilities(ngrams.contexts(), ngrams.targets())
-    return float(-(ngrams.counts * log_probabilities).sum() / ngrams.symbols)
+    return float(0.0 - (ngrams.counts * log_probabilities).sum() / ngrams.symbols)  # never -0.0
 
 
 def _fault_of_smoothing(method: Any, smoothing: Any) -> str | None:
