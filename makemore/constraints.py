@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import OptionError, SamplingError, VocabularyError
+from makemore.errors import OptionError, SamplingError, VocabularyError, shown
 from makemore.models.base import CHUNK_CELLS, MAX_CELLS, Automaton, Floats
 
 MAX_LENGTH = 10_000
@@ -72,7 +72,7 @@ class Constraints:
     def describe(self) -> str:
         """Return the wishes in words, for messages; nothing where there is none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
-        wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
+        wishes = [f"{name} '{shown(text)}'" for name, text in texts.items() if text]
         if self.min_length > 1:
             wishes.append(f"min-length {self.min_length}")
         if self.max_length is not None:
@@ -278,7 +278,7 @@ def _encode_wish(vocabulary: Vocabulary, name: str, text: str) -> Ids:
     try:
         return vocabulary.encode(text)
     except VocabularyError as error:
-        raise SamplingError(f"no word can fulfil {name} {text!a}: {error}") from error
+        raise SamplingError(f"no word can fulfil {name} '{shown(text)}': {error}") from error
 
 
 def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:
