@@ -220,7 +220,7 @@ def kneser_ney_discounts(counts: Integers) -> tuple[float, float, float]:
     """Return D1, D2 and D3 of one order from the counts of its n-grams.
 
     With n_k n-grams counted k times and Y = n1 / (n1 + 2 n2): Dk = k - (k + 1) Y n_(k+1) / n_k
-    (Chen and Goodman 1999, equation 26). All three are ``FALLBACK_DISCOUNTS`` where n1, n2 or n3 is
+    (Chen and Goodman 1999, section 3). All three are ``FALLBACK_DISCOUNTS`` where n1, n2 or n3 is
     zero, or where one of them comes out zero or less: symbols not seen must keep a share.
 
     >>> kneser_ney_discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4, 9]))  # Y = 4 / 8
