@@ -33,7 +33,7 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, VocabularyError
+from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models import MODELS
 from makemore.models.base import ArraySpec, Model
@@ -74,9 +74,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
                 file.write(_bytes_of(member.array))
             file.write(_directory(members))
     except OSError as error:
-        raise CheckpointError(
-            f"{_shown(path)} could not be saved: {error.strerror}: mend that, or save elsewhere"
-        ) from error
+        raise CheckpointError(unwritable(path, error)) from error
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -433,8 +431,8 @@ def _dump(value: Any) -> str:
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    """Return the path in quotes, with escapes for what must not reach a terminal."""
-    return repr(os.fsdecode(path))
+    """Return the path with escapes for what must not reach a terminal."""
+    return shown(os.fsdecode(path))
 
 
 def _cut(value: object) -> str:

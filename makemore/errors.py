@@ -16,6 +16,8 @@ A message gives the fact, the place, expected against found, and what to do next
 ``IndexError`` that escapes the package is a defect of the package.
 """
 
+import os
+
 
 class MakemoreError(Exception):
     """Root of the errors that a user can cause and mend."""
@@ -64,3 +66,9 @@ def shown(text: str) -> str:
     'naïve\\x1b[2J.txt'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> str:
+    """Return the message for a file that the system does not let be written."""
+    reason, place = error.strerror or error, shown(os.fsdecode(path))
+    return f"{place} cannot be written: {reason}: mend that, or choose another place"

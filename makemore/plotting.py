@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.errors import PlottingError
+from makemore.errors import PlottingError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models.base import Floats
 
@@ -1013,7 +1013,7 @@ def _mp4(pictures: Iterable[Pixels]) -> bytes:
         if done.returncode:
             complaint = done.stderr.decode(errors="replace").strip().split("\n")[-1]
             raise PlottingError(
-                f"ffmpeg ended with {done.returncode}: {_printable(complaint)};"
+                f"ffmpeg ended with {done.returncode}: {shown(complaint)};"
                 " choose a name that ends in .gif"
             )
         return film.read_bytes()
@@ -1042,7 +1042,7 @@ def _ending(path: str | Path, known: Sequence[str], what: str) -> str:
     ending = Path(path).suffix.lower()
     if ending not in known:
         raise PlottingError(
-            f"{_printable(str(path))} names no kind of {what}: its name must end in"
+            f"{shown(str(path))} names no kind of {what}: its name must end in"
             f" {', '.join(known[:-1])} or {known[-1]}"
         )
     return ending
@@ -1075,10 +1075,7 @@ def _write(path: str | Path, data: bytes) -> None:
         with replace_atomically(path) as file:
             file.write(data)
     except OSError as error:
-        raise PlottingError(
-            f"{_printable(str(path))} cannot be written: {error.strerror or error};"
-            " choose another place"
-        ) from error
+        raise PlottingError(unwritable(path, error)) from error
 
 
 def show(figure: "Figure") -> None:

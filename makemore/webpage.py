@@ -34,7 +34,7 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.errors import PlottingError, shown
+from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
 from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
@@ -131,10 +131,7 @@ def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.
         with replace_atomically(path) as file:
             file.write(page.encode("utf-8"))
     except OSError as error:
-        raise PlottingError(
-            f"the page could not be saved to {os.fsdecode(path)!a}: {error.strerror or error}:"
-            " choose another place or mend that"
-        ) from error
+        raise PlottingError(unwritable(path, error)) from error
 
 
 def render_page(checkpoint: Checkpoint) -> str:

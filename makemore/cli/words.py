@@ -156,10 +156,14 @@ def _writer(output: "Path | None", columns: int) -> Iterator[Any]:
     if output is None:
         yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
+    from makemore.errors import MakemoreError, unwritable
     from makemore.files import replace_atomically
 
-    with replace_atomically(output) as file:
-        yield lambda text: file.write(text.encode())
+    try:
+        with replace_atomically(output) as file:
+            yield lambda text: file.write(text.encode())
+    except OSError as error:
+        raise MakemoreError(unwritable(output, error)) from error
 
 
 def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> str:
