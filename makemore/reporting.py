@@ -38,7 +38,7 @@ def describe_training(checkpoint: Checkpoint) -> str:
             f" than {corpus.min_count:,} times"
         )
     if corpus.held_out_lines:
-        share = training.options["holdout"]
+        share = TrainingOptions(**training.options).holdout
         lines.append(
             f"held out  {_counted(corpus.held_out_lines, 'word')},"
             f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"

@@ -60,7 +60,7 @@ class TrainingRecord:
     method : str
         "gradient" or "counts".
     options : dict of str to JSON values
-        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
+        Those ``TrainingOptions`` that decided the result, such as steps, l2, holdout, by name.
     seed : int
     seconds : float
         Wall time of reading and training.
