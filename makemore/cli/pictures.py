@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 @option(
     "--animate",
     type=FilePath(),
-    metavar="FILE",
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
 def plot_heatmap(

@@ -11,6 +11,7 @@ import click
 
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
+    WISHES,
     FilePath,
     Share,
     blocks_like,
@@ -63,7 +64,7 @@ DRAWING = "How they are drawn"
     help="Only among the likeliest characters that together have this probability.",
 )
 @constraint_options
-@option("--unique", is_flag=True, group="What the words must be like", help="No word twice.")
+@option("--unique", is_flag=True, group=WISHES, help="No word twice.")
 @known_options
 @output_option(None, "Write to this file instead.")
 @option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
