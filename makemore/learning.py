@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
+from makemore.display import log_spaced_steps
 from makemore.errors import PlottingError
 from makemore.models.base import Floats
 from makemore.models.bigram import Bigram, softmax
-from makemore.plotting import MAX_FILM_WORDS, Frame, log_spaced_steps
+from makemore.plotting import MAX_FILM_WORDS, Frame
 from makemore.sampling import sample
 from makemore.training import Checkpoint, TrainingOptions, gradient_descent, initial_weights
 

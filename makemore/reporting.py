@@ -12,14 +12,13 @@ from typing import Any
 from makemore.comparison import Comparison
 from makemore.data.bigrams import Counts
 from makemore.data.check import CharacterFact, CorpusCheck, Oddity
+from makemore.display import Table
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 from makemore.novelty import Novelty
 from makemore.scoring import Summary
 from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
-
-Table = Floats | Counts
 
 MAX_ODD = 20
 

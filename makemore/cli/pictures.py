@@ -76,8 +76,10 @@ def plot_heatmap(
     if text:
         import shutil  # a large module
 
+        from makemore.terminal import heatmap_text
+
         width = shutil.get_terminal_size().columns
-        lines = plotting.heatmap_text(
+        lines = heatmap_text(
             table, symbols, width, wants_colour(), values=values, frequencies=frequencies
         )
         write_results(lines + "\n")
