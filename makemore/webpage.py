@@ -266,8 +266,8 @@ def _loss_text(loss: float) -> str:
     if math.isinf(loss):
         return "infinite: a held-out word is impossible to the model"
     return (
-        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.3f} bits, perplexity"
-        f" {perplexity(loss):.2f})"
+        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.4f} bits, perplexity"
+        f" {perplexity(loss):.3f})"
     )
 
 
