@@ -33,11 +33,11 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, VocabularyError
+from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models import MODELS
 from makemore.models.base import ArraySpec, Model
-from makemore.training import Checkpoint, TrainingRecord
+from makemore.training import Checkpoint, TrainingOptions, TrainingRecord
 
 FORMAT = 1
 MAX_METADATA = 1 << 20
@@ -74,9 +74,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
                 file.write(_bytes_of(member.array))
             file.write(_directory(members))
     except OSError as error:
-        raise CheckpointError(
-            f"{_shown(path)} could not be saved: {error.strerror}: mend that, or save elsewhere"
-        ) from error
+        raise CheckpointError(unwritable(path, error)) from error
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -238,7 +236,16 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
     record = _record(TrainingRecord, training, {name: arrays[name] for name in RECORD_ARRAYS})
+    _refuse_impossible(record.options)
     return Checkpoint(_model(metadata, arrays), corpus, record)
+
+
+def _refuse_impossible(options: dict[str, Any]) -> None:
+    """Raise ``CheckpointError`` for options that no training can have had."""
+    try:
+        TrainingOptions(**options)
+    except (OptionError, TypeError) as error:
+        raise CheckpointError(f"no training can have the options {_cut(_dump(options))}") from error
 
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
@@ -433,8 +440,8 @@ def _dump(value: Any) -> str:
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    """Return the path in quotes, with escapes for what must not reach a terminal."""
-    return repr(os.fsdecode(path))
+    """Return the path with escapes for what must not reach a terminal."""
+    return shown(os.fsdecode(path))
 
 
 def _cut(value: object) -> str:

@@ -34,7 +34,8 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.errors import PlottingError, shown
+from makemore.display import log_spaced_steps, select_symbols
+from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
 from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
@@ -131,10 +132,7 @@ def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.
         with replace_atomically(path) as file:
             file.write(page.encode("utf-8"))
     except OSError as error:
-        raise PlottingError(
-            f"the page could not be saved to {os.fsdecode(path)!a}: {error.strerror or error}:"
-            " choose another place or mend that"
-        ) from error
+        raise PlottingError(unwritable(path, error)) from error
 
 
 def render_page(checkpoint: Checkpoint) -> str:
@@ -206,9 +204,7 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
     """Return the table of pairs, of the most frequent symbols where there are many."""
     P, N = model.bigram_table(), model.bigram_counts()
     frequencies = P.sum(axis=0) if N is None else N.sum(axis=0)
-    # The boundary first, then the most frequent ones; of equals those with lower ids.
-    likeliest = 1 + np.argsort(-frequencies[1:], kind="stable")
-    symbols = np.sort(np.concatenate(([BOUNDARY], likeliest[: MAX_SHOWN - 1])))
+    symbols = select_symbols(len(P), frequencies, MAX_SHOWN).ids
     cells = np.ix_(symbols, symbols)
     return {
         "symbols": symbols.tolist(),
@@ -219,12 +215,8 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
 
 def _curve(history: Floats) -> list[tuple[int, float]]:
     """Return steps and losses, evenly spaced on a logarithmic scale: the curve falls early."""
-    if not len(history):
-        return []
-    spaced = np.geomspace(1, len(history), MAX_CURVE_POINTS)
-    return [
-        (int(step), float(history[step])) for step in np.unique(np.rint(spaced)).astype(int) - 1
-    ]
+    steps = log_spaced_steps(len(history), MAX_CURVE_POINTS) if len(history) else []
+    return [(step, float(history[step])) for step in steps]
 
 
 def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
@@ -274,8 +266,8 @@ def _loss_text(loss: float) -> str:
     if math.isinf(loss):
         return "infinite: a held-out word is impossible to the model"
     return (
-        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.3f} bits, perplexity"
-        f" {perplexity(loss):.2f})"
+        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.4f} bits, perplexity"
+        f" {perplexity(loss):.3f})"
     )
 
 

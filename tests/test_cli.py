@@ -259,6 +259,12 @@ def test_the_film_shows_the_training_again(run: Run) -> None:
     assert "not step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
 
 
+@pytest.mark.parametrize("command", ["sample --seed 1", "page", "plot-heatmap", "plot-loss"])
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(trained: Run, command: str) -> None:
+    message = one_line(trained(*command.split(), "-o", "no\x1b/such/file.svg", code=1))
+    assert "no\\x1b/such/file.svg cannot be written: No such file or directory: mend" in message
+
+
 def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
     Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
     out = run("check", "odd.txt").stdout

@@ -199,7 +199,7 @@ def test_a_written_page_is_the_rendered_one(tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_saved_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(PlottingError, match=r"could not be saved to .*: Is a directory") as caught:
+    with pytest.raises(PlottingError, match="cannot be written: Is a directory") as caught:
         write_page(trained(WORDS), tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -208,7 +208,11 @@ def info(checkpoint: "Path", as_json: bool) -> None:
 
 @command("compare", "makemore compare bigram.npz ngram.npz")
 @click.argument("checkpoints", nargs=-1, required=True, type=FilePath())
-@option("--corpus", help="Compare on the words of this file instead of those held out.")
+@option(
+    "--corpus",
+    type=click.Path(),
+    help="Compare on the words of this file instead of those held out.",
+)
 @encoding_option
 @json_option
 def compare(

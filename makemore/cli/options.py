@@ -29,7 +29,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each heading."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}  # these come first
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):
@@ -135,7 +135,7 @@ constraint_options = all_of(
     option("--prefix", default="", show_default=False, group=WISHES, help="How they begin."),
     option("--suffix", default="", show_default=False, group=WISHES, help="How they end."),
     option("--contains", default="", show_default=False, group=WISHES, help="What is in them."),
-    option("--min-length", type=click.IntRange(0), default=1, group=WISHES, help="In characters."),
+    option("--min-length", type=click.IntRange(1), default=1, group=WISHES, help="In characters."),
     option(
         "--max-length",
         type=click.IntRange(1),
@@ -161,7 +161,6 @@ known_options = all_of(
         "--exclude",
         type=click.Path(),
         multiple=True,
-        metavar="FILE",
         group=WISHES,
         help="They do not stand in this file; may be given several times.",
     ),

@@ -11,6 +11,7 @@ import click
 
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
+    WISHES,
     FilePath,
     blocks_like,
     checkpoint_option,
@@ -29,6 +30,7 @@ from makemore.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from makemore.calibration import Calibration
     from makemore.models.base import Model
     from makemore.novelty import KnownWords
     from makemore.sampling import Sampler
@@ -63,7 +65,7 @@ DRAWING = "How they are drawn"
     help="Only among the likeliest characters that together have this probability.",
 )
 @constraint_options
-@option("--unique", is_flag=True, group="What the words must be like", help="No word twice.")
+@option("--unique", is_flag=True, group=WISHES, help="No word twice.")
 @known_options
 @output_option(None, "Write to this file instead.")
 @option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
@@ -156,10 +158,14 @@ def _writer(output: "Path | None", columns: int) -> Iterator[Any]:
     if output is None:
         yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
+    from makemore.errors import MakemoreError, unwritable
     from makemore.files import replace_atomically
 
-    with replace_atomically(output) as file:
-        yield lambda text: file.write(text.encode())
+    try:
+        with replace_atomically(output) as file:
+            yield lambda text: file.write(text.encode())
+    except OSError as error:
+        raise MakemoreError(unwritable(output, error)) from error
 
 
 def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> str:
@@ -265,7 +271,6 @@ def score(
     in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
     the ratio. The sums over all lines go to stderr.
     """
-    from makemore.calibration import Calibration
     from makemore.reporting import describe_scores
     from makemore.scoring import Summary, judge
 
@@ -274,13 +279,7 @@ def score(
     if against_words and not against:
         raise click.UsageError("--against-words needs --against, which names the other model")
     loaded = load_checkpoint(checkpoint)
-    calibration = None if fpr is None else Calibration(loaded.training.calibration)
-    if calibration and fpr is not None and fpr < calibration.smallest_p:
-        say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
-            " --holdout or on more words"
-        )
+    calibration = None if fpr is None else _calibration(loaded, fpr)
     other = load_checkpoint(against).model if against else None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
@@ -295,8 +294,21 @@ def score(
     sys.stdout.flush()
     others = None
     if against_words:
-        parts = judge(
-            loaded.model, blocks_like(loaded.corpus, (against_words,), encoding), other=other
-        )
+        blocks = blocks_like(loaded.corpus, (against_words,), encoding)
+        parts = judge(loaded.model, blocks, other=other)
         others = sum((part.summary for part in parts), Summary()).choices
     click.echo(describe_scores(summary, fpr, others), err=True)
+
+
+def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
+    """Return what words are judged by, and say so where it cannot flag any at this rate."""
+    from makemore.calibration import Calibration
+
+    calibration = Calibration(checkpoint.training.calibration)
+    if fpr < calibration.smallest_p:
+        say(
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
+            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
+            " --holdout or on more words"
+        )
+    return calibration
