@@ -2,7 +2,8 @@
 
 A model is asked one question: given contexts of ids, what are the log-probabilities of the next
 symbol? Whoever samples, scores, draws or exports asks only that, so a new model is one file in this
-folder and one entry in the table of ``models/__init__.py``.
+folder and one entry in the table of ``models/__init__.py``; how it is trained stands in the tables
+of ``training.py``.
 
 A model with a short memory is also a finite automaton, and much becomes exact and fast on one
 (draws under constraints, the most probable words). ``Model.automaton`` makes every context a state;
