@@ -38,7 +38,7 @@ from makemore.display import log_spaced_steps, select_symbols
 from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
+from makemore.models.base import Automaton, Floats, Model, States, chunks
 from makemore.training import Checkpoint, TrainingRecord
 
 MAX_SHOWN = 64
@@ -86,9 +86,7 @@ class Arcs:
         fallbacks = automaton.fallbacks
         if fallbacks is None:
             fallbacks = np.full(S, -1, np.int32)
-        step = max(1, CHUNK_CELLS // V)
-        chunks = [slice(first, first + step) for first in range(0, S, step)]
-        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks]
+        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks(S, V)]
         return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
 
     def packed(self) -> bytes:

@@ -259,6 +259,14 @@ def test_the_film_shows_the_training_again(run: Run) -> None:
     assert "not step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
 
 
+def test_top_says_when_there_are_no_more_words(run: Run) -> None:
+    Path("one.txt").write_text("aaa\n")
+    run("train", "one.txt", "--method", "counts", "--smoothing", "0")
+    done = run("top", "-n", "3", "--max-length", "2")
+    assert done.stdout == "3.3333e-01\ta\n2.2222e-01\taa\n"
+    assert done.stderr == "makemore: found 2 of 3 words: the model can write no other\n"
+
+
 @pytest.mark.parametrize("command", ["sample --seed 1", "page", "plot-heatmap", "plot-loss"])
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(trained: Run, command: str) -> None:
     message = one_line(trained(*command.split(), "-o", "no\x1b/such/file.svg", code=1))

@@ -214,11 +214,15 @@ def top(
     if new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
         words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
+    found = 0
     for word, probability in islice(words, count):
+        found += 1
         if as_json:
             print_results(json.dumps({"word": word, "probability": probability}))
         else:
             print_results(f"{probability:.4e}\t{word}", columns=2)
+    if found < count:
+        say(f"found {found:,} of {count:,} words: the model can write no other")
 
 
 @command("score", "makemore score words.txt --fpr 1% --only flagged")
