@@ -123,14 +123,24 @@ def _cut_down(
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
     """Write the page of ``checkpoint`` to ``path``, whole or not at all.
 
-    Raises ``PlottingError`` when the model is too large for a page or the file cannot be written.
+    Raises ``PlottingError`` when the model is too large for a page, the name does not end in .html
+    or .htm, or the file cannot be written.
     """
+    refuse_other_endings(path)
     page = render_page(checkpoint)
     try:
         with replace_atomically(path) as file:
             file.write(page.encode("utf-8"))
     except OSError as error:
         raise PlottingError(unwritable(path, error)) from error
+
+
+def refuse_other_endings(path: str | os.PathLike[str]) -> None:
+    """Raise ``PlottingError`` for a path that names no page: it may name something dear."""
+    if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
+        raise PlottingError(
+            f"{shown(os.fspath(path))} names no page: its name must end in .html or .htm"
+        )
 
 
 def render_page(checkpoint: Checkpoint) -> str:
