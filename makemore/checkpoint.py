@@ -33,11 +33,11 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, VocabularyError
+from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models import MODELS
 from makemore.models.base import ArraySpec, Model
-from makemore.training import Checkpoint, TrainingRecord
+from makemore.training import Checkpoint, TrainingOptions, TrainingRecord
 
 FORMAT = 1
 MAX_METADATA = 1 << 20
@@ -61,8 +61,9 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` to ``path``, where after any failure the old file stands or the new one.
 
     Raises ``CheckpointError`` for what ``load`` would refuse, such as weights that are not finite,
-    and when the system cannot write.
+    for a file at ``path`` that is none of ours, and when the system cannot write.
     """
+    refuse_other_files(path)
     try:
         members = _members(checkpoint)
     except CheckpointError as error:
@@ -74,9 +75,24 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
                 file.write(_bytes_of(member.array))
             file.write(_directory(members))
     except OSError as error:
+        raise CheckpointError(unwritable(path, error)) from error
+
+
+def refuse_other_files(path: str | os.PathLike[str]) -> None:
+    """Raise ``CheckpointError`` where a checkpoint would replace a file of another kind.
+
+    A file that begins like a zip may be a damaged checkpoint and is not refused, nor is an empty
+    one, a device or a pipe.
+    """
+    try:
+        with _open_regular(path) as file:
+            head = file.read(len(_LOCAL_SIGNATURE))
+    except (OSError, CheckpointError):
+        return  # there is no file, or writing will tell
+    if head and head != _LOCAL_SIGNATURE:
         raise CheckpointError(
-            f"{_shown(path)} could not be saved: {error.strerror}: mend that, or save elsewhere"
-        ) from error
+            f"{_shown(path)} is no checkpoint and would be lost: choose another name, or remove it"
+        )
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -238,7 +254,16 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
     record = _record(TrainingRecord, training, {name: arrays[name] for name in RECORD_ARRAYS})
+    _refuse_impossible(record.options)
     return Checkpoint(_model(metadata, arrays), corpus, record)
+
+
+def _refuse_impossible(options: dict[str, Any]) -> None:
+    """Raise ``CheckpointError`` for options that no training can have had."""
+    try:
+        TrainingOptions(**options)
+    except (OptionError, TypeError) as error:
+        raise CheckpointError(f"no training can have the options {_cut(_dump(options))}") from error
 
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
@@ -433,8 +458,8 @@ def _dump(value: Any) -> str:
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
-    """Return the path in quotes, with escapes for what must not reach a terminal."""
-    return repr(os.fsdecode(path))
+    """Return the path with escapes for what must not reach a terminal."""
+    return shown(os.fsdecode(path))
 
 
 def _cut(value: object) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from makemore.errors import CheckpointError, shown
+from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.evaluation import (
     Totals,
     bits_per_symbol,
@@ -86,6 +86,8 @@ def compare(
     ------
     CheckpointError
         No corpus is given and the runs held out different words.
+    CorpusError
+        The corpus cannot be read, or holds no word that all models know.
     """
     if blocks is None:
         _refuse_different_words(checkpoints)
@@ -94,6 +96,10 @@ def compare(
         return lines
     models = [checkpoint.model for checkpoint in checkpoints.values()]
     totals = totals_of_known_words(models, blocks)
+    if not totals[0].words:
+        raise CorpusError(
+            "the corpus to compare on holds no word that all models know: name another by --corpus"
+        )
     return [replace(line, corpus=own) for line, own in zip(lines, totals, strict=True)]
 
 

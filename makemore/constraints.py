@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.errors import OptionError, SamplingError, VocabularyError
-from makemore.models.base import MAX_CELLS, Automaton, Floats
+from makemore.errors import OptionError, SamplingError, VocabularyError, shown
+from makemore.models.base import MAX_CELLS, Automaton, Floats, chunks
 
 MAX_LENGTH = 10_000
 """No word is longer: one that has not ended by then shows that the model does not end its words."""
@@ -30,7 +30,6 @@ MAX_LENGTH = 10_000
 _CONVERGED = 1e-13
 """Relative change of b below which further steps back from the end of a word change nothing."""
 
-_CHUNK_CELLS = 1 << 20
 Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 
@@ -73,20 +72,12 @@ class Constraints:
     def describe(self) -> str:
         """Return the wishes in words, for messages; nothing where there is none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
-        wishes = [f"{name} {text!a}" for name, text in texts.items() if text]
+        wishes = [f"{name} '{shown(text)}'" for name, text in texts.items() if text]
         if self.min_length > 1:
             wishes.append(f"min-length {self.min_length}")
         if self.max_length is not None:
             wishes.append(f"max-length {self.max_length}")
         return ", ".join(wishes)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """b_t of all states, scaled to a largest value of 1; b_t itself is ``exp(log_scale) * b``."""
-
-    b: Floats
-    log_scale: float
 
 
 class WishedAutomaton:
@@ -237,9 +228,7 @@ class Completions:
         """Return b_t from b_t+1."""
         P, successors = self._automaton.P, self._automaton.successors
         b = np.empty(len(P))
-        chunk = max(1, _CHUNK_CELLS // P.shape[1])
-        for first in range(0, len(b), chunk):
-            rows = slice(first, first + chunk)
+        for rows in chunks(*P.shape):
             onward = P[rows, 1:] * following.b[successors[rows, 1:]]
             b[rows] = onward.max(axis=1) if self._best else onward.sum(axis=1)
         log_scale = following.log_scale
@@ -287,7 +276,7 @@ def _encode_wish(vocabulary: Vocabulary, name: str, text: str) -> Ids:
     try:
         return vocabulary.encode(text)
     except VocabularyError as error:
-        raise SamplingError(f"no word can fulfil {name} {text!a}: {error}") from error
+        raise SamplingError(f"no word can fulfil {name} '{shown(text)}': {error}") from error
 
 
 def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:

@@ -7,14 +7,16 @@ MakemoreError
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
- ├── TrainingError       the loss diverged
+ ├── TrainingError       the loss diverged, or the model would be too large
  ├── SamplingError       no word can fulfil the wish, or words do not end
- └── PlottingError       the picture cannot be drawn or saved
+ └── PlottingError       the picture or the page cannot be made or saved
 
 A message gives the fact, the place, expected against found, and what to do next, on one line.
-``cli.py`` alone turns it into a line on stderr and an exit code. A ``TypeError`` or ``IndexError``
-that escapes the package is a defect of the package.
+``cli/console.py`` alone turns it into a line on stderr and an exit code. A ``TypeError`` or
+``IndexError`` that escapes the package is a defect of the package.
 """
+
+import os
 
 
 class MakemoreError(Exception):
@@ -46,15 +48,15 @@ class CheckpointError(MakemoreError):
 
 
 class TrainingError(MakemoreError):
-    """The loss diverged."""
+    """The loss diverged, or there is nothing to train, or too much."""
 
 
 class SamplingError(MakemoreError):
-    """No word can fulfil the wish, or the model's words do not end."""
+    """No word can fulfil the wish, words do not end, or the model is too large to draw from."""
 
 
 class PlottingError(MakemoreError):
-    """The picture cannot be drawn or saved."""
+    """The picture or the page cannot be made or saved."""
 
 
 def shown(text: str) -> str:
@@ -64,3 +66,9 @@ def shown(text: str) -> str:
     'naïve\\x1b[2J.txt'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> str:
+    """Return the message for a file that the system does not let be written."""
+    reason, place = error.strerror or error, shown(os.fsdecode(path))
+    return f"{place} cannot be written: {reason}: mend that, or choose another place"

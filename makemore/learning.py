@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from makemore.display import log_spaced_steps
 from makemore.errors import PlottingError
 from makemore.models.base import Floats
 from makemore.models.bigram import Bigram, softmax
-from makemore.plotting import MAX_FILM_WORDS, Frame, log_spaced_steps
+from makemore.plotting import MAX_FILM_WORDS, Frame
 from makemore.sampling import sample
-from makemore.training import Checkpoint, gradient_descent, initial_weights
+from makemore.training import Checkpoint, TrainingOptions, gradient_descent, initial_weights
 
 FRAMES = 60
 
@@ -32,13 +33,13 @@ def learning_frames(
     steps = len(training.loss_history)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
     W = initial_weights(len(model.vocabulary), training.seed)
-    options = training.options
+    options = TrainingOptions(**training.options)
     descent = gradient_descent(
         model.counts,
         W,
         steps=steps,
-        learning_rate=options["learning_rate"],
-        l2=options["l2"],
+        learning_rate=options.learning_rate,
+        l2=options.l2,
     )
     for taken, step in enumerate(descent):
         report(taken, steps)

@@ -1,9 +1,9 @@
 """Pictures: the table of a model, the course of its training, and both in motion.
 
-Data come in as plain arrays, so every model that has a table of pairs can be drawn. This is the
-only file that imports matplotlib, and it does so inside functions: no other command waits for it.
-Figures are made without pyplot, which keeps no state and needs no display; only ``show`` opens a
-window.
+Data come in as plain arrays, so every model that has a table of pairs can be drawn. What of them is
+shown, and how it is labelled, is the work of ``display.py``. This is the only file that imports
+matplotlib, and it does so inside functions: no other command waits for it. Figures are made without
+pyplot, which keeps no state and needs no display; only ``show`` opens a window.
 
 Three things differ from matplotlib's ways. Text is never read as mathematics, so ``$`` is a
 character like any other. A character that no font can draw is shown by its code point, not as an
@@ -13,13 +13,10 @@ table gives the same bytes.
 
 import io
 import logging
-import math
 import shutil
 import subprocess
 import tempfile
-import textwrap
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +26,19 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.errors import PlottingError
+from makemore.display import (
+    QUANTITIES,
+    Table,
+    code_point,
+    columns,
+    limits,
+    log_spaced_steps,
+    printable,
+    select_symbols,
+    symbol_label,
+    table_part,
+)
+from makemore.errors import PlottingError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models.base import Floats
 
@@ -41,7 +50,6 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from PIL import Image
 
-Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
 PICTURE_ENDINGS = (".png", ".svg", ".pdf")
@@ -69,143 +77,6 @@ POINTS = 72
 """Points per inch: sizes of type are in points, sizes of figures in inches."""
 EMS_PER_COLUMN = 0.7
 """How many times the size of type print takes for one column of a terminal; seldom more."""
-
-
-# --- What the numbers are ------------------------------------------------------------------------
-
-
-class Quantity(NamedTuple):
-    """What the numbers of a table mean and how they are shown.
-
-    Attributes
-    ----------
-    label : str
-        Of the colour scale.
-    text : function of float to str
-        The number as it stands in a cell.
-    gamma : float
-        Colour follows the number to this power. Few pairs are frequent; the square root, 0.5, lets
-        the others still differ.
-    """
-
-    label: str
-    text: Callable[[float], str]
-    gamma: float
-
-
-def _probability_text(value: float) -> str:
-    return "0" if value == 0 else f"{value:.2f}".removeprefix("0")
-
-
-def _count_text(value: float) -> str:
-    for unit, suffix in ((1e6, "M"), (1e3, "k")):
-        if value >= 100 * unit:
-            return f"{value / unit:.0f}{suffix}"
-    return f"{value:.0f}"
-
-
-def _weight_text(value: float) -> str:
-    if value == -math.inf:
-        return "\N{MINUS SIGN}∞"
-    tenths = round(value, 1) + 0.0  # which makes a plain zero of -0.0
-    return f"{tenths:.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    "probabilities": Quantity("P(second | first)", _probability_text, 0.5),
-    "counts": Quantity("count", _count_text, 0.5),
-    "weights": Quantity("weight (logit)", _weight_text, 1.0),
-}
-"""The values that a heatmap can show, by their name on the command line."""
-
-
-def _part(table: Table, ids: Ids, values: str) -> Floats:
-    """Return the rows and columns of ``ids`` as floats, (V, V) -> (len(ids), len(ids)).
-
-    A weight whose probability is zero in float64 becomes -inf.
-    """
-    part = np.asarray(table[np.ix_(ids, ids)], np.float64)
-    if values == "weights":
-        largest = table[ids].max(axis=1, keepdims=True)
-        part = np.where(np.exp(part - largest) > 0, part, -np.inf)
-    return part
-
-
-def _limits(table: Floats, values: str) -> tuple[float, float]:
-    """Return the numbers at both ends of the colour scale; the second is always the larger."""
-    finite = table[np.isfinite(table)]
-    low = float(finite.min()) if values == "weights" else 0.0
-    high = float(finite.max())
-    return low, high if high > low else low + 1.0
-
-
-# --- Which symbols, and how they are written -----------------------------------------------------
-
-
-def symbol_label(symbol: str) -> str:
-    r"""Return ``symbol``, an entry of ``Vocabulary.itos``, as pictures and tables write it.
-
-    Different symbols have different labels, and a label never holds a control character.
-
-    >>> [symbol_label(symbol) for symbol in ("", ".", "a", " ", "\x07", "\u0301", "\u202e")]
-    ['.', "'.'", 'a', '␣', '\\x07', '◌́', 'U+202E']
-    """
-    if not symbol:
-        return "."
-    if symbol == " ":
-        return "␣"
-    if symbol in (".", "␣"):
-        return f"'{symbol}'"
-    if unicodedata.name(symbol, "").startswith("VARIATION SELECTOR"):
-        return _code_point(symbol)
-    if unicodedata.category(symbol).startswith("M"):
-        return "◌" + symbol  # a mark needs something to stand on
-    return _printable(symbol)
-
-
-def _printable(text: str) -> str:
-    """Return ``text`` with an escape for everything that would not show as itself."""
-    return "".join(c if c.isprintable() else _code_point(c) for c in text)
-
-
-def _heading(title: str, note: str = "") -> str:
-    """Return the lines of ``title``, printable, and below them the note."""
-    return "\n".join(filter(None, (*map(_printable, title.split("\n")), note)))
-
-
-def _code_point(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0xA0 else f"U+{code:04X}"
-
-
-def _columns(text: str) -> int:
-    """Return how many columns of a terminal ``text`` takes, and about how many half ems in print.
-
-    Marks and formatting characters take none, wide East Asian characters two.
-    """
-    shown = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]
-    return len(shown) + sum(unicodedata.east_asian_width(c) in "WF" for c in shown)
-
-
-class _Selection(NamedTuple):
-    """The ids that are shown, in order, and a note on those that are not ("" when all are)."""
-
-    ids: Ids
-    note: str
-
-
-def _select(V: int, frequencies: Table | None, limit: int) -> _Selection:
-    """Choose at most ``limit`` of V symbols: the boundary and the most frequent."""
-    if limit >= V:
-        return _Selection(np.arange(V), "")
-    if frequencies is None:
-        return _Selection(np.arange(limit), f"the first {limit:,} of {V:,} symbols")
-    weights = np.array(frequencies, np.float64)
-    share = weights / weights.sum()
-    weights[BOUNDARY] = np.inf
-    ids = np.sort(np.argsort(-weights, kind="stable")[:limit])
-    percent = f"{100 * share[ids].sum():.1f}%"
-    return _Selection(ids, f"the {limit:,} most frequent of {V:,} symbols, {percent} of the text")
 
 
 # --- Ink and type --------------------------------------------------------------------------------
@@ -307,7 +178,7 @@ def _drawing(theme: _Theme, texts: Iterable[str]) -> Iterator[dict[int, str]]:
             "grid.color": theme.grid,
         }
     ):
-        yield {ord(character): _code_point(character) for character in missing}
+        yield {ord(character): code_point(character) for character in missing}
 
 
 def _fonts(characters: set[str]) -> tuple[list[str], set[str]]:
@@ -353,9 +224,14 @@ def _drawn_by(font_path: str, characters: set[str]) -> set[str]:
     return {character for character in characters if font.get_char_index(ord(character))}
 
 
+def _heading(title: str, note: str = "") -> str:
+    """Return the lines of ``title``, printable, and below them the note."""
+    return "\n".join(filter(None, (*map(printable, title.split("\n")), note)))
+
+
 def _type_size(text: str, width: float, most: float) -> float:
     """Return the size of type at which ``text`` fits into ``width`` points, at most ``most``."""
-    return min(most, width / (EMS_PER_COLUMN * max(1, *map(_columns, text.split("\n")))))
+    return min(most, width / (EMS_PER_COLUMN * max(1, *map(columns, text.split("\n")))))
 
 
 def _colour_map(theme: _Theme) -> "LinearSegmentedColormap":
@@ -403,8 +279,8 @@ def draw_heatmap(
     dark : bool
         Light on dark, for dark pages.
     """
-    selection = _select(len(symbols), frequencies, MAX_SHOWN)
-    shown = _part(table, selection.ids, values)
+    selection = select_symbols(len(symbols), frequencies, MAX_SHOWN)
+    shown = table_part(table, selection.ids, values)
     labels = [symbol_label(symbols[i]) for i in selection.ids]
     heading = _heading(title, selection.note)
     theme = _theme(dark)
@@ -429,7 +305,7 @@ class _HeatmapLayout:
 
     def __init__(self, labels: Sequence[str], heading: str) -> None:
         V = len(labels)
-        widest = max(map(_columns, labels))
+        widest = max(map(columns, labels))
         self.side = min(max(0.5 * V, 6.0), 14.0)
         self.cell = self.side * POINTS / V
         # Many labels stand in two rows, which lets them be twice as large.
@@ -475,13 +351,13 @@ class _HeatmapLayout:
 
 def _turn_long_labels(axes: "Axes") -> None:
     for label in axes.get_xticklabels(which="both"):
-        label.set_rotation(90 if _columns(label.get_text()) > 3 else 0)
+        label.set_rotation(90 if columns(label.get_text()) > 3 else 0)
 
 
 def _draw_cells(axes: "Axes", table: Floats, values: str, theme: _Theme) -> "AxesImage":
     from matplotlib.colors import PowerNorm
 
-    low, high = _limits(table, values)
+    low, high = limits(table, values)
     norm = PowerNorm(QUANTITIES[values].gamma, low, high)
     cells = np.maximum(table, low)  # impossible is drawn as least
     return axes.imshow(cells, _colour_map(theme), norm, interpolation="nearest", aspect="auto")
@@ -531,7 +407,7 @@ def _name_cells(
     What would be smaller than ``MIN_TYPE`` is left out. ``cell`` is the side of a cell in points.
     """
     quantity = QUANTITIES[values]
-    low, _ = _limits(table, values)
+    low, _ = limits(table, values)
     luminance = _luminance(np.asarray(image.to_rgba(np.maximum(table, low))))
     # At 0.18 black and white text have the same contrast, (L + 0.05) / 0.05 = 1.05 / (L + 0.05).
     colours = np.where(luminance > 0.18, "#000000", "#ffffff")
@@ -544,18 +420,6 @@ def _name_cells(
 
 
 # --- The loss ------------------------------------------------------------------------------------
-
-
-def log_spaced_steps(steps: int, count: int) -> list[int]:
-    """Return at most ``count`` of the steps 0 .. steps - 1: both ends, denser at the start.
-
-    Most is learnt in the first steps, so that is where to look closely.
-
-    >>> log_spaced_steps(1_000, 8)
-    [0, 2, 6, 18, 51, 138, 372, 999]
-    """
-    spaced = np.geomspace(1, max(steps, 1), max(count, 2))
-    return sorted({round(float(step)) - 1 for step in spaced})
 
 
 def draw_loss(
@@ -677,109 +541,6 @@ def _finish_step_axis(axes: "Axes", last: int) -> None:
     axes.set_xlabel("step")
 
 
-# --- In the terminal -----------------------------------------------------------------------------
-
-SHADES = " ░▒▓█"
-# xterm's 256 colours, white to navy, as (background, text on it).
-_TERMINAL_SCALE = (
-    *((background, 16) for background in (231, 195, 153, 117, 75, 33)),
-    *((background, 231) for background in (26, 25, 18, 17)),
-)
-
-
-def heatmap_text(
-    table: Table,
-    symbols: Sequence[str],
-    width: int,
-    colour: bool,
-    *,
-    values: str = "probabilities",
-    frequencies: Table | None = None,
-) -> str:
-    """Return ``table`` as lines for a terminal of ``width`` columns, without a final line feed.
-
-    A cell is two columns wide, which makes it about square: a shade, or with ``colour`` one of
-    xterm's 256 colours as background and the bigram in it where its characters are narrow. Where
-    not all symbols fit, the most frequent are shown and the last line says so. The parameters are
-    those of ``draw_heatmap``.
-    """
-    margin = max(_columns(symbol_label(symbol)) for symbol in symbols) + 1
-    selection = _select(len(symbols), frequencies, max(1, (width - margin) // 2))
-    shown = _part(table, selection.ids, values)
-    labels = [_terminal_label(symbols[i]) for i in selection.ids]
-    margin = max(map(_columns, labels)) + 1
-    low, high = _limits(shown, values)
-    intensities = ((np.maximum(shown, low) - low) / (high - low)) ** QUANTITIES[values].gamma
-    paint = _coloured_row if colour else _shaded_row
-    rows = [
-        _padded(first, margin) + paint(row, first, labels)
-        for first, row in zip(labels, intensities, strict=True)
-    ]
-    reading = "; ".join(filter(None, ("rows: first character, columns: second", selection.note)))
-    legend = _coloured_legend if colour else _shaded_legend
-    notes = [*legend(low, high, values, width), *_wrapped(reading, width)]
-    return "\n".join([*_column_heads(labels, margin), *rows, "", *notes])
-
-
-def _terminal_label(symbol: str) -> str:
-    """Return the label of ``symbol``, kept from turning a line round where it reads leftwards."""
-    label = symbol_label(symbol)
-    left_to_right_mark = "\u200e"
-    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in label):
-        return label + left_to_right_mark
-    return label
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
-
-
-def _column_heads(labels: Sequence[str], margin: int) -> list[str]:
-    """Return the lines above the columns; a label of more than two columns is written downwards."""
-    stacks = [[label] if _columns(label) <= 2 else list(label) for label in labels]
-    height = max(map(len, stacks))
-    stacks = [[""] * (height - len(stack)) + stack for stack in stacks]
-    return [
-        (" " * margin + "".join(_padded(stack[line], 2) for stack in stacks)).rstrip()
-        for line in range(height)
-    ]
-
-
-def _shaded_row(intensities: Floats, first: str, labels: Sequence[str]) -> str:
-    levels = np.rint(intensities * (len(SHADES) - 1)).astype(int)
-    return "".join(2 * SHADES[level] for level in levels).rstrip()
-
-
-def _coloured_row(intensities: Floats, first: str, labels: Sequence[str]) -> str:
-    cells = []
-    for intensity, second in zip(intensities, labels, strict=True):
-        background, ink = _TERMINAL_SCALE[round(intensity * (len(_TERMINAL_SCALE) - 1))]
-        text = first + second if _columns(first) == _columns(second) == 1 else ""
-        cells.append(f"\x1b[48;5;{background};38;5;{ink}m{_padded(text, 2)}")
-    return "".join(cells) + "\x1b[0m"
-
-
-def _shaded_legend(low: float, high: float, values: str, width: int) -> list[str]:
-    """Return what the shades mean: the number from which each one is used."""
-    quantity, steps = QUANTITIES[values], len(SHADES) - 1
-    halfway = (np.arange(1, steps + 1) - 0.5) / steps
-    edges = low + (high - low) * halfway ** (1 / quantity.gamma)
-    texts = [f"{edge:.2g}" if abs(edge) < 1 else quantity.text(float(edge)) for edge in edges]
-    parts = [f"{shade} from {text}" for shade, text in zip(SHADES[1:], texts, strict=True)]
-    return _wrapped(f"{quantity.label}: " + ", ".join(parts), width)
-
-
-def _coloured_legend(low: float, high: float, values: str, width: int) -> list[str]:
-    """Return what the colours mean: the scale between its ends, which is one line of any width."""
-    quantity = QUANTITIES[values]
-    swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
-    return [f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 20))
-
-
 # --- In motion -----------------------------------------------------------------------------------
 
 
@@ -828,15 +589,15 @@ def animate_learning(
         file cannot be written.
     """
     ending = animation_ending(path)
-    selection = _select(len(symbols), frequencies, MAX_ANIMATED)
-    # Only what is shown is kept of each frame.
+    selection = select_symbols(len(symbols), frequencies, MAX_ANIMATED)
+    ids = selection.ids  # only what is shown is kept of each frame
     shown = [
-        replace(frame, probabilities=_part(frame.probabilities, selection.ids, "probabilities"))
+        replace(frame, probabilities=table_part(frame.probabilities, ids, "probabilities"))
         for frame in frames
     ]
     if not shown:
         raise PlottingError("there is nothing to animate: the training has no step")
-    labels = [symbol_label(symbols[i]) for i in selection.ids]
+    labels = [symbol_label(symbols[i]) for i in ids]
     heading = _heading(title, selection.note)
     pictures = _film(shown, labels, heading, minimum, _theme(dark))
     _write(path, _gif(pictures) if ending == ".gif" else _mp4(pictures))
@@ -853,7 +614,7 @@ def _film(
 
     The axes are drawn once; a frame draws only what moves, on a copy of them.
     """
-    samples = [_printable(word) for frame in frames for word in frame.samples]
+    samples = [printable(word) for frame in frames for word in frame.samples]
     with _drawing(theme, [heading, *labels, *samples]) as unnamed:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -890,7 +651,7 @@ class _FilmTable:
         V = len(labels)
         self._image = _draw_cells(axes, np.full((V, V), highest), "probabilities", theme)
         cell = 0.81 * figure.get_figheight() * POINTS / V
-        longest = max(labels, key=_columns)
+        longest = max(labels, key=columns)
         size = _type_size(longest, 32, min(9.0, 0.85 * cell))
         axes.set_xticks(range(V), labels, size=size)
         axes.set_yticks(range(V), labels, size=size)
@@ -948,14 +709,14 @@ class _FilmWords:
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Show as many samples as there is room for, one a line."""
-        words = [_printable(word).translate(dict(self._unnamed)) for word in frames[-1].samples]
+        words = [printable(word).translate(dict(self._unnamed)) for word in frames[-1].samples]
         self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
 
 
 def _shortened(word: str) -> str:
     """Return as much of ``word`` as fits beside the table."""
     start = word[:MAX_FILM_COLUMNS]
-    while _columns(start) > MAX_FILM_COLUMNS:
+    while columns(start) > MAX_FILM_COLUMNS:
         start = start[:-1]
     return word if start == word else start + "…"
 
@@ -1013,7 +774,7 @@ def _mp4(pictures: Iterable[Pixels]) -> bytes:
         if done.returncode:
             complaint = done.stderr.decode(errors="replace").strip().split("\n")[-1]
             raise PlottingError(
-                f"ffmpeg ended with {done.returncode}: {_printable(complaint)};"
+                f"ffmpeg ended with {done.returncode}: {shown(complaint)};"
                 " choose a name that ends in .gif"
             )
         return film.read_bytes()
@@ -1042,7 +803,7 @@ def _ending(path: str | Path, known: Sequence[str], what: str) -> str:
     ending = Path(path).suffix.lower()
     if ending not in known:
         raise PlottingError(
-            f"{_printable(str(path))} names no kind of {what}: its name must end in"
+            f"{shown(str(path))} names no kind of {what}: its name must end in"
             f" {', '.join(known[:-1])} or {known[-1]}"
         )
     return ending
@@ -1075,10 +836,7 @@ def _write(path: str | Path, data: bytes) -> None:
         with replace_atomically(path) as file:
             file.write(data)
     except OSError as error:
-        raise PlottingError(
-            f"{_printable(str(path))} cannot be written: {error.strerror or error};"
-            " choose another place"
-        ) from error
+        raise PlottingError(unwritable(path, error)) from error
 
 
 def show(figure: "Figure") -> None:

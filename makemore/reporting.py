@@ -12,14 +12,13 @@ from typing import Any
 from makemore.comparison import Comparison
 from makemore.data.bigrams import Counts
 from makemore.data.check import CharacterFact, CorpusCheck, Oddity
+from makemore.display import Table
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 from makemore.novelty import Novelty
 from makemore.scoring import Summary
 from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
-
-Table = Floats | Counts
 
 MAX_ODD = 20
 
@@ -29,20 +28,22 @@ def describe_training(checkpoint: Checkpoint) -> str:
     corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
     characters = len(model.vocabulary) - 1
     lines = [
-        f"corpus    {shown(corpus.name)}: {corpus.lines:,} words, {corpus.symbols:,} symbols,"
-        f" {characters:,} characters",
+        f"corpus    {shown(corpus.name)}: {_counted(corpus.lines, 'word')},"
+        f" {corpus.symbols:,} symbols, {_counted(characters, 'character')}",
     ]
     if corpus.dropped_lines:
         lines.append(
-            f"left out  {corpus.dropped_lines:,} words with a character that occurs less than"
-            f" {corpus.min_count:,} times"
+            f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
+            f" than {corpus.min_count:,} times"
         )
     if corpus.held_out_lines:
-        share = training.options["holdout"]
+        share = TrainingOptions(**training.options).holdout
         lines.append(
-            f"held out  {corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols"
-            f" ({100 * share:.4g}% of the distinct words)"
+            f"held out  {_counted(corpus.held_out_lines, 'word')},"
+            f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"
         )
+    elif TrainingOptions(**training.options).holdout:
+        lines.append("held out  nothing: there are too few different words for that share")
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
         f"method    {_method(training)}",
@@ -130,7 +131,7 @@ def describe_scores(
     ``other_words`` are the choices among the words of the model compared with.
     """
     totals = summary.totals
-    lines = [f"lines     {totals.words:,}, {totals.symbols:,} symbols"]
+    lines = [f"scored    {_counted(totals.words, 'line')}, {totals.symbols:,} symbols"]
     if totals.words:
         lines.append(
             f"mean      {totals.loss:.4f} nats per symbol, {bits_per_symbol(totals.loss):.4f} bits,"
@@ -138,19 +139,18 @@ def describe_scores(
         )
     if totals.unknown_words:
         lines.append(
-            f"unknown   {totals.unknown_words:,} lines more hold a character that the model does"
-            " not know"
+            f"unknown   {_counted(totals.unknown_words, 'line')} with a character that the model"
+            " does not know"
         )
     if fpr is not None:
-        share = summary.flagged / max(1, totals.words + totals.unknown_words)
+        everything = totals.words + totals.unknown_words
         lines.append(
-            f"flagged   {summary.flagged:,} of them, {share:.2%}; of words like those held out it"
-            f" would be {100 * fpr:.4g}%"
+            f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
+            f" {summary.flagged / max(1, everything):.2%}; of words like those held out it would be"
+            f" {100 * fpr:.4g}%"
         )
     if summary.choices != Choices():
-        lines.append(
-            f"likelier  {summary.choices.share:.2%} of them by this model than by the other"
-        )
+        lines.append(f"likelier  {summary.choices.share:.2%} of what both know by this model")
     if other_words is not None:
         lines.append(
             f"accuracy  {accuracy(summary.choices, other_words):.2%}: the other model finds"
@@ -165,27 +165,24 @@ def describe_check(check: CorpusCheck) -> str:
     lines = [
         f"lines       {check.lines:,}, {check.blank:,} of them blank",
         f"words       {about}{check.distinct:,} different, {about}{check.duplicates:,} repeated",
-        f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"
-        f" {check.median:,}",
-        f"characters  {len(check.characters):,}: {_character_list(check.characters)}",
     ]
+    if check.characters:
+        lines += [
+            f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"
+            f" {check.median:,}",
+            f"characters  {len(check.characters):,}: {_character_list(check.characters)}",
+        ]
     if check.rare:
         lines.append(f"rare        {len(check.rare):,}: {_character_list(check.rare)}")
-    lines += [
-        f"odd         {shown(fact.character)} {fact.code_point} {fact.name}, {_times(fact.count)}:"
-        f" {fact.note}"
-        for fact in check.suspicious[:MAX_ODD]
-    ]
+    lines += [_odd_character(fact) for fact in check.suspicious[:MAX_ODD]]
     if len(check.suspicious) > MAX_ODD:
         lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
     lines += _oddity("with letters of two scripts", check.mixed_scripts)
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"
         lines += _oddity(what, check.decomposed)
-    if check.encoding_error:
-        lines.append(f"encoding    {check.encoding_error}")
-    lines.append(f"training    {check.failure or 'would succeed'}")
-    return "\n".join(lines)
+    end = f"would fail: {check.failure}" if check.failure else "would succeed"
+    return "\n".join([*lines, f"training    {end}"])
 
 
 def _character_list(facts: Sequence[CharacterFact], most: int = 12) -> str:
@@ -202,8 +199,16 @@ def _oddity(what: str, oddity: Oddity) -> list[str]:
     if not oddity.words:
         return []
     examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
-    words = "1 word" if oddity.words == 1 else f"{oddity.words:,} words"
-    return [f"odd         {words} {what}: {examples}"]
+    return [f"odd         {_counted(oddity.words, 'word')} {what}: {examples}"]
+
+
+def _odd_character(fact: CharacterFact) -> str:
+    name = " ".join(filter(None, (shown(fact.character), fact.code_point, fact.name)))
+    return f"odd         {name}, {_times(fact.count)}: {fact.note}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + "s" * (count != 1)
 
 
 def _times(count: int) -> str:
@@ -221,11 +226,12 @@ def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> st
         f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
         f" {novelty.repeated:,} repeated, {novelty.new:,} new"
     ]
-    width = max(map(len, novelty.first), default=0)
-    for word, (known, distance) in zip(novelty.first, nearest, strict=True):
-        changes = "the same" if distance == 0 else f"{distance} edits"
-        lines.append(f"nearest   {shown(word):{width}}  {shown(known)} ({changes})")
-    return "\n".join(lines).replace("(1 edits)", "(1 edit)")
+    words = list(map(shown, novelty.first))
+    width = max(map(len, words), default=0)
+    for word, (known, distance) in zip(words, nearest, strict=True):
+        changes = "the same" if distance == 0 else _counted(distance, "edit")
+        lines.append(f"nearest   {word:{width}}  {shown(known)} ({changes})")
+    return "\n".join(lines)
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> str:
@@ -305,7 +311,7 @@ def heatmap_values(model: Model, values: str) -> Table:
     }
     table = tables[values]()
     if table is None:
-        raise PlottingError(f"a {model.name} model has no {values}: show its probabilities")
+        raise PlottingError(f"the {model.name} model has no {values}: show its probabilities")
     return table
 
 

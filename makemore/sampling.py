@@ -21,7 +21,7 @@ from makemore.models.bigram import softmax
 from makemore.novelty import KnownWords, hash_text
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
-MAX_CELLS = 1 << 20
+GROUP_CELLS = 1 << 20
 """How much is drawn together, less at first. Other numbers give other words for the same seed."""
 
 PATIENCE = 100_000
@@ -244,7 +244,7 @@ class _Lockstep:
         self._successors = model.automaton.successors.ravel()
         self._tables: dict[int | None, DrawTable] = {}
         limits = model.automaton.constraints
-        self._most_lanes = MAX_CELLS // (limits.max_length or limits.min_length)
+        self._most_lanes = GROUP_CELLS // (limits.max_length or limits.min_length)
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
         """Return the words of one group, without their prefix."""

@@ -60,7 +60,7 @@ class TrainingRecord:
     method : str
         "gradient" or "counts".
     options : dict of str to JSON values
-        The options that decided the result, such as steps, learning_rate, l2, smoothing, holdout.
+        Those ``TrainingOptions`` that decided the result, such as steps, l2, holdout, by name.
     seed : int
     seconds : float
         Wall time of reading and training.
@@ -153,9 +153,14 @@ class TrainingOptions:
         _check(rate is None or 0 < rate < math.inf, "learning-rate", rate, "above 0 and finite")
         _check(0 <= self.l2 < math.inf, "l2", self.l2, "0 or more and finite")
         smoothing = self.smoothing
-        _check(0 <= smoothing <= MAX_SMOOTHING, "smoothing", smoothing, f"0 to {MAX_SMOOTHING:g}")
         _check(
-            MIN_ORDER <= self.order <= MAX_ORDER, "order", self.order, f"{MIN_ORDER} to {MAX_ORDER}"
+            0 <= smoothing <= MAX_SMOOTHING, "smoothing", smoothing, f"from 0 to {MAX_SMOOTHING:g}"
+        )
+        _check(
+            MIN_ORDER <= self.order <= MAX_ORDER,
+            "order",
+            self.order,
+            f"from {MIN_ORDER} to {MAX_ORDER}",
         )
         known = SMOOTHING_METHODS
         _check(

@@ -34,10 +34,11 @@ import numpy.typing as npt
 from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.errors import PlottingError, shown
+from makemore.display import log_spaced_steps, select_symbols
+from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
+from makemore.models.base import Automaton, Floats, Model, States, chunks
 from makemore.training import Checkpoint, TrainingRecord
 
 MAX_SHOWN = 64
@@ -85,9 +86,7 @@ class Arcs:
         fallbacks = automaton.fallbacks
         if fallbacks is None:
             fallbacks = np.full(S, -1, np.int32)
-        step = max(1, CHUNK_CELLS // V)
-        chunks = [slice(first, first + step) for first in range(0, S, step)]
-        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks]
+        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks(S, V)]
         return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
 
     def packed(self) -> bytes:
@@ -124,17 +123,24 @@ def _cut_down(
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
     """Write the page of ``checkpoint`` to ``path``, whole or not at all.
 
-    Raises ``PlottingError`` when the model is too large for a page or the file cannot be written.
+    Raises ``PlottingError`` when the model is too large for a page, the name does not end in .html
+    or .htm, or the file cannot be written.
     """
+    refuse_other_endings(path)
     page = render_page(checkpoint)
     try:
         with replace_atomically(path) as file:
             file.write(page.encode("utf-8"))
     except OSError as error:
+        raise PlottingError(unwritable(path, error)) from error
+
+
+def refuse_other_endings(path: str | os.PathLike[str]) -> None:
+    """Raise ``PlottingError`` for a path that names no page: it may name something dear."""
+    if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
         raise PlottingError(
-            f"the page could not be saved to {os.fsdecode(path)!a}: {error.strerror or error}:"
-            " choose another place or mend that"
-        ) from error
+            f"{shown(os.fspath(path))} names no page: its name must end in .html or .htm"
+        )
 
 
 def render_page(checkpoint: Checkpoint) -> str:
@@ -206,9 +212,7 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
     """Return the table of pairs, of the most frequent symbols where there are many."""
     P, N = model.bigram_table(), model.bigram_counts()
     frequencies = P.sum(axis=0) if N is None else N.sum(axis=0)
-    # The boundary first, then the most frequent ones; of equals those with lower ids.
-    likeliest = 1 + np.argsort(-frequencies[1:], kind="stable")
-    symbols = np.sort(np.concatenate(([BOUNDARY], likeliest[: MAX_SHOWN - 1])))
+    symbols = select_symbols(len(P), frequencies, MAX_SHOWN).ids
     cells = np.ix_(symbols, symbols)
     return {
         "symbols": symbols.tolist(),
@@ -219,12 +223,8 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
 
 def _curve(history: Floats) -> list[tuple[int, float]]:
     """Return steps and losses, evenly spaced on a logarithmic scale: the curve falls early."""
-    if not len(history):
-        return []
-    spaced = np.geomspace(1, len(history), MAX_CURVE_POINTS)
-    return [
-        (int(step), float(history[step])) for step in np.unique(np.rint(spaced)).astype(int) - 1
-    ]
+    steps = log_spaced_steps(len(history), MAX_CURVE_POINTS) if len(history) else []
+    return [(step, float(history[step])) for step in steps]
 
 
 def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
@@ -274,8 +274,8 @@ def _loss_text(loss: float) -> str:
     if math.isinf(loss):
         return "infinite: a held-out word is impossible to the model"
     return (
-        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.3f} bits, perplexity"
-        f" {perplexity(loss):.2f})"
+        f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.4f} bits, perplexity"
+        f" {perplexity(loss):.3f})"
     )
 
 

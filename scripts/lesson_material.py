@@ -10,10 +10,10 @@ from makemore.data.bigrams import Counts, bigram_pairs, count_pairs
 from makemore.data.corpus import Corpus
 from makemore.data.download import bundled_names, names_are_intact
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
+from makemore.display import symbol_label
 from makemore.errors import CorpusError, OptionError, shown
 from makemore.models.base import Floats
 from makemore.models.bigram import one_hot
-from makemore.plotting import symbol_label
 from makemore.training import TrainingOptions, gradient_descent, initial_weights
 
 PROJECT = Path(__file__).parents[1]

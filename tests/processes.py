@@ -20,7 +20,7 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the variables of this process without those that change how Python or colour work."""
     unwanted = ("PYTHON", "MAKEMORE_", "LC_", "LANG", "TERM", "NO_COLOR", "HTTP", "http")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "MPLCONFIGDIR": "/tmp/makemore-mpl", **changes}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **changes}
 
 
 def run(
@@ -109,7 +109,10 @@ def terminal() -> Iterator[Terminal]:
 
 
 def run_on_terminal(
-    *arguments: str, cwd: Path, stdin: bytes | None = None, **variables: str
+    *arguments: str,
+    cwd: Path,
+    stdin: bytes | None = None,
+    variables: Mapping[str, str] = {},
 ) -> tuple[int, bytes]:
     """Run a command with stdout and stderr on a terminal; return its exit code and what is shown.
 

@@ -126,6 +126,12 @@ def test_closed_form_minimum_of_a_worked_example() -> None:
     assert closed_form_minimum(N) == pytest.approx(-(2 * math.log(2 / 3) + math.log(1 / 3)) / 4)
 
 
+def test_a_loss_of_zero_has_no_sign() -> None:
+    N = np.array([[0, 1], [1, 0]])  # a, over and over: each symbol is certain
+    for loss in (closed_form_minimum(N), collapsed_loss(weights_from_counts(N, 0), N)):
+        assert f"{loss:.4f}" == "0.0000"
+
+
 def test_smoothing_adds_to_every_count() -> None:
     W = weights_from_counts(np.array([[0, 1], [2, 1]]), smoothing=1)
     assert softmax(W) == pytest.approx(np.array([[1 / 3, 2 / 3], [3 / 5, 2 / 5]]))

@@ -227,7 +227,7 @@ def test_a_corpus_that_is_all_held_out_is_refused() -> None:
 def test_a_line_of_50_million_characters_is_counted() -> None:
     counts = count_bigrams(Corpus.from_bytes(b"ab" * 25_000_000), 0)
     assert counts.training.tolist() == [[0, 1, 0], [0, 0, 25_000_000], [1, 24_999_999, 0]]
-    with pytest.raises(CorpusError, match="all 1 words"):
+    with pytest.raises(CorpusError, match=r"every word of .* is held out"):
         count_bigrams(Corpus.from_bytes(b"ab" * 25_000_000), 1 - 1e-9)
 
 

@@ -20,6 +20,7 @@ from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.models.bigram import Bigram
+from makemore.reporting import describe_training
 from makemore.training import Checkpoint, TrainingRecord
 
 
@@ -37,7 +38,7 @@ def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoin
     )  # fmt: skip
     training = TrainingRecord(
         method="gradient",
-        options={"steps": steps, "learning_rate": None, "l2": 0.01, "holdout": 0.1},
+        options={"steps": max(steps, 1), "learning_rate": None, "l2": 0.01, "holdout": 0.1},
         seed=7,
         seconds=0.25,
         training_loss=2.5,
@@ -270,3 +271,17 @@ def test_any_checkpoint_comes_back(
     )
     save(path, checkpoint)
     assert_same(load(path), checkpoint)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"holdout": "a tenth"}, {"holdout": 2.0}, {"steps": None}, {"model": []}, {"colour": "red"}],
+)
+def test_options_that_no_training_has_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="no training can have the options"):
+        save(tmp_path / "model.npz", with_training(options=options))
+
+
+def test_a_checkpoint_that_keeps_few_options_can_be_described(tmp_path: Path) -> None:
+    save(tmp_path / "model.npz", with_training(options={}))
+    assert "10% of the distinct words" in describe_training(load(tmp_path / "model.npz"))

@@ -548,7 +548,7 @@ def test_target_that_cannot_be_written_is_one_line(server: Server, tmp_path: Pat
     server.answers = [reply()]
     (tmp_path / "file").touch()
     for target in (tmp_path, tmp_path / "file" / "names.txt", Path("/proc/x\x1b[31m/names.txt")):
-        with pytest.raises(DownloadError, match="cannot write") as caught:
+        with pytest.raises(DownloadError, match="cannot be written") as caught:
             download(server, target)
         assert str(caught.value).isprintable()
     assert os.listdir(tmp_path) == ["file"]

@@ -1,35 +1,27 @@
 """Pictures: what they show, which files they become, and how failures read."""
 
 import io
-import itertools
 import os
-import re
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.colors import to_rgb
+from colour_oracle import luminance
 from matplotlib.figure import Figure
 from PIL import Image
 
 from makemore import plotting
+from makemore.display import symbol_label
 from makemore.errors import PlottingError
 from makemore.plotting import (
     Frame,
     animate_learning,
     draw_heatmap,
     draw_loss,
-    heatmap_text,
-    log_spaced_steps,
     save_figure,
-    symbol_label,
 )
 
 SYMBOLS = ("", "a", "b")
@@ -56,23 +48,6 @@ def frames(steps: int = 3) -> list[Frame]:
     ]
 
 
-# Labels
-
-
-@given(st.sets(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
-def test_labels_are_distinct_and_hold_no_control_character(characters: set[str]) -> None:
-    labels = [symbol_label(symbol) for symbol in ["", *characters]]
-    assert len(set(labels)) == len(labels)
-    for label in labels:
-        assert label.isprintable()
-        assert not any(unicodedata.category(c).startswith("C") for c in label)
-
-
-def test_real_dot_differs_from_the_boundary() -> None:
-    assert symbol_label("") == "."
-    assert symbol_label(".") == "'.'"
-
-
 # The heatmap
 
 
@@ -93,24 +68,6 @@ def test_rows_are_the_first_character() -> None:
     assert top < bottom, "row 0 is at the top"
 
 
-@pytest.mark.parametrize(
-    ("values", "number", "text"),
-    [
-        ("probabilities", 0.0, "0"),
-        ("probabilities", 0.123, ".12"),
-        ("probabilities", 0.004, ".00"),
-        ("probabilities", 1.0, "1.00"),
-        ("counts", 6763, "6763"),
-        ("counts", 1_234_567, "1235k"),
-        ("weights", -0.04, "0.0"),
-        ("weights", -2.25, MINUS + "2.2"),
-        ("weights", -np.inf, MINUS + "∞"),
-    ],
-)
-def test_numbers_in_cells(values: str, number: float, text: str) -> None:
-    assert plotting.QUANTITIES[values].text(number) == text
-
-
 def test_impossible_weights_do_not_stretch_the_scale() -> None:
     weights = np.array([[-1000.0, 2.0], [1.0, -3.0]])
     figure = draw_heatmap(weights, ("", "a"), values="weights")
@@ -126,14 +83,6 @@ def test_text_in_cells_has_contrast(dark: bool) -> None:
     for text, cell in zip(axes.texts[::2], cells, strict=True):
         light, dim = sorted((luminance(str(text.get_color())), luminance(cell)), reverse=True)
         assert (light + 0.05) / (dim + 0.05) >= 4.5, text.get_text()
-
-
-def luminance(colour: Any) -> float:
-    """Return WCAG 2's relative luminance, one channel after the other."""
-    total = 0.0
-    for share, x in zip((0.2126, 0.7152, 0.0722), to_rgb(colour), strict=True):
-        total += share * (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4)
-    return total
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -240,91 +189,6 @@ def test_short_histories_and_any_minimum_are_drawn(steps: int, minimum: float | 
 def test_empty_history_is_refused() -> None:
     with pytest.raises(PlottingError, match="not trained by steps"):
         draw_loss(np.array([]), 2.0)
-
-
-@given(st.integers(1, 5000), st.integers(2, 100))
-def test_log_spaced_steps_keep_both_ends(steps: int, count: int) -> None:
-    chosen = log_spaced_steps(steps, count)
-    assert chosen[0] == 0
-    assert chosen[-1] == steps - 1
-    assert len(chosen) <= count
-    assert all(a < b for a, b in itertools.pairwise(chosen))
-
-
-# In the terminal
-
-
-def terminal_columns(line: str) -> int:
-    """Return the width of a line by the rules of Unicode, marks and format characters none."""
-    width = 0
-    for character in line:
-        if unicodedata.combining(character) or character == "\u200e":
-            continue
-        width += 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
-    return width
-
-
-def test_text_heatmap_shades_by_value() -> None:
-    lines = heatmap_text(np.array([[0.0, 1.0], [0.25, 0.75]]), ("", "a"), 80, False).split("\n")
-    # The square root of a quarter is half way: the third of five shades.
-    assert lines[:3] == ["  . a", ".   ██", "a ▒▒▓▓"]
-
-
-@pytest.mark.parametrize("width", [1, 20, 40, 80])
-@pytest.mark.parametrize("colour", [False, True])
-def test_text_heatmap_fits_the_width(width: int, colour: bool) -> None:
-    symbols = ["", *map(chr, range(0x3042, 0x3042 + 60))]
-    text = heatmap_text(np.eye(61), symbols, width, colour, frequencies=np.arange(61))
-    table, notes = strip_colours(text).split("\n\n")
-    assert all(terminal_columns(line) <= max(width, 5) for line in table.split("\n"))
-    assert "most frequent of 61 symbols" in " ".join(notes.split())
-    assert colour or all(len(line) <= max(width, 20) for line in notes.split("\n"))
-
-
-def strip_colours(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def test_wide_characters_align() -> None:
-    text = heatmap_text(np.eye(4), ("", "a", "e", "あ"), 80, False)
-    head, *rows = text.split("\n")[:5]
-    # The full shade of row i starts where the head of column i does.
-    for i, row in enumerate(rows):
-        before = row[: row.index("█")]
-        assert terminal_columns(before) == 3 + 2 * i
-    assert terminal_columns(head[: head.index("あ")]) == 3 + 2 * 3
-
-
-@given(st.sets(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12), st.booleans())
-def test_text_heatmap_writes_no_control_character(characters: set[str], colour: bool) -> None:
-    symbols = ["", *sorted(characters)]
-    text = strip_colours(heatmap_text(np.eye(len(symbols)), symbols, 80, colour))
-    assert not any(unicodedata.category(c) == "Cc" for c in text.replace("\n", ""))
-
-
-def test_coloured_text_heatmap_names_its_cells() -> None:
-    text = strip_colours(heatmap_text(PROBABILITIES, SYMBOLS, 80, True))
-    assert text.split("\n")[1:4] == [". ...a.b", "a a.aaab", "b b.babb"]
-
-
-def test_terminal_colours_darken_and_their_text_has_contrast() -> None:
-    table = np.linspace(0, 1, 36).reshape(6, 6) ** 2
-    text = heatmap_text(table, ("", *"abcde"), 80, True).split("\n\n")[0]
-    pairs = re.findall(r"48;5;(\d+);38;5;(\d+)m", text)
-    assert len(pairs) == 36
-    backgrounds = [luminance(xterm_colour(int(background))) for background, _ in pairs]
-    inks = [luminance(xterm_colour(int(ink))) for _, ink in pairs]
-    assert backgrounds == sorted(backgrounds, reverse=True)
-    for background, ink in zip(backgrounds, inks, strict=True):
-        light, dim = max(background, ink), min(background, ink)
-        assert (light + 0.05) / (dim + 0.05) >= 4.5
-
-
-def xterm_colour(number: int) -> tuple[float, ...]:
-    """Return a colour of xterm's 6 x 6 x 6 cube, which starts at number 16."""
-    levels = (0, 95, 135, 175, 215, 255)
-    place = number - 16
-    return tuple(levels[place // size % 6] / 255 for size in (36, 6, 1))
 
 
 # Files

@@ -37,6 +37,11 @@ def test_times_do_not_count(readme: ModuleType) -> None:
     assert readme.differences("loss 2.4528\n", "loss 2.4529\n")
 
 
+def test_nothing_shown_has_failed(readme: ModuleType) -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    assert "Traceback" not in text
+
+
 def test_all_that_the_readme_names_is_there() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in re.findall(r"`(scripts/\w+|makemore/[\w/]+\.py)|\]\((data/[\w./]+)\)", text):

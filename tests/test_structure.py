@@ -41,6 +41,8 @@ ORDER = [
     "columns",
     "scoring",
     "comparison",
+    "display",
+    "terminal",
     "plotting",
     "learning",
     "webpage",

@@ -29,7 +29,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each heading."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}  # these come first
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):
@@ -79,23 +79,15 @@ class FilePath(click.Path):
         return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
-class Share(click.ParamType[float]):
-    """A share between 0 and 1, written as 0.01 or 1%."""
-
-    name = "share"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the share as a number."""
-        text = str(value)
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = 0.0
-        if not 0 < share < 1:
-            self.fail(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
-        return share
+def share(text: str) -> float:
+    """Return a share between 0 and 1 that is written as 0.01 or 1%; a type of options."""
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise click.BadParameter(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
+    return number
 
 
 checkpoint_option = option(
@@ -143,7 +135,7 @@ constraint_options = all_of(
     option("--prefix", default="", show_default=False, group=WISHES, help="How they begin."),
     option("--suffix", default="", show_default=False, group=WISHES, help="How they end."),
     option("--contains", default="", show_default=False, group=WISHES, help="What is in them."),
-    option("--min-length", type=click.IntRange(0), default=1, group=WISHES, help="In characters."),
+    option("--min-length", type=click.IntRange(1), default=1, group=WISHES, help="In characters."),
     option(
         "--max-length",
         type=click.IntRange(1),
@@ -169,19 +161,37 @@ known_options = all_of(
         "--exclude",
         type=click.Path(),
         multiple=True,
-        metavar="FILE",
         group=WISHES,
         help="They do not stand in this file; may be given several times.",
     ),
 )
 
 
-def constraints_of(options: dict[str, Any]) -> "Constraints":
-    """Take the values of ``constraint_options`` out of a command's options."""
-    from makemore.constraints import Constraints
+def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraints":
+    """Take the values of ``constraint_options`` out of a command's options.
 
-    names = ("prefix", "suffix", "contains", "min_length", "max_length")
-    return Constraints(**{name: options.pop(name) for name in names})
+    The texts are changed as that of the training corpus was, so ``--prefix Zoë`` works with a model
+    that was trained with --lowercase.
+    """
+    from makemore.constraints import Constraints
+    from makemore.data.text import text_change
+
+    change = text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
+    wishes = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
+    lengths = {name: options.pop(name) for name in ("min_length", "max_length")}
+    return Constraints(**{**wishes, **lengths})
+
+
+def refuse_overwriting(output: "Path", *inputs: "str | Path | None") -> None:
+    """Raise ``UsageError`` where the output is one of the files that are read."""
+    for path in inputs:
+        if (
+            path
+            and os.path.exists(output)
+            and os.path.exists(path)
+            and os.path.samefile(output, path)
+        ):
+            raise click.UsageError(f"'{output}' is read, so it cannot be written to as well")
 
 
 def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":

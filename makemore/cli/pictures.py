@@ -1,6 +1,6 @@
 """The commands that make something to look at: plot-heatmap, plot-loss, page."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,8 @@ from makemore.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from makemore.training import Checkpoint
+
 
 @command("plot-heatmap", "makemore plot-heatmap --values counts -o counts.svg")
 @checkpoint_option
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 @option(
     "--animate",
     type=FilePath(),
-    metavar="FILE",
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
 def plot_heatmap(
@@ -53,41 +54,58 @@ def plot_heatmap(
 
     if animate:
         plotting.animation_ending(animate)
-    elif not text:
+        _animate(load_checkpoint(checkpoint), animate, dark)
+        return
+    if not text:
         plotting.picture_ending(output)
     loaded = load_checkpoint(checkpoint)
-    symbols, frequencies = loaded.model.vocabulary.itos, symbol_frequencies(loaded.model)
-    title = picture_title(loaded)
-    if animate:
-        from makemore.learning import learning_frames
-
-        with progress("drawing") as report:
-            plotting.animate_learning(
-                learning_frames(loaded, report),
-                symbols,
-                animate,
-                minimum=loaded.training.minimum,
-                frequencies=frequencies,
-                title=title,
-                dark=dark,
-            )
-        print_results(str(animate))
-        return
-    table = heatmap_values(loaded.model, values)
+    table, symbols = heatmap_values(loaded.model, values), loaded.model.vocabulary.itos
+    frequencies = symbol_frequencies(loaded.model)
     if text:
         import shutil  # a large module
 
-        width = shutil.get_terminal_size().columns
-        lines = plotting.heatmap_text(
-            table, symbols, width, wants_colour(), values=values, frequencies=frequencies
-        )
+        from makemore.terminal import heatmap_text
+
+        width, colour = shutil.get_terminal_size().columns, wants_colour()
+        lines = heatmap_text(table, symbols, width, colour, values=values, frequencies=frequencies)
         write_results(lines + "\n")
         return
     figure = plotting.draw_heatmap(
-        table, symbols, values=values, frequencies=frequencies, title=title, dark=dark
+        table,
+        symbols,
+        values=values,
+        frequencies=frequencies,
+        title=picture_title(loaded),
+        dark=dark,
     )
-    plotting.save_figure(figure, output)
-    print_results(str(output))
+    _save(figure, output, show)
+
+
+def _animate(checkpoint: "Checkpoint", path: "Path", dark: bool) -> None:
+    """Make the film of a training."""
+    from makemore.learning import learning_frames
+    from makemore.plotting import animate_learning
+    from makemore.reporting import picture_title, symbol_frequencies
+
+    with progress("drawing") as report:
+        animate_learning(
+            learning_frames(checkpoint, report),
+            checkpoint.model.vocabulary.itos,
+            path,
+            minimum=checkpoint.training.minimum,
+            frequencies=symbol_frequencies(checkpoint.model),
+            title=picture_title(checkpoint),
+            dark=dark,
+        )
+    print_results(str(path))
+
+
+def _save(figure: Any, path: "Path", show: bool) -> None:
+    """Save a picture, say where it is, and open it in a window if asked to."""
+    from makemore import plotting
+
+    plotting.save_figure(figure, path)
+    print_results(str(path))
     if show:
         plotting.show(figure)
 
@@ -110,10 +128,7 @@ def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> Non
         title=picture_title(loaded),
         dark=dark,
     )
-    plotting.save_figure(figure, output)
-    print_results(str(output))
-    if show:
-        plotting.show(figure)
+    _save(figure, output, show)
 
 
 @command("page", "makemore page -c makemore.npz -o names.html")

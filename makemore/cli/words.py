@@ -11,8 +11,8 @@ import click
 
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
+    WISHES,
     FilePath,
-    Share,
     blocks_like,
     checkpoint_option,
     command,
@@ -24,11 +24,14 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
+    refuse_overwriting,
+    share,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from makemore.calibration import Calibration
     from makemore.models.base import Model
     from makemore.novelty import KnownWords
     from makemore.sampling import Sampler
@@ -63,7 +66,7 @@ DRAWING = "How they are drawn"
     help="Only among the likeliest characters that together have this probability.",
 )
 @constraint_options
-@option("--unique", is_flag=True, group="What the words must be like", help="No word twice.")
+@option("--unique", is_flag=True, group=WISHES, help="No word twice.")
 @known_options
 @output_option(None, "Write to this file instead.")
 @option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
@@ -95,8 +98,12 @@ def sample(
     from makemore.novelty import Novelty
     from makemore.sampling import Sampler
 
+    if output:
+        refuse_overwriting(output, checkpoint, corpus, *exclude)
     loaded = load_checkpoint(checkpoint)
-    sampler = Sampler(loaded.model, constraints=constraints_of(options), **options)
+    if output:
+        refuse_overwriting(output, loaded.corpus.path)
+    sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
     seed = _fresh_seed() if seed is None else seed
     if unique or new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
@@ -156,10 +163,14 @@ def _writer(output: "Path | None", columns: int) -> Iterator[Any]:
     if output is None:
         yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
+    from makemore.errors import MakemoreError, unwritable
     from makemore.files import replace_atomically
 
-    with replace_atomically(output) as file:
-        yield lambda text: file.write(text.encode())
+    try:
+        with replace_atomically(output) as file:
+            yield lambda text: file.write(text.encode())
+    except OSError as error:
+        raise MakemoreError(unwritable(output, error)) from error
 
 
 def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> str:
@@ -204,15 +215,19 @@ def top(
     from makemore.search import most_probable_words
 
     loaded = load_checkpoint(checkpoint)
-    words = most_probable_words(loaded.model, constraints_of(options))
+    words = most_probable_words(loaded.model, constraints_of(loaded.corpus, options))
     if new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
         words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
+    found = 0
     for word, probability in islice(words, count):
+        found += 1
         if as_json:
             print_results(json.dumps({"word": word, "probability": probability}))
         else:
             print_results(f"{probability:.4e}\t{word}", columns=2)
+    if found < count:
+        say(f"found {found:,} of {count:,} words: the model can write no other")
 
 
 @command("score", "makemore score words.txt --fpr 1% --only flagged")
@@ -223,7 +238,7 @@ def top(
 )
 @option(
     "--fpr",
-    type=Share(),
+    type=share,
     group="What does not belong",
     help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
     " trained with --holdout.",
@@ -265,7 +280,6 @@ def score(
     in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
     the ratio. The sums over all lines go to stderr.
     """
-    from makemore.calibration import Calibration
     from makemore.reporting import describe_scores
     from makemore.scoring import Summary, judge
 
@@ -274,13 +288,7 @@ def score(
     if against_words and not against:
         raise click.UsageError("--against-words needs --against, which names the other model")
     loaded = load_checkpoint(checkpoint)
-    calibration = None if fpr is None else Calibration(loaded.training.calibration)
-    if calibration and fpr is not None and fpr < calibration.smallest_p:
-        say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
-            " --holdout or on more words"
-        )
+    calibration = None if fpr is None else _calibration(loaded, fpr)
     other = load_checkpoint(against).model if against else None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
@@ -295,8 +303,21 @@ def score(
     sys.stdout.flush()
     others = None
     if against_words:
-        parts = judge(
-            loaded.model, blocks_like(loaded.corpus, (against_words,), encoding), other=other
-        )
+        blocks = blocks_like(loaded.corpus, (against_words,), encoding)
+        parts = judge(loaded.model, blocks, other=other)
         others = sum((part.summary for part in parts), Summary()).choices
     click.echo(describe_scores(summary, fpr, others), err=True)
+
+
+def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
+    """Return what words are judged by, and say so where it cannot flag any at this rate."""
+    from makemore.calibration import Calibration
+
+    calibration = Calibration(checkpoint.training.calibration)
+    if fpr < calibration.smallest_p:
+        say(
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
+            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
+            " --holdout or on more words"
+        )
+    return calibration

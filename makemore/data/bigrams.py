@@ -229,8 +229,8 @@ def bigram_counts(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> 
     lines, held_out_lines = (int(N[0].sum()) for N in (tally.total, tally.held_out))
     if lines == held_out_lines:
         raise CorpusError(
-            f"all {lines:,} words of {name} are held out, none is left for training: hold out none"
-            " with --holdout 0"
+            f"every word of {name} is held out, none is left for training: hold out none with"
+            " --holdout 0"
         )
     facts = CorpusFacts(
         name=corpus.name,

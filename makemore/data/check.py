@@ -241,7 +241,8 @@ class _DistinctCounter:
     """Counts distinct hashes; beyond ``MAX_EXACT`` from how densely the smallest ones lie.
 
     The estimate from the k smallest of n uniform numbers below 1, the largest of them m, is
-    (k - 1) / m: Bar-Yossef et al. 2002, "Counting distinct elements in a data stream".
+    (k - 1) / m: Beyer et al. 2007, "On synopses for distinct-value estimation under multiset
+    operations".
     """
 
     def __init__(self) -> None:

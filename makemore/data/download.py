@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
 
-from makemore.errors import DownloadError, shown
+from makemore.errors import DownloadError, shown, unwritable
 from makemore.files import replace_atomically
 
 if TYPE_CHECKING:
@@ -179,9 +179,7 @@ def download_names(
         with replace_atomically(target) as file:
             file.write(content)
     except OSError as error:
-        fact = f"cannot write the download ({error.strerror or error})"
-        advice = "make room there, or choose another place"
-        raise DownloadError(_line(fact, target, advice)) from error
+        raise DownloadError(unwritable(target, error)) from error
     return target
 
 

@@ -273,12 +273,16 @@ class _Joined(io.RawIOBase):
         self._head = head
         # What has come is enough: reading on until the buffer is full would not hear Ctrl-C.
         self._read = getattr(rest, "read1", rest.read)
+        self._is_over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._head[: len(buffer)] or self._read(len(buffer))
+        data = self._head[: len(buffer)]
         self._head = self._head[len(data) :]
+        if not data and not self._is_over:
+            data = self._read(len(buffer))
+            self._is_over = not data  # a terminal would ask for Ctrl-D once more
         buffer[: len(data)] = data
         return len(data)

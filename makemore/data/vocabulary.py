@@ -2,7 +2,7 @@
 
 Characters take the ids 1..V-1 in code-point order. Id 0 is the boundary that starts and ends every
 word; it is an id and not a character, so a word may hold any character but line ends, ``.``
-included. Finding the characters of a corpus is the work of ``bigrams.py``.
+included. Finding the characters of a corpus is the work of ``tally.py``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from makemore.errors import VocabularyError
+from makemore.errors import VocabularyError, shown
 
 Ids = npt.NDArray[np.int64]
 
@@ -144,6 +144,7 @@ class Vocabulary:
         if len(text) and ids.min() <= 0:
             unknown = text[int(np.argmin(ids > 0))]
             raise VocabularyError(
-                f"the character {unknown!a} is not in the vocabulary of {len(self) - 1} characters"
+                f"the character '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
+                " characters"
             )
         return ids

@@ -99,7 +99,8 @@ def collapsed_loss(W: Floats, N: Counts) -> float:
     Infinite where N counts a pair that W makes impossible. N counts at least one pair.
     """
     seen = N > 0
-    return float(-(N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
+    # 0 - x, for -x would make -0.0 of the loss where all is certain
+    return float(0.0 - (N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
 
 
 def collapsed_loss_and_gradient(W: Floats, N: Floats) -> tuple[float, Floats]:
@@ -125,7 +126,7 @@ def closed_form_minimum(N: Counts) -> float:
     """
     i, j = np.nonzero(N)
     P = N[i, j] / N.sum(axis=1)[i]
-    return float(-(N[i, j] * np.log(P)).sum() / N.sum())
+    return float(0.0 - (N[i, j] * np.log(P)).sum() / N.sum())  # as in collapsed_loss
 
 
 def weights_from_counts(N: Counts, smoothing: float) -> Floats:

@@ -220,7 +220,7 @@ def kneser_ney_discounts(counts: Integers) -> tuple[float, float, float]:
     """Return D1, D2 and D3 of one order from the counts of its n-grams.
 
     With n_k n-grams counted k times and Y = n1 / (n1 + 2 n2): Dk = k - (k + 1) Y n_(k+1) / n_k
-    (Chen and Goodman 1999, equation 26). All three are ``FALLBACK_DISCOUNTS`` where n1, n2 or n3 is
+    (Chen and Goodman 1999, section 3). All three are ``FALLBACK_DISCOUNTS`` where n1, n2 or n3 is
     zero, or where one of them comes out zero or less: symbols not seen must keep a share.
 
     >>> kneser_ney_discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4, 9]))  # Y = 4 / 8
@@ -423,7 +423,7 @@ class Ngram(Model):
         """Return the mean of -log P over the training symbols, in nats per symbol."""
         counts = self.tree.counts[self._is_whole]
         probabilities = self._probabilities[:-1][self._is_whole]
-        return float(-(counts * np.log(probabilities)).sum() / counts.sum())
+        return float(0.0 - (counts * np.log(probabilities)).sum() / counts.sum())  # never -0.0
 
     @property
     def parameter_count(self) -> int:
@@ -514,7 +514,7 @@ def loss_on_counts(model: Model, ngrams: NgramCounts) -> float:
     counted is impossible for the model.
     """
     log_probabilities = model.target_log_probabilities(ngrams.contexts(), ngrams.targets())
-    return float(-(ngrams.counts * log_probabilities).sum() / ngrams.symbols)
+    return float(0.0 - (ngrams.counts * log_probabilities).sum() / ngrams.symbols)  # never -0.0
 
 
 def _fault_of_smoothing(method: Any, smoothing: Any) -> str | None:

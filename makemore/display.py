@@ -1,0 +1,157 @@
+"""What is shown of a table of pairs and of a training, and how it is written.
+
+Which symbols where there are too many, and their labels; what the numbers mean; which steps. It is
+the same in pictures, in the terminal and on the page, and needs none of their libraries.
+"""
+
+import math
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.data.vocabulary import BOUNDARY, Ids
+from makemore.models.base import Floats
+
+Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+
+
+class Quantity(NamedTuple):
+    """What the numbers of a table mean and how they are shown.
+
+    Attributes
+    ----------
+    label : str
+        Of the colour scale.
+    text : function of float to str
+        The number as it stands in a cell.
+    gamma : float
+        Colour follows the number to this power. Few pairs are frequent; the square root, 0.5, lets
+        the others still differ.
+    """
+
+    label: str
+    text: Callable[[float], str]
+    gamma: float
+
+
+def _probability_text(value: float) -> str:
+    return "0" if value == 0 else f"{value:.2f}".removeprefix("0")
+
+
+def _count_text(value: float) -> str:
+    for unit, suffix in ((1e6, "M"), (1e3, "k")):
+        if value >= 100 * unit:
+            return f"{value / unit:.0f}{suffix}"
+    return f"{value:.0f}"
+
+
+def _weight_text(value: float) -> str:
+    if value == -math.inf:
+        return "\N{MINUS SIGN}∞"
+    tenths = round(value, 1) + 0.0  # which makes a plain zero of -0.0
+    return f"{tenths:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "probabilities": Quantity("P(second | first)", _probability_text, 0.5),
+    "counts": Quantity("count", _count_text, 0.5),
+    "weights": Quantity("weight (logit)", _weight_text, 1.0),
+}
+"""The values that a heatmap can show, by their name on the command line."""
+
+
+def table_part(table: Table, ids: Ids, values: str) -> Floats:
+    """Return the rows and columns of ``ids`` as floats, (V, V) -> (len(ids), len(ids)).
+
+    A weight whose probability is zero in float64 becomes -inf.
+    """
+    part = np.asarray(table[np.ix_(ids, ids)], np.float64)
+    if values == "weights":
+        largest = table[ids].max(axis=1, keepdims=True)
+        part = np.where(np.exp(part - largest) > 0, part, -np.inf)
+    return part
+
+
+def limits(table: Floats, values: str) -> tuple[float, float]:
+    """Return the numbers at both ends of the colour scale; the second is always the larger."""
+    finite = table[np.isfinite(table)]
+    low = float(finite.min()) if values == "weights" else 0.0
+    high = float(finite.max())
+    return low, high if high > low else low + 1.0
+
+
+def symbol_label(symbol: str) -> str:
+    r"""Return ``symbol``, an entry of ``Vocabulary.itos``, as pictures and tables write it.
+
+    Different symbols have different labels, and a label never holds a control character.
+
+    >>> [symbol_label(symbol) for symbol in ("", ".", "a", " ", "\x07", "\u0301", "\u202e")]
+    ['.', "'.'", 'a', '␣', '\\x07', '◌́', 'U+202E']
+    """
+    if not symbol:
+        return "."
+    if symbol == " ":
+        return "␣"
+    if symbol in (".", "␣"):
+        return f"'{symbol}'"
+    if unicodedata.name(symbol, "").startswith("VARIATION SELECTOR"):
+        return code_point(symbol)
+    if unicodedata.category(symbol).startswith("M"):
+        return "◌" + symbol  # a mark needs something to stand on
+    return printable(symbol)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with an escape for everything that would not show as itself."""
+    return "".join(c if c.isprintable() else code_point(c) for c in text)
+
+
+def code_point(character: str) -> str:
+    """Return the escape of one character."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0xA0 else f"U+{code:04X}"
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal ``text`` takes, and about how many half ems in print.
+
+    Marks and formatting characters take none, wide East Asian characters two.
+    """
+    shown = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]
+    return len(shown) + sum(unicodedata.east_asian_width(c) in "WF" for c in shown)
+
+
+class Selection(NamedTuple):
+    """The ids that are shown, in order, and a note on those that are not ("" when all are)."""
+
+    ids: Ids
+    note: str
+
+
+def select_symbols(V: int, frequencies: Table | None, limit: int) -> Selection:
+    """Choose at most ``limit`` of V symbols: the boundary and the most frequent."""
+    if limit >= V:
+        return Selection(np.arange(V), "")
+    if frequencies is None:
+        return Selection(np.arange(limit), f"the first {limit:,} of {V:,} symbols")
+    weights = np.array(frequencies, np.float64)
+    share = weights / weights.sum()
+    weights[BOUNDARY] = np.inf
+    ids = np.sort(np.argsort(-weights, kind="stable")[:limit])
+    percent = f"{100 * share[ids].sum():.1f}%"
+    return Selection(ids, f"the {limit:,} most frequent of {V:,} symbols, {percent} of the text")
+
+
+def log_spaced_steps(steps: int, count: int) -> list[int]:
+    """Return at most ``count`` of the steps 0 .. steps - 1: both ends, denser at the start.
+
+    Most is learnt in the first steps, so that is where to look closely.
+
+    >>> log_spaced_steps(1_000, 8)
+    [0, 2, 6, 18, 51, 138, 372, 999]
+    """
+    spaced = np.geomspace(1, max(steps, 1), max(count, 2))
+    return sorted({round(float(step)) - 1 for step in spaced})
