@@ -53,10 +53,10 @@ _HOMES = {
     "models.bigram": ("Bigram",),
     "models.ngram": ("Ngram",),
     "plotting": ("draw_heatmap", "draw_loss", "save_figure"),
-    "search": ("most_probable_words",),
-    "webpage": ("write_page",),
     "sampling": ("Sampler", "sample"),
+    "search": ("most_probable_words",),
     "training": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
+    "webpage": ("write_page",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -61,8 +61,9 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` to ``path``, where after any failure the old file stands or the new one.
 
     Raises ``CheckpointError`` for what ``load`` would refuse, such as weights that are not finite,
-    and when the system cannot write.
+    for a file at ``path`` that is none of ours, and when the system cannot write.
     """
+    refuse_other_files(path)
     try:
         members = _members(checkpoint)
     except CheckpointError as error:
@@ -75,6 +76,23 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
             file.write(_directory(members))
     except OSError as error:
         raise CheckpointError(unwritable(path, error)) from error
+
+
+def refuse_other_files(path: str | os.PathLike[str]) -> None:
+    """Raise ``CheckpointError`` where a checkpoint would replace a file of another kind.
+
+    A file that begins like a zip may be a damaged checkpoint and is not refused, nor is an empty
+    one, a device or a pipe.
+    """
+    try:
+        with _open_regular(path) as file:
+            head = file.read(len(_LOCAL_SIGNATURE))
+    except (OSError, CheckpointError):
+        return  # there is no file, or writing will tell
+    if head and head != _LOCAL_SIGNATURE:
+        raise CheckpointError(
+            f"{_shown(path)} is no checkpoint and would be lost: choose another name, or remove it"
+        )
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:

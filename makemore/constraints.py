@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
 from makemore.errors import OptionError, SamplingError, VocabularyError, shown
-from makemore.models.base import CHUNK_CELLS, MAX_CELLS, Automaton, Floats
+from makemore.models.base import MAX_CELLS, Automaton, Floats, chunks
 
 MAX_LENGTH = 10_000
 """No word is longer: one that has not ended by then shows that the model does not end its words."""
@@ -228,9 +228,7 @@ class Completions:
         """Return b_t from b_t+1."""
         P, successors = self._automaton.P, self._automaton.successors
         b = np.empty(len(P))
-        chunk = max(1, CHUNK_CELLS // P.shape[1])
-        for first in range(0, len(b), chunk):
-            rows = slice(first, first + chunk)
+        for rows in chunks(*P.shape):
             onward = P[rows, 1:] * following.b[successors[rows, 1:]]
             b[rows] = onward.max(axis=1) if self._best else onward.sum(axis=1)
         log_scale = following.log_scale

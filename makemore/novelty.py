@@ -5,6 +5,7 @@ million drawn words and a hundred million known ones, one is mistaken for known 
 hundred thousand runs.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -116,8 +117,12 @@ def training_texts(facts: CorpusFacts, path: str | None = None) -> Iterator[str]
             f"the training words came from {shown(facts.name)}, which cannot be read again: name a"
             " file that holds them by --corpus"
         )
-    corpus = Corpus.from_paths(path).changed_as(facts)
-    reading = corpus.read()
+    if not os.path.exists(path):
+        raise CorpusError(
+            f"the training words are not where they were, in {shown(path)}: name the file that"
+            " holds them by --corpus"
+        )
+    reading = Corpus.from_paths(path).changed_as(facts).read()
     yield from reading
     if reading.sha256 != facts.sha256:
         raise CorpusError(

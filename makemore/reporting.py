@@ -42,6 +42,8 @@ def describe_training(checkpoint: Checkpoint) -> str:
             f"held out  {_counted(corpus.held_out_lines, 'word')},"
             f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"
         )
+    elif TrainingOptions(**training.options).holdout:
+        lines.append("held out  nothing: there are too few different words for that share")
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
         f"method    {_method(training)}",
@@ -129,7 +131,7 @@ def describe_scores(
     ``other_words`` are the choices among the words of the model compared with.
     """
     totals = summary.totals
-    lines = [f"lines     {totals.words:,}, {totals.symbols:,} symbols"]
+    lines = [f"scored    {_counted(totals.words, 'line')}, {totals.symbols:,} symbols"]
     if totals.words:
         lines.append(
             f"mean      {totals.loss:.4f} nats per symbol, {bits_per_symbol(totals.loss):.4f} bits,"
@@ -137,19 +139,18 @@ def describe_scores(
         )
     if totals.unknown_words:
         lines.append(
-            f"unknown   {_counted(totals.unknown_words, 'line')} more with a character that the"
-            " model does not know"
+            f"unknown   {_counted(totals.unknown_words, 'line')} with a character that the model"
+            " does not know"
         )
     if fpr is not None:
-        share = summary.flagged / max(1, totals.words + totals.unknown_words)
+        everything = totals.words + totals.unknown_words
         lines.append(
-            f"flagged   {summary.flagged:,} of them, {share:.2%}; of words like those held out it"
-            f" would be {100 * fpr:.4g}%"
+            f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
+            f" {summary.flagged / max(1, everything):.2%}; of words like those held out it would be"
+            f" {100 * fpr:.4g}%"
         )
     if summary.choices != Choices():
-        lines.append(
-            f"likelier  {summary.choices.share:.2%} of them by this model than by the other"
-        )
+        lines.append(f"likelier  {summary.choices.share:.2%} of what both know by this model")
     if other_words is not None:
         lines.append(
             f"accuracy  {accuracy(summary.choices, other_words):.2%}: the other model finds"

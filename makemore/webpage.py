@@ -38,7 +38,7 @@ from makemore.display import log_spaced_steps, select_symbols
 from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import CHUNK_CELLS, Automaton, Floats, Model, States
+from makemore.models.base import Automaton, Floats, Model, States, chunks
 from makemore.training import Checkpoint, TrainingRecord
 
 MAX_SHOWN = 64
@@ -86,9 +86,7 @@ class Arcs:
         fallbacks = automaton.fallbacks
         if fallbacks is None:
             fallbacks = np.full(S, -1, np.int32)
-        step = max(1, CHUNK_CELLS // V)
-        chunks = [slice(first, first + step) for first in range(0, S, step)]
-        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks]
+        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks(S, V)]
         return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
 
     def packed(self) -> bytes:
@@ -125,14 +123,24 @@ def _cut_down(
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
     """Write the page of ``checkpoint`` to ``path``, whole or not at all.
 
-    Raises ``PlottingError`` when the model is too large for a page or the file cannot be written.
+    Raises ``PlottingError`` when the model is too large for a page, the name does not end in .html
+    or .htm, or the file cannot be written.
     """
+    refuse_other_endings(path)
     page = render_page(checkpoint)
     try:
         with replace_atomically(path) as file:
             file.write(page.encode("utf-8"))
     except OSError as error:
         raise PlottingError(unwritable(path, error)) from error
+
+
+def refuse_other_endings(path: str | os.PathLike[str]) -> None:
+    """Raise ``PlottingError`` for a path that names no page: it may name something dear."""
+    if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
+        raise PlottingError(
+            f"{shown(os.fspath(path))} names no page: its name must end in .html or .htm"
+        )
 
 
 def render_page(checkpoint: Checkpoint) -> str:

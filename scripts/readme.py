@@ -1,14 +1,16 @@
 """Runs what the README shows, and compares or rewrites the output that it shows.
 
 A ``console`` block holds commands after ``$ `` with their output, a ``pycon`` block a Python
-session. All run one after another in one folder that holds data/names.txt. Times differ from run to
-run, so numbers with two decimals do not count in a comparison.
+session that goes on from block to block. All run one after another in one folder that holds
+data/names.txt. Times differ from run to run, so numbers with two decimals do not count in a
+comparison.
 """
 
 import argparse
 import code
 import contextlib
 import difflib
+import functools
 import io
 import os
 import re
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
@@ -48,7 +51,11 @@ def refreshed(text: str, names: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").mkdir()
         shutil.copy(names, Path(folder) / "data" / "names.txt")
-        run = {"console": _run_commands, "pycon": _run_session}
+        session = code.InteractiveConsole()
+        run: dict[str, Callable[[str, str], str]] = {
+            "console": _run_commands,
+            "pycon": functools.partial(_run_session, session),
+        }
 
         def block(match: re.Match[str]) -> str:
             return f"```{match[1]}\n{run[match[1]](match[2], folder)}```"
@@ -81,16 +88,15 @@ def _output(command: str, folder: str) -> str:
     return done.stdout
 
 
-def _run_session(block: str, folder: str) -> str:
-    """Return a Python session with what it prints."""
-    console = code.InteractiveConsole()
+def _run_session(session: code.InteractiveConsole, block: str, folder: str) -> str:
+    """Return a part of a Python session with what it prints."""
     shown = []
     with contextlib.chdir(folder):
         for line in block.splitlines():
             if line.startswith((">>> ", "... ")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                    console.push(line[4:])
+                    session.push(line[4:])
                 shown += [line + "\n", printed.getvalue()]
     return "".join(shown)
 

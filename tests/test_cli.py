@@ -68,6 +68,27 @@ def test_train_says_what_it_read_and_learnt(run: Run) -> None:
     assert "held out" not in out
 
 
+def test_a_file_that_is_no_checkpoint_is_not_replaced(run: Run) -> None:
+    before = Path("words.txt").read_bytes()
+    message = one_line(run("train", "words.txt", "-c", "words.txt", code=1))
+    assert "words.txt is no checkpoint and would be lost" in message
+    assert Path("words.txt").read_bytes() == before
+
+
+def test_what_is_read_is_not_written_to(trained: Run) -> None:
+    for path in ("makemore.npz", "words.txt"):
+        before = Path(path).read_bytes()
+        message = one_line(trained("sample", "--seed", "1", "-o", path, code=2))
+        assert "is read, so it cannot be written to" in message
+        assert Path(path).read_bytes() == before
+
+
+def test_wishes_are_changed_as_the_corpus_was(run: Run) -> None:
+    run("train", "words.txt", "--strip-accents", "--lowercase", "--holdout", "0")
+    words = run("sample", "--prefix", "Zo\u00eb", "--seed", "1").stdout.split()
+    assert all(word.startswith("zoe") for word in words)
+
+
 def test_train_reads_several_files_and_stdin(run: Run) -> None:
     Path("more.txt").write_text("quinn\n")
     run("train", "words.txt", "more.txt", "--holdout", "0")
@@ -259,10 +280,21 @@ def test_the_film_shows_the_training_again(run: Run) -> None:
     assert "not step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
 
 
+def test_top_says_when_there_are_no_more_words(run: Run) -> None:
+    Path("one.txt").write_text("aaa\n")
+    run("train", "one.txt", "--method", "counts", "--smoothing", "0")
+    done = run("top", "-n", "3", "--max-length", "2")
+    assert done.stdout == "3.3333e-01\ta\n2.2222e-01\taa\n"
+    assert done.stderr == "makemore: found 2 of 3 words: the model can write no other\n"
+
+
 @pytest.mark.parametrize("command", ["sample --seed 1", "page", "plot-heatmap", "plot-loss"])
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(trained: Run, command: str) -> None:
-    message = one_line(trained(*command.split(), "-o", "no\x1b/such/file.svg", code=1))
-    assert "no\\x1b/such/file.svg cannot be written: No such file or directory: mend" in message
+    ending = "html" if command == "page" else "svg"
+    message = one_line(trained(*command.split(), "-o", f"no\x1b/such/file.{ending}", code=1))
+    assert (
+        f"no\\x1b/such/file.{ending} cannot be written: No such file or directory: mend" in message
+    )
 
 
 def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:

@@ -152,7 +152,7 @@ def test_score_writes_results_to_stdout_and_sums_to_stderr(folder: Path) -> None
     assert result.exit_code == 0
     assert [row[2] for row in rows(result.stdout, 2)] == words
     symbols = sum(map(len, words)) + len(words)
-    assert f"{len(words):,}, {symbols:,} symbols" in result.stderr
+    assert f"{len(words):,} lines, {symbols:,} symbols" in result.stderr
     total = sum(float(row[0]) for row in rows(result.stdout, 2))
     assert f"{total / symbols:.4f} nats per symbol" in result.stderr
     assert f"perplexity {math.exp(total / symbols):.2f}" in result.stderr
@@ -210,7 +210,7 @@ def test_stdin_is_read_and_an_unknown_character_is_counted_apart(folder: Path) -
     first, second = map(json.loads, result.stdout.splitlines())
     assert first["word"] == "bana"
     assert second["unknown"] == "é"
-    assert "lines     1," in result.stderr
+    assert "scored    1 line," in result.stderr
     assert "unknown   1 " in result.stderr
 
 

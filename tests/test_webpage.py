@@ -199,9 +199,18 @@ def test_a_written_page_is_the_rendered_one(tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_saved_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "folder.html").mkdir()
     with pytest.raises(PlottingError, match="cannot be written: Is a directory") as caught:
-        write_page(trained(WORDS), tmp_path)
+        write_page(trained(WORDS), tmp_path / "folder.html")
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_page_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("anna")
+    with pytest.raises(PlottingError, match=r"words\.txt names no page"):
+        write_page(trained(WORDS), path)
+    assert path.read_text() == "anna"
 
 
 # ---- what it tells ----

@@ -119,7 +119,7 @@ def train(
     CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
     CORPUS it is data/names.txt, which is downloaded if need be.
     """
-    from makemore.checkpoint import save
+    from makemore.checkpoint import refuse_other_files, save
     from makemore.reporting import describe_training
     from makemore.training import TrainingOptions
     from makemore.training import train as train_model
@@ -128,6 +128,7 @@ def train(
     text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
     chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
+    refuse_other_files(checkpoint)
     stopped: list[float] = []
     with ExitStack() as until_saved:
         count = until_saved.enter_context(_counting(dask, chosen.model))

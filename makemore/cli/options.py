@@ -167,12 +167,31 @@ known_options = all_of(
 )
 
 
-def constraints_of(options: dict[str, Any]) -> "Constraints":
-    """Take the values of ``constraint_options`` out of a command's options."""
-    from makemore.constraints import Constraints
+def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraints":
+    """Take the values of ``constraint_options`` out of a command's options.
 
-    names = ("prefix", "suffix", "contains", "min_length", "max_length")
-    return Constraints(**{name: options.pop(name) for name in names})
+    The texts are changed as that of the training corpus was, so ``--prefix Zoë`` works with a model
+    that was trained with --lowercase.
+    """
+    from makemore.constraints import Constraints
+    from makemore.data.text import text_change
+
+    change = text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
+    wishes = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
+    lengths = {name: options.pop(name) for name in ("min_length", "max_length")}
+    return Constraints(**{**wishes, **lengths})
+
+
+def refuse_overwriting(output: "Path", *inputs: "str | Path | None") -> None:
+    """Raise ``UsageError`` where the output is one of the files that are read."""
+    for path in inputs:
+        if (
+            path
+            and os.path.exists(output)
+            and os.path.exists(path)
+            and os.path.samefile(output, path)
+        ):
+            raise click.UsageError(f"'{output}' is read, so it cannot be written to as well")
 
 
 def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":

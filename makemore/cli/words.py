@@ -24,6 +24,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
+    refuse_overwriting,
     share,
 )
 
@@ -97,8 +98,12 @@ def sample(
     from makemore.novelty import Novelty
     from makemore.sampling import Sampler
 
+    if output:
+        refuse_overwriting(output, checkpoint, corpus, *exclude)
     loaded = load_checkpoint(checkpoint)
-    sampler = Sampler(loaded.model, constraints=constraints_of(options), **options)
+    if output:
+        refuse_overwriting(output, loaded.corpus.path)
+    sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
     seed = _fresh_seed() if seed is None else seed
     if unique or new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
@@ -210,15 +215,19 @@ def top(
     from makemore.search import most_probable_words
 
     loaded = load_checkpoint(checkpoint)
-    words = most_probable_words(loaded.model, constraints_of(options))
+    words = most_probable_words(loaded.model, constraints_of(loaded.corpus, options))
     if new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
         words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
+    found = 0
     for word, probability in islice(words, count):
+        found += 1
         if as_json:
             print_results(json.dumps({"word": word, "probability": probability}))
         else:
             print_results(f"{probability:.4e}\t{word}", columns=2)
+    if found < count:
+        say(f"found {found:,} of {count:,} words: the model can write no other")
 
 
 @command("score", "makemore score words.txt --fpr 1% --only flagged")

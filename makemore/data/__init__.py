@@ -1,1 +1,1 @@
-"""Text in, numbers out: vocabulary, download, corpus, and the pairs and counts of a bigram."""
+"""Text in, numbers out: sources, corpus, vocabulary, hold-out, and the counts of n-grams."""

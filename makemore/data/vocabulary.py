@@ -2,7 +2,7 @@
 
 Characters take the ids 1..V-1 in code-point order. Id 0 is the boundary that starts and ends every
 word; it is an id and not a character, so a word may hold any character but line ends, ``.``
-included. Finding the characters of a corpus is the work of ``bigrams.py``.
+included. Finding the characters of a corpus is the work of ``tally.py``.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,7 +2,8 @@
 
 A model is asked one question: given contexts of ids, what are the log-probabilities of the next
 symbol? Whoever samples, scores, draws or exports asks only that, so a new model is one file in this
-folder and one entry in the table of ``models/__init__.py``.
+folder and one entry in the table of ``models/__init__.py``; how it is trained stands in the tables
+of ``training.py``.
 
 A model with a short memory is also a finite automaton, and much becomes exact and fast on one
 (draws under constraints, the most probable words). ``Model.automaton`` makes every context a state;
@@ -10,7 +11,7 @@ a model that knows a smaller automaton overrides the method.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -25,10 +26,20 @@ MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
 
 CHUNK_CELLS = 1 << 20
-"""How many log-probabilities are made at once where only some are wanted: 8 MiB."""
+"""How many cells of a table are worked on at once, so that memory is bounded: 8 MiB."""
 
 Floats = npt.NDArray[np.float64]
 States = npt.NDArray[np.int32]
+
+
+def chunks(rows: int, columns: int) -> Iterator[slice]:
+    """Return slices of so many rows, ``CHUNK_CELLS`` cells at a time or one row.
+
+    >>> list(chunks(5, CHUNK_CELLS // 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    step = max(1, CHUNK_CELLS // columns)
+    return (slice(first, first + step) for first in range(0, rows, step))
 
 
 @dataclass(frozen=True)
@@ -90,15 +101,11 @@ class Model(ABC):
         This looks them up among those of all symbols, a part at a time so that memory is bounded; a
         model that need not know the others overrides it.
         """
-        step = max(1, CHUNK_CELLS // len(self.vocabulary))
-        chunks = [slice(start, start + step) for start in range(0, len(targets), step)]
-        parts = [
-            np.take_along_axis(
-                self.log_probabilities(contexts[chunk]), targets[chunk, None], axis=1
-            ).ravel()
-            for chunk in chunks
-        ]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        found = np.empty(len(targets))
+        for chunk in chunks(len(targets), len(self.vocabulary)):
+            table = self.log_probabilities(contexts[chunk])
+            found[chunk] = table[np.arange(len(table)), targets[chunk]]
+        return found
 
     def bigram_table(self) -> Floats:
         """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
@@ -131,10 +138,13 @@ class Model(ABC):
                 f"{S:,} contexts of {V} symbols are too many to go through: the limit is"
                 f" {MAX_CELLS:,} states times symbols"
             )
-        codes = np.arange(S)
-        contexts = codes[:, None] // V ** np.arange(C - 1, -1, -1) % V
-        successors = (codes[:, None] * V + np.arange(V)) % S
-        return Automaton(self.log_probabilities(contexts), successors.astype(np.int32), start=0)
+        codes = np.arange(S)[:, None]
+        log_probabilities, successors = np.empty((S, V)), np.empty((S, V), np.int32)
+        for chunk in chunks(S, V):
+            contexts = codes[chunk] // V ** np.arange(C - 1, -1, -1) % V
+            log_probabilities[chunk] = self.log_probabilities(contexts)
+            successors[chunk] = (codes[chunk] * V + np.arange(V)) % S
+        return Automaton(log_probabilities, successors, start=0)
 
     @abstractmethod
     def options(self) -> dict[str, Any]:

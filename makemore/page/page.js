@@ -43,6 +43,7 @@ function label(symbol) {
   if (symbol === BOUNDARY) return ".";
   const character = itos[symbol];
   if (character === " ") return "\u2423"; // a space would not be seen
+  if (character === ".") return "'.'"; // it is not the boundary
   return /\p{M}/u.test(character) ? "\u25cc" + character : shown(character); // on a dotted circle
 }
 
