@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from makemore.data.bigrams import bigram_pairs, count_pairs
 from makemore.data.vocabulary import Vocabulary
 from makemore.models.base import Floats
 from makemore.models.bigram import Bigram, weights_from_counts
+
+settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
+settings.load_profile("makemore")
 
 
 @pytest.fixture(scope="session")
