@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, WishedAutomaton
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.models.base import Model
-from makemore.models.bigram import Bigram
+from makemore.models.bigram import LOG_ZERO, Bigram
 from makemore.sampling import sample
 
 
@@ -168,3 +169,13 @@ def test_overlapping_patterns_are_found_in_all_their_ways(small_model: Bigram) -
     wish = Constraints(contains="aba", suffix="ab", max_length=5)
     words = sample(small_model, 2_000, seed=1, constraints=wish)
     assert set(words) == set(brute_force(small_model, wish, 5))
+
+
+def test_a_wish_that_every_word_fulfils_changes_nothing_however_seldom_words_end() -> None:
+    """The chance to end at all takes thousands of steps to be known."""
+    logits = np.array([[LOG_ZERO, 0.0], [math.log(0.002), math.log(0.998)]])
+    model = Bigram(Vocabulary("a"), logits, np.zeros((2, 2), np.int64))
+    for wish in (Constraints(contains="a"), Constraints(suffix="a")):
+        machine = conditioned(model, wish)
+        seen = machine.automaton.successors[machine.automaton.start, 1]
+        assert machine.next_probabilities(1, np.array([seen]))[0, 0] == pytest.approx(0.002)

@@ -189,7 +189,7 @@ def test_an_alphabet_over_the_limit_is_refused_before_it_costs_anything(run: Run
     Path("wide").write_text("\n".join(chr(0x4E00 + i) for i in range(8192)), encoding="utf-8")
     assert "8,192" in one_line(run("train", "wide", code=1))
     assert "8,192" in run("check", "wide", code=1).stdout
-    assert "8,192 lines more" in run("score", "wide").stderr
+    assert "8,192 lines" in run("score", "wide").stderr
     run("train", "wide", "--min-count", "2", code=1)
 
 
