@@ -36,6 +36,13 @@ def bits_per_symbol(loss: float) -> float:
     return loss / math.log(2)
 
 
+def as_json(number: float | None) -> float | str | None:
+    """Return a number as strict JSON can hold it: "infinite" for infinity, None for nan."""
+    if number is None or math.isnan(number):
+        return None
+    return number if math.isfinite(number) else "infinite"
+
+
 @dataclass(frozen=True)
 class Totals:
     """What a model makes of many words; totals of parts add up.

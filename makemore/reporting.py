@@ -4,7 +4,6 @@ Numbers are said in one way: losses in nats per symbol and bits with four decima
 three, counts with thousands separated.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -14,7 +13,7 @@ from makemore.data.bigrams import Counts
 from makemore.data.check import CharacterFact, CorpusCheck, Oddity
 from makemore.display import Table
 from makemore.errors import PlottingError, shown
-from makemore.evaluation import Choices, accuracy, bits_per_symbol, perplexity
+from makemore.evaluation import Choices, accuracy, as_json, bits_per_symbol, perplexity
 from makemore.models.base import Model
 from makemore.novelty import Novelty
 from makemore.scoring import Summary
@@ -88,7 +87,7 @@ def _loss_columns(loss: float) -> str:
 
 
 def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what ``makemore info --json`` prints; a loss that is infinite is null."""
+    """Return what ``makemore info --json`` prints; an infinite loss is "infinite"."""
     model, training = checkpoint.model, checkpoint.training
     losses = {
         "training": training.training_loss,
@@ -99,13 +98,13 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": model.name,
         "parameters": model.parameter_count,
         "context_length": model.context_length,
-        "characters": model.vocabulary.characters,
+        "alphabet": model.vocabulary.characters,
         "corpus": asdict(checkpoint.corpus),
         "method": training.method,
         "options": training.options,
         "seconds": round(training.seconds, 3),
         "steps": len(training.loss_history),
-        "nats_per_symbol": {name: _finite(loss) for name, loss in losses.items()},
+        "nats_per_symbol": {name: as_json(loss) for name, loss in losses.items()},
     }
 
 
@@ -270,7 +269,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def comparison_values(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Return what ``makemore compare --json`` prints; a loss that is infinite is null."""
+    """Return what ``makemore compare --json`` prints; an infinite loss is "infinite"."""
     return [
         {
             "checkpoint": row.name,
@@ -278,20 +277,16 @@ def comparison_values(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]
             "parameters": row.parameters,
             "seconds": round(row.seconds, 3),
             "nats_per_symbol": {
-                "training": _finite(row.training_loss),
-                "minimum": row.minimum,
-                "held_out": _finite(row.held_out_loss),
-                "corpus": None if row.corpus is None else _finite(row.corpus.loss),
+                "training": as_json(row.training_loss),
+                "minimum": as_json(row.minimum),
+                "held_out": as_json(row.held_out_loss),
+                "corpus": as_json(row.corpus.loss) if row.corpus else None,
             },
-            "bits_per_symbol": _finite(row.bits),
-            "perplexity": _finite(row.perplexity),
+            "bits_per_symbol": as_json(row.bits),
+            "perplexity": as_json(row.perplexity),
         }
         for row in comparisons
     ]
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def picture_title(checkpoint: Checkpoint) -> str:

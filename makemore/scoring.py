@@ -16,6 +16,7 @@ from makemore.evaluation import (
     Choices,
     Scores,
     Totals,
+    as_json,
     log_ratios,
     score_lines,
     without_blank_lines,
@@ -130,8 +131,8 @@ class Judgement:
     def json_lines(self, only: str | None = None, *, explain: bool = False) -> str:
         """Return a JSON object per line and word.
 
-        JSON has no infinity: an infinite surprise is null. So are all numbers of a word with an
-        unknown character, which stands under "unknown".
+        JSON has no infinity: an infinite surprise is "infinite". The numbers of a word with an
+        unknown character, which stands under "unknown", are null.
         """
         nats = self.scores.split_nats() if explain else None
         values = self._values()
@@ -219,5 +220,5 @@ def _cell(text: str, nats: float) -> str:
     return f"\x1b[30;48;5;{_BACKGROUNDS[step]}m{text}\x1b[0m" if step else text
 
 
-def _json_numbers(values: Floats) -> list[float | None]:
-    return [round(value, 6) if math.isfinite(value) else None for value in values.tolist()]
+def _json_numbers(values: Floats) -> list[float | str | None]:
+    return [as_json(value) for value in values.round(6).tolist()]

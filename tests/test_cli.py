@@ -209,6 +209,21 @@ def test_excluded_words_do_not_come(trained: Run) -> None:
     assert not set(words) & set(others)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "--corpus", "words.txt"],
+        ["sample", "--json", "--with-scores"],
+        ["top", "--corpus", "words.txt"],
+        ["plot-heatmap", "--text", "-o", "x.png"],
+        ["plot-heatmap", "--text", "--dark"],
+        ["plot-heatmap", "--animate", "x.gif", "--values", "counts"],
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(trained: Run, arguments: list[str]) -> None:
+    assert "has no effect with" in one_line(trained(*arguments, code=2))
+
+
 def test_too_few_others_are_said(trained: Run) -> None:
     result = trained("sample", "-n", "999", "--seed", "1", "--unique", "--max-length", "1")
     found = result.stdout.split()
@@ -255,7 +270,7 @@ def test_info_tells_all_and_as_json(trained: Run) -> None:
     checkpoint = load("makemore.npz")
     assert checkpoint.corpus.sha256 in text
     assert values["corpus"]["sha256"] == checkpoint.corpus.sha256
-    assert values["characters"] == checkpoint.model.vocabulary.characters
+    assert values["alphabet"] == checkpoint.model.vocabulary.characters
     assert values["nats_per_symbol"]["training"] == checkpoint.training.training_loss
     assert values["options"]["steps"] == 500
 

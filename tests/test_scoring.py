@@ -92,8 +92,8 @@ def test_json_is_strict_and_an_unknown_character_is_named() -> None:
     assert known["total"] == pytest.approx(-math.log(2 / 3), abs=1e-6)
     assert known["transitions"] == pytest.approx([-math.log(2 / 3), 0, 0], abs=1e-6)
     assert never == {
-        "word": "ba", "total": None, "mean": None, "symbols": 3, "log_ratio": 0.0,
-        "transitions": [pytest.approx(math.log(3), abs=1e-6), None, None],
+        "word": "ba", "total": "infinite", "mean": "infinite", "symbols": 3, "log_ratio": 0.0,
+        "transitions": [pytest.approx(math.log(3), abs=1e-6), "infinite", "infinite"],
     }  # fmt: skip
     assert (unknown["unknown"], unknown["total"], unknown["symbols"]) == ("é", None, 3)
     assert judgement.json_lines().isascii()

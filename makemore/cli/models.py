@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from makemore.cli.console import interruption_noted, print_results, progress, say
 from makemore.cli.data import NAMES
@@ -22,6 +21,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     text_options,
+    was_typed,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def train(
     started = time.perf_counter()
     text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
-    chosen.refuse_inapplicable({name for name in options if _was_typed(ctx, name)})
+    chosen.refuse_inapplicable({name for name in options if was_typed(ctx, name)})
     refuse_other_files(checkpoint)
     stopped: list[float] = []
     with ExitStack() as until_saved:
@@ -173,10 +173,6 @@ def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCou
 
     with cluster(None if dask == "local" else dask) as client:
         yield count
-
-
-def _was_typed(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _default_corpus() -> str:

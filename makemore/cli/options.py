@@ -1,10 +1,11 @@
 """Options that several commands share, and help that shows options in groups."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,6 +225,18 @@ def blocks_like(
 
     corpus = replace(Corpus.from_paths(*paths).changed_as(facts), encoding=encoding)
     return iter(corpus.read(BLOCK, digest=False))
+
+
+def was_typed(ctx: click.Context, name: str) -> bool:
+    """Return whether an option was given on the command line."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def refuse_idle(ctx: click.Context, names: Sequence[str], reason: str) -> None:
+    """Raise ``UsageError`` where one of these options was given: it would do nothing."""
+    for name in names:
+        if was_typed(ctx, name):
+            raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}")
 
 
 def load_checkpoint(path: "Path") -> "Checkpoint":

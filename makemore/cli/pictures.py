@@ -13,6 +13,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
+    refuse_idle,
     show_option,
 )
 
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     type=FilePath(),
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
+@click.pass_context
 def plot_heatmap(
+    ctx: click.Context,
+    /,
     checkpoint: "Path",
     output: "Path",
     values: str,
@@ -53,10 +57,13 @@ def plot_heatmap(
     from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
 
     if animate:
+        refuse_idle(ctx, ("output", "values", "show", "text"), "with --animate")
         plotting.animation_ending(animate)
         _animate(load_checkpoint(checkpoint), animate, dark)
         return
-    if not text:
+    if text:
+        refuse_idle(ctx, ("output", "dark", "show"), "with --text")
+    else:
         plotting.picture_ending(output)
     loaded = load_checkpoint(checkpoint)
     table, symbols = heatmap_values(loaded.model, values), loaded.model.vocabulary.itos

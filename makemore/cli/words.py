@@ -24,6 +24,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
+    refuse_idle,
     refuse_overwriting,
     share,
 )
@@ -76,7 +77,10 @@ DRAWING = "How they are drawn"
     is_flag=True,
     help="Say at the end how many are new, and which training words are nearest.",
 )
+@click.pass_context
 def sample(
+    ctx: click.Context,
+    /,
     checkpoint: "Path",
     count: int,
     seed: int | None,
@@ -98,6 +102,10 @@ def sample(
     from makemore.novelty import Novelty
     from makemore.sampling import Sampler
 
+    if as_json:
+        refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
+    if not (new or report):
+        refuse_idle(ctx, ["corpus"], "without --new or --report")
     if output:
         refuse_overwriting(output, checkpoint, corpus, *exclude)
     loaded = load_checkpoint(checkpoint)
@@ -198,7 +206,10 @@ def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
 @constraint_options
 @known_options
 @json_option
+@click.pass_context
 def top(
+    ctx: click.Context,
+    /,
     checkpoint: "Path",
     count: int,
     new: bool,
@@ -216,6 +227,8 @@ def top(
 
     from makemore.search import most_probable_words
 
+    if not new:
+        refuse_idle(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
     words = most_probable_words(loaded.model, constraints_of(loaded.corpus, options))
     if new or exclude:
