@@ -61,9 +61,9 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` to ``path``, where after any failure the old file stands or the new one.
 
     Raises ``CheckpointError`` for what ``load`` would refuse, such as weights that are not finite,
-    for a file at ``path`` that is none of ours, and when the system cannot write.
+    and when the system cannot write. What stands at ``path`` is replaced, whatever it is: see
+    ``refuse_other_files``.
     """
-    refuse_other_files(path)
     try:
         members = _members(checkpoint)
     except CheckpointError as error:
@@ -403,9 +403,12 @@ def _metadata_spec(file: BufferedReader) -> ArraySpec:
     """Return the type of the first member, whose length alone no one else knows."""
     start = file.read(_LOCAL.size)
     file.seek(0)
+    if not start:
+        raise CheckpointError("the file is empty")
     if len(start) < _LOCAL.size or not start.startswith(_LOCAL_SIGNATURE):
         raise CheckpointError(
-            f"an .npz file starts with {_LOCAL_SIGNATURE!r} and this with {start[:4]!r}"
+            f"expected the bytes {_LOCAL_SIGNATURE.hex(' ')} at its start, as .npz files have, and"
+            f" found {start[:4].hex(' ')}"
         )
     *_, size, _, _ = _LOCAL.unpack(start)
     characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4

@@ -190,12 +190,20 @@ class Completions:
 
     def layer(self, t: int) -> Layer:
         """Return b_t, for t from the length of the prefix on."""
-        limits = self._automaton.constraints
+        may_end, steps = self.stage(t)
+        return (self._ending if may_end else self._growing)[steps]
+
+    def stage(self, t: int) -> tuple[bool, int]:
+        """Return what b_t depends on: whether words may end, and the steps back from there.
+
+        These are counted only as far as they change anything.
+        """
+        limits, longest = self._automaton.constraints, len(self._ending) - 1
         if t < limits.min_length:
-            return self._growing[min(limits.min_length - t, len(self._growing) - 1)]
+            return False, min(limits.min_length - t, len(self._growing) - 1)
         if limits.max_length is None:
-            return self._ending[-1]
-        return self._ending[min(max(0, limits.max_length + 1 - t), len(self._ending) - 1)]
+            return True, longest
+        return True, min(max(0, limits.max_length + 1 - t), longest)
 
     def _solve(self) -> tuple[list[Layer], list[Layer]]:
         """Return b_t where words may end, and where they may not yet, both counted from the end.
@@ -265,6 +273,10 @@ class ConditionedModel:
             rows[ends > 0] *= np.exp(following.log_scale)
             rows[:, BOUNDARY] = ends
         return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+    def stage(self, t: int) -> tuple[bool, bool, int]:
+        """Return what the distributions after t characters depend on: equal stages, equal ones."""
+        return t >= self.automaton.constraints.min_length, *self._completions.stage(t + 1)
 
     def is_settled(self, t: int) -> bool:
         """Whether the distributions after t characters hold for any larger number, too."""

@@ -475,7 +475,7 @@ def _draw_losses(
     axes: "Axes", steps: Ids, losses: Floats, minimum: float | None, theme: _Theme
 ) -> None:
     axes.plot(steps, losses, color=theme.line, linewidth=2)
-    _mark(axes, 0, float(losses[0]), f"{losses[0]:.4f} at step 0", (8, 0), theme)
+    _mark(axes, 0, float(losses[0]), f"{losses[0]:.4f} at step 0", (8, 8), theme)
     if len(steps) > 1:
         last = f"{losses[-1]:.4f} at step {steps[-1]:,}"
         _mark(axes, int(steps[-1]), float(losses[-1]), last, (0, 10), theme)

@@ -177,6 +177,7 @@ def describe_check(check: CorpusCheck) -> str:
     lines += [_odd_character(fact) for fact in check.suspicious[:MAX_ODD]]
     if len(check.suspicious) > MAX_ODD:
         lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
+    lines += _oddity("with a space at the beginning or the end", check.spaced)
     lines += _oddity("with letters of two scripts", check.mixed_scripts)
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"

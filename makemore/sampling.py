@@ -178,7 +178,8 @@ class Sampler:
     def texts(self, count: int, seed: int) -> Iterator[str]:
         """Yield ``count`` words in blocks of text, a line feed after each word.
 
-        Raises ``SamplingError`` where a word does not end within ``MAX_LENGTH`` characters.
+        Raises ``SamplingError`` where a word does not end within ``MAX_LENGTH`` characters from
+        where it may.
         """
         for group in itertools.count():
             if count <= 0:
@@ -234,16 +235,17 @@ class _Lanes:
 class _Lockstep:
     """Writes words whose distribution changes with their length, one word a lane.
 
-    The tables of small models are kept for all t; of large models only the rows that are needed are
-    made, again for each group.
+    The tables of small models are kept, one for each stage; of large models only the rows that are
+    needed are made, again for each group.
     """
 
     def __init__(self, model: ConditionedModel) -> None:
         self._model = model
         self._V = model.automaton.P.shape[1]
         self._successors = model.automaton.successors.ravel()
-        self._tables: dict[int | None, DrawTable] = {}
+        self._tables: dict[tuple[bool, bool, int], DrawTable] = {}
         limits = model.automaton.constraints
+        self._last = max(len(model.automaton.prefix), limits.min_length) + MAX_LENGTH
         self._most_lanes = GROUP_CELLS // (limits.max_length or limits.min_length)
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
@@ -253,7 +255,7 @@ class _Lockstep:
         states = np.full(lanes, self._model.automaton.start)
         columns = []
         first = len(self._model.automaton.prefix)
-        for t in range(first, first + MAX_LENGTH):
+        for t in range(first, self._last):
             symbols = self._draw(t, states, _draws(random, len(states)))
             columns.append(_column(lanes, alive, symbols))
             going = np.flatnonzero(symbols)
@@ -264,15 +266,14 @@ class _Lockstep:
         raise _endless()
 
     def _draw(self, t: int, states: Indices, draws: Draws) -> Indices:
-        is_settled = self._model.is_settled(t)
-        if not is_settled and self._model.automaton.P.size > _CACHED_CELLS:
+        if not self._model.is_settled(t) and self._model.automaton.P.size > _CACHED_CELLS:
             rows, states = np.unique(states, return_inverse=True)
             return DrawTable(self._model.next_probabilities(t, rows)).draw(states, draws)
-        key = None if is_settled else t
-        if key not in self._tables:
+        stage = self._model.stage(t)
+        if stage not in self._tables:
             everywhere = np.arange(len(self._model.automaton.P))
-            self._tables[key] = DrawTable(self._model.next_probabilities(t, everywhere))
-        return self._tables[key].draw(states, draws)
+            self._tables[stage] = DrawTable(self._model.next_probabilities(t, everywhere))
+        return self._tables[stage].draw(states, draws)
 
 
 def _draws(random: np.random.PCG64, count: int) -> Draws:

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -41,14 +41,8 @@ from makemore.models.ngram import (
     train_ngram,
 )
 
-METHODS = {Bigram.name: ("gradient", "counts"), Ngram.name: ("counts",)}
-APPLICABLE = {
-    (Bigram.name, "gradient"): {"steps", "learning_rate", "l2", "seed"},
-    (Bigram.name, "counts"): {"smoothing"},
-    (Ngram.name, "counts"): {"order", "smoothing_method", "smoothing"},
-}
-"""The options that decide something, beside those that always do, by model and method."""
 ALWAYS_APPLICABLE = {"model", "method", "holdout", "min_count"}
+"""The options that decide something whatever the model."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +69,23 @@ class TrainingRecord:
         Scores of held-out words, as ``calibrate`` returns them.
     """
 
-    method: str
     options: dict[str, Any]
-    seed: int
     seconds: float
     training_loss: float
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
     calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+
+    @property
+    def method(self) -> str:
+        """How the model was trained: "gradient" or "counts"."""
+        return TrainingOptions(**self.options).method
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training, 0 where it needed none."""
+        return TrainingOptions(**self.options).seed
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,14 @@ class Checkpoint:
     model: Model
     corpus: CorpusFacts
     training: TrainingRecord
+
+
+_KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "a text"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    float | None: ((int, float, type(None)), "a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class TrainingOptions:
         A key of ``TRAINERS``.
     method : str
         "gradient" descends from random weights, "counts" needs no descent. Without one it is the
-        first of the model's ``METHODS``.
+        first of the model's.
     steps : int
         Of gradient descent.
     learning_rate : float, optional
@@ -144,8 +154,12 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for option in fields(self):
+            value, (kinds, expected) = getattr(self, option.name), _KINDS[option.type]
+            # not isinstance: a bool is no number here
+            _check(type(value) in kinds, option.name.replace("_", "-"), value, expected)
         _check(self.model in TRAINERS, "model", self.model, f"one of {', '.join(TRAINERS)}")
-        methods = METHODS[self.model]
+        methods = list(TRAINERS[self.model].methods)
         object.__setattr__(self, "method", self.method or methods[0])
         _check(self.method in methods, "method", self.method, " or ".join(methods))
         _check(self.steps >= 1, "steps", self.steps, "1 or more")
@@ -184,7 +198,7 @@ class TrainingOptions:
 
     def applicable(self) -> dict[str, Any]:
         """Return the options that decide something for this model and method."""
-        names = ALWAYS_APPLICABLE | APPLICABLE[self.model, self.method]
+        names = ALWAYS_APPLICABLE | TRAINERS[self.model].methods[self.method]
         if self.model == Ngram.name and self.smoothing_method != "additive":
             names = names - {"smoothing"}
         return {name: value for name, value in asdict(self).items() if name in names}
@@ -251,14 +265,13 @@ def train(
     """
     options = options or TrainingOptions()
     started = time.perf_counter()
-    with corpus.rereadable() if options.model == Ngram.name else nullcontext(corpus) as text:
+    trainer = TRAINERS[options.model]
+    with corpus.rereadable() if trainer.reads_again else nullcontext(corpus) as text:
         counts = count(text, options.holdout, options.min_count, jobs=jobs, progress=on_read)
-        outcome = TRAINERS[options.model](text, counts, options, on_step)
+        outcome = trainer.train(text, counts, options, on_step)
     calibration = calibrate(outcome.model, counts.sample.words)
     record = TrainingRecord(
-        method=options.method,
         options=options.applicable(),
-        seed=options.seed,
         seconds=time.perf_counter() - started,
         training_loss=outcome.training_loss,
         held_out_loss=outcome.held_out_loss,
@@ -332,7 +345,34 @@ def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tup
     return W, np.array(history)
 
 
-TRAINERS = {Bigram.name: _train_bigram, Ngram.name: _train_ngram}
+@dataclass(frozen=True)
+class Trainer:
+    """How one kind of model is trained.
+
+    Attributes
+    ----------
+    train : callable
+        Takes the corpus, its counts, the options and ``on_step``.
+    methods : dict of str to set of str
+        The options that decide something by each method, the default first.
+    reads_again : bool
+        Whether the counts of pairs are not enough, and the corpus is read once more.
+    """
+
+    train: Callable[[Corpus, BigramCounts, TrainingOptions, OnStep | None], _Outcome]
+    methods: dict[str, set[str]]
+    reads_again: bool = False
+
+
+TRAINERS = {
+    Bigram.name: Trainer(
+        _train_bigram,
+        {"gradient": {"steps", "learning_rate", "l2", "seed"}, "counts": {"smoothing"}},
+    ),
+    Ngram.name: Trainer(
+        _train_ngram, {"counts": {"order", "smoothing_method", "smoothing"}}, reads_again=True
+    ),
+}
 """What trains each model. A new model adds one entry here beside the one in ``MODELS``."""
 
 

@@ -15,7 +15,7 @@ from makemore.cli import main
 from makemore.data.vocabulary import Vocabulary
 from makemore.models import MODELS
 from makemore.models.ngram import SMOOTHING_METHODS
-from makemore.training import METHODS, TrainingOptions
+from makemore.training import TRAINERS, TrainingOptions
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana", "zoë"]
 
@@ -145,7 +145,7 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
 def test_choices_and_defaults_are_those_of_the_library() -> None:
     options = {p.name: p for p in main.commands["train"].params}
     assert set(options["model"].type.choices) == set(MODELS)  # type: ignore[attr-defined]
-    assert set(options["method"].type.choices) == set(METHODS["bigram"])  # type: ignore[attr-defined]
+    assert set(options["method"].type.choices) == set(TRAINERS["bigram"].methods)  # type: ignore[attr-defined]
     assert set(options["smoothing_method"].type.choices) == set(SMOOTHING_METHODS)  # type: ignore[attr-defined]
     for name, value in vars(TrainingOptions(method="gradient")).items():
         if value is not None and name != "method":

@@ -165,6 +165,16 @@ def test_a_model_that_hardly_ever_ends_is_an_error_and_not_a_hang(
     assert len(sample(model, 5, seed=0, constraints=wish)) == 5
 
 
+def test_the_longest_words_are_drawn_in_little_memory(small_model: Bigram) -> None:
+    tracemalloc.start()
+    (word,) = sample(small_model, 1, seed=0, constraints=Constraints(min_length=10_000))
+    (other,) = sample(small_model, 1, seed=0, constraints=Constraints(max_length=10_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(word) >= 10_000 >= len(other)
+    assert peak < 1 << 26
+
+
 def test_words_that_would_never_end_are_not_drawn() -> None:
     # from c there is no way out: a word with a c would go on for ever
     W = np.full((4, 4), -1000.0)

@@ -176,6 +176,10 @@ def test_the_same_options_give_the_same_model() -> None:
         {"holdout": math.nan},
         {"min_count": 0},
         {"seed": -1},
+        {"seed": True},
+        {"steps": 1.5},
+        {"l2": "0"},
+        {"model": None},
     ],
 )
 def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None:

@@ -16,7 +16,7 @@ NAMES = "data/names.txt"
 @command("download", "makemore download -o names.txt")
 @output_option(NAMES, "Where to put it.")
 def download(output: "Path") -> None:
-    """Download names.txt, the 32,033 names of the lecture, and verify them."""
+    """Download names.txt, a list of 32,033 names, and verify it."""
     from makemore.data.download import download_names
 
     with progress("downloading") as report:
@@ -30,7 +30,9 @@ def download(output: "Path") -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Look at CORPUS before training: how much there is, and what does not look right.
+    """Look at CORPUS before training on it.
+
+    It tells how much there is, and what does not look right.
 
     The exit code is 1 where training would fail.
     """

@@ -219,7 +219,9 @@ def info(checkpoint: "Path", as_json: bool) -> None:
 def compare(
     checkpoints: "tuple[Path, ...]", corpus: str | None, as_json: bool, encoding: str
 ) -> None:
-    """Print a table of several CHECKPOINTS: size, time, losses in nats per symbol.
+    """Compare several CHECKPOINTS in one table.
+
+    It shows their size, time of training and losses in nats per symbol.
 
     Bits per symbol and perplexity are those of the last loss shown.
     """

@@ -116,7 +116,7 @@ def _save(figure: Any, path: "Path", show: bool) -> None:
 @dark_option
 @show_option
 def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> None:
-    """Draw the loss of each training step and how far it is from the minimum."""
+    """Draw the loss of each training step."""
     from makemore import plotting
     from makemore.reporting import picture_title
 
@@ -135,7 +135,7 @@ def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> Non
 @checkpoint_option
 @output_option("makemore.html", "The page.")
 def page(checkpoint: "Path", output: "Path") -> None:
-    """Write a page to play with the model in any browser, in one file."""
+    """Write a page to play with the model in any browser."""
     from makemore.webpage import write_page
 
     write_page(load_checkpoint(checkpoint), output)

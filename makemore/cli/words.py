@@ -68,7 +68,7 @@ DRAWING = "How they are drawn"
 @constraint_options
 @option("--unique", is_flag=True, group=WISHES, help="No word twice.")
 @known_options
-@output_option(None, "Write to this file instead.")
+@output_option(None, "Write to this file; - is stdout.")
 @option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
 @json_option
 @option(
@@ -111,7 +111,8 @@ def sample(
     else:
         texts = sampler.texts(count, seed)
     novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
-    with _writer(output, columns=3 if with_scores else 1) as write:
+    to_file = None if output is None or str(output) == "-" else output
+    with _writer(to_file, columns=3 if with_scores else 1) as write:
         for text in novelty.watch(texts) if novelty else texts:
             write(_formatted(text, loaded.model, with_scores, as_json))
     if novelty:
@@ -206,9 +207,10 @@ def top(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Print the most probable words and their probabilities, exactly and in order.
+    """Print the most probable words, exactly and in order.
 
-    With --new they are the most word-like words that do not exist yet.
+    Before each word stands its probability. With --new they are the most word-like words that do
+    not exist yet.
     """
     import json
 
@@ -274,8 +276,9 @@ def score(
     against_words: str | None,
     encoding: str,
 ) -> None:
-    """Say how surprising each line of FILES is to a model; of stdin without FILES or for -.
+    """Say how surprising each word is, and which do not belong.
 
+    The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out.
     Before each word stand its surprise in total and as the mean of its characters and its end mark,
     in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
     the ratio. The sums over all lines go to stderr.

@@ -95,6 +95,8 @@ class CorpusCheck:
         The median is the smallest length that half of the words do not exceed.
     characters : tuple of CharacterFact
         The alphabet, the most frequent first.
+    spaced : Oddity
+        Words that begin or end with a space or a tab: others than those without.
     mixed_scripts : Oddity
         Words with letters of two scripts, such as Latin and Cyrillic.
     decomposed : Oddity
@@ -118,6 +120,7 @@ class CorpusCheck:
     median: int
     longest: int
     characters: tuple[CharacterFact, ...]
+    spaced: Oddity
     mixed_scripts: Oddity
     decomposed: Oddity
     composed_beside_decomposed: bool
@@ -177,6 +180,7 @@ class _Survey:
         self._lengths: Counter[int] = Counter()
         self._distinct = _DistinctCounter()
         self._scripts = _Scripts()
+        self._spaced = _OddWords()
         self._mixed = _OddWords()
         self._decomposed = _OddWords()
 
@@ -190,6 +194,7 @@ class _Survey:
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
         self._distinct.add(hashes[ends > starts])
+        self._add_spaced_words(text, points, starts, ends)
         if not text.isascii():
             self._add_odd_words(text, points, starts, ends)
         self._lines += len(ends)
@@ -214,12 +219,25 @@ class _Survey:
             median=_median(self._lengths),
             longest=max(self._lengths, default=0),
             characters=facts,
+            spaced=self._spaced.oddity(),
             mixed_scripts=self._mixed.oddity(),
             decomposed=self._decomposed.oddity(),
             composed_beside_decomposed=self._decomposed.words > 0 and any(map(_is_composed, facts)),
             encoding_error=encoding_error,
             failure=encoding_error or _failure(name, words, len(facts)),
         )
+
+    def _add_spaced_words(
+        self,
+        text: str,
+        points: npt.NDArray[np.uint32],
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+    ) -> None:
+        is_blank = (points == ord(" ")) | (points == ord("\t"))
+        for i in np.flatnonzero(is_blank[starts] | is_blank[ends - 1]).tolist():
+            if ends[i] > starts[i]:
+                self._spaced.add(self._lines + i + 1, text[starts[i] : ends[i]])
 
     def _add_odd_words(
         self,

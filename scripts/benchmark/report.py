@@ -154,7 +154,7 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 4.8), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 5.2), layout="constrained")
     for index, name in enumerate(dict.fromkeys(point.name for point in points)):
         line = [point for point in points if point.name == name]
         style = {"color": f"C{index}", "marker": "o", "capsize": 3, "label": name}
@@ -169,7 +169,7 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
             axis.set_minor_formatter(NullFormatter())
     panels[1].set_ylim(10, 1000)
     names = panels[0].get_legend_handles_labels()
-    figure.legend(*names, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*names, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 

@@ -42,7 +42,7 @@ def start_up(setting: Setting, report: Report) -> None:
     editable = PROJECT / ".venv/bin/makemore"
     if editable.exists():
         tasks.append(Task("makemore --help, editable installation", (str(editable), "--help")))
-    runs = in_turns(tasks, setting.rounds(31, 9))
+    runs = in_turns(tasks, setting.rounds(31, 7))
     add_times(report, section, tasks, runs)
     if setting.has("torch"):
         torch = Task('python -c "import torch"', (setting.peers, "-c", "import torch"))
@@ -128,7 +128,7 @@ def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
     peers = [Task("wc", ("wc", str(path))), setting.peer("reading alone", "read_only", path)]
     if megabytes == 10:
         peers.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
-    rounds = setting.rounds(5 if megabytes == LARGE else 11, 3)
+    rounds = setting.rounds(5 if megabytes == LARGE else 11, 2)
     runs = in_turns([*ours, *peers], rounds, warm_up=not setting.quick)
     for task in [*ours, *peers]:
         add_counting(report, section, task, runs[task.name], megabytes)
@@ -163,7 +163,7 @@ def count_script(setting: Setting, report: Report, script: str, megabytes: int) 
         train_task(setting, name, path, "--holdout", 0, "--jobs", 1),
         train_task(setting, f"{name}, held-out split", path, "--jobs", 1),
     ]
-    runs = in_turns(tasks, setting.rounds(5, 3), warm_up=not setting.quick)
+    runs = in_turns(tasks, setting.rounds(5, 2), warm_up=not setting.quick)
     for task, limit in zip(tasks, LIMITS_OF_SCRIPTS[script], strict=True):
         add_counting(report, section, task, runs[task.name], megabytes, charted=False)
         if not setting.quick:
@@ -238,7 +238,7 @@ def sampling(setting: Setting, report: Report) -> None:
         for name, model, n, options, _ in DRAWS
     ]
     peers = drawing_peers(setting, report)
-    runs = in_turns([*tasks, *peers], setting.rounds(11, 3), warm_up=not setting.quick)
+    runs = in_turns([*tasks, *peers], setting.rounds(11, 2), warm_up=not setting.quick)
     for name, _, n, _, limit in DRAWS:
         report.add(section, name, "words/s", [n / run.wall for run in runs[name]])
         aim_at_rate(report, name, runs[name], n, limit, "words/s")
@@ -277,7 +277,7 @@ def scoring(setting: Setting, report: Report) -> None:
         setting.command(f"makemore score, {name}", "score", path, "-c", setting.checkpoint(name))
         for name in limits
     ]
-    runs = in_turns(tasks, setting.rounds(7, 3), warm_up=not setting.quick)
+    runs = in_turns(tasks, setting.rounds(7, 2), warm_up=not setting.quick)
     for task, limit in zip(tasks, limits.values(), strict=True):
         report.add(section, task.name, "words/s", [words / run.wall for run in runs[task.name]])
         aim_at_rate(report, task.name, runs[task.name], words, limit, "words/s")
