@@ -235,6 +235,19 @@ def test_failures_of_a_process_are_one_line_too(folder: Path) -> None:
         one_line(done.stderr)
 
 
+def test_without_a_command_the_help_is_on_stderr(folder: Path) -> None:
+    done = run(cwd=folder)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"Usage: ")
+
+
+def test_without_a_network_the_bundled_list_is_learnt_and_that_is_said(folder: Path) -> None:
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = run("train", "--steps", "2", cwd=folder, variables=nowhere)
+    assert done.returncode == 0
+    assert "list of 2017 inside the package" in one_line(done.stderr)
+
+
 def test_a_mistyped_name_is_answered_by_the_right_one(folder: Path) -> None:
     assert "'sample'" in one_line(run("smaple", cwd=folder).stderr)
     assert "'--steps'" in one_line(run("train", "--stpes", "3", cwd=folder).stderr)

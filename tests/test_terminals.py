@@ -123,7 +123,7 @@ def test_a_pipe_and_a_file_get_the_words_as_they_are(folder: Path) -> None:
 
 
 def test_progress_is_drawn_seldom_and_leaves_the_terminal_in_order(folder: Path) -> None:
-    arguments = ["train", "plain.txt", "--holdout", "0", "--steps", "30000", "-c", "long.npz"]
+    arguments = ["train", "plain.txt", "--holdout", "0", "--steps", "100000", "-c", "long.npz"]
     code, shown = run_on_terminal(*arguments, cwd=folder)
     assert code == 0
     assert 1 <= shown.count(b"training  [") < 200
