@@ -6,18 +6,20 @@ three, counts with thousands separated.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from makemore.comparison import Comparison
 from makemore.data.bigrams import Counts
-from makemore.data.check import CharacterFact, CorpusCheck, Oddity
-from makemore.display import Table
 from makemore.errors import PlottingError, shown
 from makemore.evaluation import Choices, accuracy, as_json, bits_per_symbol, perplexity
 from makemore.models.base import Model
-from makemore.novelty import Novelty
-from makemore.scoring import Summary
 from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
+
+if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
+    from makemore.comparison import Comparison
+    from makemore.data.check import CharacterFact, CorpusCheck, Oddity
+    from makemore.display import Table
+    from makemore.novelty import Novelty
+    from makemore.scoring import Summary
 
 MAX_ODD = 20
 
@@ -123,7 +125,7 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
 
 
 def describe_scores(
-    summary: Summary, fpr: float | None = None, other_words: Choices | None = None
+    summary: "Summary", fpr: float | None = None, other_words: Choices | None = None
 ) -> str:
     """Return what ``makemore score`` says at its end about all lines.
 
@@ -158,7 +160,7 @@ def describe_scores(
     return "\n".join(lines)
 
 
-def describe_check(check: CorpusCheck) -> str:
+def describe_check(check: "CorpusCheck") -> str:
     """Return what ``makemore check`` prints."""
     about = "" if check.distinct_is_exact else "about "
     lines = [
@@ -185,7 +187,7 @@ def describe_check(check: CorpusCheck) -> str:
     return "\n".join([*lines, f"training    {end}"])
 
 
-def _character_list(facts: Sequence[CharacterFact], most: int = 12) -> str:
+def _character_list(facts: "Sequence[CharacterFact]", most: int = 12) -> str:
     """Return the first characters with their counts."""
     listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:most])
     return listed + (", …" if len(facts) > most else "")
@@ -195,14 +197,14 @@ def _visible(character: str) -> str:
     return "space" if character == " " else shown(character)
 
 
-def _oddity(what: str, oddity: Oddity) -> list[str]:
+def _oddity(what: str, oddity: "Oddity") -> list[str]:
     if not oddity.words:
         return []
     examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
     return [f"odd         {_counted(oddity.words, 'word')} {what}: {examples}"]
 
 
-def _odd_character(fact: CharacterFact) -> str:
+def _odd_character(fact: "CharacterFact") -> str:
     name = " ".join(filter(None, (shown(fact.character), fact.code_point, fact.name)))
     return f"odd         {name}, {_times(fact.count)}: {fact.note}"
 
@@ -215,12 +217,12 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def check_values(check: CorpusCheck) -> dict[str, Any]:
+def check_values(check: "CorpusCheck") -> dict[str, Any]:
     """Return what ``makemore check --json`` prints."""
     return asdict(check)
 
 
-def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> str:
+def describe_novelty(novelty: "Novelty", nearest: Sequence[tuple[str, int]]) -> str:
     """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
     lines = [
         f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
@@ -234,7 +236,7 @@ def describe_novelty(novelty: Novelty, nearest: Sequence[tuple[str, int]]) -> st
     return "\n".join(lines)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: "Sequence[Comparison]") -> str:
     """Return what ``makemore compare`` prints: a row for each checkpoint."""
     on_corpus = any(row.corpus is not None for row in comparisons)
     header = ["checkpoint", "model", "parameters", "seconds", "training", "above minimum"]
@@ -268,7 +270,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
-def comparison_values(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any]]:
     """Return what ``makemore compare --json`` prints; an infinite loss is "infinite"."""
     return [
         {
@@ -298,7 +300,7 @@ def picture_title(checkpoint: Checkpoint) -> str:
     )
 
 
-def heatmap_values(model: Model, values: str) -> Table:
+def heatmap_values(model: Model, values: str) -> "Table":
     """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
     tables: dict[str, Callable[[], Table | None]] = {
         "probabilities": model.bigram_table,

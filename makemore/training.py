@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -209,8 +209,7 @@ def _check(holds: bool, name: str, value: object, expected: str) -> None:
         raise OptionError(f"--{name} is {value} and must be {expected}")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of the descent.
 
     Attributes
@@ -282,15 +281,14 @@ def train(
     return Checkpoint(outcome.model, counts.facts, record)
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """What training one kind of model gives; see ``TrainingRecord`` for the losses."""
 
     model: Model
+    loss_history: Floats
     training_loss: float
     held_out_loss: float | None
     minimum: float | None = None
-    loss_history: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def _train_bigram(
@@ -308,10 +306,10 @@ def _train_bigram(
         raise _divergence(_first_rise(history), options.learning_rate)
     return _Outcome(
         Bigram(counts.vocabulary, W, N),
-        training_loss=training_loss,
-        held_out_loss=held_out_loss,
+        history,
+        training_loss,
+        held_out_loss,
         minimum=closed_form_minimum(N),
-        loss_history=history,
     )
 
 
@@ -328,7 +326,7 @@ def _train_ngram(
     )
     held_out_counts = held_out.counts()
     held_out_loss = loss_on_counts(model, held_out_counts) if held_out_counts.symbols else None
-    return _Outcome(model, model.training_loss(), held_out_loss)
+    return _Outcome(model, np.zeros(0), model.training_loss(), held_out_loss)
 
 
 def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tuple[Floats, Floats]:
@@ -345,8 +343,7 @@ def _descend(N: Counts, options: TrainingOptions, on_step: OnStep | None) -> tup
     return W, np.array(history)
 
 
-@dataclass(frozen=True)
-class Trainer:
+class Trainer(NamedTuple):
     """How one kind of model is trained.
 
     Attributes

@@ -1,0 +1,90 @@
+"""What a new user gets: an installation without extras, in an environment of its own.
+
+It takes a while, for pip fetches and installs all that makemore needs; nothing less shows that
+nothing else is needed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from makemore.cli import main
+
+ROOT = Path(__file__).parents[1]
+
+COMMANDS = {
+    "train": "train words.txt --holdout 0.2",
+    "sample": "sample -n 3 --seed 1 --new --report",
+    "top": "top -n 3",
+    "score": "score words.txt",
+    "compare": "compare makemore.npz makemore.npz",
+    "info": "info",
+    "plot-heatmap": "plot-heatmap",
+    "plot-loss": "plot-loss -o loss.pdf",
+    "page": "page",
+    "check": "check words.txt",
+    "download": "download --help",
+}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the programs of a fresh environment that holds makemore."""
+    folder = tmp_path_factory.mktemp("installation")
+    source = folder / "source"
+    ours = ("makemore", "pyproject.toml", "README.md", "LICENSE")
+    for name in ours:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        copy(ROOT / name, source / name)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    programs = folder / "venv" / "bin"
+    install = [str(programs / "python"), "-m", "pip", "install", "--quiet", str(source)]
+    done = subprocess.run(install, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"pip cannot install here: {done.stderr.strip().splitlines()[-1]}")
+    return programs
+
+
+def test_every_command_is_tried() -> None:
+    assert set(COMMANDS) == set(main.commands)
+
+
+def test_every_command_runs_without_the_extras(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("anna\nben\ncara\ndan\neden\nfran\ngina\n" * 5)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    for command in COMMANDS.values():
+        done = subprocess.run(
+            [installed / "makemore", *command.split()],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert "Traceback" not in done.stderr
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made >= {"makemore.npz", "heatmap.png", "loss.pdf", "makemore.html"}
+
+
+def test_the_package_has_its_version_and_its_types(installed: Path) -> None:
+    code = (
+        "import importlib.metadata, makemore, pathlib;"
+        "assert importlib.metadata.version('makemore-numpy') == makemore.__version__;"
+        "folder = pathlib.Path(makemore.__file__).parent;"
+        "assert 'site-packages' in folder.parts;"
+        "assert (folder / 'py.typed').is_file()"
+    )
+    subprocess.run([installed / "python", "-I", "-c", code], cwd="/", check=True)
+    done = subprocess.run(
+        [installed / "python", "-m", "makemore", "--version"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("makemore ")
