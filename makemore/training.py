@@ -405,16 +405,18 @@ def gradient_descent(
         The objective or a weight stopped being a finite number; names the step.
     """
     counts = N.astype(np.float64)
+    row_sums = counts.sum(axis=1, keepdims=True)
     rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
     W = weights.copy()
     velocity, momentum = np.zeros_like(W), 0.0
     for number in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
-            objective, d_W = _objective_and_gradient(W, counts, l2)
-            velocity = momentum * velocity - rate * d_W
+            objective, d_W = _objective_and_gradient(W, counts, row_sums, l2)
+            d_W *= rate
+            velocity = momentum * velocity - d_W
             momentum = number / (number + 3) if learning_rate is None else 0.0
-            W = W - rate * d_W + momentum * velocity
-        if not (np.isfinite(objective) and np.isfinite(W).all()):
+            W = W - d_W + momentum * velocity
+        if not (math.isfinite(objective) and np.isfinite(W).all()):
             raise _divergence(number, rate)
         yield Step(number, objective, W)
 
@@ -433,8 +435,10 @@ def _divergence(step: int, learning_rate: float | None) -> TrainingError:
     )
 
 
-def _objective_and_gradient(W: Floats, N: Floats, l2: float) -> tuple[float, Floats]:
-    loss, d_W = collapsed_loss_and_gradient(W, N)
+def _objective_and_gradient(
+    W: Floats, N: Floats, row_sums: Floats, l2: float
+) -> tuple[float, Floats]:
+    loss, d_W = collapsed_loss_and_gradient(W, N, row_sums)
     if l2:
         loss += l2 * float(np.mean(W * W))
         d_W += 2.0 * (l2 / W.size) * W  # in this order the largest l2 does not overflow

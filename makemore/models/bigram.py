@@ -103,13 +103,17 @@ def collapsed_loss(W: Floats, N: Counts) -> float:
     return float(0.0 - (N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
 
 
-def collapsed_loss_and_gradient(W: Floats, N: Floats) -> tuple[float, Floats]:
+def collapsed_loss_and_gradient(
+    W: Floats, N: Floats, row_sums: Floats | None = None
+) -> tuple[float, Floats]:
     """Return the loss in nats per symbol and its gradient d_W, for W and N of shape (V, V).
 
-    Every step of a descent takes this, so N comes as floats and each exponential is taken once.
+    Every step of a descent takes this, so N comes as floats, each exponential is taken once, and
+    the row sums of N, (V, 1), can be handed in.
     """
-    n = N.sum()
-    row_sums = N.sum(axis=1, keepdims=True)
+    if row_sums is None:
+        row_sums = N.sum(axis=1, keepdims=True)
+    n = row_sums.sum()
     shifted = W - W.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)
     normalisers = exponentials.sum(axis=1, keepdims=True)
