@@ -4,8 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 
@@ -44,13 +43,14 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 yield file
                 return
         mode = stat.S_IMODE(status.st_mode)
-    with _replacement(Path(os.path.realpath(path)), mode) as file:
+    with _replacement(os.path.realpath(os.fsdecode(path)), mode) as file:
         yield file
 
 
 @contextmanager
-def _replacement(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    temporary = target.with_name(f".makemore-{os.urandom(8).hex()}.tmp")
+def _replacement(target: str, mode: int | None) -> Iterator[BinaryIO]:
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f".makemore-{os.urandom(8).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with open(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:
@@ -61,12 +61,13 @@ def _replacement(target: Path, mode: int | None) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())  # or a crash after the rename could leave an empty file
         os.replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
-    _sync_folder(target.parent)
+    _sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     """Make the rename itself last: it is written in the folder, not in the file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -8,20 +8,22 @@ from makemore.cli.console import print_results, progress
 from makemore.cli.options import command, corpus_of, json_option, output_option, text_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 NAMES = "data/names.txt"
 
 
 @command("download", "makemore download -o names.txt")
 @output_option(NAMES, "Where to put it.")
-def download(output: "Path") -> None:
+def download(output: str) -> None:
     """Download names.txt, a list of 32,033 names, and verify it."""
+    from pathlib import Path
+
     from makemore.data.download import download_names
 
     with progress("downloading") as report:
-        download_names(output, progress=lambda done: report(done, None))
-    print_results(str(output))
+        download_names(Path(output), progress=lambda done: report(done, None))
+    print_results(output)
 
 
 @command("check", "makemore check words.txt")

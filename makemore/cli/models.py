@@ -11,7 +11,6 @@ from makemore.cli.console import interruption_noted, print_results, progress, sa
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
     TEXT,
-    FilePath,
     blocks_like,
     checkpoint_option,
     command,
@@ -25,8 +24,6 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from makemore.data.bigrams import BigramCounts
     from makemore.data.corpus import Corpus
     from makemore.training import Step
@@ -108,7 +105,7 @@ def train(
     ctx: click.Context,
     /,
     corpus: tuple[str, ...],
-    checkpoint: "Path",
+    checkpoint: str,
     jobs: int | None,
     dask: str | None,
     keep: bool,
@@ -193,7 +190,7 @@ def _default_corpus() -> str:
 @command("info", "makemore info -c makemore.npz --json")
 @checkpoint_option
 @json_option
-def info(checkpoint: "Path", as_json: bool) -> None:
+def info(checkpoint: str, as_json: bool) -> None:
     """Describe a checkpoint: its model, its corpus, its losses."""
     import json
 
@@ -204,7 +201,7 @@ def info(checkpoint: "Path", as_json: bool) -> None:
 
 
 @command("compare", "makemore compare bigram.npz ngram.npz")
-@click.argument("checkpoints", nargs=-1, required=True, type=FilePath())
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path())
 @option(
     "--corpus",
     type=click.Path(),
@@ -212,9 +209,7 @@ def info(checkpoint: "Path", as_json: bool) -> None:
 )
 @encoding_option
 @json_option
-def compare(
-    checkpoints: "tuple[Path, ...]", corpus: str | None, as_json: bool, encoding: str
-) -> None:
+def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, encoding: str) -> None:
     """Compare several CHECKPOINTS in one table.
 
     It shows their size, time of training and losses in nats per symbol.
@@ -226,8 +221,8 @@ def compare(
     from makemore.comparison import compare as compare_checkpoints
     from makemore.reporting import comparison_table, comparison_values
 
-    loaded = {str(path): load_checkpoint(path) for path in checkpoints}
-    first = loaded[str(checkpoints[0])]
+    loaded = {path: load_checkpoint(path) for path in checkpoints}
+    first = loaded[checkpoints[0]]
     blocks = blocks_like(first.corpus, (corpus,), encoding) if corpus else None
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))

@@ -8,8 +8,6 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from makemore.constraints import Constraints
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.training import Checkpoint
@@ -65,21 +63,6 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-class FilePath(click.Path):
-    """A path as a ``pathlib.Path``, a large module that is imported only where there is a path."""
-
-    def convert(
-        self,
-        value: "str | os.PathLike[str]",
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> "Path":
-        """Return the path."""
-        from pathlib import Path
-
-        return Path(os.fsdecode(super().convert(value, param, ctx)))
-
-
 def share(text: str) -> float:
     """Return a share between 0 and 1 that is written as 0.01 or 1%; a type of options."""
     try:
@@ -94,7 +77,7 @@ def share(text: str) -> float:
 checkpoint_option = option(
     "-c",
     "--checkpoint",
-    type=FilePath(),
+    type=click.Path(),
     default="makemore.npz",
     envvar="MAKEMORE_CHECKPOINT",
     help="The model's file.",
@@ -106,7 +89,7 @@ show_option = option("--show", is_flag=True, help="Open a window, too.")
 
 def output_option(default: str | None, purpose: str) -> Decorator:
     """Return the option that says where a file is put."""
-    return option("-o", "--output", type=FilePath(), default=default, help=purpose)
+    return option("-o", "--output", type=click.Path(), default=default, help=purpose)
 
 
 TEXT = "How the text is read"
@@ -183,7 +166,7 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
     return Constraints(**{**wishes, **lengths})
 
 
-def refuse_overwriting(output: "Path", *inputs: "str | Path | None") -> None:
+def refuse_overwriting(output: str, *inputs: str | None) -> None:
     """Raise ``UsageError`` where the output is one of the files that are read."""
     for path in inputs:
         if (
@@ -239,7 +222,7 @@ def refuse_idle(ctx: click.Context, names: Sequence[str], reason: str) -> None:
             raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}")
 
 
-def load_checkpoint(path: "Path") -> "Checkpoint":
+def load_checkpoint(path: str) -> "Checkpoint":
     """Return the checkpoint at ``path``. Raises ``CheckpointError``."""
     from makemore.checkpoint import load
 

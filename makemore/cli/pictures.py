@@ -6,7 +6,6 @@ import click
 
 from makemore.cli.console import print_results, progress, wants_colour, write_results
 from makemore.cli.options import (
-    FilePath,
     checkpoint_option,
     command,
     dark_option,
@@ -18,8 +17,6 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from makemore.training import Checkpoint
 
 
@@ -37,20 +34,20 @@ if TYPE_CHECKING:
 @option("--text", is_flag=True, help="Print the table on the terminal instead.")
 @option(
     "--animate",
-    type=FilePath(),
+    type=click.Path(),
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
 @click.pass_context
 def plot_heatmap(
     ctx: click.Context,
     /,
-    checkpoint: "Path",
-    output: "Path",
+    checkpoint: str,
+    output: str,
     values: str,
     dark: bool,
     show: bool,
     text: bool,
-    animate: "Path | None",
+    animate: str | None,
 ) -> None:
     """Draw the table of all pairs: which character follows which."""
     from makemore import plotting
@@ -88,7 +85,7 @@ def plot_heatmap(
     _save(figure, output, show)
 
 
-def _animate(checkpoint: "Checkpoint", path: "Path", dark: bool) -> None:
+def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
     """Make the film of a training."""
     from makemore.learning import learning_frames
     from makemore.plotting import animate_learning
@@ -104,15 +101,15 @@ def _animate(checkpoint: "Checkpoint", path: "Path", dark: bool) -> None:
             title=picture_title(checkpoint),
             dark=dark,
         )
-    print_results(str(path))
+    print_results(path)
 
 
-def _save(figure: Any, path: "Path", show: bool) -> None:
+def _save(figure: Any, path: str, show: bool) -> None:
     """Save a picture, say where it is, and open it in a window if asked to."""
     from makemore import plotting
 
     plotting.save_figure(figure, path)
-    print_results(str(path))
+    print_results(path)
     if show:
         plotting.show(figure)
 
@@ -122,7 +119,7 @@ def _save(figure: Any, path: "Path", show: bool) -> None:
 @output_option("loss.png", "The picture: .png, .svg or .pdf.")
 @dark_option
 @show_option
-def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> None:
+def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the loss of each training step."""
     from makemore import plotting
     from makemore.reporting import picture_title
@@ -141,9 +138,9 @@ def plot_loss(checkpoint: "Path", output: "Path", dark: bool, show: bool) -> Non
 @command("page", "makemore page -c makemore.npz -o names.html")
 @checkpoint_option
 @output_option("makemore.html", "The page.")
-def page(checkpoint: "Path", output: "Path") -> None:
+def page(checkpoint: str, output: str) -> None:
     """Write a page to play with the model in any browser."""
     from makemore.webpage import write_page
 
     write_page(load_checkpoint(checkpoint), output)
-    print_results(str(output))
+    print_results(output)

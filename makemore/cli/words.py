@@ -12,7 +12,6 @@ import click
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
     WISHES,
-    FilePath,
     blocks_like,
     checkpoint_option,
     command,
@@ -30,8 +29,6 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from makemore.calibration import Calibration
     from makemore.models.base import Model
     from makemore.novelty import KnownWords
@@ -81,14 +78,14 @@ DRAWING = "How they are drawn"
 def sample(
     ctx: click.Context,
     /,
-    checkpoint: "Path",
+    checkpoint: str,
     count: int,
     seed: int | None,
     unique: bool,
     new: bool,
     corpus: str | None,
     exclude: tuple[str, ...],
-    output: "Path | None",
+    output: str | None,
     with_scores: bool,
     as_json: bool,
     report: bool,
@@ -119,7 +116,7 @@ def sample(
     else:
         texts = sampler.texts(count, seed)
     novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
-    to_file = None if output is None or str(output) == "-" else output
+    to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
         for text in novelty.watch(texts) if novelty else texts:
             write(_formatted(text, loaded.model, with_scores, as_json))
@@ -167,7 +164,7 @@ def _other_texts(
 
 
 @contextmanager
-def _writer(output: "Path | None", columns: int) -> Iterator[Any]:
+def _writer(output: str | None, columns: int) -> Iterator[Any]:
     """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
     if output is None:
         yield lambda text: print_results(text.removesuffix("\n"), columns)
@@ -210,7 +207,7 @@ def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
 def top(
     ctx: click.Context,
     /,
-    checkpoint: "Path",
+    checkpoint: str,
     count: int,
     new: bool,
     corpus: str | None,
@@ -266,7 +263,7 @@ def top(
 )
 @option(
     "--against",
-    type=FilePath(),
+    type=click.Path(),
     group="Two models",
     help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
 )
@@ -280,12 +277,12 @@ def top(
 @json_option
 def score(
     files: tuple[str, ...],
-    checkpoint: "Path",
+    checkpoint: str,
     as_json: bool,
     explain: bool,
     fpr: float | None,
     only: str | None,
-    against: "Path | None",
+    against: str | None,
     against_words: str | None,
     encoding: str,
 ) -> None:
