@@ -143,7 +143,7 @@ class TrainingOptions:
 
     model: str = "bigram"
     method: str = ""
-    steps: int = 500
+    steps: int = 400
     learning_rate: float | None = None
     l2: float = 0.0
     smoothing: float = 1.0

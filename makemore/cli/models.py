@@ -62,7 +62,7 @@ MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
     group=MODEL,
     help="What --method counts and additive smoothing add to each count.",
 )
-@option("--steps", type=int, default=500, group=DESCENT, help="How many.")
+@option("--steps", type=int, default=400, group=DESCENT, help="How many.")
 @option(
     "--learning-rate",
     type=float,
