@@ -19,7 +19,6 @@ them a word is. If even that is not enough, p stays large and the word passes; a
 shorter than all known has p = 1.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -107,7 +106,7 @@ class Calibration:
 
     def _pool(self, length: int) -> tuple[Floats, float, float]:
         """Return the same of the words of this length and of as many shorter ones as it takes."""
-        shorter = self._lengths[: bisect_right(self._lengths, length)][::-1]
+        shorter = [known for known in reversed(self._lengths) if known <= length]
         if not shorter:
             return np.zeros(0), 0.0, 1.0
         pooled = np.zeros(0)
