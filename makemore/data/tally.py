@@ -15,7 +15,7 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,7 @@ _UNKNOWN = -1
 _SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
 
 
-@dataclass(frozen=True)
-class WordSample:
+class WordSample(NamedTuple):
     """The distinct held-out words with the smallest hashes: a fair choice, repeatable and bounded.
 
     Attributes

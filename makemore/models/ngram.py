@@ -31,9 +31,8 @@ n-grams, one for each symbol of the corpus, and all other counts are sums of the
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise, zip_longest
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -62,8 +61,7 @@ ROOT, START = 0, 1
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class NgramTree:
+class NgramTree(NamedTuple):
     """The n-grams of orders 1 to ``order`` as the module's text describes; A are all of them.
 
     Attributes
@@ -181,8 +179,7 @@ def _check_states(tree: NgramTree, is_state: Flags) -> None:
         first, last = last + 1, last + int(is_state[level].sum())
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """The n-grams of one length, K of them, and what is known to estimate from.
 
     Attributes
