@@ -283,3 +283,21 @@ def test_options_that_no_training_has_are_refused(tmp_path: Path, options: dict[
 def test_a_checkpoint_that_keeps_few_options_can_be_described(tmp_path: Path) -> None:
     save(tmp_path / "model.npz", with_training(options={}))
     assert "10% of the distinct words" in describe_training(load(tmp_path / "model.npz"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 damaged"])
+def test_a_file_that_may_be_a_checkpoint_may_be_replaced(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    refuse_other_files(path)
+
+
+@pytest.mark.parametrize("content", [b"P", b"emma\nava\n", b"PK\3"])
+def test_a_file_of_another_kind_may_not(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is no checkpoint and would be lost"):
+        refuse_other_files(path)
+
+
+def test_nothing_and_a_device_may_be_replaced(path: Path) -> None:
+    refuse_other_files(path)
+    refuse_other_files("/dev/null")

@@ -82,8 +82,12 @@ def test_golden_samples() -> None:
     assert sample(model, 4, seed=42, temperature=0.5) == GOLDEN_COOL
     wish = Constraints(prefix="o", contains="li", max_length=9)
     assert sample(model, 4, seed=42, constraints=wish) == GOLDEN_WISH
+    assert sample(model, 90_000, seed=42)[-4:] == GOLDEN_LATER
+    assert sample(model, 10_000, seed=42, constraints=wish)[-4:] == GOLDEN_WISH_LATER
 
 
+GOLDEN_LATER = ["sa", "sa", "sophb", "ohsabia"]
+GOLDEN_WISH_LATER = ["olliva", "olisasba", "ollliva", "opsolisa"]
 GOLDEN = ["sophia", "miabella", "shis", "sa", "mm", "hisop", "aab", "eliaviva"]
 GOLDEN_COOL = ["sophia", "ia", "ola", "a"]
 GOLDEN_WISH = ["oplia", "opoolia", "opophelia", "oliabva"]
