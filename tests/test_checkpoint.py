@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore.checkpoint import RECORD_ARRAYS, load, save
+from makemore.checkpoint import RECORD_ARRAYS, load, refuse_other_files, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
