@@ -39,6 +39,14 @@ def test_softmax_of_a_worked_example() -> None:
     assert P == pytest.approx(np.array([[1 / 8, 2 / 8, 5 / 8]]))
 
 
+def test_softmax_is_along_the_last_axis_of_any_number() -> None:
+    logits = random_array(2, 3, 4)
+    for function in (softmax, log_softmax):
+        rows = function(logits[1, 2])
+        assert rows.shape == (4,)
+        np.testing.assert_allclose(function(logits)[1, 2], rows, rtol=1e-15)
+
+
 @given(st.lists(extreme, min_size=1, max_size=6))
 def test_softmax_is_a_distribution_however_extreme_the_logits(row: list[float]) -> None:
     P = softmax(np.array([row]))
