@@ -206,6 +206,12 @@ def test_top_p_keeps_the_fewest_that_reach_it() -> None:
     assert next_distributions(log_P, top_p=1e-9)[0] == pytest.approx([0, 1, 0, 0])
 
 
+def test_top_p_that_is_reached_exactly_is_enough() -> None:
+    # four equals of 0.25: two of them are 0.5
+    P = next_distributions(np.zeros((1, 4)), top_p=0.5)
+    assert P == pytest.approx(np.array([[0.5, 0.5, 0, 0]]))
+
+
 def test_top_p_is_taken_of_what_top_k_leaves() -> None:
     # of 4/7 and 3/7 the first reaches half by itself
     assert next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=2, top_p=0.5)[0] == (
