@@ -405,3 +405,30 @@ def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: s
         Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona"] * 3))
         trained("train", "words.txt", "--holdout", "0.2")
         trained(*text.split("Example:\n    makemore ")[1].split())
+
+
+def test_words_with_rare_characters_are_left_out_and_counted(run: Run) -> None:
+    out = run("train", "words.txt", "--min-count", "4", "--holdout", "0").stdout
+    # f, g, h, j, o, z and others occur in one word, three times each
+    dropped = [w for w in WORDS if any("".join(WORDS).count(c) < 2 for c in w)]
+    assert f"left out  {3 * len(dropped)} words with a character that occurs less than 4" in out
+
+
+def test_check_names_no_more_than_it_can_show(run: Run) -> None:
+    Path("odd.txt").write_text("\n".join(chr(1 + i) for i in range(8)) + "\x0e\x0f" * 3)
+    Path("many.txt").write_text("".join(chr(0xE000 + i) for i in range(25)), encoding="utf-8")
+    assert "and 5 more characters" in run("check", "many.txt").stdout
+    Path("two.txt").write_text("zo\u00eb\nzoe\u0308", encoding="utf-8")
+    assert "--normalize nfc makes them one" in run("check", "two.txt").stdout
+
+
+def test_compare_says_which_words_it_left_out(trained: Run) -> None:
+    Path("some.txt").write_text("anna\nxyz\n")
+    result = trained("compare", "makemore.npz", "--corpus", "some.txt")
+    assert "1 words were left out" in result.stderr or "1 word was left out" in result.stderr
+
+
+def test_the_heatmap_of_weights_and_counts_is_drawn(trained: Run) -> None:
+    for values in ("weights", "counts"):
+        trained("plot-heatmap", "--values", values, "-o", f"{values}.svg")
+        assert Path(f"{values}.svg").stat().st_size > 1000

@@ -9,6 +9,7 @@ from conftest import make_bigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makemore import constraints
 from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, WishedAutomaton
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
@@ -179,3 +180,15 @@ def test_a_wish_that_every_word_fulfils_changes_nothing_however_seldom_words_end
         machine = conditioned(model, wish)
         seen = machine.automaton.successors[machine.automaton.start, 1]
         assert machine.next_probabilities(1, np.array([seen]))[0, 0] == pytest.approx(0.002)
+
+
+def test_patterns_that_take_too_many_states_are_refused(
+    small_model: Bigram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Constraints(contains="ab")  # three states of progress, times those of the model
+    monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4 - 1)
+    with pytest.raises(SamplingError, match="too long to be sought at once"):
+        conditioned(small_model, wish)
+    monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4)
+    with pytest.raises(SamplingError, match="states of model and wish, times 4 symbols"):
+        conditioned(small_model, wish)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from makemore import novelty
 from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError
 from makemore.novelty import KnownWords, nearest_words, training_texts
@@ -78,3 +79,9 @@ def test_a_corpus_that_was_no_file_is_asked_for() -> None:
     facts = train(Corpus.from_words(WORDS), TrainingOptions(holdout=0)).corpus
     with pytest.raises(CorpusError, match="--corpus"):
         list(training_texts(facts))
+
+
+def test_known_words_are_merged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(novelty, "_MERGE", 2)
+    known = KnownWords(f"{word}\n" for word in ["d", "b", "a", "c", "b", "e"])
+    assert known.contain("a\nb\nc\nd\ne\nf\n").tolist() == [True] * 5 + [False]

@@ -300,3 +300,12 @@ def test_memory_does_not_grow_with_the_number_of_words(small_model: Bigram) -> N
         return size
 
     assert peak(2_000_000) < 1.5 * peak(400_000)
+
+
+def test_a_threshold_at_the_edge_of_a_bucket_is_kept() -> None:
+    edge = 1 << (53 - 10)  # where the second of 1,024 buckets begins
+    for threshold in (edge - 1, edge, edge + 1):
+        first = threshold / 2**53
+        table = DrawTable(np.array([[first, 1 - first]]))
+        draws = np.array([threshold - 1, threshold], np.uint64)
+        assert table.draw(np.zeros(2, np.intp), draws).tolist() == [0, 1]

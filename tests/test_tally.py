@@ -53,3 +53,15 @@ def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
     expected = sorted(held_out, key=word_hash)[:20]
     assert sample.words == tuple(expected)
     assert sample.counts.tolist() == [held_out[word] for word in expected]
+
+
+def test_pairs_at_the_borders_of_pieces_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("ab\nba\nabc\ncabba\n", "юля\nлюля\nюлия\nя\n"):
+        pairs = Counter(zip("\n" + text, text, strict=False))
+        for piece in (1, 2, 3, 5):
+            monkeypatch.setattr(tally, "_PIECE", piece)
+            found = count([text], 0.0)
+            symbols = "\n" + found.characters
+            for (x, y), number in pairs.items():
+                assert found.total[symbols.index(x), symbols.index(y)] == number
+            assert found.total.sum() == len(text)
