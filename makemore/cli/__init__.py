@@ -20,7 +20,7 @@ from makemore.cli.console import CommandLine
 EXAMPLES = """
 \b
 Examples:
-  makemore train                        learn from the names of the lecture
+  makemore train                        learn from 32,033 names
   makemore sample -n 20                 write twenty new names
   makemore train words.txt --model ngram
 """
