@@ -339,9 +339,9 @@ def sample_others(
     """
     seen: set[int] = set()
     misses = 0
-    for text in sampler.texts(sys.maxsize, seed):
-        if count == 0 or misses >= PATIENCE:
-            return
+    texts = sampler.texts(sys.maxsize, seed)
+    while count > 0 and misses < PATIENCE:
+        text = next(texts)
         words = text.split("\n")
         hashes = hash_text(text)
         wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()

@@ -415,7 +415,6 @@ def test_words_with_rare_characters_are_left_out_and_counted(run: Run) -> None:
 
 
 def test_check_names_no_more_than_it_can_show(run: Run) -> None:
-    Path("odd.txt").write_text("\n".join(chr(1 + i) for i in range(8)) + "\x0e\x0f" * 3)
     Path("many.txt").write_text("".join(chr(0xE000 + i) for i in range(25)), encoding="utf-8")
     assert "and 5 more characters" in run("check", "many.txt").stdout
     Path("two.txt").write_text("zo\u00eb\nzoe\u0308", encoding="utf-8")
@@ -425,7 +424,7 @@ def test_check_names_no_more_than_it_can_show(run: Run) -> None:
 def test_compare_says_which_words_it_left_out(trained: Run) -> None:
     Path("some.txt").write_text("anna\nxyz\n")
     result = trained("compare", "makemore.npz", "--corpus", "some.txt")
-    assert "1 words were left out" in result.stderr or "1 word was left out" in result.stderr
+    assert "left out 1 of the words" in result.stderr
 
 
 def test_the_heatmap_of_weights_and_counts_is_drawn(trained: Run) -> None:

@@ -228,6 +228,6 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
     if rows[0].corpus and rows[0].corpus.unknown_words:
         say(
-            f"{rows[0].corpus.unknown_words:,} words were left out, for they hold a character that"
-            " one of the models does not know"
+            f"left out {rows[0].corpus.unknown_words:,} of the words, for a character that one of"
+            " the models does not know"
         )
