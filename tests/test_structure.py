@@ -19,6 +19,7 @@ ORDER = [
     "data.sources",
     "data.text",
     "data.corpus",
+    "data.pairs",
     "data.tally",
     "data.workers",
     "data.ngrams",

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from corpus_oracles import is_held_out, word_hash
 
-from makemore.data import tally
+from makemore.data import pairs, tally
 from makemore.data.tally import Tally, WordSample, count, merge
+from makemore.data.text import TextBlock
 from makemore.errors import VocabularyError
 
 NO_WORDS = WordSample((), np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -28,8 +29,8 @@ def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> Non
 
 
 def test_tallies_of_parts_add_up_in_any_order() -> None:
-    parts = [count([text], 0.3) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")]
-    whole = count(["ab\nba\nюля\n\né\nb\n"], 0.3)
+    parts = [count([TextBlock(text)], 0.3) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")]
+    whole = count([TextBlock("ab\nba\nюля\n\né\nb\n")], 0.3)
     for order in (parts, parts[::-1]):
         together = merge(order)
         assert together.characters == whole.characters
@@ -48,7 +49,7 @@ def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
     words = [str(i) for i in range(100)] * 3 + ["long" * 100] * 5
     random.Random(1).shuffle(words)
     blocks = [words[i : i + words_per_block] for i in range(0, len(words), words_per_block)]
-    sample = count(["".join(w + "\n" for w in block) for block in blocks], 0.5).sample
+    sample = count([TextBlock("".join(w + "\n" for w in block)) for block in blocks], 0.5).sample
     held_out = Counter(w for w in words if is_held_out(w, 0.5) and len(w) <= 256)
     expected = sorted(held_out, key=word_hash)[:20]
     assert sample.words == tuple(expected)
@@ -57,11 +58,11 @@ def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
 
 def test_pairs_at_the_borders_of_pieces_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("ab\nba\nabc\ncabba\n", "юля\nлюля\nюлия\nя\n"):
-        pairs = Counter(zip("\n" + text, text, strict=False))
+        expected = Counter(zip("\n" + text, text, strict=False))
         for piece in (1, 2, 3, 5):
-            monkeypatch.setattr(tally, "_PIECE", piece)
-            found = count([text], 0.0)
+            monkeypatch.setattr(pairs, "_PIECE", piece)
+            found = count([TextBlock(text)], 0.0)
             symbols = "\n" + found.characters
-            for (x, y), number in pairs.items():
+            for (x, y), number in expected.items():
                 assert found.total[symbols.index(x), symbols.index(y)] == number
             assert found.total.sum() == len(text)

@@ -13,17 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress
+from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines
 from makemore.data.holdout import Bytes, held_out_lines
-from makemore.data.tally import Counts as Counts
-from makemore.data.tally import (
-    Tally,
-    WordSample,
-    add_at,
-    code_points,
-    count,
-    without_lines_holding,
-)
+from makemore.data.pairs import Counts as Counts
+from makemore.data.pairs import add_at, code_points
+from makemore.data.tally import Tally, WordSample, count, without_lines_holding
 from makemore.data.text import words_of
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError, shown
@@ -157,7 +151,7 @@ def character_frequencies(blocks: Iterable[str]) -> Counts:
     """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
     frequencies = np.zeros(0x110000, np.int64)
     for block in blocks:
-        add_at(frequencies, code_points(block))
+        add_at(frequencies, code_points(block), bits=32)
     frequencies[ord("\n")] = 0
     return frequencies
 
@@ -216,7 +210,8 @@ def _count(
                 )
                 return bigram_counts(corpus, tally, sha256, min_count)
     reading = corpus.read(block_size, progress)
-    tally = count(reading, holdout, rare)
+    with naming_lines(corpus):
+        tally = count(reading.blocks(), holdout, rare)
     return bigram_counts(corpus, tally, reading.sha256, min_count)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.holdout import Hashes, hash_lines
-from makemore.data.tally import add_at, code_points
+from makemore.data.pairs import add_at, code_points
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -189,7 +189,7 @@ class _Survey:
         points = code_points(text)
         ends = np.flatnonzero(points == _LF)
         starts = np.concatenate(([0], ends[:-1] + 1))
-        add_at(self._frequencies, points)
+        add_at(self._frequencies, points, bits=32)
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))

@@ -20,11 +20,11 @@ from makemore.data.bigrams import (
     character_frequencies,
     rare_characters,
 )
-from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
+from makemore.data.corpus import Corpus, Progress, combined_digest, naming_lines, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import is_utf_8
-from makemore.errors import CorpusError, DecodingError, shown
+from makemore.errors import CorpusError, shown
 
 SHARD = 1 << 26
 """Bytes of a file that one task counts."""
@@ -135,29 +135,26 @@ def count_on_cluster(
     """
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
     try:
-        digests = client.map(source_digest, corpus.sources, pure=False)
-        rare = ""
-        if min_count > 1:
-            frequencies = sum(_results(client, _frequencies, parts), 0)
-            rare = rare_characters(cast(Counts, frequencies), min_count)
-        tallies: list[Tally] = []
-        done, total = 0, corpus.size()
-        for part, tally in zip(
-            parts, _results(client, _count, parts, holdout=holdout, rare=rare), strict=True
-        ):
-            tallies = [merge([*tallies, tally])]
-            done += part.size() or 0
-            if progress:
-                progress(done, total)
-        sha256 = combined_digest(client.gather(digests))
+        with naming_lines(corpus):
+            digests = client.map(source_digest, corpus.sources, pure=False)
+            rare = ""
+            if min_count > 1:
+                frequencies = sum(_results(client, _frequencies, parts), 0)
+                rare = rare_characters(cast(Counts, frequencies), min_count)
+            tallies: list[Tally] = []
+            done, total = 0, corpus.size()
+            for part, tally in zip(
+                parts, _results(client, _count, parts, holdout=holdout, rare=rare), strict=True
+            ):
+                tallies = [merge([*tallies, tally])]
+                done += part.size() or 0
+                if progress:
+                    progress(done, total)
+            sha256 = combined_digest(client.gather(digests))
     except _package("distributed").KilledWorker as error:
         raise CorpusError(
             f"the workers of the cluster end while they count: {shown(str(error))}"
         ) from None
-    except DecodingError:
-        for _ in corpus.read(digest=False):  # a shard does not know its line numbers
-            pass
-        raise
     return bigram_counts(corpus, tallies[0], sha256, min_count)
 
 
@@ -169,7 +166,7 @@ def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) ->
 
 
 def _count(part: Corpus, holdout: float, rare: str) -> Tally:
-    return count(part.read(digest=False), holdout, rare)
+    return count(part.read(digest=False).blocks(), holdout, rare)
 
 
 def _frequencies(part: Corpus) -> Counts:

@@ -2,9 +2,9 @@ r"""A corpus: where the words come from, how they are read, and what is remember
 
 A corpus is text with one word a line. Lines end at LF, CRLF or CR and nowhere else. Blank lines
 hold no word; nothing else is changed unless it is asked for. However the text comes (files, a pipe,
-compressed, in any encoding) it leaves this module as one stream of blocks: strings of whole lines,
-each line ended by ``\n``, of about ``BLOCK`` bytes except where one line is longer. Counting what
-is in the blocks is the work of ``bigrams.py``.
+compressed, in any encoding) it leaves this module as one stream of blocks: whole lines, each ended
+by ``\n``, of about ``BLOCK`` bytes except where one line is longer. Counting what is in the blocks
+is the work of ``bigrams.py``.
 """
 
 import codecs
@@ -19,8 +19,17 @@ from typing import cast
 import numpy as np
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
-from makemore.data.text import LineDecoder, is_utf_8, refuse_other_encodings, text_change, words_of
-from makemore.errors import CorpusError, OptionError, shown
+from makemore.data.text import (
+    Block,
+    OtherLines,
+    TextBlock,
+    Utf8Lines,
+    is_utf_8,
+    refuse_other_encodings,
+    text_change,
+    words_of,
+)
+from makemore.errors import CorpusError, DecodingError, OptionError, shown
 
 BLOCK = 1 << 18
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
@@ -161,6 +170,11 @@ class Corpus:
         """The sources' names without their folders, joined by commas."""
         return ", ".join(os.path.basename(source.name) for source in self.sources)
 
+    @property
+    def is_rereadable(self) -> bool:
+        """Whether all sources can be read several times."""
+        return all(source.rereadable for source in self.sources)
+
     def size(self) -> int | None:
         """Return the bytes of all sources, compressed or not, where they are known."""
         sizes = [source.size() for source in self.sources]
@@ -169,7 +183,7 @@ class Corpus:
     def read(
         self, block_size: int = BLOCK, progress: Progress | None = None, digest: bool = True
     ) -> "Reading":
-        """Return one pass over the text: iterate over it for the blocks."""
+        """Return one pass over the text: iterate over it for the text of each block."""
         return Reading(self, block_size, progress, digest)
 
     def words(self) -> Iterator[str]:
@@ -180,7 +194,7 @@ class Corpus:
     @contextmanager
     def rereadable(self) -> Iterator["Corpus"]:
         """Give a corpus that can be read several times: pipes are copied to temporary files."""
-        if all(source.rereadable for source in self.sources):
+        if self.is_rereadable:
             yield self
             return
         import tempfile  # imports a dozen modules that only a pipe needs
@@ -195,7 +209,7 @@ class Corpus:
 
 
 class Reading:
-    """One pass over a corpus: iterate over it for the blocks; then it knows the digest.
+    """One pass over a corpus: iterate over it for the text of each block; then it has the digest.
 
     Raises ``CorpusError`` for a source that cannot be read or decoded, in one line.
     """
@@ -212,23 +226,36 @@ class Reading:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
+        return (block.text for block in self.blocks(counts_lines=True))
+
+    def blocks(self, counts_lines: bool = False) -> Iterator[Block]:
+        """Yield the blocks as they are, decoded or not.
+
+        Where they are not, it is ``Block.text`` that raises ``DecodingError``. For a corpus that
+        can be read again that error names no line unless ``counts_lines``: see ``naming_lines``.
+        """
         _keep_freed_memory()
         corpus = self._corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         for source in corpus.sources:
-            for block in self._blocks(source):
-                yield change(block) if change else block
+            for block in self._blocks(source, counts_lines or not corpus.is_rereadable):
+                yield TextBlock(change(block.text)) if change else block
 
     @property
     def sha256(self) -> str:
         """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
 
-    def _blocks(self, source: Source) -> Iterator[str]:
-        decoder = LineDecoder(source.name, self._corpus.encoding, source.begins_file)
+    def _blocks(self, source: Source, counts_lines: bool) -> Iterator[Block]:
+        encoding, begins_file = self._corpus.encoding, source.begins_file
+        decoder: Utf8Lines | OtherLines
+        if is_utf_8(encoding):
+            decoder = Utf8Lines(source.name, begins_file, counts_lines)
+        else:
+            decoder = OtherLines(source.name, encoding, begins_file)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
-            if source.begins_file and is_utf_8(self._corpus.encoding):
+            if begins_file and is_utf_8(encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
@@ -244,6 +271,21 @@ class Reading:
     def _report(self, position: int) -> None:
         if self._progress:
             self._progress(self._bytes_before + position, self._total)
+
+
+@contextmanager
+def naming_lines(corpus: Corpus) -> Iterator[None]:
+    """Read a corpus once more where it is not in its encoding, for an error that names the line.
+
+    Counting the lines takes time, and a part of a corpus does not know how many are above it.
+    """
+    try:
+        yield
+    except DecodingError:
+        if corpus.is_rereadable:
+            for _ in corpus.read(digest=False):
+                pass
+        raise
 
 
 def source_digest(source: Source) -> bytes:

@@ -1,30 +1,19 @@
-"""Counting the pairs of characters in blocks of text, fast, and adding such counts up.
+"""Tallies: what was found in a part of a corpus.
 
-A ``Tally`` is what was found in a part of a corpus. Tallies of parts add up to that of the whole,
-in whatever order, so parts can be counted in other processes and on other machines.
-
-Characters get provisional ids as they turn up, for the alphabet is known only at the end:
-
-- Text of characters below 256 is written as Latin-1, one byte a character. Two neighbouring bytes
-  are one 16-bit integer, and that integer is the place in a table of 65,536 counts: the bytes at
-  even and at odd places, viewed as such integers, are all pairs.
-- Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
-  the pair (x, y) has the place x + K * y, the same form.
+Tallies of parts add up to that of the whole, in whatever order, so parts can be counted in other
+processes and on other machines. The counting itself is the work of ``pairs.py`` and ``holdout.py``.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from makemore.data.holdout import Hashes, held_out_lines
-from makemore.data.vocabulary import MAX_VOCABULARY
-from makemore.errors import VocabularyError
-
-Counts = npt.NDArray[np.int64]
+from makemore.data.pairs import Counts, Ids, PairCounter, refuse_too_many
+from makemore.data.text import Block, TextBlock
 
 MAX_SAMPLE = 1 << 15
 """The most distinct held-out words that are kept."""
@@ -32,9 +21,6 @@ MAX_SAMPLE = 1 << 15
 MAX_SAMPLE_LENGTH = 256
 """The longest held-out word that is kept, in characters."""
 
-_PIECE = 1 << 15  # pairs; as 64-bit places they stay in the processor's second cache
-_NARROW = 256
-_UNKNOWN = -1
 _SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
 
 
@@ -94,25 +80,29 @@ class Counter:
     def __init__(self, holdout: float, rare: str = "") -> None:
         self._holdout = holdout
         self._rare = re.compile(f"[{re.escape(rare)}]") if rare else None
-        ids = _Ids()
-        self._total = _Pairs(ids)
-        self._held_out = _Pairs(ids)
+        ids = Ids()
+        self._total = PairCounter(ids)
+        self._held_out = PairCounter(ids)
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0
 
-    def add(self, text: str) -> None:
-        """Count a block. Raises ``VocabularyError`` where the alphabet is too large."""
+    def add(self, block: Block) -> None:
+        """Count a block.
+
+        Raises ``VocabularyError`` where the alphabet is too large, and ``DecodingError``.
+        """
         if self._rare:
-            text, dropped = without_lines_holding(self._rare, text)
+            text, dropped = without_lines_holding(self._rare, block.text)
             self._dropped += dropped
-        self._total.add(text)
+            block = TextBlock(text)
+        self._total.add(block)
         if self._holdout:
-            data = np.frombuffer(text.encode(), np.uint8)
+            data = np.frombuffer(block.data, np.uint8)
             places, hashes = held_out_lines(data, self._holdout)
-            held_out = data[places].tobytes().decode()
+            held_out = TextBlock(data[places].tobytes().decode())
             self._held_out.add(held_out)
-            self._sample.add(held_out, hashes)
+            self._sample.add(held_out.text, hashes)
             self._fingerprint += int(hashes.sum())
 
     def tally(self) -> Tally:
@@ -167,118 +157,6 @@ def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int
             after = text.index("\n", match.start()) + 1
             dropped += 1
     return "".join([*kept, text[after:]]), dropped
-
-
-def refuse_too_many(characters: int) -> None:
-    """Raise ``VocabularyError`` for an alphabet over the limit."""
-    if characters >= MAX_VOCABULARY:
-        raise VocabularyError(
-            f"the corpus has {characters:,} different characters or more and the limit is"
-            f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
-        )
-
-
-def add_at(counts: Counts, places: npt.NDArray[Any]) -> None:
-    """Add one to ``counts`` at each of ``places``; both are one-dimensional.
-
-    Faster than ``bincount``, which would make and clear a table for every call.
-    """
-    buffer = np.empty(min(_PIECE, len(places)), np.intp)
-    for start in range(0, len(places), _PIECE):
-        piece = places[start : start + _PIECE]
-        indices = buffer[: len(piece)]
-        indices[:] = piece
-        np.add.at(counts, indices, 1)
-
-
-def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """Return the code points of ``text``, shape (len(text),)."""
-    return np.frombuffer(text.encode("utf-32-le"), "<u4")
-
-
-class _Ids:
-    """Provisional ids: the code point below 256, then numbers in the order of discovery."""
-
-    def __init__(self) -> None:
-        self.characters = [chr(i) for i in range(_NARROW)]
-        self._table: npt.NDArray[np.int16] | None = None  # 2 MiB, made when it is needed
-
-    def look_up(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
-        """Return the ids of code points, giving new ones where needed, shape unchanged."""
-        if self._table is None:
-            self._table = np.full(0x110000, _UNKNOWN, np.int16)
-            self._table[:_NARROW] = np.arange(_NARROW)
-        ids = np.take(self._table, points, mode="clip")  # the fastest of take's modes
-        if ids.min() == _UNKNOWN:
-            new = np.unique(points[ids == _UNKNOWN])
-            refuse_too_many(len(self.characters) - _NARROW + len(new))
-            self._table[new] = np.arange(len(new)) + len(self.characters)
-            self.characters.extend(map(chr, new))
-            ids = self._table[points]
-        return ids
-
-
-class _Pairs:
-    """A table of pair counts that grows with the alphabet."""
-
-    def __init__(self, ids: _Ids) -> None:
-        self._ids = ids
-        self._narrow = np.zeros(_NARROW * _NARROW, np.int64)
-        self._wide: Counts = np.zeros(0, np.int64)
-        self._K = 0  # the wide table has room for K ids
-
-    def add(self, text: str) -> None:
-        """Count the pairs of whole lines, each ended by a line feed."""
-        if not text:
-            return
-        try:
-            data = np.frombuffer(text.encode("latin-1"), np.uint8)
-        except UnicodeEncodeError:
-            self._add_wide(code_points("\n" + text))
-            return
-        self._narrow[ord("\n") + _NARROW * int(data[0])] += 1  # the first word's boundary
-        for first in (0, 1):
-            length = (len(data) - first) // 2 * 2
-            add_at(self._narrow, data[first : first + length].view("<u2"))
-
-    def characters(self) -> str:
-        """Return the characters that were counted, in code-point order."""
-        narrow = self._narrow.reshape(_NARROW, _NARROW).any(axis=1)
-        wide = self._wide.reshape(self._K, self._K).any(axis=1)
-        ids = {*np.flatnonzero(narrow).tolist(), *np.flatnonzero(wide).tolist()} - {ord("\n")}
-        return "".join(sorted(self._ids.characters[i] for i in ids))
-
-    def matrix(self, characters: str) -> Counts:
-        """Return the counts with the boundary as 0 and ``characters`` as 1 .. V-1, (V, V)."""
-        id_of = {character: i for i, character in enumerate(self._ids.characters)}
-        ids = np.array([ord("\n"), *(id_of[character] for character in characters)])
-        counts = np.zeros((len(ids), len(ids)), np.int64)
-        for table, K in ((self._narrow, _NARROW), (self._wide, self._K)):
-            square = table.reshape(K, K)  # row y, column x
-            places = np.flatnonzero(ids < K)
-            for place in places:  # by rows, for a table of 8,192 symbols should not be copied whole
-                counts[place, places] += square[ids[places], ids[place]]
-        counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
-        return counts
-
-    def _add_wide(self, points: npt.NDArray[np.uint32]) -> None:
-        for start in range(0, len(points) - 1, _PIECE):
-            ids = self._ids.look_up(points[start : start + _PIECE + 1])
-            self._make_room()
-            places = ids[1:].astype(np.intp)
-            places *= self._K
-            places += ids[:-1]
-            np.add.at(self._wide, places, 1)
-
-    def _make_room(self) -> None:
-        needed = len(self._ids.characters)
-        if needed <= self._K:
-            return
-        old = self._wide.reshape(self._K, self._K)
-        K = min(needed + needed // 8, MAX_VOCABULARY + _NARROW)
-        self._wide = np.zeros(K * K, np.int64)
-        self._wide.reshape(K, K)[: self._K, : self._K] = old
-        self._K = K
 
 
 class _SampleCollector:
@@ -344,8 +222,8 @@ class _SampleCollector:
         self._new, self._new_count = [], 0
 
 
-def count(blocks: Iterable[str], holdout: float, rare: str = "") -> Tally:
-    """Return the tally of blocks of whole lines. Raises ``VocabularyError``."""
+def count(blocks: Iterable[Block], holdout: float, rare: str = "") -> Tally:
+    """Return the tally of blocks. Raises ``VocabularyError`` and ``DecodingError``."""
     counter = Counter(holdout, rare)
     for block in blocks:
         counter.add(block)

@@ -2,13 +2,17 @@ r"""From bytes to lines: decoding, line ends, and the changes to a text that a u
 
 Lines end at LF, CRLF or CR and nowhere else; here they all become LF. Where the bytes come from is
 the work of ``sources.py``.
+
+Text moves in blocks of whole lines. A block is made of bytes or of characters and gives the other
+when it is asked, for most text is UTF-8, and who only counts need not decode all of that.
 """
 
 import codecs
 import io
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,19 +23,125 @@ Change = Callable[[str], str]
 _FIRST_ACCENT = 200  # a canonical combining class
 
 
-class LineDecoder:
-    """Bytes in, whole lines of text out, each ended by a line feed.
+class Block(Protocol):
+    """Whole lines, each ended by a line feed."""
+
+    @property
+    def data(self) -> bytes:
+        """The text as UTF-8. What was read as UTF-8 stands here unproved: ``text`` proves it."""
+
+    @property
+    def text(self) -> str:
+        """The characters. Raises ``DecodingError`` naming line and byte."""
+
+
+class TextBlock(NamedTuple):
+    """A block that is made of characters."""
+
+    text: str
+
+    @property
+    def data(self) -> bytes:
+        """The text as UTF-8."""
+        return self.text.encode()
+
+
+class Place(NamedTuple):
+    """A place in a source: its byte and its line, both from 0, the line only if they are counted.
+
+    ``name`` is what messages call the source.
+    """
+
+    name: str
+    byte: int
+    line: int | None
+
+    def after(self, raw: bytes) -> "Place":
+        """Return the place behind ``raw``; no CRLF is cut in two there."""
+        line = self.line
+        if line is not None:
+            # several times faster than bytes.count on short lines
+            ends = np.frombuffer(_with_line_feeds(raw), np.uint8) == ord("\n")
+            line += int(np.count_nonzero(ends))
+        return self._replace(byte=self.byte + len(raw), line=line)
+
+
+class Utf8Block:
+    """A block that is made of bytes, which may have any line ends and be no UTF-8 at all."""
+
+    def __init__(self, raw: bytes, place: Place) -> None:
+        self._raw = raw
+        self._place = place
+
+    @cached_property
+    def data(self) -> bytes:
+        """The bytes, unproved, with line feeds for all line ends."""
+        data = _with_line_feeds(self._raw)
+        return data if data.endswith(b"\n") else data + b"\n"
+
+    @cached_property
+    def text(self) -> str:
+        """The characters. Raises ``DecodingError`` naming the place."""
+        try:
+            text = self._raw.decode()
+        except UnicodeDecodeError as error:
+            place = self._place.after(self._raw[: error.start])
+            raise _decoding_error(error, "utf-8", place) from None
+        return text if "\r" not in text and text.endswith("\n") else self.data.decode()
+
+
+class Utf8Lines:
+    """Bytes in, blocks of whole lines out.
 
     Parameters
     ----------
     name : str
         What messages call the source.
-    encoding : str
     begins_text : bool
         Whether a byte order mark may stand first; it is no part of the text.
+    counts_lines : bool
+        Whether errors name the line, which costs some time.
     """
 
-    def __init__(self, name: str, encoding: str, begins_text: bool = True) -> None:
+    def __init__(self, name: str, begins_text: bool, counts_lines: bool) -> None:
+        self._place = Place(name, 0, 0 if counts_lines else None)
+        self._at_start = begins_text
+        self._rest: list[bytes] = []  # the line that is not whole yet, in parts
+
+    def decode(self, data: bytes) -> Block | None:
+        """Return the lines that are whole now, if any are."""
+        if self._rest and self._rest[-1].endswith(b"\r"):
+            data = self._rest.pop() + data
+        # a CR at the end may be the first half of a CRLF
+        end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
+        if not end:
+            self._rest.append(data)
+            return None
+        raw = b"".join([*self._rest, memoryview(data)[:end]])
+        self._rest = [data[end:]]
+        return self._block(raw)
+
+    def finish(self) -> Block | None:
+        """Return the last line where no line end closed it, with one."""
+        raw = b"".join(self._rest)
+        return self._block(raw) if raw else None
+
+    def _block(self, raw: bytes) -> Block | None:
+        if self._at_start and raw.startswith(codecs.BOM_UTF8):
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+            self._place = self._place.after(codecs.BOM_UTF8)
+        self._at_start = False
+        if not raw:
+            return None
+        block = Utf8Block(raw, self._place)
+        self._place = self._place.after(raw)
+        return block
+
+
+class OtherLines:
+    """Bytes of another encoding in, blocks of whole lines out. It always counts lines."""
+
+    def __init__(self, name: str, encoding: str, begins_text: bool) -> None:
         self._name = name
         self._encoding = codecs.lookup(encoding).name
         self._decoder = io.IncrementalNewlineDecoder(
@@ -42,8 +152,8 @@ class LineDecoder:
         self._bytes = 0
         self._lines = 0
 
-    def decode(self, data: bytes) -> str:
-        """Return the lines that are whole now; maybe none.
+    def decode(self, data: bytes) -> Block | None:
+        """Return the lines that are whole now, if any are.
 
         Raises ``DecodingError`` naming line and byte where ``data`` is not in the encoding.
         """
@@ -52,31 +162,24 @@ class LineDecoder:
         end = text.rfind("\n") + 1
         if not end:
             self._rest.append(text)
-            return ""
-        self._lines += self._line_ends(data, text)
+            return None
+        self._lines += text.count("\n")
         block = "".join([*self._rest, text[:end]])
         self._rest = [text[end:]]
-        return block
+        return TextBlock(block)
 
-    def finish(self) -> str:
+    def finish(self) -> Block | None:
         """Return the last line where no line end closed it, with one."""
         rest = "".join([*self._rest, self._text(b"", final=True)])
-        return rest + "\n" if rest and not rest.endswith("\n") else rest
-
-    def _line_ends(self, data: bytes, text: str) -> int:
-        """Return how many lines end in ``data``, which was decoded to ``text``."""
-        if self._encoding != "utf-8" or b"\r" in data:
-            return text.count("\n")
-        held_back = text.startswith("\n") and not data.startswith(b"\n")  # a CR ended the last data
-        # several times faster than str.count on short lines
-        return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n"))) + held_back
+        if not rest:
+            return None
+        return TextBlock(rest if rest.endswith("\n") else rest + "\n")
 
     def _text(self, data: bytes, final: bool) -> str:
         state = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final)
-            if self._encoding != "utf-8":
-                text.encode()  # some encodings can write surrogates, which are no characters
+            text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeDecodeError as error:
             self._decoder.setstate(state)
             raise self._error(error, data) from None
@@ -93,13 +196,24 @@ class LineDecoder:
         bad = len(error.object) - error.start  # bytes from the first bad one on
         before = self._decoder.decode(data[: max(0, len(data) - bad)])
         held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
-        line = self._lines + before.count("\n") + held_back + 1
-        found = error.object[error.start : error.start + 4].hex(" ")
-        return DecodingError(
-            f"{shown(self._name)}, line {line:,}, byte {self._bytes - bad:,}: expected"
-            f" {self._encoding}, found the bytes {found} ({error.reason}): name the file's encoding"
-            " with --encoding"
-        )
+        line = self._lines + before.count("\n") + held_back
+        return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
+
+
+def _with_line_feeds(data: bytes) -> bytes:
+    if b"\r" not in data:
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _decoding_error(error: UnicodeDecodeError, encoding: str, place: Place) -> DecodingError:
+    """Say what is wrong at a place, where ``error.object[error.start:]`` stands."""
+    line = "" if place.line is None else f" line {place.line + 1:,},"
+    found = error.object[error.start : error.start + 4].hex(" ")
+    return DecodingError(
+        f"{shown(place.name)},{line} byte {place.byte:,}: expected {encoding}, found the bytes"
+        f" {found} ({error.reason}): name the file's encoding with --encoding"
+    )
 
 
 def is_utf_8(encoding: str) -> bool:

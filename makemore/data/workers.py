@@ -94,7 +94,7 @@ def work() -> None:
         pickle.dump(done, output)
         output.flush()
 
-    blocks = request.corpus.read(request.block_size, report, digest=False)
+    blocks = request.corpus.read(request.block_size, report, digest=False).blocks()
     try:
         tally: Tally | None = count(blocks, request.holdout, request.rare)
     except (CorpusError, MemoryError):

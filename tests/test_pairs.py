@@ -1,0 +1,110 @@
+"""Counting pairs: each of the ways to count, and the borders between them."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.data import pairs
+from makemore.data.pairs import Ids, PairCounter, doubled
+from makemore.data.text import Place, TextBlock, Utf8Block
+from makemore.errors import DecodingError
+
+LATIN = "ab\n\x00\x7f\x80\xbf\xc0\xe9\xff"
+WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
+
+
+def counted(blocks: list[str]) -> Counter[tuple[str, str]]:
+    """Return what a PairCounter finds, as a dictionary counter writes it."""
+    counter = PairCounter(Ids())
+    for block in blocks:
+        counter.add(TextBlock(block))
+    characters = counter.characters()
+    N = counter.matrix(characters)
+    symbols = "\n" + characters
+    return Counter(
+        {(symbols[i], symbols[j]): int(N[i, j]) for i, j in zip(*np.nonzero(N), strict=True)}
+    )
+
+
+def pairs_of(blocks: list[str]) -> Counter[tuple[str, str]]:
+    """Return the pairs of all words, counted one by one."""
+    text = "\n" + "".join(blocks)
+    found = Counter(zip(text, text[1:], strict=False))
+    del found["\n", "\n"]
+    return found
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_pairs_of_accented_letters_are_counted_in_undecoded_bytes(blocks: list[str]) -> None:
+    assert counted(blocks) == pairs_of(blocks)
+
+
+@given(
+    st.lists(WORDS, min_size=1, max_size=6),
+    st.integers(0, 40),
+    st.sampled_from([0, 1, 7, 40, 1 << 32]),
+    st.sampled_from([1, 2, 3, 1 << 15]),
+)
+@settings(max_examples=300, deadline=None)
+def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
+    blocks: list[str], after: int, most: int, piece: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "_TRIPLES_AFTER", after)
+        patch.setattr(pairs, "_MAX_IN_TRIPLES", most)
+        patch.setattr(pairs, "_PIECE", piece)
+        assert counted(blocks) == pairs_of(blocks)
+
+
+def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pairs, "_TRIPLES_AFTER", 0)
+    monkeypatch.setattr(pairs, "_MAX_IN_TRIPLES", 100)
+    counter = pairs._NarrowPairs()
+    most = 0
+    for _ in range(50):
+        counter.add(np.frombuffer(b"aaaaaaaaa\n" * 3, np.uint8))
+        if counter._triples is not None:
+            most = max(most, 2 * int(counter._triples.sum()))
+    assert 0 < most <= 100
+    assert counter.table()[ord("a") * 257] == 50 * 3 * 8
+
+
+@given(st.binary(max_size=8))
+@settings(max_examples=2000, deadline=None)
+def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
+    data += b"\n"
+    symbols = doubled(np.frombuffer(data, np.uint8))
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        assert symbols is None
+        return
+    if max(text) > "\xff":
+        assert symbols is None
+    else:
+        assert symbols is not None
+        assert symbols.tolist() == [ord(c) for c in text for _ in c.encode()]
+
+
+def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
+    for first, second in itertools.product(range(256), repeat=2):
+        data = bytes([first, second, ord("\n")])
+        try:
+            is_narrow = max(data.decode()) <= "\xff"
+        except UnicodeDecodeError:
+            is_narrow = False
+        assert (doubled(np.frombuffer(data, np.uint8)) is not None) == is_narrow
+
+
+def test_bytes_that_are_no_text_are_refused_where_they_are_counted() -> None:
+    counter = PairCounter(Ids())
+    with pytest.raises(DecodingError, match="list, line 8, byte 107: expected utf-8, found"):
+        counter.add(Utf8Block(b"anna\nb\xffn\n", Place("list", 101, 6)))
+    assert counter.characters() == ""
