@@ -33,7 +33,7 @@ def counted(blocks: list[str]) -> Counter[tuple[str, str]]:
 def pairs_of(blocks: list[str]) -> Counter[tuple[str, str]]:
     """Return the pairs of all words, counted one by one."""
     text = "\n" + "".join(blocks)
-    found = Counter(zip(text, text[1:], strict=False))
+    found = Counter(itertools.pairwise(text))
     del found["\n", "\n"]
     return found
 
