@@ -16,6 +16,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -34,6 +35,12 @@ _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     " from makemore.data.workers import work; work()"
 )
+
+_SECONDS_BETWEEN_REPORTS = 0.05
+"""To write and to read a report takes as long as counting some ten thousand bytes."""
+
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy would start threads that only take time from each other: a worker needs one."""
 
 _Messages = queue.Queue[Any]  # (process, bytes done), a Tally, a digest, or None for a failure
 
@@ -88,7 +95,13 @@ def work() -> None:
     request: _Request = pickle.load(sys.stdin.buffer)
     output = sys.stdout.buffer
 
+    reported = 0.0
+
     def report(done: int, total: int | None) -> None:
+        nonlocal reported
+        if (now := time.monotonic()) < reported + _SECONDS_BETWEEN_REPORTS:
+            return
+        reported = now
         if select.select([sys.stdin], [], [], 0)[0]:  # nothing is ever sent: the parent is gone
             os._exit(1)
         pickle.dump(done, output)
@@ -152,6 +165,7 @@ def _running(parts: list[_Request], messages: _Messages) -> Iterator[None]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 process_group=0,
+                env={**os.environ, **_ENVIRONMENT},
             )
             listener = threading.Thread(
                 target=_listen, args=(process, index, part, messages), daemon=True
