@@ -429,7 +429,7 @@ def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
     """As a terminal sends it, to the whole group."""
     (folder / "big.txt").write_bytes(b"emma\nava\nzo\n" * (200_000_000 // 12))
     before = {path.name for path in folder.iterdir()}
-    arguments = ["train", "big.txt", "--jobs", "2"]
+    arguments = ["train", "big.txt", "--jobs", "3"]
     with started(*arguments, cwd=folder) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         until(lambda: len(children.read_text().split()) == 2)

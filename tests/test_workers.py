@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from makemore.data import bigrams, workers
 from makemore.data.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
-from makemore.data.sources import BytesSource, ByteStream
+from makemore.data.sources import BytesSource, ByteStream, SliceSource
 from makemore.errors import CorpusError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
@@ -29,6 +30,7 @@ def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use processes for small corpora too."""
     monkeypatch.setattr(bigrams, "_SIZE_FOR_PROCESSES", 2)
     monkeypatch.setattr(workers, "MIN_SHARE", 1)
+    monkeypatch.setattr(workers, "MIN_SLICE", 1)
 
 
 def equal(a: BigramCounts, b: BigramCounts) -> bool:
@@ -58,20 +60,30 @@ def test_any_number_of_processes_gives_the_same_result(
         assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
 
 
-@given(st.text("ab\n\ré中", max_size=40), st.integers(1, 6))
+@given(st.text("ab\n\ré中", max_size=40), st.integers(1, 50))
 @settings(max_examples=200, deadline=None)
-def test_slices_are_the_whole_text_cut_where_lines_start(text: str, jobs: int) -> None:
+def test_slices_are_the_whole_text_cut_where_lines_start(text: str, length: int) -> None:
     data = text.encode()
     path = Path(os.environ.get("TMPDIR", "/tmp")) / f"makemore-slices-{os.getpid()}"
     path.write_bytes(data)
-    try:
-        shares = list(workers._shares(Corpus.from_paths(path), jobs))
-        parts = [read(source) for share in shares for source in share]
-    finally:
-        path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "MIN_SLICE", length)
+        try:
+            parts = [read(part) for part in workers._cut(Corpus.from_paths(path))]
+        finally:
+            path.unlink()
     assert b"".join(parts) == data
-    assert len(shares) <= jobs
     assert all(part.endswith(b"\n") for part in parts[:-1])
+    assert all(part.rfind(b"\n", 0, -1) < length for part in parts)
+
+
+def test_a_large_file_is_cut_into_a_bounded_number_of_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "names"
+    path.write_bytes(b"a\n" * 50_000)
+    monkeypatch.setattr(workers, "MIN_SLICE", 1)
+    assert 500 < len(list(workers._cut(Corpus.from_paths(path)))) <= 1024
 
 
 def read(source: object) -> bytes:
@@ -87,17 +99,49 @@ def test_an_encoding_error_names_the_same_place(tmp_path: Path) -> None:
         count_bigrams(Corpus.from_paths(path), jobs=2)
 
 
+DIE = {
+    "at the start": "import os; os._exit(3)",
+    "in the middle": workers._START.replace(
+        "work()",
+        """
+import os, pickle
+from makemore.data import workers
+slices_had = 0
+load = pickle.load
+def load_or_die(file):
+    global slices_had
+    slices_had += 1
+    if slices_had == 4:  # the request and three slices
+        os._exit(3)
+    return load(file)
+workers.pickle.load = load_or_die
+work()""",
+    ),
+    "by saying nonsense": "print('nonsense', flush=True); import time; time.sleep(100)",
+}
+
+
 @pytest.mark.usefixtures("any_size")
-def test_processes_that_die_are_replaced_by_counting_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("start", DIE.values(), ids=DIE)
+def test_slices_of_a_process_that_dies_are_counted_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     path = tmp_path / "names"
-    path.write_text(TEXT)
+    path.write_text(TEXT * 20)
     corpus = Corpus.from_paths(path)
-    monkeypatch.setattr(workers, "_START", "import os; os._exit(3)")
-    with pytest.raises(workers.WorkerError):
-        workers.count_in_processes(corpus, 0.3, "", 2)
-    assert equal(count_bigrams(corpus, 0.3, jobs=2), count_bigrams(corpus, 0.3, jobs=1))
+    monkeypatch.setattr(workers, "_START", start)
+    monkeypatch.setattr(workers, "MIN_SLICE", 1000)
+    take, waits = workers._take, 0
+
+    def take_last(slices: workers._Slices) -> SliceSource | None:
+        nonlocal waits  # this process leaves all slices to the others until they are dead
+        while threading.current_thread() is threading.main_thread() and waits < 20:
+            waits += 1
+            time.sleep(0.1)
+        return take(slices)
+
+    monkeypatch.setattr(workers, "_take", take_last)
+    assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
 
 
 @pytest.mark.usefixtures("any_size")
@@ -190,7 +234,7 @@ def test_workers_end_with_their_parent_and_say_nothing(
         assert parent.stderr is not None
         parent.stdout.readline()
         children = children_of(parent.pid)
-        assert len(children) == 2
+        assert len(children) == 1
         end(parent.pid)
         errors = parent.stderr.read().decode()
     deadline = time.monotonic() + 5

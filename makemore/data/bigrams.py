@@ -7,7 +7,6 @@ that the loss of a bigram model depends on.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,19 +199,16 @@ def _count(
     progress: Progress | None,
     block_size: int,
 ) -> BigramCounts:
-    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
-        from makemore.data.workers import WorkerError, count_in_processes, job_count
-
-        if (jobs := job_count(corpus, jobs)) > 1:
-            with suppress(WorkerError):  # then find out here what is wrong
-                tally, sha256 = count_in_processes(
-                    corpus, holdout, rare, jobs, progress, block_size
-                )
-                return bigram_counts(corpus, tally, sha256, min_count)
-    reading = corpus.read(block_size, progress)
     with naming_lines(corpus):
+        if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+            from makemore.data.workers import count_in_processes, job_count
+
+            if (jobs := job_count(corpus, jobs)) > 1:
+                found = count_in_processes(corpus, holdout, rare, jobs, progress, block_size)
+                return bigram_counts(corpus, *found, min_count)
+        reading = corpus.read(block_size, progress)
         tally = count(reading.blocks(), holdout, rare)
-    return bigram_counts(corpus, tally, reading.sha256, min_count)
+        return bigram_counts(corpus, tally, reading.sha256, min_count)
 
 
 def bigram_counts(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> BigramCounts:

@@ -288,12 +288,14 @@ def naming_lines(corpus: Corpus) -> Iterator[None]:
         raise
 
 
-def source_digest(source: Source) -> bytes:
+def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:
     """Return the SHA-256 of one source by itself. Raises ``CorpusError``."""
     digest = hashlib.sha256()
     with ByteStream(source) as stream:
         while data := stream.read(BLOCK):
             digest.update(data)
+            if after_block:
+                after_block()
     return digest.digest()
 
 

@@ -28,7 +28,7 @@ Places = npt.NDArray[np.int64]
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
-_PIECE = 1 << 15  # bytes; the arrays of a piece stay in the processor's second cache
+_PIECE = 1 << 16  # bytes; the arrays of a piece stay in the processor's second cache
 
 
 def mix(values: Hashes) -> Hashes:
@@ -114,10 +114,14 @@ def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
     too large by the factor R**p.
     """
     pairs = piece[: len(piece) // 2 * 2].view("<u2")
-    terms = np.zeros(len(pairs) + 1, np.uint64)  # a last line feed may stand alone
-    np.take(_coefficients_of_pairs(), pairs, out=terms[:-1], mode="clip")  # take's fastest mode
+    sums = np.zeros(len(pairs) + 2, np.uint64)  # before each term; a last line feed may stand alone
+    terms = sums[1:-1]
+    np.take(_coefficients_of_pairs(), pairs, out=terms, mode="clip")  # take's fastest mode
     terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
-    return np.add.reduceat(terms, starts >> 1) * _powers(_inverse(_R))[starts]
+    np.cumsum(sums, out=sums)  # a sum for each line, np.add.reduceat, takes three times as long
+    above = sums[starts >> 1]
+    above_next = np.append(above[1:], sums[-1])
+    return np.asarray((above_next - above) * _powers(_inverse(_R))[starts])
 
 
 def _sum_of_long_line(line: Bytes) -> Hashes:
@@ -154,6 +158,7 @@ def _powers(base: int) -> Hashes:
     return np.cumprod(powers)
 
 
+@cache
 def _inverse(number: int) -> int:
     """Return the inverse of an odd number modulo 2**64."""
     return pow(number, -1, _MODULUS)

@@ -1,52 +1,52 @@
 """Counting one large corpus in several processes of this machine.
 
-The files are cut into slices of about equal size at line ends, one list of slices for each process.
-Meanwhile this process computes the digest, which has to see the bytes in order.
+The files are cut into slices at line ends, and each process takes a slice when it has none. This
+one does so too when it has computed the digest, for which one process must see all bytes in order.
+Slices that a process has taken when it fails go back to the others.
 
-The processes are fresh interpreters rather than forks, which NumPy's threads make unsafe. They
-speak in pickles over pipes: a request in, then how many bytes are done, at last the tally. They are
-in no terminal's foreground, so Ctrl-C reaches their parent alone; and they end by themselves when
-their parent is gone, which shows by the end of their input.
+The other processes are fresh interpreters rather than forks, which NumPy's threads make unsafe.
+They speak in pickles over pipes: they get a request, ask for slice after slice until none is left,
+and answer with their tally. They are in no terminal's foreground, so Ctrl-C reaches their parent
+alone; and they end by themselves when their parent is gone, for nobody answers them then.
 """
 
 import os
 import pickle
 import queue
-import select
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
-from makemore.data.sources import ByteStream, FileSource, SliceSource, Source, line_start
+from makemore.data.sources import ByteStream, FileSource, SliceSource, line_start
 from makemore.data.tally import Tally, count, merge
-from makemore.data.text import is_utf_8
-from makemore.errors import CorpusError
+from makemore.data.text import Block, is_utf_8
 
 MIN_SHARE = 1 << 26
 """Bytes for which a process is worth its start, a tenth of a second or two."""
+
+MIN_SLICE = 1 << 23
+"""Bytes that are counted in some milliseconds, by so much the processes end apart."""
+
+_MAX_SLICES = 1 << 10
 
 _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     " from makemore.data.workers import work; work()"
 )
 
-_SECONDS_BETWEEN_REPORTS = 0.05
-"""To write and to read a report takes as long as counting some ten thousand bytes."""
-
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy would start threads that only take time from each other: a worker needs one."""
 
-_Messages = queue.Queue[Any]  # (process, bytes done), a Tally, a digest, or None for a failure
+_ASK = "next"
 
-
-class WorkerError(Exception):
-    """A process could not do its part; counting in this process will tell why."""
+_Slices = deque[SliceSource]
+_Answers = queue.Queue[Tally | None]  # from each process, None where it fails
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class _Request:
     holdout: float
     rare: str
     block_size: int
+
+    def count(self, next_slice: Callable[[], SliceSource | None]) -> Tally:
+        """Count slices of the corpus until there is no next one."""
+        return count(self._blocks(next_slice), self.holdout, self.rare)
+
+    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[Block]:
+        while part := next_slice():
+            corpus = replace(self.corpus, sources=(part,))
+            yield from corpus.read(self.block_size, digest=False).blocks()
 
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
@@ -76,44 +85,47 @@ def count_in_processes(
     progress: Progress | None = None,
     block_size: int = BLOCK,
 ) -> tuple[Tally, str]:
-    """Return the tally of a corpus of plain files and its digest.
+    """Return the tally of a corpus of plain files and its digest; ``jobs`` includes this process.
 
-    Raises ``WorkerError`` where a process fails, and ``CorpusError``.
+    Raises ``CorpusError`` and ``VocabularyError``.
     """
-    parts = [
-        _Request(replace(corpus, sources=slices), holdout, rare, block_size)
-        for slices in _shares(corpus, jobs)
-    ]
-    messages: _Messages = queue.Queue()
-    with _running(parts, messages):
-        threading.Thread(target=_digest, args=(corpus, messages), daemon=True).start()
-        return _collect(messages, len(parts), corpus.size(), progress)
+    request = _Request(corpus, holdout, rare, block_size)
+    slices = _Slices(_cut(corpus))
+    answers: _Answers = queue.Queue()
+    tallies: list[Tally | None] = []
+    size, in_all = corpus.size() or 0, len(slices)
+
+    def report() -> None:
+        if progress:
+            progress(size - size * len(slices) // in_all, size)
+
+    def next_slice() -> SliceSource | None:
+        """Return the next slice; where none is left, wait whether a process gives some back."""
+        while not (part := _take(slices)) and len(tallies) < jobs - 1:
+            tallies.append(answers.get())
+        report()
+        return part
+
+    with _running(jobs - 1, request, slices, answers):
+        digests = [source_digest(source, report) for source in corpus.sources]
+        tallies.append(request.count(next_slice))
+    return merge([tally for tally in tallies if tally]), combined_digest(digests)
 
 
 def work() -> None:
     """Do what a request on stdin asks for; the main function of a worker process."""
     request: _Request = pickle.load(sys.stdin.buffer)
-    output = sys.stdout.buffer
 
-    reported = 0.0
+    def next_slice() -> SliceSource | None:
+        _say(_ASK)
+        return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
-    def report(done: int, total: int | None) -> None:
-        nonlocal reported
-        if (now := time.monotonic()) < reported + _SECONDS_BETWEEN_REPORTS:
-            return
-        reported = now
-        if select.select([sys.stdin], [], [], 0)[0]:  # nothing is ever sent: the parent is gone
-            os._exit(1)
-        pickle.dump(done, output)
-        output.flush()
+    _say(request.count(next_slice))
 
-    blocks = request.corpus.read(request.block_size, report, digest=False).blocks()
-    try:
-        tally: Tally | None = count(blocks, request.holdout, request.rare)
-    except (CorpusError, MemoryError):
-        tally = None
-    pickle.dump(tally, output, protocol=pickle.HIGHEST_PROTOCOL)
-    output.flush()
+
+def _say(message: object) -> None:
+    pickle.dump(message, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    sys.stdout.flush()
 
 
 def _processors() -> int:
@@ -134,31 +146,33 @@ def _is_plain(corpus: Corpus) -> bool:
     return True
 
 
-def _shares(corpus: Corpus, jobs: int) -> Iterator[tuple[Source, ...]]:
-    """Cut the files into ``jobs`` lists of slices of about equal size."""
-    slices: list[Source] = []
-    room = share = -(-(corpus.size() or 0) // jobs)
+def _cut(corpus: Corpus) -> Iterator[SliceSource]:
+    """Cut the files into slices that start where lines do."""
+    length = max(MIN_SLICE, (corpus.size() or 0) // _MAX_SLICES)
     for file in cast(tuple[FileSource, ...], corpus.sources):
         start, size = 0, file.size() or 0
-        while start < size:
-            with file.open() as stream:
-                stop = line_start(stream, min(start + room, size))
-            slices.append(SliceSource(file.path, start, stop))
-            room -= stop - start
-            start = stop
-            if room <= 0:
-                yield tuple(slices)
-                slices, room = [], share
-    if slices:
-        yield tuple(slices)
+        with file.open() as stream:
+            while start < size:
+                stop = line_start(stream, min(start + length, size))
+                yield SliceSource(file.path, start, stop)
+                start = stop
+
+
+def _take(slices: _Slices) -> SliceSource | None:
+    try:
+        return slices.popleft()
+    except IndexError:  # another thread may take the last one at any moment
+        return None
 
 
 @contextmanager
-def _running(parts: list[_Request], messages: _Messages) -> Iterator[None]:
-    """Run a process for each part; their messages come into the queue."""
+def _running(
+    processes: int, request: _Request, slices: _Slices, answers: _Answers
+) -> Iterator[None]:
+    """Run so many processes, each with a thread that serves it."""
     running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
     try:
-        for index, part in enumerate(parts):
+        for _ in range(processes):
             process = subprocess.Popen(
                 [sys.executable, "-c", _START],
                 stdin=subprocess.PIPE,
@@ -167,61 +181,40 @@ def _running(parts: list[_Request], messages: _Messages) -> Iterator[None]:
                 process_group=0,
                 env={**os.environ, **_ENVIRONMENT},
             )
-            listener = threading.Thread(
-                target=_listen, args=(process, index, part, messages), daemon=True
+            thread = threading.Thread(
+                target=_serve, args=(process, request, slices, answers), daemon=True
             )
-            running.append((process, listener))
-            listener.start()
+            running.append((process, thread))
+            thread.start()
         yield
     finally:
         for process, _ in running:
             process.kill()
-        for process, listener in running:
-            listener.join()
+        for process, thread in running:
+            thread.join()
             with suppress(BrokenPipeError), process:  # closes its pipes and waits for its end
                 pass
 
 
-def _listen(
-    process: subprocess.Popen[bytes], index: int, part: _Request, messages: _Messages
+def _serve(
+    process: subprocess.Popen[bytes], request: _Request, slices: _Slices, answers: _Answers
 ) -> None:
-    """Send a process its part; pass on how far it is, then its tally, or None when it fails."""
-    requests, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+    """Give a process slices; put its tally, or put its slices back and None when it fails."""
+    to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+    taken: list[SliceSource] = []
+    answer: Tally | None = None
     try:
-        requests.write(pickle.dumps(sys.path) + pickle.dumps(part))
-        requests.flush()
-        while isinstance(message := pickle.load(answers), int):
-            messages.put((index, message))
-        messages.put(message)
+        to_process.write(pickle.dumps(sys.path) + pickle.dumps(request))
+        to_process.flush()
+        while (message := pickle.load(from_process)) == _ASK:
+            if part := _take(slices):
+                taken.append(part)
+            to_process.write(pickle.dumps(part))
+            to_process.flush()
+        answer = message if isinstance(message, Tally) else None
     except (OSError, EOFError, pickle.UnpicklingError):
-        messages.put(None)
-
-
-def _digest(corpus: Corpus, messages: _Messages) -> None:
-    """Put the digest of the corpus, or None when it cannot be read."""
-    try:
-        messages.put(combined_digest([source_digest(source) for source in corpus.sources]))
-    except CorpusError:
-        messages.put(None)
-
-
-def _collect(
-    messages: _Messages, count: int, size: int | None, progress: Progress | None
-) -> tuple[Tally, str]:
-    """Wait for the tallies of ``count`` processes and the digest."""
-    tallies: list[Tally] = []
-    done = [0] * count
-    sha256 = ""
-    while len(tallies) < count or not sha256:
-        message = messages.get()
-        if message is None:
-            raise WorkerError
-        if isinstance(message, Tally):
-            tallies.append(message)
-        elif isinstance(message, str):
-            sha256 = message
-        else:
-            done[message[0]] = message[1]
-            if progress:
-                progress(sum(done), size)
-    return merge(tallies), sha256
+        pass  # it has ended, or said what this module never says
+    finally:  # whatever happens, for who waits for an answer must get one
+        if not answer:
+            slices.extend(taken)
+        answers.put(answer)
