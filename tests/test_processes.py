@@ -429,10 +429,10 @@ def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
     """As a terminal sends it, to the whole group."""
     (folder / "big.txt").write_bytes(b"emma\nava\nzo\n" * (200_000_000 // 12))
     before = {path.name for path in folder.iterdir()}
-    arguments = ["train", "big.txt", "--jobs", "3"]
+    arguments = ["train", "big.txt", "--jobs", "2"]
     with started(*arguments, cwd=folder) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        until(lambda: len(children.read_text().split()) == 2)
+        until(lambda: bool(children.read_text().split()))
         workers = [int(child) for child in children.read_text().split()]
         os.killpg(process.pid, signal.SIGINT)
         assert ended_by(process) == (130, b"makemore: interrupted\n")
