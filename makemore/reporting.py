@@ -183,6 +183,9 @@ def describe_check(check: "CorpusCheck") -> str:
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"
         lines += _oddity(what, check.decomposed)
+    if check.undecodable > 1:
+        lines.append(f"damaged     {check.undecodable:,} lines are not in the encoding, the first:")
+        lines += [f"            {error}" for error in check.encoding_errors]
     end = f"would fail: {check.failure}" if check.failure else "would succeed"
     return "\n".join([*lines, f"training    {end}"])
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import check
-from makemore.data.check import check_corpus
+from makemore.data.check import MAX_EXAMPLES, check_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import MAX_VOCABULARY
 
@@ -64,11 +64,29 @@ def test_decomposed_accents_are_found(words: list[str], beside: bool) -> None:
     assert not check_corpus(Corpus.from_words(["Zoë"])).composed_beside_decomposed
 
 
-def test_an_encoding_error_is_part_of_the_report() -> None:
-    found = check_corpus(Corpus.from_bytes(b"emma\nav\xffa\n", "list"), block_size=5)
-    assert found.encoding_error.startswith("list, line 2, byte 7: ")
-    assert found.failure == found.encoding_error
-    assert found.lines == 1
+@pytest.mark.parametrize("block_size", [1, 5, 1000])
+def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_size: int) -> None:
+    data = b"emma\nav\xffa\r\n\nola\r\xc3\nola\n" + b"\x80\n" * 9
+    found = check_corpus(Corpus.from_bytes(data, "list"), block_size=block_size)
+    assert (found.lines, found.blank, found.undecodable) == (15, 1, 11)
+    assert (found.distinct, found.duplicates) == (2, 1)
+    assert len(found.encoding_errors) == MAX_EXAMPLES
+    places = [error.partition(":")[0] for error in found.encoding_errors[:4]]
+    assert places == [
+        "list, line 2, byte 7",
+        "list, line 5, byte 16",
+        "list, line 7, byte 22",
+        "list, line 8, byte 24",
+    ]
+    assert found.failure == found.encoding_errors[0]
+    assert [fact.character for fact in found.characters] == ["a", "m", "l", "o", "e"]
+
+
+def test_in_another_encoding_the_reading_ends_at_the_first_error() -> None:
+    corpus = Corpus(Corpus.from_bytes(b"emma\n\x81\n\x81\nava\n").sources, encoding="shift_jis")
+    found = check_corpus(corpus, block_size=6)
+    assert found.undecodable == len(found.encoding_errors) == 1
+    assert ", line 2, byte 5:" in found.failure
 
 
 def test_too_large_an_alphabet_would_fail() -> None:

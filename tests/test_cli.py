@@ -312,6 +312,14 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(trained: Run, co
     )
 
 
+def test_check_names_lines_that_are_not_in_the_encoding(run: Run) -> None:
+    Path("damaged.txt").write_bytes(b"emma\nav\xffa\nola\n\xc3\n")
+    result = run("check", "damaged.txt", code=1)
+    assert "2 lines are not in the encoding" in result.stdout
+    assert "damaged.txt, line 4, byte 14: expected utf-8" in result.stdout
+    assert "would fail: damaged.txt, line 2, byte 7" in result.stdout
+
+
 def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
     Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
     out = run("check", "odd.txt").stdout

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.holdout import Hashes, hash_lines
 from makemore.data.pairs import add_at, code_points
+from makemore.data.text import Block, Utf8Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -90,7 +91,7 @@ class CorpusCheck:
         False where there are more than ``MAX_EXACT``: then ``distinct`` is an estimate with a
         standard error of about 0.05 percent.
     duplicates : int
-        Words that repeat an earlier one; lines - blank - distinct.
+        Words that repeat an earlier one; lines - blank - undecodable - distinct.
     shortest, median, longest : int
         The median is the smallest length that half of the words do not exceed.
     characters : tuple of CharacterFact
@@ -103,9 +104,11 @@ class CorpusCheck:
         Words that write an accent as a character of its own where one composed character exists.
     composed_beside_decomposed : bool
         Whether composed accents occur too, so that one letter has two spellings.
-    encoding_error : str
-        Where the text stops being what the encoding says, with file, line and byte; else empty. All
-        else is then of the text before that block.
+    undecodable : int
+        Lines that are not in the encoding; all else is of the others. The reading ends at the first
+        where the encoding is not UTF-8 or the text is to be changed.
+    encoding_errors : tuple of str
+        What is wrong in the first of them, with file, line and byte; at most ``MAX_EXAMPLES``.
     failure : str
         Why training would fail; empty where it would not.
     """
@@ -124,7 +127,8 @@ class CorpusCheck:
     mixed_scripts: Oddity
     decomposed: Oddity
     composed_beside_decomposed: bool
-    encoding_error: str
+    undecodable: int
+    encoding_errors: tuple[str, ...]
     failure: str
 
     @property
@@ -147,14 +151,13 @@ def check_corpus(
     encoding is part of the report.
     """
     survey = _Survey()
-    error = ""
     reading = corpus.read(block_size, progress, digest=False)
     try:
-        for block in reading:
-            survey.add(block)
-    except DecodingError as undecodable:
-        error = str(undecodable)
-    return survey.report(corpus.name, error)
+        for block in reading.blocks(counts_lines=True):
+            survey.add_block(block)
+    except DecodingError as error:  # of an encoding that does not say where a line ends then
+        survey.add_undecodable(error)
+    return survey.report(corpus.name)
 
 
 @dataclass
@@ -183,6 +186,28 @@ class _Survey:
         self._spaced = _OddWords()
         self._mixed = _OddWords()
         self._decomposed = _OddWords()
+        self._undecodable = 0
+        self._errors: list[str] = []
+
+    def add_block(self, block: Block) -> None:
+        """Take a block, or its lines one by one where some are not in the encoding."""
+        try:
+            self.add(block.text)
+        except DecodingError:
+            if not isinstance(block, Utf8Block):
+                raise
+            for line in block.lines():
+                try:
+                    self.add(line.text)
+                except DecodingError as error:
+                    self.add_undecodable(error)
+
+    def add_undecodable(self, error: DecodingError) -> None:
+        """Take a line that is not in the encoding."""
+        self._lines += 1
+        self._undecodable += 1
+        if len(self._errors) < MAX_EXAMPLES:
+            self._errors.append(str(error))
 
     def add(self, text: str) -> None:
         """Take a block of whole lines."""
@@ -199,10 +224,10 @@ class _Survey:
             self._add_odd_words(text, points, starts, ends)
         self._lines += len(ends)
 
-    def report(self, name: str, encoding_error: str) -> CorpusCheck:
+    def report(self, name: str) -> CorpusCheck:
         """Return the findings."""
         blank = self._lengths.pop(0, 0)
-        words = self._lines - blank
+        words = self._lines - blank - self._undecodable
         distinct, is_exact = self._distinct.result()
         self._frequencies[_LF] = 0
         points = np.flatnonzero(self._frequencies)
@@ -223,8 +248,9 @@ class _Survey:
             mixed_scripts=self._mixed.oddity(),
             decomposed=self._decomposed.oddity(),
             composed_beside_decomposed=self._decomposed.words > 0 and any(map(_is_composed, facts)),
-            encoding_error=encoding_error,
-            failure=encoding_error or _failure(name, words, len(facts)),
+            undecodable=self._undecodable,
+            encoding_errors=tuple(self._errors),
+            failure=self._errors[0] if self._errors else _failure(name, words, len(facts)),
         )
 
     def _add_spaced_words(

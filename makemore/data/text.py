@@ -89,6 +89,13 @@ class Utf8Block:
             raise _decoding_error(error, "utf-8", place) from None
         return text if "\r" not in text and text.endswith("\n") else self.data.decode()
 
+    def lines(self) -> Iterator["Utf8Block"]:
+        """Yield each line as a block of its own."""
+        place = self._place
+        for raw in self._raw.splitlines(keepends=True):  # at LF, CRLF and CR, as bytes are split
+            yield Utf8Block(raw, place)
+            place = place.after(raw)
+
 
 class Utf8Lines:
     """Bytes in, blocks of whole lines out.
