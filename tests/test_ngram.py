@@ -295,21 +295,41 @@ def test_counts_are_those_of_a_dictionary(words: list[str], order: int) -> None:
 
 
 @given(
-    st.lists(words_of_abc, min_size=1, max_size=6), orders, st.integers(1, 9), st.integers(9, 40)
+    st.lists(words_of_abc, min_size=1, max_size=6),
+    orders,
+    st.integers(1, 9),
+    st.integers(9, 40),
+    st.sampled_from([0, 1 << 24]),
+    st.sampled_from([0, 20, 1 << 32]),
 )
-def test_counts_do_not_depend_on_blocks(
-    blocks: list[list[str]], order: int, block: int, buffer: int
+def test_counts_do_not_depend_on_blocks_nor_on_the_way_of_counting(
+    blocks: list[list[str]], order: int, block: int, buffer: int, cells: int, in_table: int
 ) -> None:
     whole = count(list(itertools.chain(*blocks)), order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "_BLOCK", block)
         patch.setattr(counting, "_BUFFER", buffer)
+        patch.setattr(counting, "_MAX_CELLS", cells)
+        patch.setattr(counting, "_MAX_IN_TABLE", in_table)
         counter = NgramCounter(len(ABCD), order)
         for words in blocks:
             counter.add(ABCD.encode_words(words))
         parts = counter.counts()
     assert parts.codes.tolist() == whole.codes.tolist()
     assert parts.counts.tolist() == whole.counts.tolist()
+
+
+def test_a_table_is_emptied_before_a_count_can_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_BUFFER", 10)
+    monkeypatch.setattr(counting, "_MAX_IN_TABLE", 30)
+    counter = NgramCounter(len(ABCD), 2)
+    most = 0
+    for _ in range(50):
+        counter.add(ABCD.encode_words(["aaa"]))
+        if counter._table is not None:
+            most = max(most, int(counter._table.sum()))
+    assert 30 < most <= 30 + 10
+    assert counter.counts().symbols == 50 * 4
 
 
 def test_counting_goes_on_after_a_look_at_the_counts() -> None:

@@ -186,7 +186,8 @@ def test_archives_and_other_encodings_are_counted_here(tmp_path: Path) -> None:
 
 
 COUNT_SLOWLY = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
 from makemore.data import workers
 from makemore.data.corpus import Corpus
 corpus = Corpus.from_paths(sys.argv[1])

@@ -3,8 +3,8 @@ r"""From bytes to lines: decoding, line ends, and the changes to a text that a u
 Lines end at LF, CRLF or CR and nowhere else; here they all become LF. Where the bytes come from is
 the work of ``sources.py``.
 
-Text moves in blocks of whole lines. A block is made of bytes or of characters and gives the other
-when it is asked, for most text is UTF-8, and who only counts need not decode all of that.
+Text moves in blocks of whole lines. A block is made of bytes or of characters and makes the other
+when it is asked for: most text is UTF-8, and whoever only counts need not decode it.
 """
 
 import codecs
@@ -67,7 +67,7 @@ class Place(NamedTuple):
 
 
 class Utf8Block:
-    """A block that is made of bytes, which may have any line ends and be no UTF-8 at all."""
+    """A block that is made of bytes, which may have any line ends and may be no UTF-8 at all."""
 
     def __init__(self, raw: bytes, place: Place) -> None:
         self._raw = raw
