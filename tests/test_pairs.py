@@ -103,8 +103,14 @@ def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
         assert (doubled(np.frombuffer(data, np.uint8)) is not None) == is_narrow
 
 
-def test_bytes_that_are_no_text_are_refused_where_they_are_counted() -> None:
+@pytest.mark.parametrize("bad", [b"\x80", b"\xbf", b"\xc0", b"\xc3", b"\xff"])
+def test_bytes_that_are_no_text_are_refused_where_they_are_counted(bad: bytes) -> None:
     counter = PairCounter(Ids())
     with pytest.raises(DecodingError, match="list, line 8, byte 107: expected utf-8, found"):
-        counter.add(Utf8Block(b"anna\nb\xffn\n", Place("list", 101, 6)))
+        counter.add(Utf8Block(b"anna\nb" + bad + b"n\n", Place("list", 101, 6)))
     assert counter.characters() == ""
+
+
+def test_the_lowest_characters_are_counted_beside_wide_ones() -> None:
+    text = "".join(map(chr, range(10))) + "日本\n" + "本\x01\x00\n"
+    assert counted([text, "\x02日\n"]) == pairs_of([text, "\x02日\n"])

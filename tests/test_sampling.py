@@ -2,6 +2,7 @@ import itertools
 import math
 import tracemalloc
 from collections import Counter
+from typing import cast
 
 import numpy as np
 import pytest
@@ -309,3 +310,25 @@ def test_a_threshold_at_the_edge_of_a_bucket_is_kept() -> None:
         table = DrawTable(np.array([[first, 1 - first]]))
         draws = np.array([threshold - 1, threshold], np.uint64)
         assert table.draw(np.zeros(2, np.intp), draws).tolist() == [0, 1]
+
+
+def test_at_temperature_0_the_first_of_the_likeliest_symbols_is_certain() -> None:
+    P = next_distributions(np.log([[0.2, 0.4, 0.4], [0.8, 0.1, 0.1]]), temperature=0)
+    assert P.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+class TextsAsGiven:
+    """In place of a sampler: words in groups that are known beforehand."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = lambda count, seed: iter(texts)
+
+
+def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sampling, "PATIENCE", 4)
+    texts = ["a\nk\nk\n", "k\nb\nk\nk\n", "k\n", "c\nk\n", "k\nk\nk\n", "d\n"]
+    sampler = cast(Sampler, TextsAsGiven(*texts))
+    found = sample_others(sampler, 99, 0, known=KnownWords(["k\n"]))
+    assert list(found) == [["a"], ["b"], ["c"]]  # of the misses 2, 2, 3, 1 and 4 in a row

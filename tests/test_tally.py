@@ -56,6 +56,29 @@ def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
     assert sample.counts.tolist() == [held_out[word] for word in expected]
 
 
+def test_fingerprints_add_up_modulo_the_size_of_a_hash() -> None:
+    words = [str(i) for i in range(1000)]
+    hashes = [word_hash(word) for word in words if is_held_out(word, 0.9)]
+    halves = ["".join(word + "\n" for word in part) for part in (words[:500], words[500:])]
+    assert sum(hashes) > 1 << 70
+    parts = [count([TextBlock(half)], 0.9) for half in halves]
+    assert merge(parts).fingerprint == sum(hashes) % (1 << 64)
+    assert count(map(TextBlock, halves), 0.9).fingerprint == sum(hashes) % (1 << 64)
+
+
+def test_memory_for_held_out_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "MAX_SAMPLE", 20)
+    monkeypatch.setattr(tally, "_SETTLE_AFTER", 30)
+    collector = tally._SampleCollector()
+    most = 0
+    for first in range(0, 2000, 10):
+        words = [str(i) for i in range(first, first + 10)]
+        text = "".join(word + "\n" for word in words)
+        collector.add(text, np.array([word_hash(word) for word in words], np.uint64))
+        most = max(most, sum(len(new[2]) for new in collector._new))
+    assert 0 < most <= 20 + 30
+
+
 def test_pairs_at_the_borders_of_pieces_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("ab\nba\nabc\ncabba\n", "юля\nлюля\nюлия\nя\n"):
         expected = Counter(zip("\n" + text, text, strict=False))

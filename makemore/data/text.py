@@ -186,7 +186,8 @@ class OtherLines:
         state = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final)
-            text.encode()  # some encodings can write surrogates, which are no characters
+            if not _is_latin_1(text):
+                text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeDecodeError as error:
             self._decoder.setstate(state)
             raise self._error(error, data) from None
@@ -205,6 +206,15 @@ class OtherLines:
         held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
         line = self._lines + before.count("\n") + held_back
         return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
+
+
+def _is_latin_1(text: str) -> bool:
+    """Return whether all characters are below 256, which is quick to tell."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _with_line_feeds(data: bytes) -> bytes:
