@@ -301,3 +301,21 @@ def test_a_file_of_another_kind_may_not(path: Path, content: bytes) -> None:
 def test_nothing_and_a_device_may_be_replaced(path: Path) -> None:
     refuse_other_files(path)
     refuse_other_files("/dev/null")
+
+
+def test_an_array_that_is_cut_short_is_refused_before_room_is_made_for_it(path: Path) -> None:
+    save(path, example("".join(map(chr, range(0x100, 0x200)))))
+    data = path.read_bytes()
+    start = data.index(b"weights.npy") + len(b"weights.npy") + 128  # behind the header
+    for left in (0, 1, 500_000):
+        path.write_bytes(data[: start + left])
+        whole, there = f"{257 * 257 * 8:,}", f"{left:,}"
+        with pytest.raises(CheckpointError, match=f"weights takes {whole} bytes and {there} are"):
+            load(path)
+
+
+def test_long_values_are_cut_in_messages(path: Path) -> None:
+    for length, shown in ((92, "x" * 92 + "\":1}'"), (93, "x" * 93 + '":1}...')):
+        with pytest.raises(CheckpointError) as refusal:
+            save(path, with_training(options={"x" * length: 1}))
+        assert str(refusal.value).endswith(shown)

@@ -332,3 +332,13 @@ def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
     sampler = cast(Sampler, TextsAsGiven(*texts))
     found = sample_others(sampler, 99, 0, known=KnownWords(["k\n"]))
     assert list(found) == [["a"], ["b"], ["c"]]  # of the misses 2, 2, 3, 1 and 4 in a row
+
+
+def test_words_that_a_group_ends_with_are_like_the_others() -> None:
+    chain = make_bigram(["abcdefg"], smoothing=0)  # it can write nothing else
+    assert set(sample(chain, 50_000, seed=1)) == {"abcdefg"}
+
+
+def test_top_k_may_be_1() -> None:
+    P = next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=1)
+    assert P.tolist() == [[0, 1, 0, 0]]

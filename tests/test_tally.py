@@ -28,6 +28,18 @@ def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> Non
         merge(parts)
 
 
+@pytest.mark.parametrize("narrow", [0, 5])
+def test_the_limit_of_the_alphabet_is_kept_while_counting(
+    monkeypatch: pytest.MonkeyPatch, narrow: int
+) -> None:
+    monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
+    characters = "abcde"[:narrow] + "".join(map(chr, range(0x4E00, 0x4E00 + 20 - narrow)))
+    blocks = [TextBlock(characters[:7] + "\n"), TextBlock(characters[7:19] + "\n")]
+    assert count(blocks, 0.0).characters == characters[:19]
+    with pytest.raises(VocabularyError, match=r"20 different characters or more .* is 19"):
+        count([*blocks, TextBlock(characters[19:] + "\n")], 0.0)
+
+
 def test_tallies_of_parts_add_up_in_any_order() -> None:
     parts = [count([TextBlock(text)], 0.3) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")]
     whole = count([TextBlock("ab\nba\nюля\n\né\nb\n")], 0.3)
@@ -46,7 +58,8 @@ def test_the_sample_is_the_words_of_smallest_hash_with_exact_counts(
 ) -> None:
     monkeypatch.setattr(tally, "MAX_SAMPLE", 20)
     monkeypatch.setattr(tally, "_SETTLE_AFTER", 3)
-    words = [str(i) for i in range(100)] * 3 + ["long" * 100] * 5
+    words = [str(i) for i in range(100)] * 3
+    words += [f"{i:0{length}}" for i in range(30) for length in (256, 257)]
     random.Random(1).shuffle(words)
     blocks = [words[i : i + words_per_block] for i in range(0, len(words), words_per_block)]
     sample = count([TextBlock("".join(w + "\n" for w in block)) for block in blocks], 0.5).sample
