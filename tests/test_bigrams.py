@@ -214,7 +214,7 @@ def test_alphabet_over_the_limit_can_be_cut_by_min_count() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\r\n\n", b"\xef\xbb\xbf"])
 def test_a_corpus_without_words_is_refused(data: bytes) -> None:
-    with pytest.raises(CorpusError, match="holds no word"):
+    with pytest.raises(CorpusError, match="holds no word: expected"):
         count_bigrams(Corpus.from_bytes(data))
 
 
@@ -283,3 +283,8 @@ def test_the_locale_does_not_matter(tmp_path: Path) -> None:
     )
     words = words_in(TEXT.removeprefix("\ufeff"))
     assert done.stdout.decode().strip() == ascii("".join(sorted(set("".join(words)))))
+
+
+def test_a_corpus_of_rare_characters_alone_is_told_from_an_empty_one() -> None:
+    with pytest.raises(CorpusError, match="holds no word with characters that occur 3 times"):
+        count_bigrams(Corpus.from_words(["ab", "ba"]), min_count=3)

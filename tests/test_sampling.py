@@ -291,10 +291,13 @@ def test_characters_beyond_ascii_come_out_whole() -> None:
     assert set("".join(sample(model, 200, seed=0))) <= set("zoë\U0001f600")
 
 
-def test_memory_does_not_grow_with_the_number_of_words(small_model: Bigram) -> None:
+@pytest.mark.parametrize("wishes", [Constraints(), Constraints(max_length=8)])
+def test_memory_does_not_grow_with_the_number_of_words(
+    small_model: Bigram, wishes: Constraints
+) -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
-        for _ in Sampler(small_model).texts(count, 0):
+        for _ in Sampler(small_model, constraints=wishes).texts(count, 0):
             pass
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -342,3 +345,23 @@ def test_words_that_a_group_ends_with_are_like_the_others() -> None:
 def test_top_k_may_be_1() -> None:
     P = next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=1)
     assert P.tolist() == [[0, 1, 0, 0]]
+
+
+def test_every_row_is_a_distribution_of_its_own() -> None:
+    log_P = np.log([[0.1, 0.4, 0.2, 0.3], [0.6, 0.1, 0.2, 0.1], [0.25] * 4, [0.1, 0.1, 0.1, 0.7]])
+    for options in ({"top_k": 2}, {"top_p": 0.65}, {"top_k": 3, "top_p": 0.5}):
+        together = next_distributions(log_P, **options)
+        alone = [next_distributions(row[np.newaxis], **options)[0] for row in log_P]
+        np.testing.assert_array_equal(together, alone)
+        assert together.sum(axis=1) == pytest.approx(np.ones(4))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_the_shortest_words_are_as_long_as_wished(small_model: Bigram, length: int) -> None:
+    words = sample(small_model, 2_000, seed=0, constraints=Constraints(min_length=length))
+    assert min(map(len, words)) == length
+
+
+def test_one_other_word_is_given_when_one_is_asked_for(small_model: Bigram) -> None:
+    found = sample_others(Sampler(small_model), 1, 0, known=KnownWords(["abc\n"]))
+    assert [len(words) for words in found] == [1]
