@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from makemore.data import pairs
 from makemore.data.pairs import Ids, PairCounter, doubled
 from makemore.data.text import Place, TextBlock, Utf8Block
-from makemore.errors import DecodingError
+from makemore.errors import DecodingError, VocabularyError
 
 LATIN = "ab\n\x00\x7f\x80\xbf\xc0\xe9\xff"
 WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
@@ -114,3 +114,13 @@ def test_bytes_that_are_no_text_are_refused_where_they_are_counted(bad: bytes) -
 def test_the_lowest_characters_are_counted_beside_wide_ones() -> None:
     text = "".join(map(chr, range(10))) + "日本\n" + "本\x01\x00\n"
     assert counted([text, "\x02日\n"]) == pairs_of([text, "\x02日\n"])
+
+
+def test_too_many_characters_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + 20)))
+    counter = PairCounter(Ids())
+    counter.add(TextBlock(characters[:12] + "\n"))
+    counter.add(TextBlock(characters[:18] + "\n"))  # with the line feed there are 19
+    with pytest.raises(VocabularyError):
+        counter.add(TextBlock(characters[17:] + "\n"))

@@ -342,18 +342,25 @@ def test_words_that_a_group_ends_with_are_like_the_others() -> None:
     assert set(sample(chain, 50_000, seed=1)) == {"abcdefg"}
 
 
+def test_wishes_hold_for_the_words_that_a_group_ends_with(small_model: Bigram) -> None:
+    words = sample(small_model, 50_000, seed=1, constraints=Constraints(suffix="ab"))
+    assert all(word.endswith("ab") for word in words)
+
+
 def test_top_k_may_be_1() -> None:
     P = next_distributions(np.log([[0.1, 0.4, 0.2, 0.3]]), top_k=1)
     assert P.tolist() == [[0, 1, 0, 0]]
 
 
-def test_every_row_is_a_distribution_of_its_own() -> None:
-    log_P = np.log([[0.1, 0.4, 0.2, 0.3], [0.6, 0.1, 0.2, 0.1], [0.25] * 4, [0.1, 0.1, 0.1, 0.7]])
-    for options in ({"top_k": 2}, {"top_p": 0.65}, {"top_k": 3, "top_p": 0.5}):
-        together = next_distributions(log_P, **options)
-        alone = [next_distributions(row[np.newaxis], **options)[0] for row in log_P]
-        np.testing.assert_array_equal(together, alone)
-        assert together.sum(axis=1) == pytest.approx(np.ones(4))
+@pytest.mark.parametrize("seed", range(10))
+def test_every_row_is_a_distribution_of_its_own(seed: int) -> None:
+    log_P = np.log(np.random.default_rng(seed).dirichlet(np.full(6, 0.5), 6))
+    for k, p in ((2, 1.0), (None, 0.65), (3, 0.6)):
+        together = next_distributions(log_P, top_k=k, top_p=p)
+        rows = log_P[:, np.newaxis]
+        alone = [next_distributions(row, top_k=k, top_p=p)[0] for row in rows]
+        assert together == pytest.approx(np.stack(alone))
+        assert together.sum(axis=1) == pytest.approx(np.ones(6))
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
