@@ -337,6 +337,19 @@ def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
     assert list(found) == [["a"], ["b"], ["c"]]  # of the misses 2, 2, 3, 1 and 4 in a row
 
 
+def test_memory_does_not_grow_with_the_length_of_words(small_model: Bigram) -> None:
+    def peak(length: int) -> int:
+        sampler = Sampler(small_model, constraints=Constraints(min_length=length))
+        tracemalloc.start()
+        for _ in sampler.texts(8_000_000 // length, 0):
+            pass
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    assert peak(4000) < 1.5 * peak(500)
+
+
 def test_words_that_a_group_ends_with_are_like_the_others() -> None:
     chain = make_bigram(["abcdefg"], smoothing=0)  # it can write nothing else
     assert set(sample(chain, 50_000, seed=1)) == {"abcdefg"}
