@@ -88,6 +88,12 @@ def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_s
     ]  # as often: by code point
 
 
+def test_damaged_lines_do_not_hide_the_others_where_the_text_is_changed() -> None:
+    sources = Corpus.from_bytes(b"Anna\n" * 50 + b"\xff\n" + b"anna\n" * 50).sources
+    found = check_corpus(Corpus(sources, lowercase=True))
+    assert (found.lines, found.undecodable, found.distinct, found.duplicates) == (101, 1, 1, 99)
+
+
 def test_in_another_encoding_the_reading_ends_at_the_first_error() -> None:
     corpus = Corpus(Corpus.from_bytes(b"emma\n\x81\n\x81\nava\n").sources, encoding="shift_jis")
     found = check_corpus(corpus, block_size=6)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import pairs
-from makemore.data.pairs import Ids, PairCounter, doubled
+from makemore.data.pairs import PairCounter, ProvisionalIds, double_accented
 from makemore.data.text import Place, TextBlock, Utf8Block
 from makemore.errors import DecodingError, VocabularyError
 
@@ -19,7 +19,7 @@ WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
 
 def counted(blocks: list[str]) -> Counter[tuple[str, str]]:
     """Return what a PairCounter finds, as a dictionary counter writes it."""
-    counter = PairCounter(Ids())
+    counter = PairCounter(ProvisionalIds())
     for block in blocks:
         counter.add(TextBlock(block))
     characters = counter.characters()
@@ -80,7 +80,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
 @settings(max_examples=2000, deadline=None)
 def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
     data += b"\n"
-    symbols = doubled(np.frombuffer(data, np.uint8))
+    symbols = double_accented(np.frombuffer(data, np.uint8))
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -100,12 +100,12 @@ def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
             is_narrow = max(data.decode()) <= "\xff"
         except UnicodeDecodeError:
             is_narrow = False
-        assert (doubled(np.frombuffer(data, np.uint8)) is not None) == is_narrow
+        assert (double_accented(np.frombuffer(data, np.uint8)) is not None) == is_narrow
 
 
 @pytest.mark.parametrize("bad", [b"\x80", b"\xbf", b"\xc0", b"\xc3", b"\xff"])
 def test_bytes_that_are_no_text_are_refused_where_they_are_counted(bad: bytes) -> None:
-    counter = PairCounter(Ids())
+    counter = PairCounter(ProvisionalIds())
     with pytest.raises(DecodingError, match="list, line 8, byte 107: expected utf-8, found"):
         counter.add(Utf8Block(b"anna\nb" + bad + b"n\n", Place("list", 101, 6)))
     assert counter.characters() == ""
@@ -119,7 +119,7 @@ def test_the_lowest_characters_are_counted_beside_wide_ones() -> None:
 def test_too_many_characters_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
     characters = "".join(map(chr, range(0x4E00, 0x4E00 + 20)))
-    counter = PairCounter(Ids())
+    counter = PairCounter(ProvisionalIds())
     counter.add(TextBlock(characters[:12] + "\n"))
     counter.add(TextBlock(characters[:18] + "\n"))  # with the line feed there are 19
     with pytest.raises(VocabularyError):

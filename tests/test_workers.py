@@ -1,6 +1,7 @@
 """Counting in several processes: equal to counting in one, and nobody is left behind."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from makemore.data import bigrams, workers
 from makemore.data.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
-from makemore.errors import CorpusError
+from makemore.errors import CorpusError, DecodingError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
 
@@ -142,6 +143,51 @@ def test_slices_of_a_process_that_dies_are_counted_by_others(
 
     monkeypatch.setattr(workers, "_take", take_last)
     assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
+
+
+@pytest.mark.usefixtures("any_size")
+def test_where_no_process_can_be_started_this_one_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    corpus = Corpus.from_paths(path)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
+
+
+@pytest.mark.usefixtures("any_size")
+def test_an_interrupt_while_threads_start_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    before = set(children_of(os.getpid()))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            count_bigrams(Corpus.from_paths(path), jobs=2)
+    assert set(children_of(os.getpid())) == before
+
+
+def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
+    corpus = Corpus.from_paths(path)
+    slices = workers._Slices(workers._cut(corpus))
+    answers: workers._Answers = queue.Queue()
+    request = workers._Request(corpus, 0.0, "", 1000)
+    with workers._running(1, request, slices, answers) as started:
+        answer = answers.get(timeout=60)
+    assert started == 1
+    assert isinstance(answer, DecodingError)
+    assert not slices
 
 
 @pytest.mark.usefixtures("any_size")

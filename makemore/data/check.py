@@ -14,7 +14,7 @@ import numpy.typing as npt
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.holdout import Hashes, hash_lines
 from makemore.data.pairs import add_at, code_points
-from makemore.data.text import Block, Utf8Block
+from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -105,8 +105,8 @@ class CorpusCheck:
     composed_beside_decomposed : bool
         Whether composed accents occur too, so that one letter has two spellings.
     undecodable : int
-        Lines that are not in the encoding; all else is of the others. The reading ends at the first
-        where the encoding is not UTF-8 or the text is to be changed.
+        Lines that are not in the encoding; all else is of the others. Where the encoding is not
+        UTF-8, all else is of the blocks before the first.
     encoding_errors : tuple of str
         What is wrong in the first of them, with file, line and byte; at most ``MAX_EXAMPLES``.
     failure : str
@@ -155,7 +155,7 @@ def check_corpus(
     try:
         for block in reading.blocks(counts_lines=True):
             survey.add_block(block)
-    except DecodingError as error:  # of an encoding that does not say where a line ends then
+    except DecodingError as error:  # of another encoding: nobody knows where the line ends
         survey.add_undecodable(error)
     return survey.report(corpus.name)
 
@@ -190,21 +190,27 @@ class _Survey:
         self._errors: list[str] = []
 
     def add_block(self, block: Block) -> None:
-        """Take a block, or its lines one by one where some are not in the encoding."""
+        """Take a block; lines that are not in the encoding count as blank until the report."""
         try:
-            self.add(block.text)
+            text = block.text
         except DecodingError:
-            if not isinstance(block, Utf8Block):
-                raise
-            for line in block.lines():
-                try:
-                    self.add(line.text)
-                except DecodingError as error:
-                    self.add_undecodable(error)
+            text = "".join(map(self._text_or_blank, block.lines()))
+        self.add(text)
 
     def add_undecodable(self, error: DecodingError) -> None:
-        """Take a line that is not in the encoding."""
+        """Take a line that is not in the encoding and of which nothing is known."""
         self._lines += 1
+        self._lengths[0] += 1
+        self._note(error)
+
+    def _text_or_blank(self, line: Block) -> str:
+        try:
+            return line.text
+        except DecodingError as error:
+            self._note(error)
+            return "\n"
+
+    def _note(self, error: DecodingError) -> None:
         self._undecodable += 1
         if len(self._errors) < MAX_EXAMPLES:
             self._errors.append(str(error))
@@ -226,8 +232,9 @@ class _Survey:
 
     def report(self, name: str) -> CorpusCheck:
         """Return the findings."""
-        blank = self._lengths.pop(0, 0)
-        words = self._lines - blank - self._undecodable
+        without_word = self._lengths.pop(0, 0)
+        blank = without_word - self._undecodable
+        words = self._lines - without_word
         distinct, is_exact = self._distinct.result()
         self._frequencies[_LF] = 0
         points = np.flatnonzero(self._frequencies)

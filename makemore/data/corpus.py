@@ -21,8 +21,8 @@ import numpy as np
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
 from makemore.data.text import (
     Block,
+    ChangedBlock,
     OtherLines,
-    TextBlock,
     Utf8Lines,
     is_utf_8,
     refuse_other_encodings,
@@ -239,7 +239,7 @@ class Reading:
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         for source in corpus.sources:
             for block in self._blocks(source, counts_lines or not corpus.is_rereadable):
-                yield TextBlock(change(block.text)) if change else block
+                yield ChangedBlock(block, change) if change else block
 
     @property
     def sha256(self) -> str:
@@ -275,14 +275,14 @@ class Reading:
 
 @contextmanager
 def naming_lines(corpus: Corpus) -> Iterator[None]:
-    """Read a corpus once more where it is not in its encoding, for an error that names the line.
+    """Where what is done fails because a corpus is not UTF-8, read it again to name the line.
 
     Counting the lines takes time, and a part of a corpus does not know how many are above it.
     """
     try:
         yield
     except DecodingError:
-        if corpus.is_rereadable:
+        if corpus.is_rereadable and is_utf_8(corpus.encoding):
             for _ in corpus.read(digest=False):
                 pass
         raise

@@ -47,10 +47,7 @@ def hash_lines(text: Bytes) -> Hashes:
     >>> bool(a == a_again), bool(a == b)
     (True, False)
     """
-    ends = _line_ends(text)
-    hashes = _hash_lines(text, ends)
-    hashes[np.diff(ends, prepend=-1) == 1] = 0  # mix(0): a blank line has no bytes to sum
-    return hashes
+    return _hash_lines(text, _line_ends(text))
 
 
 def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
@@ -88,7 +85,7 @@ def _line_ends(text: Bytes) -> Places:
 
 
 def _hash_lines(text: Bytes, ends: Places) -> Hashes:
-    """Return the hashes of the lines that end at ``ends``, (lines,), garbage for blank ones."""
+    """Return the hashes of the lines that end at ``ends``, (lines,), 0 for blank ones."""
     starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
     hashes = np.empty(len(ends), np.uint64)
     line = 0
@@ -106,7 +103,7 @@ def _hash_lines(text: Bytes, ends: Places) -> Hashes:
 
 
 def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
-    """Return the polynomials of whole lines, shape (lines,), garbage for blank ones.
+    """Return the polynomials of whole lines, shape (lines,), 0 for blank ones.
 
     Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
     A line feed counts nothing, so a term over the border of two lines belongs to the second, and

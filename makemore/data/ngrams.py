@@ -25,7 +25,7 @@ Integers = npt.NDArray[np.int64]
 _BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
 _BUFFER = 1 << 21  # codes that are counted at once
 _MAX_CELLS = 1 << 24  # of a table: 64 MiB
-_MAX_IN_TABLE = (1 << 32) - _BUFFER  # codes; then more could overflow 32 bits
+_MAX_IN_TABLE = (1 << 32) - 1 - _BUFFER  # codes; then more could overflow 32 bits
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class NgramCounter:
     def _empty_table(self) -> None:
         if self._table is not None:
             codes = np.flatnonzero(self._table)
-            self._runs.append((codes, self._table[codes].astype(np.int64)))
+            self._add_run(codes, self._table[codes].astype(np.int64))
             self._table, self._in_table = None, 0
 
     def _sort(self) -> None:
@@ -158,9 +158,11 @@ class NgramCounter:
         codes = self._unsorted[: self._waiting]
         codes.sort()
         starts = np.flatnonzero(mark_first(codes))
-        counts = np.diff(starts, append=len(codes))
-        self._runs.append((codes[starts].astype(np.int64), counts))
+        self._add_run(codes[starts].astype(np.int64), np.diff(starts, append=len(codes)))
         self._waiting = 0
+
+    def _add_run(self, codes: Integers, counts: Integers) -> None:
+        self._runs.append((codes, counts))
         # runs of like length are merged, as a binary counter carries: R runs cost log2(R) passes
         while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
             self._merge()

@@ -3,10 +3,11 @@
 Characters get provisional ids as they turn up, for the alphabet is known only at the end:
 
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
-  of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. In
-  a large text it is three neighbours, at even places alone, which takes half as many steps.
+  of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
+  a large text three neighbours are counted at a time, at even places alone: half as many steps.
 - Where all characters are below 256 the bytes of UTF-8 are not decoded. Each of the two bytes of an
-  accented letter is replaced by its code point, and the pair that comes of this is taken off again.
+  accented letter is replaced by its code point, and the pair of the letter with itself that comes
+  of this is subtracted at the end.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form.
 """
@@ -16,22 +17,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.holdout import Bytes
 from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
-Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 
 _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
 _ASCII = 128
 _UNKNOWN = -1
-_TRIPLES_AFTER = 1 << 24  # bytes; to make and to read the table takes as long as some megabytes
+_TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
 
-class Ids:
+class ProvisionalIds:
     """Provisional ids: the code point below 256, then numbers in the order of discovery."""
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class Ids:
 class PairCounter:
     """A table of pair counts that grows with the alphabet."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: ProvisionalIds) -> None:
         self._ids = ids
         self._narrow = _NarrowPairs()
         self._wide: Counts = np.zeros(0, np.int64)
@@ -122,7 +123,7 @@ class _NarrowPairs:
 
         ``data`` is not empty. What is counted has been found to be UTF-8.
         """
-        symbols = data if data.max() < _ASCII else doubled(data)
+        symbols = data if data.max() < _ASCII else double_accented(data)
         if symbols is None:
             return False
         self._pairs[ord("\n") + _NARROW * int(symbols[0])] += 1  # the first word's boundary
@@ -174,13 +175,13 @@ class _NarrowPairs:
         self._bytes_in_triples = 0
 
 
-def doubled(data: Bytes) -> Bytes | None:
+def double_accented(data: Bytes) -> Bytes | None:
     """Return UTF-8 text with the code point of each accented letter in place of both its bytes.
 
     Return None where a character is not below 256, or ``data``, shape (n,), is no UTF-8. NumPy does
     each step on many bytes at once, in a fraction of the time that decoding takes.
 
-    >>> doubled(np.frombuffer("Zoë".encode(), np.uint8))
+    >>> double_accented(np.frombuffer("Zoë".encode(), np.uint8))
     array([ 90, 111, 235, 235], dtype=uint8)
     """
     is_lead = data >= 0xC0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from makemore.data.holdout import Hashes, held_out_lines
-from makemore.data.pairs import Counts, Ids, PairCounter, refuse_too_many
+from makemore.data.pairs import Counts, PairCounter, ProvisionalIds, refuse_too_many
 from makemore.data.text import Block, TextBlock
 
 MAX_SAMPLE = 1 << 15
@@ -80,7 +80,7 @@ class Counter:
     def __init__(self, holdout: float, rare: str = "") -> None:
         self._holdout = holdout
         self._rare = re.compile(f"[{re.escape(rare)}]") if rare else None
-        ids = Ids()
+        ids = ProvisionalIds()
         self._total = PairCounter(ids)
         self._held_out = PairCounter(ids)
         self._sample = _SampleCollector()

@@ -28,26 +28,56 @@ class Block(Protocol):
 
     @property
     def data(self) -> bytes:
-        """The text as UTF-8. What was read as UTF-8 stands here unproved: ``text`` proves it."""
+        """The text as UTF-8, perhaps not yet checked to be that: reading ``text`` checks it."""
 
     @property
     def text(self) -> str:
-        """The characters. Raises ``DecodingError`` naming line and byte."""
+        """The characters. Raises ``DecodingError`` naming the place."""
+
+    def lines(self) -> Iterator["Block"]:
+        """Yield each line as a block of its own."""
 
 
-class TextBlock(NamedTuple):
+class TextBlock:
     """A block that is made of characters."""
 
-    text: str
+    def __init__(self, text: str) -> None:
+        self.text = text
 
-    @property
+    @cached_property
     def data(self) -> bytes:
         """The text as UTF-8."""
         return self.text.encode()
 
+    def lines(self) -> Iterator[Block]:
+        """Yield each line as a block of its own."""
+        return (TextBlock(line + "\n") for line in self.text.split("\n")[:-1])
+
+
+class ChangedBlock:
+    """A block whose text is changed as a user asked, when it is read."""
+
+    def __init__(self, block: Block, change: Change) -> None:
+        self._block = block
+        self._change = change
+
+    @cached_property
+    def text(self) -> str:
+        """The changed characters. Raises ``DecodingError`` naming the place."""
+        return self._change(self._block.text)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The changed text as UTF-8. Raises ``DecodingError`` naming the place."""
+        return self.text.encode()
+
+    def lines(self) -> Iterator[Block]:
+        """Yield each line as a block of its own."""
+        return (ChangedBlock(line, self._change) for line in self._block.lines())
+
 
 class Place(NamedTuple):
-    """A place in a source: its byte and its line, both from 0, the line only if they are counted.
+    """A place in a source: its byte and its line, both from 0; None where lines are not counted.
 
     ``name`` is what messages call the source.
     """
@@ -75,7 +105,7 @@ class Utf8Block:
 
     @cached_property
     def data(self) -> bytes:
-        """The bytes, unproved, with line feeds for all line ends."""
+        """The bytes, perhaps not yet checked, with line feeds for all line ends."""
         data = _with_line_feeds(self._raw)
         return data if data.endswith(b"\n") else data + b"\n"
 
@@ -89,7 +119,7 @@ class Utf8Block:
             raise _decoding_error(error, "utf-8", place) from None
         return text if "\r" not in text and text.endswith("\n") else self.data.decode()
 
-    def lines(self) -> Iterator["Utf8Block"]:
+    def lines(self) -> Iterator[Block]:
         """Yield each line as a block of its own."""
         place = self._place
         for raw in self._raw.splitlines(keepends=True):  # at LF, CRLF and CR, as bytes are split

@@ -7,7 +7,7 @@ Slices that a process has taken when it fails go back to the others.
 The other processes are fresh interpreters rather than forks, which NumPy's threads make unsafe.
 They speak in pickles over pipes: they get a request, ask for slice after slice until none is left,
 and answer with their tally. They are in no terminal's foreground, so Ctrl-C reaches their parent
-alone; and they end by themselves when their parent is gone, for nobody answers them then.
+alone; and they end by themselves when their parent is gone: when nobody gives them a slice.
 """
 
 import os
@@ -26,12 +26,13 @@ from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, sourc
 from makemore.data.sources import ByteStream, FileSource, SliceSource, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import Block, is_utf_8
+from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
 """Bytes for which a process is worth its start, a tenth of a second or two."""
 
 MIN_SLICE = 1 << 23
-"""Bytes that are counted in some milliseconds, by so much the processes end apart."""
+"""Bytes that are counted in some milliseconds: the processes end at most that far apart."""
 
 _MAX_SLICES = 1 << 10
 
@@ -46,7 +47,8 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _ASK = "next"
 
 _Slices = deque[SliceSource]
-_Answers = queue.Queue[Tally | None]  # from each process, None where it fails
+_Answer = Tally | MakemoreError | None
+_Answers = queue.Queue[_Answer]  # one from each process, None where it fails
 
 
 @dataclass(frozen=True)
@@ -92,24 +94,37 @@ def count_in_processes(
     request = _Request(corpus, holdout, rare, block_size)
     slices = _Slices(_cut(corpus))
     answers: _Answers = queue.Queue()
-    tallies: list[Tally | None] = []
-    size, in_all = corpus.size() or 0, len(slices)
+    tallies: list[Tally] = []
+    size, in_all = corpus.size() or 0, max(1, len(slices))
+    done = waiting = 0
 
     def report() -> None:
+        """Count a slice as read when it is taken."""
+        nonlocal done
+        done = max(done, size - size * len(slices) // in_all)  # a process may have put some back
         if progress:
-            progress(size - size * len(slices) // in_all, size)
+            progress(done, size)
 
     def next_slice() -> SliceSource | None:
-        """Return the next slice; where none is left, wait whether a process gives some back."""
-        while not (part := _take(slices)) and len(tallies) < jobs - 1:
-            tallies.append(answers.get())
+        """Return the next slice; where none is left, wait to see whether one comes back."""
+        nonlocal waiting
+        part = _take(slices)
+        while waiting and not (part and answers.empty()):
+            waiting -= 1
+            answer = answers.get()
+            if isinstance(answer, MakemoreError):
+                raise answer
+            if answer:
+                tallies.append(answer)
+            part = part or _take(slices)
         report()
         return part
 
-    with _running(jobs - 1, request, slices, answers):
+    with _running(jobs - 1, request, slices, answers) as started:
+        waiting = started
         digests = [source_digest(source, report) for source in corpus.sources]
         tallies.append(request.count(next_slice))
-    return merge([tally for tally in tallies if tally]), combined_digest(digests)
+    return merge(tallies), combined_digest(digests)
 
 
 def work() -> None:
@@ -120,7 +135,10 @@ def work() -> None:
         _say(_ASK)
         return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
-    _say(request.count(next_slice))
+    try:
+        _say(request.count(next_slice))
+    except MakemoreError as error:
+        _say(error)  # whoever counted these slices again would find the same
 
 
 def _say(message: object) -> None:
@@ -168,30 +186,35 @@ def _take(slices: _Slices) -> SliceSource | None:
 @contextmanager
 def _running(
     processes: int, request: _Request, slices: _Slices, answers: _Answers
-) -> Iterator[None]:
-    """Run so many processes, each with a thread that serves it."""
+) -> Iterator[int]:
+    """Run so many processes, each with a thread that serves it; give the number that will answer.
+
+    They may be fewer: where the system has no room for another, those that run will do.
+    """
     running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
     try:
-        for _ in range(processes):
-            process = subprocess.Popen(
-                [sys.executable, "-c", _START],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                process_group=0,
-                env={**os.environ, **_ENVIRONMENT},
-            )
-            thread = threading.Thread(
-                target=_serve, args=(process, request, slices, answers), daemon=True
-            )
-            running.append((process, thread))
-            thread.start()
-        yield
+        with suppress(OSError, RuntimeError):
+            for _ in range(processes):
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _START],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    process_group=0,
+                    env={**os.environ, **_ENVIRONMENT},
+                )
+                thread = threading.Thread(
+                    target=_serve, args=(process, request, slices, answers), daemon=True
+                )
+                running.append((process, thread))
+                thread.start()
+        yield sum(thread.ident is not None for _, thread in running)
     finally:
         for process, _ in running:
             process.kill()
         for process, thread in running:
-            thread.join()
+            if thread.ident is not None:  # Ctrl-C may come before its start
+                thread.join()
             with suppress(BrokenPipeError), process:  # closes its pipes and waits for its end
                 pass
 
@@ -199,11 +222,11 @@ def _running(
 def _serve(
     process: subprocess.Popen[bytes], request: _Request, slices: _Slices, answers: _Answers
 ) -> None:
-    """Give a process slices; put its tally, or put its slices back and None when it fails."""
+    """Give a process slices and pass on its answer; put its slices back when it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[SliceSource] = []
-    answer: Tally | None = None
-    try:
+    answer: _Answer = None
+    with suppress(Exception):  # it has ended, or says what makes pickle raise anything at all
         to_process.write(pickle.dumps(sys.path) + pickle.dumps(request))
         to_process.flush()
         while (message := pickle.load(from_process)) == _ASK:
@@ -211,10 +234,7 @@ def _serve(
                 taken.append(part)
             to_process.write(pickle.dumps(part))
             to_process.flush()
-        answer = message if isinstance(message, Tally) else None
-    except (OSError, EOFError, pickle.UnpicklingError):
-        pass  # it has ended, or said what this module never says
-    finally:  # whatever happens, for who waits for an answer must get one
-        if not answer:
-            slices.extend(taken)
-        answers.put(answer)
+        answer = message if isinstance(message, Tally | MakemoreError) else None
+    if answer is None:
+        slices.extend(taken)
+    answers.put(answer)
