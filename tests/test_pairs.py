@@ -69,7 +69,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
     counter = pairs._NarrowPairs()
     most = 0
     for _ in range(50):
-        counter.add(np.frombuffer(b"aaaaaaaaa\n" * 3, np.uint8))
+        counter.add(b"aaaaaaaaa\n" * 3)
         if counter._triples is not None:
             most = max(most, 2 * int(counter._triples.sum()))
     assert 0 < most <= 100
@@ -80,7 +80,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
 @settings(max_examples=2000, deadline=None)
 def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
     data += b"\n"
-    symbols = double_accented(np.frombuffer(data, np.uint8))
+    symbols = double_accented(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -100,7 +100,7 @@ def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
             is_narrow = max(data.decode()) <= "\xff"
         except UnicodeDecodeError:
             is_narrow = False
-        assert (double_accented(np.frombuffer(data, np.uint8)) is not None) == is_narrow
+        assert (double_accented(data) is not None) == is_narrow
 
 
 @pytest.mark.parametrize("bad", [b"\x80", b"\xbf", b"\xc0", b"\xc3", b"\xff"])
