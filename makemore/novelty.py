@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.corpus import Corpus, CorpusFacts
-from makemore.data.holdout import Hashes, hash_lines
+from makemore.data.holdout import Hashes, distinct_hashes, hash_lines
 from makemore.errors import CorpusError, shown
 
 Flags = npt.NDArray[np.bool_]
@@ -36,11 +36,11 @@ class KnownWords:
         self._hashes = np.zeros(0, np.uint64)
         waiting: list[Hashes] = []
         for text in texts:
-            waiting.append(np.unique(hash_text(text)))
+            waiting.append(distinct_hashes(hash_text(text)))
             if sum(map(len, waiting)) > _MERGE:
-                self._hashes = np.unique(np.concatenate([self._hashes, *waiting]))
+                self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
                 waiting = []
-        self._hashes = np.unique(np.concatenate([self._hashes, *waiting]))
+        self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
 
     def contain(self, text: str) -> Flags:
         """Return which lines of ``text`` are known words, shape (lines,)."""

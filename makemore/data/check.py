@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, Progress
-from makemore.data.holdout import Hashes, hash_lines
+from makemore.data.holdout import Hashes, distinct_hashes, hash_lines
 from makemore.data.pairs import add_at, code_points
 from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
@@ -318,7 +318,7 @@ class _DistinctCounter:
         return round((len(self._smallest) - 1) / (int(self._smallest[-1]) / 2**64)), False
 
     def _settle(self) -> None:
-        distinct = np.unique(np.concatenate([self._smallest, *self._new]))
+        distinct = distinct_hashes(np.concatenate([self._smallest, *self._new]))
         self._new, self._new_count = [], 0
         self._is_exact = self._is_exact and len(distinct) <= MAX_EXACT
         self._smallest = distinct[:MAX_EXACT]

@@ -50,6 +50,15 @@ def hash_lines(text: Bytes) -> Hashes:
     return _hash_lines(text, _line_ends(text))
 
 
+def distinct_hashes(hashes: Hashes) -> Hashes:
+    """Return the different ones, sorted.
+
+    ``np.unique`` does this with a hash table from NumPy 2.3 on, which takes ten times as long.
+    """
+    hashes = np.sort(hashes)
+    return hashes[np.diff(hashes, prepend=~hashes[:1]) > 0]
+
+
 def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
     """Find the lines that hold a held-out word in ``text``, which is as ``hash_lines`` takes it.
 
