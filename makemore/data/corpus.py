@@ -31,7 +31,7 @@ from makemore.data.text import (
 )
 from makemore.errors import CorpusError, DecodingError, OptionError, shown
 
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
 
 _HEAD = 1024  # bytes from which the encoding is guessed
