@@ -61,6 +61,22 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
         assert counted(blocks) == pairs_of(blocks)
 
 
+@given(st.lists(st.text(LATIN + "\u0100ł日😀", max_size=30).map(lambda t: t + "\n"), max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_lines_with_wide_letters_are_counted_apart(blocks: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "_FEW", 1)
+        assert counted(blocks) == pairs_of(blocks)
+
+
+@pytest.mark.parametrize("bad", [b"\xc4", b"\xc4\xc4", b"\x80", b"\xc0", b"\xff"])
+def test_bytes_that_are_no_text_are_refused_beside_few_wide_letters(bad: bytes) -> None:
+    text = b"anna\n" * 100 + "łł\n".encode() + b"an" + bad + b"\n" + b"mia\n" * 100
+    counter = PairCounter(ProvisionalIds())
+    with pytest.raises(DecodingError, match="list, line 102, byte 507: expected utf-8, found"):
+        counter.add(Utf8Block(text, Place("list", 0, 0)))
+
+
 def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,8 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
   accented letter is replaced by one symbol, and the pair of the letter with itself that comes of
   this is subtracted at the end.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
-  the pair (x, y) has the place x + K * y, the same form.
+  the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
+  those lines are.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.holdout import Bytes
-from makemore.data.text import Block
+from makemore.data.text import Block, cut_out_lines
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
@@ -28,6 +29,7 @@ _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second 
 _NARROW = 256
 _ASCII = 128
 _UNKNOWN = -1
+_FEW = 256  # where one in so many bytes begins a wide character, a line is cut out in half the time
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
@@ -66,8 +68,13 @@ class PairCounter:
     def add(self, block: Block) -> None:
         """Count the pairs of a block. Raises ``DecodingError``."""
         data = block.data
-        if data and not self._narrow.add(data):
-            self._add_wide(code_points("\n" + block.text))
+        if not data or self._narrow.add(data):
+            return
+        try:
+            text = self._add_narrow_lines(data)
+        except UnicodeDecodeError:
+            text = block.text  # raises the error that names the place
+        self._add_wide(code_points("\n" + text))
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
@@ -88,6 +95,15 @@ class PairCounter:
                 counts[place, places] += square[ids[places], ids[place]]
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
+
+    def _add_narrow_lines(self, data: bytes) -> str:
+        """Where few lines hold a character above 255, count the others; return what is left."""
+        is_wide = np.frombuffer(data, np.uint8) >= 0xC4
+        if np.count_nonzero(is_wide) <= len(data) // _FEW:
+            rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
+            if not rest or self._narrow.add(rest):
+                data = b"".join(lines)
+        return data.decode()
 
     def _add_wide(self, points: npt.NDArray[np.uint32]) -> None:
         for start in range(0, len(points) - 1, _PIECE):

@@ -13,7 +13,7 @@ import numpy as np
 
 from makemore.data.holdout import Hashes, held_out_lines
 from makemore.data.pairs import Counts, PairCounter, ProvisionalIds, refuse_too_many
-from makemore.data.text import Block, TextBlock
+from makemore.data.text import Block, TextBlock, cut_out_lines
 
 MAX_SAMPLE = 1 << 15
 """The most distinct held-out words that are kept."""
@@ -149,14 +149,8 @@ def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int
     >>> without_lines_holding(re.compile("[xq]"), "emma\naxqx\nava\n")
     ('emma\nava\n', 1)
     """
-    kept: list[str] = []
-    dropped = after = 0
-    for match in pattern.finditer(text):
-        if match.start() >= after:
-            kept.append(text[after : text.rfind("\n", 0, match.start()) + 1])
-            after = text.index("\n", match.start()) + 1
-            dropped += 1
-    return "".join([*kept, text[after:]]), dropped
+    rest, lines = cut_out_lines(text, "\n", (match.start() for match in pattern.finditer(text)))
+    return rest, len(lines)
 
 
 class _SampleCollector:

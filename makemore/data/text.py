@@ -10,9 +10,9 @@ when it is asked for: most text is UTF-8, and whoever only counts need not decod
 import codecs
 import io
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple, Protocol
+from typing import AnyStr, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -277,6 +277,27 @@ def words_of(text: str) -> Iterator[str]:
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         if line:
             yield line
+
+
+def cut_out_lines(
+    text: AnyStr, line_feed: AnyStr, places: Iterable[int]
+) -> tuple[AnyStr, list[AnyStr]]:
+    r"""Return whole lines without those at ``places``, in ascending order, and those lines.
+
+    >>> cut_out_lines(b"emma\nava\nmia\n", b"\n", [6, 7])
+    (b'emma\nmia\n', [b'ava\n'])
+    """
+    kept: list[AnyStr] = []
+    lines: list[AnyStr] = []
+    after = 0
+    for place in places:
+        if place >= after:
+            start = text.rfind(line_feed, 0, place) + 1
+            kept.append(text[after:start])
+            after = text.index(line_feed, place) + 1
+            lines.append(text[start:after])
+    kept.append(text[after:])
+    return text[:0].join(kept), lines
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:
