@@ -1,7 +1,6 @@
 """Counting in several processes: equal to counting in one, and nobody is left behind."""
 
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -32,6 +31,14 @@ def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bigrams, "_SIZE_FOR_PROCESSES", 2)
     monkeypatch.setattr(workers, "MIN_SHARE", 1)
     monkeypatch.setattr(workers, "MIN_SLICE", 1)
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    """Return the path of a file that holds ``TEXT``."""
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    return path
 
 
 def equal(a: BigramCounts, b: BigramCounts) -> bool:
@@ -125,54 +132,49 @@ work()""",
 @pytest.mark.usefixtures("any_size")
 @pytest.mark.parametrize("start", DIE.values(), ids=DIE)
 def test_slices_of_a_process_that_dies_are_counted_by_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
+    names: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
-    path = tmp_path / "names"
-    path.write_text(TEXT * 20)
-    corpus = Corpus.from_paths(path)
+    names.write_text(TEXT * 20)
+    corpus = Corpus.from_paths(names)
     monkeypatch.setattr(workers, "_START", start)
     monkeypatch.setattr(workers, "MIN_SLICE", 1000)
-    take, waits = workers._take, 0
+    take, waits = workers._Pool.take, 0
 
-    def take_last(slices: workers._Slices) -> SliceSource | None:
+    def take_last(pool: workers._Pool) -> SliceSource | None:
         nonlocal waits  # this process leaves all slices to the others until they are dead
         while threading.current_thread() is threading.main_thread() and waits < 20:
             waits += 1
             time.sleep(0.1)
-        return take(slices)
+        return take(pool)
 
-    monkeypatch.setattr(workers, "_take", take_last)
+    monkeypatch.setattr(workers._Pool, "take", take_last)
     assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
 
 
 @pytest.mark.usefixtures("any_size")
 def test_where_no_process_can_be_started_this_one_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise BlockingIOError("Resource temporarily unavailable")
 
-    path = tmp_path / "names"
-    path.write_text(TEXT)
-    corpus = Corpus.from_paths(path)
+    corpus = Corpus.from_paths(names)
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
 
 
 @pytest.mark.usefixtures("any_size")
 def test_an_interrupt_while_threads_start_leaves_no_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(thread: threading.Thread) -> None:
         raise KeyboardInterrupt
 
-    path = tmp_path / "names"
-    path.write_text(TEXT)
     before = set(children_of(os.getpid()))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            count_bigrams(Corpus.from_paths(path), jobs=2)
+            count_bigrams(Corpus.from_paths(names), jobs=2)
     assert set(children_of(os.getpid())) == before
 
 
@@ -180,29 +182,26 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
     corpus = Corpus.from_paths(path)
-    slices = workers._Slices(workers._cut(corpus))
-    answers: workers._Answers = queue.Queue()
+    pool = workers._Pool(corpus, None)
     request = workers._Request(corpus, 0.0, "", 1000)
-    with workers._running(1, request, slices, answers) as started:
-        answer = answers.get(timeout=60)
+    with workers._running(1, request, pool) as started:
+        answer = pool._answers.get(timeout=60)
     assert started == 1
     assert isinstance(answer, DecodingError)
-    assert not slices
+    assert pool.take() is None
 
 
 @pytest.mark.usefixtures("any_size")
-def test_progress_ends_at_the_size(tmp_path: Path) -> None:
-    path = tmp_path / "names"
-    path.write_text(TEXT)
+def test_progress_ends_at_the_size(names: Path) -> None:
     calls: list[tuple[int, int | None]] = []
     count_bigrams(
-        Corpus.from_paths(path),
+        Corpus.from_paths(names),
         jobs=2,
         progress=lambda done, total: calls.append((done, total)),
         block_size=1000,
     )
     assert calls == sorted(calls)
-    assert calls[-1] == (path.stat().st_size, path.stat().st_size)
+    assert calls[-1] == (names.stat().st_size, names.stat().st_size)
 
 
 @pytest.mark.parametrize(

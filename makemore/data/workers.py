@@ -46,9 +46,8 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 _ASK = "next"
 
-_Slices = deque[SliceSource]
 _Answer = Tally | MakemoreError | None
-_Answers = queue.Queue[_Answer]  # one from each process, None where it fails
+"""Of a process: None where it fails."""
 
 
 @dataclass(frozen=True)
@@ -92,39 +91,73 @@ def count_in_processes(
     Raises ``CorpusError`` and ``VocabularyError``.
     """
     request = _Request(corpus, holdout, rare, block_size)
-    slices = _Slices(_cut(corpus))
-    answers: _Answers = queue.Queue()
-    tallies: list[Tally] = []
-    size, in_all = corpus.size() or 0, max(1, len(slices))
-    done = waiting = 0
+    pool = _Pool(corpus, progress)
+    with _running(jobs - 1, request, pool) as started:
+        pool.awaited = started
+        digests = [source_digest(source, pool.report) for source in corpus.sources]
+        tally = request.count(pool.next_slice)
+    return merge([tally, *pool.tallies]), combined_digest(digests)
 
-    def report() -> None:
-        """Count a slice as read when it is taken."""
-        nonlocal done
-        done = max(done, size - size * len(slices) // in_all)  # a process may have put some back
-        if progress:
-            progress(done, size)
 
-    def next_slice() -> SliceSource | None:
-        """Return the next slice; where none is left, wait to see whether one comes back."""
-        nonlocal waiting
-        part = _take(slices)
-        while waiting and not (part and answers.empty()):
-            waiting -= 1
-            answer = answers.get()
+class _Pool:
+    """The slices that wait for a process, and the answers that wait for this one.
+
+    Each process has a thread that calls ``take`` and ``answer``; all else is for the main thread.
+
+    Attributes
+    ----------
+    awaited : int
+        How many processes have not answered.
+    tallies : list of Tally
+        Those of the processes that have.
+    """
+
+    def __init__(self, corpus: Corpus, progress: Progress | None) -> None:
+        self._slices = deque(_cut(corpus))
+        self._slices_in_all = max(1, len(self._slices))
+        self._answers: queue.Queue[_Answer] = queue.Queue()
+        self._size = corpus.size() or 0
+        self._done = 0
+        self._progress = progress
+        self.awaited = 0
+        self.tallies: list[Tally] = []
+
+    def take(self) -> SliceSource | None:
+        """Return a slice, or None where none is left."""
+        try:
+            return self._slices.popleft()
+        except IndexError:  # another thread may take the last one at any moment
+            return None
+
+    def answer(self, answer: _Answer, taken: list[SliceSource]) -> None:
+        """Say what became of the slices that a process has taken: without it they go back."""
+        if answer is None:
+            self._slices.extend(taken)
+        self._answers.put(answer)
+
+    def next_slice(self) -> SliceSource | None:
+        """Return a slice; where none is left, wait to see whether one comes back.
+
+        Raises the error that a process has answered with.
+        """
+        part = self.take()
+        while self.awaited and not (part and self._answers.empty()):
+            self.awaited -= 1
+            answer = self._answers.get()
             if isinstance(answer, MakemoreError):
                 raise answer
             if answer:
-                tallies.append(answer)
-            part = part or _take(slices)
-        report()
+                self.tallies.append(answer)
+            part = part or self.take()
+        self.report()
         return part
 
-    with _running(jobs - 1, request, slices, answers) as started:
-        waiting = started
-        digests = [source_digest(source, report) for source in corpus.sources]
-        tallies.append(request.count(next_slice))
-    return merge(tallies), combined_digest(digests)
+    def report(self) -> None:
+        """Tell how far all are; a slice counts as read when it is taken."""
+        left = len(self._slices) / self._slices_in_all
+        self._done = max(self._done, round(self._size * (1 - left)))  # some may have come back
+        if self._progress:
+            self._progress(self._done, self._size)
 
 
 def work() -> None:
@@ -132,6 +165,7 @@ def work() -> None:
     request: _Request = pickle.load(sys.stdin.buffer)
 
     def next_slice() -> SliceSource | None:
+        """Ask the parent for it."""
         _say(_ASK)
         return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
@@ -176,17 +210,8 @@ def _cut(corpus: Corpus) -> Iterator[SliceSource]:
                 start = stop
 
 
-def _take(slices: _Slices) -> SliceSource | None:
-    try:
-        return slices.popleft()
-    except IndexError:  # another thread may take the last one at any moment
-        return None
-
-
 @contextmanager
-def _running(
-    processes: int, request: _Request, slices: _Slices, answers: _Answers
-) -> Iterator[int]:
+def _running(processes: int, request: _Request, pool: _Pool) -> Iterator[int]:
     """Run so many processes, each with a thread that serves it; give the number that will answer.
 
     They may be fewer: where the system has no room for another, those that run will do.
@@ -203,9 +228,7 @@ def _running(
                     process_group=0,
                     env={**os.environ, **_ENVIRONMENT},
                 )
-                thread = threading.Thread(
-                    target=_serve, args=(process, request, slices, answers), daemon=True
-                )
+                thread = threading.Thread(target=_serve, args=(process, request, pool), daemon=True)
                 running.append((process, thread))
                 thread.start()
         yield sum(thread.ident is not None for _, thread in running)
@@ -219,9 +242,7 @@ def _running(
                 pass
 
 
-def _serve(
-    process: subprocess.Popen[bytes], request: _Request, slices: _Slices, answers: _Answers
-) -> None:
+def _serve(process: subprocess.Popen[bytes], request: _Request, pool: _Pool) -> None:
     """Give a process slices and pass on its answer; put its slices back when it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[SliceSource] = []
@@ -230,11 +251,9 @@ def _serve(
         to_process.write(pickle.dumps(sys.path) + pickle.dumps(request))
         to_process.flush()
         while (message := pickle.load(from_process)) == _ASK:
-            if part := _take(slices):
+            if part := pool.take():
                 taken.append(part)
             to_process.write(pickle.dumps(part))
             to_process.flush()
         answer = message if isinstance(message, Tally | MakemoreError) else None
-    if answer is None:
-        slices.extend(taken)
-    answers.put(answer)
+    pool.answer(answer, taken)
