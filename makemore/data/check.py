@@ -191,24 +191,13 @@ class _Survey:
 
     def add_block(self, block: Block) -> None:
         """Take a block; lines that are not in the encoding count as blank until the report."""
-        try:
-            text = block.text
-        except DecodingError:
-            text = "".join(map(self._text_or_blank, block.lines()))
-        self.add(text)
+        self.add(block.salvage(self._note))
 
     def add_undecodable(self, error: DecodingError) -> None:
         """Take a line that is not in the encoding and of which nothing is known."""
         self._lines += 1
         self._lengths[0] += 1
         self._note(error)
-
-    def _text_or_blank(self, line: Block) -> str:
-        try:
-            return line.text
-        except DecodingError as error:
-            self._note(error)
-            return "\n"
 
     def _note(self, error: DecodingError) -> None:
         self._undecodable += 1

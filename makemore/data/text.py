@@ -11,6 +11,7 @@ import codecs
 import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import AnyStr, Literal, NamedTuple, Protocol
 
@@ -34,8 +35,8 @@ class Block(Protocol):
     def text(self) -> str:
         """The characters. Raises ``DecodingError`` naming the place."""
 
-    def lines(self) -> Iterator["Block"]:
-        """Yield each line as a block of its own."""
+    def salvage(self, note: Callable[[DecodingError], None]) -> str:
+        """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
 
 
 class TextBlock:
@@ -49,9 +50,9 @@ class TextBlock:
         """The text as UTF-8."""
         return self.text.encode()
 
-    def lines(self) -> Iterator[Block]:
-        """Yield each line as a block of its own."""
-        return (TextBlock(line + "\n") for line in self.text.split("\n")[:-1])
+    def salvage(self, note: Callable[[DecodingError], None]) -> str:
+        """Return the text, which is decoded."""
+        return self.text
 
 
 class ChangedBlock:
@@ -71,9 +72,9 @@ class ChangedBlock:
         """The changed text as UTF-8. Raises ``DecodingError`` naming the place."""
         return self.text.encode()
 
-    def lines(self) -> Iterator[Block]:
-        """Yield each line as a block of its own."""
-        return (ChangedBlock(line, self._change) for line in self._block.lines())
+    def salvage(self, note: Callable[[DecodingError], None]) -> str:
+        """Return the changed text with a blank line for each that cannot be decoded."""
+        return self._change(self._block.salvage(note))
 
 
 class Place(NamedTuple):
@@ -119,12 +120,20 @@ class Utf8Block:
             raise _decoding_error(error, "utf-8", place) from None
         return text if "\r" not in text and text.endswith("\n") else self.data.decode()
 
-    def lines(self) -> Iterator[Block]:
-        """Yield each line as a block of its own."""
+    def salvage(self, note: Callable[[DecodingError], None]) -> str:
+        """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
+        with suppress(DecodingError):
+            return self.text
+        lines: list[str] = []
         place = self._place
         for raw in self._raw.splitlines(keepends=True):  # at LF, CRLF and CR, as bytes are split
-            yield Utf8Block(raw, place)
+            try:
+                lines.append(Utf8Block(raw, place).text)
+            except DecodingError as error:
+                note(error)
+                lines.append("\n")
             place = place.after(raw)
+        return "".join(lines)
 
 
 class Utf8Lines:
