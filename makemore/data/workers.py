@@ -115,7 +115,8 @@ class _Pool:
     def __init__(self, corpus: Corpus, progress: Progress | None) -> None:
         self._slices = deque(_cut(corpus))
         self._slices_in_all = max(1, len(self._slices))
-        self._answers: queue.Queue[_Answer] = queue.Queue()
+        # a signal in the middle of queue.Queue would leave its lock closed, and the threads waiting
+        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._size = corpus.size() or 0
         self._done = 0
         self._progress = progress
