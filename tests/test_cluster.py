@@ -2,9 +2,13 @@
 
 import gzip
 import os
+import re
 import signal
+import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +72,52 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: li
     assert killed
 
 
-def test_remote_paths_are_read_through_fsspec(client: Any) -> None:
-    fsspec = pytest.importorskip("fsspec")
-    # a file system in memory is one per process, so it serves for what this process reads
-    with fsspec.open("memory://names.txt", "wb") as file:
-        file.write(TEXT.encode())
-    corpus = url_corpus(["memory://names.txt"])
-    counts = count_bigrams(corpus)
-    assert counts.facts.path == "memory://names.txt"
-    expected = count_bigrams(Corpus.from_bytes(TEXT.encode(), "names.txt"))
-    check_equal(replace(counts, facts=replace(counts.facts, path="")), expected)
+class FilesByRange(SimpleHTTPRequestHandler):
+    """Serves files whole or in part, as storage on the web does."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.exists():
+            return self.send_error(404)
+        data = path.read_bytes()
+        start, stop = 0, len(data)
+        if found := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")):
+            start, stop = int(found[1]), min(int(found[2]) + 1, len(data))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(stop - start))
+        self.end_headers()
+        with suppress(BrokenPipeError):  # a reader that has seen enough
+            self.wfile.write(data[start:stop])
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """Serve the test's folder; give its URL."""
+    handler = partial(FilesByRange, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_workers_read_remote_files_themselves(
+    client: Any, paths: list[str], served: str
+) -> None:
+    pytest.importorskip("aiohttp", reason="fsspec reads http with it")
+    urls = [f"{served}/{Path(path).name}" for path in paths]
+    counts = count_on_cluster(url_corpus(urls), client, 0.3, shard_size=1000)
+    check_equal(counts, count_bigrams(Corpus.from_paths(*paths), 0.3))
+    alone = count_on_cluster(url_corpus(urls[:1]), client, shard_size=1000)
+    assert alone.facts.path == urls[0]
+    with pytest.raises(CorpusError, match=r"^cannot read http://.*/none: 404"):
+        count_on_cluster(url_corpus([f"{served}/none"]), client)
 
 
 def test_an_encoding_error_names_the_place_in_the_file(client: Any, tmp_path: Path) -> None:

@@ -227,7 +227,8 @@ class ByteStream:
         return whole
 
     def _unreadable(self, error: Exception) -> CorpusError:
-        reason = getattr(error, "strerror", None) or str(error)
+        # where there is a cause, as in fsspec's errors, the error itself only repeats the name
+        reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
 
 
