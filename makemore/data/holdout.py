@@ -125,9 +125,8 @@ def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
     np.take(_coefficients_of_pairs(), pairs, out=terms, mode="clip")  # take's fastest mode
     terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
     np.cumsum(sums, out=sums)  # a sum for each line, np.add.reduceat, takes three times as long
-    above = sums[starts >> 1]
-    above_next = np.append(above[1:], sums[-1])
-    return np.asarray((above_next - above) * _powers(_inverse(_R))[starts])
+    above = np.append(sums[starts >> 1], sums[-1])
+    return np.asarray(np.diff(above) * _powers(_inverse(_R))[starts])
 
 
 def _sum_of_long_line(line: Bytes) -> Hashes:

@@ -170,17 +170,18 @@ class _SampleCollector:
 
     def add(self, text: str, hashes: Hashes) -> None:
         """Take the words of whole lines, none blank, and their hashes."""
-        small = np.flatnonzero(hashes <= self._largest)
-        distinct, first, counts = np.unique(hashes[small], return_index=True, return_counts=True)
+        small = hashes[hashes <= self._largest]
+        distinct, counts = np.unique(small, return_counts=True)
         places = np.searchsorted(self._hashes, distinct)
         known = np.zeros(len(distinct), np.bool_)
         inside = places < len(self._hashes)
         known[inside] = self._hashes[places[inside]] == distinct[inside]
         self._counts[places[known]] += counts[known]
         if not known.all():
+            new, order = distinct[~known], np.argsort(hashes)
+            places = order[np.searchsorted(hashes, new, sorter=order)]
             lines = text.split("\n")
-            words = [lines[i] for i in small[first[~known]].tolist()]
-            self._add_new(distinct[~known], counts[~known], words)
+            self._add_new(new, counts[~known], [lines[i] for i in places.tolist()])
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
