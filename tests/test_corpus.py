@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data.corpus import Corpus
+from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, OptionError
 
 ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis", "utf-7"]
@@ -110,6 +111,18 @@ def test_surrogates_are_refused() -> None:
         list(corpus.words())
     with pytest.raises(CorpusError, match="surrogate"):
         Corpus.from_words(["a\ud800"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "plain"),
+    [
+        *((name, True) for name in ["utf-8", "UTF8", "ascii", "latin-1", "cp1252", "koi8-r"]),
+        *((name, False) for name in ["utf-16", "utf-7", "shift_jis", "gbk", "big5"]),
+        *((name, False) for name in ["iso2022_jp", "hz", "cp037"]),  # shifts, shifts, EBCDIC
+    ],
+)
+def test_files_are_cut_only_where_a_line_feed_is_what_it_seems(encoding: str, plain: bool) -> None:
+    assert has_plain_line_feeds(encoding) == plain
 
 
 @pytest.mark.parametrize("encoding", ["nonsense", "rot13", "hex", "a\0b", ""])

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,18 +11,33 @@ from hypothesis import strategies as st
 
 from makemore.data import pairs
 from makemore.data.pairs import PairCounter, ProvisionalIds, double_accented
-from makemore.data.text import Place, TextBlock, Utf8Block
+from makemore.data.text import Block, Place, TextBlock, Utf8Block
 from makemore.errors import DecodingError, VocabularyError
 
 LATIN = "ab\n\x00\x7f\x80\xbf\xc0\xe9\xff"
 WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
 
 
-def counted(blocks: list[str]) -> Counter[tuple[str, str]]:
+def utf_8_block(text: str) -> Utf8Block:
+    return Utf8Block(text.encode(), Place("list", 0, 0))
+
+
+KINDS: list[tuple[Callable[[str], Block], ...]] = [
+    (utf_8_block,),
+    (TextBlock,),
+    (utf_8_block, TextBlock),
+]
+"""Of blocks: made of bytes, of characters, and in turn of each."""
+of_each_kind = pytest.mark.parametrize("kinds", KINDS, ids=["bytes", "characters", "both"])
+
+
+def counted(
+    blocks: list[str], kinds: tuple[Callable[[str], Block], ...] = KINDS[0]
+) -> Counter[tuple[str, str]]:
     """Return what a PairCounter finds, as a dictionary counter writes it."""
     counter = PairCounter(ProvisionalIds())
-    for block in blocks:
-        counter.add(TextBlock(block))
+    for kind, block in zip(itertools.cycle(kinds), blocks, strict=False):
+        counter.add(kind(block))
     characters = counter.characters()
     N = counter.matrix(characters)
     symbols = "\n" + characters
@@ -38,12 +54,16 @@ def pairs_of(blocks: list[str]) -> Counter[tuple[str, str]]:
     return found
 
 
+@of_each_kind
 @given(st.lists(WORDS, min_size=1, max_size=5))
 @settings(max_examples=200, deadline=None)
-def test_pairs_of_accented_letters_are_counted_in_undecoded_bytes(blocks: list[str]) -> None:
-    assert counted(blocks) == pairs_of(blocks)
+def test_pairs_of_accented_letters_are_counted(
+    kinds: tuple[Callable[[str], Block], ...], blocks: list[str]
+) -> None:
+    assert counted(blocks, kinds) == pairs_of(blocks)
 
 
+@of_each_kind
 @given(
     st.lists(WORDS, min_size=1, max_size=6),
     st.integers(0, 40),
@@ -52,21 +72,24 @@ def test_pairs_of_accented_letters_are_counted_in_undecoded_bytes(blocks: list[s
 )
 @settings(max_examples=300, deadline=None)
 def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
-    blocks: list[str], after: int, most: int, piece: int
+    kinds: tuple[Callable[[str], Block], ...], blocks: list[str], after: int, most: int, piece: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_TRIPLES_AFTER", after)
         patch.setattr(pairs, "_MAX_IN_TRIPLES", most)
         patch.setattr(pairs, "_PIECE", piece)
-        assert counted(blocks) == pairs_of(blocks)
+        assert counted(blocks, kinds) == pairs_of(blocks)
 
 
+@of_each_kind
 @given(st.lists(st.text(LATIN + "\u0100ł日😀", max_size=30).map(lambda t: t + "\n"), max_size=5))
 @settings(max_examples=300, deadline=None)
-def test_lines_with_wide_letters_are_counted_apart(blocks: list[str]) -> None:
+def test_lines_with_wide_letters_are_counted_apart(
+    kinds: tuple[Callable[[str], Block], ...], blocks: list[str]
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_FEW", 1)
-        assert counted(blocks) == pairs_of(blocks)
+        assert counted(blocks, kinds) == pairs_of(blocks)
 
 
 @pytest.mark.parametrize("bad", [b"\xc4", b"\xc4\xc4", b"\x80", b"\xc0", b"\xff"])
@@ -85,7 +108,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
     counter = pairs._NarrowPairs()
     most = 0
     for _ in range(50):
-        counter.add(b"aaaaaaaaa\n" * 3)
+        counter.add(np.frombuffer(b"aaaaaaaaa\n" * 3, np.uint8))
         if counter._triples is not None:
             most = max(most, 2 * int(counter._triples.sum()))
     assert 0 < most <= 100

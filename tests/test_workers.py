@@ -68,6 +68,18 @@ def test_any_number_of_processes_gives_the_same_result(
         assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
 
 
+@pytest.mark.usefixtures("any_size")
+def test_text_with_one_byte_a_character_is_counted_by_several_processes(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_bytes("anna\r\nzoë\n\nšárka\rjosé\n".encode("cp1252") * 500)
+    corpus = Corpus(Corpus.from_paths(path).sources, encoding="cp1252")
+    assert workers.job_count(corpus, 2) == 2
+    assert equal(count_bigrams(corpus, 0.3, jobs=2), count_bigrams(corpus, 0.3, jobs=1))
+    path.write_bytes(path.read_bytes() + b"\x81\n")
+    with pytest.raises(CorpusError, match="line 2,501, byte 11,000: expected cp1252"):
+        count_bigrams(corpus, jobs=2)
+
+
 @given(st.text("ab\n\ré中", max_size=40), st.integers(1, 50))
 @settings(max_examples=200, deadline=None)
 def test_slices_are_the_whole_text_cut_where_lines_start(text: str, length: int) -> None:

@@ -23,7 +23,7 @@ from makemore.data.bigrams import (
 from makemore.data.corpus import Corpus, Progress, combined_digest, naming_lines, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_start
 from makemore.data.tally import Tally, count, merge
-from makemore.data.text import is_utf_8
+from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, shown
 
 SHARD = 1 << 26
@@ -178,7 +178,7 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
     for source in corpus.sources:
         with ByteStream(source) as stream:
             size = None if stream.compressed else source.size()
-        if size is None or size <= shard_size or not is_utf_8(corpus.encoding):
+        if size is None or size <= shard_size or not has_plain_line_feeds(corpus.encoding):
             yield source
             continue
         with source.open() as file:

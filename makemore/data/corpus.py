@@ -252,7 +252,7 @@ class Reading:
         if is_utf_8(encoding):
             decoder = Utf8Lines(source.name, begins_file, counts_lines)
         else:
-            decoder = OtherLines(source.name, encoding, begins_file)
+            decoder = OtherLines(source.name, encoding, begins_file, counts_lines)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
             if begins_file and is_utf_8(encoding):
@@ -275,14 +275,14 @@ class Reading:
 
 @contextmanager
 def naming_lines(corpus: Corpus) -> Iterator[None]:
-    """Where what is done fails because a corpus is not UTF-8, read it again to name the line.
+    """Where what is done fails because a corpus cannot be decoded, read it again to name the line.
 
     Counting the lines takes time, and a part of a corpus does not know how many are above it.
     """
     try:
         yield
     except DecodingError:
-        if corpus.is_rereadable and is_utf_8(corpus.encoding):
+        if corpus.is_rereadable:
             for _ in corpus.read(digest=False):
                 pass
         raise

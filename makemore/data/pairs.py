@@ -5,9 +5,9 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- Where all characters are below 256 the bytes of UTF-8 are not decoded. Each of the two bytes of an
-  accented letter is replaced by one symbol, and the pair of the letter with itself that comes of
-  this is subtracted at the end.
+- So it is with Latin-1, and in UTF-8 where all characters are below 256: that is not decoded. Each
+  of the two bytes of an accented letter is replaced by one symbol, and the pair of the letter with
+  itself that comes of this is subtracted at the end.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
   those lines are.
@@ -61,14 +61,19 @@ class PairCounter:
 
     def __init__(self, ids: ProvisionalIds) -> None:
         self._ids = ids
-        self._narrow = _NarrowPairs()
+        self._single = _NarrowPairs()  # of text with one byte a letter
+        self._doubled = _NarrowPairs()  # of that with two bytes for each accented letter
         self._wide: Counts = np.zeros(0, np.int64)
         self._K = 0  # the wide table has room for K ids
 
     def add(self, block: Block) -> None:
         """Count the pairs of a block. Raises ``DecodingError``."""
+        letters = block.latin_1
+        if letters is not None:
+            self._single.add(np.frombuffer(letters, np.uint8))
+            return
         data = block.data
-        if not data or self._narrow.add(data):
+        if self._add_narrow(data):
             return
         try:
             text = self._add_narrow_lines(data)
@@ -78,7 +83,7 @@ class PairCounter:
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
-        narrow = self._narrow.table().reshape(_NARROW, _NARROW).any(axis=1)
+        narrow = self._narrow_table().reshape(_NARROW, _NARROW).any(axis=1)
         wide = self._wide.reshape(self._K, self._K).any(axis=1)
         ids = {*np.flatnonzero(narrow).tolist(), *np.flatnonzero(wide).tolist()} - {ord("\n")}
         return "".join(sorted(self._ids.characters[i] for i in ids))
@@ -88,7 +93,7 @@ class PairCounter:
         id_of = {character: i for i, character in enumerate(self._ids.characters)}
         ids = np.array([ord("\n"), *(id_of[character] for character in characters)])
         counts = np.zeros((len(ids), len(ids)), np.int64)
-        for table, K in ((self._narrow.table(), _NARROW), (self._wide, self._K)):
+        for table, K in ((self._narrow_table(), _NARROW), (self._wide, self._K)):
             square = table.reshape(K, K)  # row y, column x
             places = np.flatnonzero(ids < K)
             for place in places:  # by rows, for a table of 8,192 symbols should not be copied whole
@@ -96,12 +101,26 @@ class PairCounter:
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
 
+    def _narrow_table(self) -> Counts:
+        return self._single.table() + undoubled(self._doubled.table())
+
+    def _add_narrow(self, data: bytes) -> bool:
+        """Count UTF-8 text where all characters are below 256; else return False."""
+        if data.isascii():
+            self._single.add(np.frombuffer(data, np.uint8))
+            return True
+        symbols = double_accented(data)
+        if symbols is None:
+            return False
+        self._doubled.add(symbols)
+        return True
+
     def _add_narrow_lines(self, data: bytes) -> str:
         """Where few lines hold a character above 255, count the others; return what is left."""
         is_wide = np.frombuffer(data, np.uint8) >= 0xC4
         if np.count_nonzero(is_wide) <= len(data) // _FEW:
             rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
-            if not rest or self._narrow.add(rest):
+            if self._add_narrow(rest):
                 data = b"".join(lines)
         return data.decode()
 
@@ -126,7 +145,7 @@ class PairCounter:
 
 
 class _NarrowPairs:
-    """Counts the pairs of text whose characters are all below 256, from its UTF-8 bytes."""
+    """Counts the pairs of symbols that are one byte each."""
 
     def __init__(self) -> None:
         self._pairs = np.zeros(_NARROW**2, np.int64)
@@ -134,31 +153,21 @@ class _NarrowPairs:
         self._bytes = 0
         self._bytes_in_triples = 0
 
-    def add(self, data: bytes) -> bool:
-        """Count the pairs of a block and of the line feed before it; or count none, return False.
-
-        ``data`` is not empty. What is counted has been found to be UTF-8.
-        """
-        symbols = np.frombuffer(data, np.uint8) if data.isascii() else double_accented(data)
-        if symbols is None:
-            return False
+    def add(self, symbols: Bytes) -> None:
+        """Count the pairs of whole lines and of the line feed before them."""
+        if not len(symbols):
+            return
         self._pairs[ord("\n") + _NARROW * int(symbols[0])] += 1  # the first word's boundary
         if self._bytes < _TRIPLES_AFTER or len(symbols) > _MAX_IN_TRIPLES:
             self._add_pairs(symbols)
         else:
             self._add_triples(symbols)
         self._bytes += len(symbols)
-        return True
 
     def table(self) -> Counts:
         """Return the counts of the pairs (x, y) at x + 256 * y."""
         self._settle()
-        accented = np.arange(_ASCII, _NARROW)
-        symbols = np.concatenate((np.arange(_ASCII), accented ^ 0x40))  # of the code points
-        pairs = self._pairs.reshape(_NARROW, _NARROW)[np.ix_(symbols, symbols)]
-        letters = pairs[accented].sum(axis=1) // 2  # each stands twice
-        pairs[accented, accented] -= letters
-        return np.asarray(pairs.ravel())
+        return self._pairs
 
     def _add_pairs(self, symbols: Bytes) -> None:
         for first in (0, 1):
@@ -219,6 +228,16 @@ def double_accented(text: bytes) -> Bytes | None:
     np.bitwise_xor(data[:-1], change, out=symbols[:-1])
     symbols[-1] = data[-1]
     return symbols
+
+
+def undoubled(pairs: Counts) -> Counts:
+    """Return the pair counts of a text from those of ``double_accented``, both as (x + 256 * y)."""
+    accented = np.arange(_ASCII, _NARROW)
+    symbols = np.concatenate((np.arange(_ASCII), accented ^ 0x40))  # of the code points
+    square = pairs.reshape(_NARROW, _NARROW)[np.ix_(symbols, symbols)]
+    letters = square[accented].sum(axis=1) // 2  # each stands twice
+    square[accented, accented] -= letters
+    return np.asarray(square.ravel())
 
 
 def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], bits: int = 16) -> None:

@@ -35,6 +35,10 @@ class Block(Protocol):
     def text(self) -> str:
         """The characters. Raises ``DecodingError`` naming the place."""
 
+    @property
+    def latin_1(self) -> bytes | None:
+        """The characters, one byte each, of a block made of characters that are all below 256."""
+
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
 
@@ -49,6 +53,11 @@ class TextBlock:
     def data(self) -> bytes:
         """The text as UTF-8."""
         return self.text.encode()
+
+    @property
+    def latin_1(self) -> bytes | None:
+        """The characters, one byte each, where all are below 256."""
+        return _latin_1(self.text)
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the text, which is decoded."""
@@ -71,6 +80,11 @@ class ChangedBlock:
     def data(self) -> bytes:
         """The changed text as UTF-8. Raises ``DecodingError`` naming the place."""
         return self.text.encode()
+
+    @property
+    def latin_1(self) -> bytes | None:
+        """The changed characters, one byte each, where all are below 256."""
+        return _latin_1(self.text)
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the changed text with a blank line for each that cannot be decoded."""
@@ -119,6 +133,10 @@ class Utf8Block:
             place = self._place.after(self._raw[: error.start])
             raise _decoding_error(error, "utf-8", place) from None
         return text if "\r" not in text and text.endswith("\n") else self.data.decode()
+
+    @property
+    def latin_1(self) -> None:
+        """Nothing: the block is made of bytes that are not decoded."""
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
@@ -185,9 +203,9 @@ class Utf8Lines:
 
 
 class OtherLines:
-    """Bytes of another encoding in, blocks of whole lines out. It always counts lines."""
+    """Bytes of another encoding in, blocks of whole lines out; as ``Utf8Lines``."""
 
-    def __init__(self, name: str, encoding: str, begins_text: bool) -> None:
+    def __init__(self, name: str, encoding: str, begins_text: bool, counts_lines: bool) -> None:
         self._name = name
         self._encoding = codecs.lookup(encoding).name
         self._decoder = io.IncrementalNewlineDecoder(
@@ -196,7 +214,7 @@ class OtherLines:
         self._at_start = begins_text
         self._rest: list[str] = []  # the line that is not whole yet, in parts
         self._bytes = 0
-        self._lines = 0
+        self._lines = 0 if counts_lines else None
 
     def decode(self, data: bytes) -> Block | None:
         """Return the lines that are whole now, if any are.
@@ -209,7 +227,8 @@ class OtherLines:
         if not end:
             self._rest.append(text)
             return None
-        self._lines += text.count("\n")
+        if self._lines is not None:
+            self._lines += text.count("\n")
         block = "".join([*self._rest, text[:end]])
         self._rest = [text[end:]]
         return TextBlock(block)
@@ -225,7 +244,7 @@ class OtherLines:
         state = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final)
-            if not _is_latin_1(text):
+            if _latin_1(text) is None:
                 text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeDecodeError as error:
             self._decoder.setstate(state)
@@ -243,17 +262,18 @@ class OtherLines:
         bad = len(error.object) - error.start  # bytes from the first bad one on
         before = self._decoder.decode(data[: max(0, len(data) - bad)])
         held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
-        line = self._lines + before.count("\n") + held_back
+        line = self._lines
+        if line is not None:
+            line += before.count("\n") + held_back
         return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
 
 
-def _is_latin_1(text: str) -> bool:
-    """Return whether all characters are below 256, which is quick to tell."""
+def _latin_1(text: str) -> bytes | None:
+    """Return one byte a character, where all are below 256, which is quick to tell."""
     try:
-        text.encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError:
-        return False
-    return True
+        return None
 
 
 def _with_line_feeds(data: bytes) -> bytes:
@@ -275,6 +295,23 @@ def _decoding_error(error: UnicodeDecodeError, encoding: str, place: Place) -> D
 def is_utf_8(encoding: str) -> bool:
     """Return whether ``encoding`` is one of the names of UTF-8."""
     return codecs.lookup(encoding).name == "utf-8"
+
+
+def has_plain_line_feeds(encoding: str) -> bool:
+    """Return whether each byte 0A is a line feed, so that files can be cut there.
+
+    That is so in UTF-8, and where each byte is a character, as in Latin-1: a byte then leaves its
+    decoder as it was. In others it may be a part of a character, or mean another after a shift.
+    """
+    return is_utf_8(encoding) or (
+        b"\n".decode(encoding, "replace") == "\n"
+        and all(_is_character(bytes([byte]), encoding) for byte in range(256))
+    )
+
+
+def _is_character(data: bytes, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return len(decoder.decode(data)) == 1 and decoder.getstate() == (b"", 0)
 
 
 def words_of(text: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from typing import IO, cast
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, FileSource, SliceSource, line_start
 from makemore.data.tally import Tally, count, merge
-from makemore.data.text import Block, is_utf_8
+from makemore.data.text import Block, has_plain_line_feeds
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -69,7 +69,7 @@ class _Request:
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
     """Return how many processes are worth starting for a corpus; 1 means none but this one."""
-    can_be_cut = os.name == "posix" and sys.executable and is_utf_8(corpus.encoding)
+    can_be_cut = os.name == "posix" and sys.executable and has_plain_line_feeds(corpus.encoding)
     if jobs == 1 or not can_be_cut:
         return 1
     worthwhile = (corpus.size() or 0) // MIN_SHARE
