@@ -75,8 +75,9 @@ class PairCounter:
         data = block.data
         if self._add_narrow(data):
             return
+        lines = self._add_narrow_lines(data)
         try:
-            text = self._add_narrow_lines(data)
+            text = lines.decode() if lines else block.text
         except UnicodeDecodeError:
             text = block.text  # raises the error that names the place
         self._add_wide(code_points("\n" + text))
@@ -115,14 +116,16 @@ class PairCounter:
         self._doubled.add(symbols)
         return True
 
-    def _add_narrow_lines(self, data: bytes) -> str:
-        """Where few lines hold a character above 255, count the others; return what is left."""
+    def _add_narrow_lines(self, data: bytes) -> bytes:
+        """Where few lines hold a character above 255, count the others and return these lines.
+
+        Return nothing, and count nothing, where they are many or the others are no UTF-8.
+        """
         is_wide = np.frombuffer(data, np.uint8) >= 0xC4
-        if np.count_nonzero(is_wide) <= len(data) // _FEW:
-            rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
-            if self._add_narrow(rest):
-                data = b"".join(lines)
-        return data.decode()
+        if np.count_nonzero(is_wide) > len(data) // _FEW:
+            return b""
+        rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
+        return b"".join(lines) if self._add_narrow(rest) else b""
 
     def _add_wide(self, points: npt.NDArray[np.uint32]) -> None:
         for start in range(0, len(points) - 1, _PIECE):
