@@ -112,6 +112,13 @@ def test_a_file_in_another_script_has_the_same_words(tmp_path: Path) -> None:
     assert (len(olivia), ava) == (6, "\u0430\u0445\u0430")
 
 
+def test_a_file_in_another_encoding_is_written_in_it(tmp_path: Path) -> None:
+    there = make_setting(tmp_path)
+    (tmp_path / "drawn.txt").write_text("kay\n" * 1000)
+    path = setting.write_words(there, 1, "latin-1")
+    assert path.read_bytes().startswith(b"\xf1a\xe9\n")
+
+
 def test_names_come_from_argument_then_environment_then_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

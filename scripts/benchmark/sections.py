@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from benchmark import inside
 from benchmark.measure import Run, Spread, Task, in_turns, ratios
 from benchmark.report import Point, Report, quality_table
-from benchmark.setting import PROJECT, Setting, write_spaced, write_words
+from benchmark.setting import PROJECT, SCRIPTS, Setting, write_spaced, write_words
 
 NUMPY_AND_CLICK = 'python -c "import numpy, click"'
 CLICK = 'python -c "import click"'
@@ -25,8 +25,13 @@ DRAWS: list[tuple[str, str, int, Sequence[str], float]] = [
 ]
 """What is drawn: its name, from which model, how many words, how, and how many a second."""
 
-LIMITS_OF_SCRIPTS = {"accented": (450, 120), "cyrillic": (60, 60)}
-"""Megabytes a second without and with a held-out split."""
+OTHER_SCRIPTS = {
+    "accented": (LARGE, 450, 120),
+    "latin-1": (LARGE, 450, 120),
+    "polish": (100, 60, 60),
+    "cyrillic": (100, 60, 60),
+}
+"""How many megabytes, and how many a second at least, without and with a held-out split."""
 
 
 def start_up(setting: Setting, report: Report) -> None:
@@ -111,8 +116,8 @@ def counting(setting: Setting, report: Report) -> None:
     """Measure reading and counting files of several sizes and scripts."""
     for megabytes in (10, 100) if setting.quick else (10, 100, LARGE):
         count_plain(setting, report, megabytes)
-    count_script(setting, report, "accented", 10 if setting.quick else LARGE)
-    count_script(setting, report, "cyrillic", 10 if setting.quick else 100)
+    for script in OTHER_SCRIPTS:
+        count_script(setting, report, script)
     for megabytes in (10,) if setting.quick else (10, 100):
         count_ngrams(setting, report, megabytes)
 
@@ -155,17 +160,20 @@ def aim_at_large(
     report.at_most(f"{section}, peak memory", "MB", 200, Spread.of(peaks))
 
 
-def count_script(setting: Setting, report: Report, script: str, megabytes: int) -> None:
+def count_script(setting: Setting, report: Report, script: str) -> None:
     """Count a file in another script, with and without a held-out split."""
+    megabytes, *limits = OTHER_SCRIPTS[script]
+    megabytes = 10 if setting.quick else megabytes
+    encoding = SCRIPTS[script].encoding
     section = f"counting {megabytes} MB"
     path = write_words(setting, megabytes, script)
     name = f"makemore, {script}, 1 process"
     tasks = [
-        train_task(setting, name, path, "--holdout", 0, "--jobs", 1),
-        train_task(setting, f"{name}, held-out split", path, "--jobs", 1),
+        train_task(setting, name, path, "--encoding", encoding, "--holdout", 0, "--jobs", 1),
+        train_task(setting, f"{name}, held-out split", path, "--encoding", encoding, "--jobs", 1),
     ]
     runs = in_turns(tasks, setting.rounds(5, 2), warm_up=not setting.quick)
-    for task, limit in zip(tasks, LIMITS_OF_SCRIPTS[script], strict=True):
+    for task, limit in zip(tasks, limits, strict=True):
         add_counting(report, section, task, runs[task.name], megabytes, charted=False)
         if not setting.quick:
             aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, limit)

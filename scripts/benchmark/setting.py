@@ -18,13 +18,26 @@ BUNDLED_NAMES = PROJECT / "makemore/data/us-names-2017.txt"
 
 LONGEST_LINE = 1 << 16  # bytes
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Script:
+    """How words are written: what each letter becomes, and the encoding."""
+
+    letters: dict[int, int]
+    encoding: str = "utf-8"
+
+
+# about 8 % of the letters of names are replaced, more than in most languages
+_ACCENTS = str.maketrans("ydkj", "éöñç")
 SCRIPTS = {
-    "plain": {},
-    # about 8 % of the letters of names are replaced, roughly as many as in Czech
-    "accented": str.maketrans("ydkj", "éöñç"),
-    "cyrillic": str.maketrans(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ"),
+    "plain": Script({}),
+    "accented": Script(_ACCENTS),
+    "latin-1": Script(_ACCENTS, "latin-1"),
+    "polish": Script(str.maketrans("ydkj", "łęśż")),
+    "cyrillic": Script(str.maketrans(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ")),
 }
-"""The same words in three alphabets: what is done to each character."""
+"""The same words in several alphabets."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +154,11 @@ def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path
     drawn = setting.folder / "drawn.txt"
     if not drawn.exists():
         draw_words(setting, drawn)
-    table = SCRIPTS[script]
+    letters, encoding = SCRIPTS[script].letters, SCRIPTS[script].encoding
     room = megabytes * MEGABYTE
     with open(path, "wb") as file:
         for block in endless_blocks(drawn):
-            text = block.translate(table).encode() if table else block.encode()
+            text = (block.translate(letters) if letters else block).encode(encoding)
             if len(text) > room:
                 file.write(text[: text.rfind(b"\n", 0, room) + 1])
                 return path
