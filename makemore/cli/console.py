@@ -152,6 +152,7 @@ def _signals_raised() -> Iterator[None]:
     stopped: list[float] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
         if not stopped or time.monotonic() - stopped[-1] > DEAF_TIME:
             stopped.append(time.monotonic())
             raise _Stopped(signum)
@@ -169,15 +170,15 @@ def _signals_raised() -> Iterator[None]:
 
 
 @contextmanager
-def interruption_noted() -> Iterator[list[float]]:
-    """Give a list that SIGINT puts its time into instead of ending the block.
+def interruption_noted(noted: list[float]) -> Iterator[None]:
+    """Let SIGINT put its time into ``noted`` instead of ending the block.
 
     Only one that comes ``DEAF_TIME`` after another ends it.
     """
-    noted: list[float] = []
     before = signal.getsignal(signal.SIGINT)
 
     def note(signum: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
         is_repeated = bool(noted) and time.monotonic() - noted[-1] > DEAF_TIME
         noted.append(time.monotonic())
         if is_repeated and callable(before):
@@ -186,7 +187,7 @@ def interruption_noted() -> Iterator[list[float]]:
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, note)
     try:
-        yield noted
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -240,6 +241,7 @@ def progress(label: str) -> Iterator[Progress]:
     bar: list[Any] = []
 
     def report(done: int, total: int | None) -> None:
+        """Draw, where it is time to."""
         nonlocal next_drawing
         now = time.monotonic()
         if now < next_drawing:

@@ -1,7 +1,7 @@
 """The commands about models: train, info, compare."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -126,19 +126,11 @@ def train(
     chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
     chosen.refuse_inapplicable({name for name in options if was_typed(ctx, name)})
     refuse_other_files(checkpoint)
-    stopped: list[float] = []
-    with ExitStack() as until_saved:
-        count = until_saved.enter_context(_counting(dask, chosen.model))
-        on_read = until_saved.enter_context(progress("reading"))
-        report = until_saved.enter_context(progress("training"))
-
-        def on_step(step: "Step") -> bool:
-            if keep and step.number == 0:  # from now on there is something to keep
-                nonlocal stopped
-                stopped = until_saved.enter_context(interruption_noted())
-            report(step.number + 1, chosen.steps)
-            return bool(stopped)
-
+    with (
+        _counting(dask, chosen.model) as count,
+        progress("reading") as on_read,
+        _descent(chosen.steps, keep) as (on_step, stopped),
+    ):
         trained = train_model(
             text, chosen, jobs=jobs, on_read=on_read, on_step=on_step, count=count
         )
@@ -149,6 +141,26 @@ def train(
     print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
     if stopped:
         ctx.exit(130)
+
+
+@contextmanager
+def _descent(steps: int, keep: bool) -> Iterator[tuple[Callable[["Step"], bool], Sequence[float]]]:
+    """Give what is called after each step of a descent, and when it was told to stop and be kept.
+
+    Until the block ends, that is until it is saved.
+    """
+    stopped: list[float] = []
+    with ExitStack() as until_saved:
+        report = until_saved.enter_context(progress("training"))
+
+        def on_step(step: "Step") -> bool:
+            """Show how far it is; return whether to stop."""
+            if keep and step.number == 0:  # from now on there is something to keep
+                until_saved.enter_context(interruption_noted(stopped))
+            report(step.number + 1, steps)
+            return bool(stopped)
+
+        yield on_step, stopped
 
 
 @contextmanager

@@ -51,38 +51,50 @@ def plot_heatmap(
 ) -> None:
     """Draw the table of all pairs: which character follows which."""
     from makemore import plotting
-    from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
 
     if animate:
         refuse_idle(ctx, ("output", "values", "show", "text"), "with --animate")
         plotting.animation_ending(animate)
         _animate(load_checkpoint(checkpoint), animate, dark)
-        return
-    if text:
+    elif text:
         refuse_idle(ctx, ("output", "dark", "show"), "with --text")
+        _print_heatmap(load_checkpoint(checkpoint), values)
     else:
         plotting.picture_ending(output)
-    loaded = load_checkpoint(checkpoint)
-    table, symbols = heatmap_values(loaded.model, values), loaded.model.vocabulary.itos
-    frequencies = symbol_frequencies(loaded.model)
-    if text:
-        import shutil  # a large module
+        _save(_heatmap(load_checkpoint(checkpoint), values, dark), output, show)
 
-        from makemore.terminal import heatmap_text
 
-        width, colour = shutil.get_terminal_size().columns, wants_colour()
-        lines = heatmap_text(table, symbols, width, colour, values=values, frequencies=frequencies)
-        write_results(lines + "\n")
-        return
-    figure = plotting.draw_heatmap(
-        table,
-        symbols,
+def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
+    """Print the table as characters, for the width of the terminal."""
+    import shutil  # a large module
+
+    from makemore.reporting import heatmap_values, symbol_frequencies
+    from makemore.terminal import heatmap_text
+
+    lines = heatmap_text(
+        heatmap_values(checkpoint.model, values),
+        checkpoint.model.vocabulary.itos,
+        shutil.get_terminal_size().columns,
+        wants_colour(),
         values=values,
-        frequencies=frequencies,
-        title=picture_title(loaded),
+        frequencies=symbol_frequencies(checkpoint.model),
+    )
+    write_results(lines + "\n")
+
+
+def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
+    """Return the picture of the table."""
+    from makemore.plotting import draw_heatmap
+    from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
+
+    return draw_heatmap(
+        heatmap_values(checkpoint.model, values),
+        checkpoint.model.vocabulary.itos,
+        values=values,
+        frequencies=symbol_frequencies(checkpoint.model),
+        title=picture_title(checkpoint),
         dark=dark,
     )
-    _save(figure, output, show)
 
 
 def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
