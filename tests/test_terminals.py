@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,38 @@ def test_progress_is_drawn_seldom_and_leaves_the_terminal_in_order(folder: Path)
     code, shown = run_on_terminal(*arguments, cwd=folder, variables={"TERM": "dumb"})
     assert code == 0
     assert b"\x1b" not in shown
+
+
+def test_a_pipe_whose_length_nobody_knows_shows_how_fast_it_is_read(folder: Path) -> None:
+    with terminal() as screen:
+        process = subprocess.Popen(
+            [*COMMAND, "train", "-", "--holdout", "0", "-c", "piped.npz"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=screen.theirs,
+            cwd=folder,
+            env=environment(TERM="xterm"),
+        )
+        assert process.stdin is not None
+        for _ in range(4):
+            process.stdin.write(b"anna\n" * 300_000)
+            process.stdin.flush()
+            time.sleep(0.3)
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
+        screen.read(0.05)
+        shown = screen.seen.decode()
+    assert re.search(r"reading  \[-+\]  [\d.]+M/s", shown)
+    assert "%" not in shown.partition("training")[0]
+
+
+def test_a_short_training_after_a_long_reading_shows_no_bar(folder: Path) -> None:
+    (folder / "large.txt").write_bytes(b"anna\n" * 60_000_000)
+    _, shown = run_on_terminal("train", "large.txt", "-c", "large.npz", cwd=folder)
+    (folder / "large.txt").unlink()
+    bars = re.findall(r"(reading|training)  \[[#-]+\] *(\d+)%", MOVES.sub("", shown.decode()))
+    assert {label for label, _ in bars} == {"reading"}
+    assert bars[-1][1] == "100"
 
 
 def test_a_terminal_can_be_the_corpus(folder: Path) -> None:

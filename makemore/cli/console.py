@@ -4,6 +4,7 @@ Results go to stdout, all else to stderr. Exit codes: 0 done, 1 failed, 2 wrong 
 interrupted, 143 terminated.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -236,30 +237,54 @@ def progress(label: str) -> Iterator[Progress]:
     if not _is_screen(sys.stderr):
         yield lambda done, total: None
         return
-    started = time.monotonic()
-    next_drawing = started + PROGRESS_DELAY
-    bar: list[Any] = []
-
-    def report(done: int, total: int | None) -> None:
-        """Draw, where it is time to."""
-        nonlocal next_drawing
-        now = time.monotonic()
-        if now < next_drawing:
-            return
-        next_drawing = now + PROGRESS_PAUSE
-        if not bar:
-            bar.append(
-                click.progressbar(
-                    length=total, label=label, file=sys.stderr, item_show_func=lambda rate: rate
-                )
-            )
-        bar[0].update(done - bar[0].pos, f"{_amount(done / (now - started))}/s")
-
+    bar = _Bar(label)
     try:
-        yield report
+        yield bar.report
     finally:
-        if bar:
-            bar[0].render_finish()
+        bar.finish()
+
+
+class _Bar:
+    """A progress bar on stderr, which is drawn at most every ``PROGRESS_PAUSE``.
+
+    Nothing is drawn until ``PROGRESS_DELAY`` after the first report.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._started: float | None = None
+        self._next_drawing = 0.0
+        self._bar: Any = None
+        self._last = 0
+
+    def report(self, done: int, total: int | None) -> None:
+        """Take how much is done of how much, where that is known."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+            self._next_drawing = now + PROGRESS_DELAY
+        self._last = done
+        if now < self._next_drawing:
+            return
+        self._next_drawing = now + PROGRESS_PAUSE
+        if self._bar is None:
+            self._bar = click.progressbar(
+                itertools.count(),  # where nobody knows the length click asks for something else
+                length=total,
+                label=self._label,
+                file=sys.stderr,
+                item_show_func=lambda rate: rate,
+            )
+        self._draw(now - self._started)
+
+    def finish(self) -> None:
+        """Show the last report, and leave the cursor on a new line."""
+        if self._bar is not None and self._started is not None:
+            self._draw(time.monotonic() - self._started)
+            self._bar.render_finish()
+
+    def _draw(self, seconds: float) -> None:
+        self._bar.update(self._last - self._bar.pos, f"{_amount(self._last / seconds)}/s")
 
 
 def _amount(number: float) -> str:
