@@ -288,3 +288,9 @@ def test_the_locale_does_not_matter(tmp_path: Path) -> None:
 def test_a_corpus_of_rare_characters_alone_is_told_from_an_empty_one() -> None:
     with pytest.raises(CorpusError, match="holds no word with characters that occur 3 times"):
         count_bigrams(Corpus.from_words(["ab", "ba"]), min_count=3)
+
+
+def test_latin_1_is_changed_before_it_is_counted() -> None:
+    sources = Corpus.from_bytes("Emma\nZOË\n".encode("latin-1")).sources
+    counts = count_bigrams(Corpus(sources, encoding="latin-1", lowercase=True), 0.0)
+    assert "".join(counts.vocabulary.itos) == "aemozë"

@@ -59,6 +59,18 @@ def test_the_result_is_the_local_one(client: Any, paths: list[str], min_count: i
         check_equal(counts, expected)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_other_encodings_are_cut_only_where_that_is_safe(
+    client: Any, tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "names"
+    text = "zoë\r\njosé\n\nana\n" + ("ਊਅ\n" if encoding == "utf-16" else "")  # U+0A0A
+    path.write_bytes((text * 500).encode(encoding))
+    expected = count_bigrams(Corpus(Corpus.from_paths(path).sources, encoding=encoding), 0.3)
+    corpus = url_corpus([str(path)], encoding=encoding)
+    check_equal(count_on_cluster(corpus, client, 0.3, shard_size=1000), expected)
+
+
 def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: list[str]) -> None:
     killed: list[int] = []
 

@@ -119,6 +119,7 @@ def test_surrogates_are_refused() -> None:
         *((name, True) for name in ["utf-8", "UTF8", "ascii", "latin-1", "cp1252", "koi8-r"]),
         *((name, False) for name in ["utf-16", "utf-7", "shift_jis", "gbk", "big5"]),
         *((name, False) for name in ["iso2022_jp", "hz", "cp037"]),  # shifts, shifts, EBCDIC
+        *((name, False) for name in ["idna", "undefined"]),  # replace nothing
     ],
 )
 def test_files_are_cut_only_where_a_line_feed_is_what_it_seems(encoding: str, plain: bool) -> None:

@@ -190,6 +190,39 @@ def test_an_interrupt_while_threads_start_leaves_no_process(
     assert set(children_of(os.getpid())) == before
 
 
+@pytest.fixture
+def pool(names: Path) -> workers._Pool:
+    """Return a pool with one slice."""
+    return workers._Pool(Corpus.from_paths(names), None)
+
+
+def test_a_slice_that_comes_back_while_this_process_waits_is_counted(pool: workers._Pool) -> None:
+    part = pool.take()
+    assert part
+    pool.awaited = 1
+    threading.Timer(0.2, pool.answer, (None, [part])).start()
+    assert pool.next_slice() == part
+    assert pool.next_slice() is None
+
+
+def test_the_error_of_a_process_is_heard_before_the_next_slice(pool: workers._Pool) -> None:
+    pool.awaited = 1
+    pool.answer(DecodingError("x"), [])
+    with pytest.raises(DecodingError):
+        pool.next_slice()
+
+
+def test_progress_does_not_go_back_where_slices_come_back(names: Path) -> None:
+    done: list[int] = []
+    pool = workers._Pool(Corpus.from_paths(names), lambda amount, _: done.append(amount))
+    part = pool.take()
+    assert part
+    pool.report()
+    pool.answer(None, [part])
+    pool.report()
+    assert done == [names.stat().st_size] * 2
+
+
 def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
@@ -230,7 +263,7 @@ def test_what_cannot_be_cut_is_counted_here(corpus: Corpus) -> None:
 
 
 @pytest.mark.usefixtures("any_size")
-def test_archives_and_other_encodings_are_counted_here(tmp_path: Path) -> None:
+def test_archives_and_encodings_that_cannot_be_cut_are_counted_here(tmp_path: Path) -> None:
     import gzip
 
     path = tmp_path / "names"

@@ -147,7 +147,7 @@ def train(
 def _descent(steps: int, keep: bool) -> Iterator[tuple[Callable[["Step"], bool], Sequence[float]]]:
     """Give what is called after each step of a descent, and when it was told to stop and be kept.
 
-    Until the block ends, that is until it is saved.
+    With ``keep``, SIGINT is noted from the first step to the end of the block, which it would end.
     """
     stopped: list[float] = []
     with ExitStack() as until_saved:

@@ -231,7 +231,8 @@ class Reading:
     def blocks(self, counts_lines: bool = False) -> Iterator[Block]:
         """Yield the blocks as they are, decoded or not.
 
-        Where they are not, it is ``Block.text`` that raises ``DecodingError``. For a corpus that
+        Where they are not, it is ``Block.text`` that raises ``DecodingError``, and for encodings
+        other than UTF-8 the iteration. For a corpus that
         can be read again that error names no line unless ``counts_lines``: see ``naming_lines``.
         """
         _keep_freed_memory()

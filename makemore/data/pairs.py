@@ -29,7 +29,7 @@ _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second 
 _NARROW = 256
 _ASCII = 128
 _UNKNOWN = -1
-_FEW = 256  # where one in so many bytes begins a wide character, a line is cut out in half the time
+_FEW = 256  # of so many bytes at most one begins a wide character: cutting out lines is faster
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 

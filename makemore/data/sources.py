@@ -228,7 +228,12 @@ class ByteStream:
 
     def _unreadable(self, error: Exception) -> CorpusError:
         # where there is a cause, as in fsspec's errors, the error itself only repeats the name
-        reason = getattr(error, "strerror", None) or str(error.__cause__ or error)
+        reason = (
+            getattr(error, "strerror", None)
+            or str(error.__cause__ or "")
+            or str(error)
+            or type(error).__name__
+        )
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
 
 

@@ -37,7 +37,11 @@ class Block(Protocol):
 
     @property
     def latin_1(self) -> bytes | None:
-        """The characters, one byte each, of a block made of characters that are all below 256."""
+        """The characters, one byte each.
+
+        None where one is not below 256, or where the block is made of bytes: they are not decoded
+        for this. Raises ``DecodingError``.
+        """
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
@@ -83,7 +87,10 @@ class ChangedBlock:
 
     @property
     def latin_1(self) -> bytes | None:
-        """The changed characters, one byte each, where all are below 256."""
+        """The changed characters, one byte each, where all are below 256.
+
+        Raises ``DecodingError`` naming the place.
+        """
         return _latin_1(self.text)
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
@@ -219,7 +226,7 @@ class OtherLines:
     def decode(self, data: bytes) -> Block | None:
         """Return the lines that are whole now, if any are.
 
-        Raises ``DecodingError`` naming line and byte where ``data`` is not in the encoding.
+        Raises ``DecodingError`` naming the place where ``data`` is not in the encoding.
         """
         self._bytes += len(data)
         text = self._text(data, final=False)
@@ -300,18 +307,21 @@ def is_utf_8(encoding: str) -> bool:
 def has_plain_line_feeds(encoding: str) -> bool:
     """Return whether each byte 0A is a line feed, so that files can be cut there.
 
-    That is so in UTF-8, and where each byte is a character, as in Latin-1: a byte then leaves its
-    decoder as it was. In others it may be a part of a character, or mean another after a shift.
+    That is so in UTF-8, and where each byte is a character, as in Latin-1. In others it may be a
+    part of a character, or mean another after a shift: some bytes then give no character alone.
     """
     return is_utf_8(encoding) or (
-        b"\n".decode(encoding, "replace") == "\n"
-        and all(_is_character(bytes([byte]), encoding) for byte in range(256))
+        all(_is_one_character(bytes([byte]), encoding) for byte in range(256))
+        and b"\n".decode(encoding) == "\n"
     )
 
 
-def _is_character(data: bytes, encoding: str) -> bool:
+def _is_one_character(data: bytes, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)("replace")
-    return len(decoder.decode(data)) == 1 and decoder.getstate() == (b"", 0)
+    try:
+        return len(decoder.decode(data)) == 1
+    except UnicodeError:  # a decoder that replaces nothing
+        return False
 
 
 def words_of(text: str) -> Iterator[str]:
