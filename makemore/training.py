@@ -14,7 +14,7 @@ the plain one of the textbooks.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from makemore.calibration import calibrate
 from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
-from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.corpus import Corpus, CorpusFacts, Progress, unchanged
 from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.errors import OptionError, TrainingError
 from makemore.models.base import Floats, Model
@@ -265,7 +265,7 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     trainer = TRAINERS[options.model]
-    with corpus.rereadable() if trainer.reads_again else nullcontext(corpus) as text:
+    with _for_two_passes(corpus) if trainer.reads_again else nullcontext(corpus) as text:
         counts = count(text, options.holdout, options.min_count, jobs=jobs, progress=on_read)
         outcome = trainer.train(text, counts, options, on_step)
     calibration = calibrate(outcome.model, counts.sample.words)
@@ -279,6 +279,13 @@ def train(
         calibration=calibration,
     )
     return Checkpoint(outcome.model, counts.facts, record)
+
+
+@contextmanager
+def _for_two_passes(corpus: Corpus) -> Iterator[Corpus]:
+    """Give a corpus that can be read twice and is the same both times."""
+    with unchanged(corpus), corpus.rereadable() as text:
+        yield text
 
 
 class _Outcome(NamedTuple):

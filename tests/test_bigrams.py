@@ -294,3 +294,30 @@ def test_latin_1_is_changed_before_it_is_counted() -> None:
     sources = Corpus.from_bytes("Emma\nZOË\n".encode("latin-1")).sources
     counts = count_bigrams(Corpus(sources, encoding="latin-1", lowercase=True), 0.0)
     assert "".join(counts.vocabulary.itos) == "aemozë"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: os.replace(path.with_name("other"), path),
+        lambda path: path.write_bytes(path.read_bytes() + b"emma\n"),
+    ],
+    ids=["cut", "removed", "replaced", "longer"],
+)
+@pytest.mark.parametrize("min_count", [1, 2])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, min_count: int, change: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "names"
+    for each in (path, tmp_path / "other"):
+        each.write_bytes(b"ava\n" * 1000)
+    changes = iter([change])
+
+    def progress(done: int, total: int | None) -> None:
+        for change_now in changes:
+            change_now(path)
+
+    with pytest.raises(CorpusError, match="names changed while it was read: try again"):
+        count_bigrams(Corpus.from_paths(path), 0, min_count, progress=progress, block_size=100)

@@ -1,5 +1,7 @@
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from conftest import central_difference, random_array
 from hypothesis import given
 from hypothesis import strategies as st
 
+from makemore.data.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
@@ -191,3 +194,21 @@ def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None
 def test_a_corpus_without_words_is_refused() -> None:
     with pytest.raises(CorpusError):
         train(Corpus.from_words([]))
+
+
+def test_only_what_is_still_to_be_read_must_stay_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_text("emma\nava\nmia\n" * 10)
+
+    def count_then_change(*arguments: Any, **options: Any) -> BigramCounts:
+        counts = count_bigrams(*arguments, **options)
+        with open(path, "a") as names:
+            names.write("paul\n")
+        return counts
+
+    corpus = Corpus.from_paths(path)
+    bigram = train(corpus, TrainingOptions(holdout=0), count=count_then_change)
+    assert bigram.corpus.lines == 30
+    ngram = TrainingOptions(holdout=0, model="ngram", order=2)
+    with pytest.raises(CorpusError, match="names changed while it was read"):
+        train(corpus, ngram, count=count_then_change)

@@ -190,6 +190,19 @@ def test_an_interrupt_while_threads_start_leaves_no_process(
     assert set(children_of(os.getpid())) == before
 
 
+@pytest.mark.usefixtures("any_size")
+def test_a_file_that_is_replaced_meanwhile_is_refused(names: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text(TEXT)
+
+    def replace_it(done: int, total: int | None) -> None:
+        if other.exists():
+            os.replace(other, names)
+
+    with pytest.raises(CorpusError, match="names changed while it was read"):
+        count_bigrams(Corpus.from_paths(names), 0.3, jobs=2, progress=replace_it)
+
+
 @pytest.fixture
 def pool(names: Path) -> workers._Pool:
     """Return a pool with one slice."""

@@ -7,12 +7,13 @@ that the loss of a bigram model depends on.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines
+from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines, unchanged
 from makemore.data.holdout import Bytes, held_out_lines
 from makemore.data.pairs import Counts as Counts
 from makemore.data.pairs import add_at, code_points
@@ -96,23 +97,24 @@ def count_bigrams(
         first for the characters; a pipe is copied to a temporary file for that.
     jobs : int, optional
         Processes; all processors where it is not given. A pipe, a compressed or a small corpus is
-        counted in this one. The result does not depend on it, nor on ``block_size`` in bytes.
+        counted in this one, and so is one in an encoding that cannot be cut at bytes. The result
+        does not depend on it, nor on ``block_size`` in bytes.
     progress : callable, optional
         Called with the bytes read and, where it is known, how many there are.
 
     Raises
     ------
     CorpusError
-        The corpus cannot be read, holds no word, or no word for training.
+        The corpus cannot be read or changes meanwhile, holds no word, or no word for training.
     VocabularyError
         There are ``MAX_VOCABULARY`` different characters or more.
     """
-    if min_count > 1:
-        with corpus.rereadable() as source:
+    with unchanged(corpus), corpus.rereadable() if min_count > 1 else nullcontext(corpus) as source:
+        rare = ""
+        if min_count > 1:
             frequencies = character_frequencies(source.read(block_size, digest=False))
             rare = rare_characters(frequencies, min_count)
-            return _count(source, holdout, min_count, rare, jobs, progress, block_size)
-    return _count(corpus, holdout, min_count, "", jobs, progress, block_size)
+        return _count(source, holdout, min_count, rare, jobs, progress, block_size)
 
 
 def id_blocks(

@@ -74,6 +74,14 @@ class UrlSource:
         file.seek(self.start)
         return io.BufferedReader(Limited(file, self.stop - self.start))
 
+    def state(self) -> object:
+        """Return what fsspec knows of the file; None where there is none."""
+        filesystem, path = _filesystem(self.url)
+        try:
+            return filesystem.ukey(path)
+        except OSError:
+            return None
+
 
 def url_corpus(urls: Iterable[str], **options: Any) -> Corpus:
     """Return the corpus of these URLs or paths; ``options`` are those of ``Corpus``.

@@ -29,7 +29,7 @@ from makemore.data.text import (
     text_change,
     words_of,
 )
-from makemore.errors import CorpusError, DecodingError, OptionError, shown
+from makemore.errors import CorpusError, DecodingError, MakemoreError, OptionError, shown
 
 BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
@@ -287,6 +287,29 @@ def naming_lines(corpus: Corpus) -> Iterator[None]:
             for _ in corpus.read(digest=False):
                 pass
         raise
+
+
+@contextmanager
+def unchanged(corpus: Corpus) -> Iterator[None]:
+    """Raise ``CorpusError`` where a file of the corpus changes while it is read.
+
+    A part of the processes, or of the passes over it, could have seen the one and a part the other.
+    """
+    before = [source.state() for source in corpus.sources]
+    try:
+        yield
+    except MakemoreError:
+        _refuse_changed(corpus, before)  # which is why it failed
+        raise
+    _refuse_changed(corpus, before)
+
+
+def _refuse_changed(corpus: Corpus, before: list[object]) -> None:
+    for source, state in zip(corpus.sources, before, strict=True):
+        if source.state() != state:
+            raise CorpusError(
+                f"{shown(source.name)} changed while it was read: try again, or with a copy of it"
+            ) from None
 
 
 def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:

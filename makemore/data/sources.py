@@ -51,6 +51,9 @@ class Source(Protocol):
     def open(self) -> IO[bytes]:
         """Return the stream, still compressed. Raises ``OSError``."""
 
+    def state(self) -> object:
+        """Return what is another when the bytes have changed, where anything is known of that."""
+
 
 @dataclass(frozen=True)
 class FileSource:
@@ -86,6 +89,16 @@ class FileSource:
                 raise OSError("it is closed")
             return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _SMALL_READ)
         return open(self.path, "rb")
+
+    def state(self) -> object:
+        """Return which file stands at the path, and its size and time; None where none does."""
+        if not self.rereadable:
+            return None
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -136,6 +149,9 @@ class SliceSource:
         file.seek(self.start)
         return io.BufferedReader(Limited(file, self.size()))
 
+    def state(self) -> None:
+        """Nothing: who has cut the file looks after it."""
+
 
 @dataclass(frozen=True)
 class BytesSource:
@@ -155,6 +171,9 @@ class BytesSource:
     def open(self) -> IO[bytes]:
         """Return a stream over the bytes."""
         return io.BytesIO(self.data)
+
+    def state(self) -> None:
+        """Nothing: they do not change."""
 
 
 class ByteStream:
