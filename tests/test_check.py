@@ -109,3 +109,13 @@ def test_many_distinct_words_are_estimated_and_it_says_so(monkeypatch: pytest.Mo
     assert not found.distinct_is_exact
     assert found.distinct == pytest.approx(50_000, rel=4 / 64)  # four standard errors, 1/sqrt(4096)
     assert found.duplicates == 100_000 - found.distinct
+
+
+def test_an_estimate_is_no_more_than_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MAX_EXACT", 8)
+    for start in range(0, 1000, 50):  # of so rough estimates about half are too large
+        words = [str(i) for i in range(start, start + 50)]
+        found = check_corpus(Corpus.from_words(words))
+        assert not found.distinct_is_exact
+        assert found.distinct <= 50
+        assert found.duplicates >= 0

@@ -133,6 +133,11 @@ def test_a_dask_cluster_gives_the_same_model(run: Run) -> None:
     assert (here.model.arrays()["weights"] == there.model.arrays()["weights"]).all()
     message = one_line(run("train", "words.txt", "--dask", "local", "--model", "ngram", code=2))
     assert "not enough for --model ngram" in message
+    assert "cannot count stdin" in one_line(run("train", "-", "--dask", "local", code=2))
+
+
+def test_a_url_without_a_cluster_names_the_option(run: Run) -> None:
+    assert "read with --dask" in one_line(run("train", "http://127.0.0.1/words.txt", code=2))
 
 
 def test_an_option_without_effect_is_refused(run: Run) -> None:

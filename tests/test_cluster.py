@@ -4,9 +4,11 @@ import gzip
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -144,6 +146,43 @@ def test_an_alphabet_over_the_limit_is_refused(client: Any, tmp_path: Path) -> N
     path.write_text("".join(chr(0x4E00 + i) + "\n" for i in range(9000)))
     with pytest.raises(VocabularyError, match="--min-count"):
         count_on_cluster(url_corpus([str(path)]), client)
+
+
+@contextmanager
+def dask(part: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a part of a cluster as a process of its own; give it and the first address it names."""
+    command = [sys.executable, "-m", f"distributed.cli.dask_{part}", *arguments, "--no-dashboard"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stderr is not None
+        found = (re.search(r"tcp://[\d.:]+", line) for line in process.stderr)
+        try:
+            yield process, next(match[0] for match in found if match)
+        finally:
+            process.kill()
+
+
+def test_a_cluster_without_workers_or_that_is_lost_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makemore.data.cluster._CONNECT_SECONDS", 2)
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    with dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (scheduler, address):
+        with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
+            with cluster(address):
+                pass
+        monkeypatch.setattr("makemore.data.cluster._CONNECT_SECONDS", 30)
+        with dask("worker", address, "--nthreads", "1"), cluster(address) as client:
+            with pytest.raises(CorpusError, match="the Dask scheduler was lost while"):
+                count_on_cluster(
+                    url_corpus([str(path)]),
+                    client,
+                    progress=lambda done, total: scheduler.kill(),
+                    shard_size=200,
+                )
 
 
 def test_errors_of_one_line(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
+    from makemore.errors import OptionError, shown
 
     names = ("encoding", "lowercase", "strip_accents", "normalize")
     how = {name: options.pop(name) for name in names}
@@ -193,7 +194,12 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     if remote:
         from makemore.data.cluster import url_corpus
 
+        if "-" in paths:
+            raise OptionError("--dask cannot count stdin: name files or URLs")
         return url_corpus(paths, **how)
+    for path in paths:
+        if "://" in path and not os.path.exists(path):
+            raise OptionError(f"{shown(path)} is a URL: what is elsewhere is read with --dask")
     return replace(Corpus.from_paths(*paths), **how)
 
 

@@ -225,6 +225,7 @@ class _Survey:
         blank = without_word - self._undecodable
         words = self._lines - without_word
         distinct, is_exact = self._distinct.result()
+        distinct = min(distinct, words)  # an estimate may be larger
         self._frequencies[_LF] = 0
         points = np.flatnonzero(self._frequencies)
         order = np.argsort(-self._frequencies[points], kind="stable")

@@ -8,9 +8,12 @@ makemore too, and must be able to read the files by the same names.
 import importlib
 import io
 import logging
+import signal
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
 from makemore.data.bigrams import (
@@ -108,15 +111,14 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
     """
     dask = _package("distributed")
     if address is None:
-        with (
-            dask.LocalCluster(
+        with _interruptions_blocked():  # Ctrl-C is for this process, which ends the others
+            local = dask.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
-            ) as local,
-            dask.Client(local) as client,
-        ):
+            )
+        with local, dask.Client(local) as client:
             yield client
         return
     try:
@@ -126,7 +128,28 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
             f"no Dask scheduler answers at {shown(address)}: {shown(str(error))}"
         ) from None
     with client:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError:
+            raise CorpusError(
+                f"the Dask scheduler at {shown(address)} has no workers: start some with"
+                f" 'dask worker {shown(address)}'"
+            ) from None
         yield client
+
+
+@contextmanager
+def _interruptions_blocked() -> Iterator[None]:
+    """Keep SIGINT from the threads and processes that the block starts, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # whose own start would unblock it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def count_on_cluster(
@@ -163,6 +186,10 @@ def count_on_cluster(
         raise CorpusError(
             f"the workers of the cluster end while they count: {shown(str(error))}"
         ) from None
+    except (CancelledError, OSError) as error:
+        raise CorpusError(
+            f"the Dask scheduler was lost while the cluster counted: {shown(str(error))}"
+        ) from None
     return bigram_counts(corpus, tallies[0], sha256, min_count)
 
 
@@ -192,7 +219,12 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
         with source.open() as file:
             start = 0
             while start < size:
-                stop = line_start(file, min(start + shard_size, size))
+                try:
+                    stop = line_start(file, min(start + shard_size, size))
+                except (OSError, ValueError) as error:  # as of servers that give no part of a file
+                    raise CorpusError(
+                        f"cannot read {shown(source.name)} in parts: {shown(str(error))}"
+                    ) from None
                 yield replace(cast(UrlSource, source), start=start, stop=stop)
                 start = stop
 
