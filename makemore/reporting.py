@@ -186,6 +186,8 @@ def describe_check(check: "CorpusCheck") -> str:
     if check.undecodable > 1:
         lines.append(f"damaged     {check.undecodable:,} lines are not in the encoding, the first:")
         lines += [f"            {error}" for error in check.encoding_errors]
+    if not check.is_whole:
+        lines.append("only        some of the lines above the damaged one were looked at")
     end = f"would fail: {check.failure}" if check.failure else "would succeed"
     return "\n".join([*lines, f"training    {end}"])
 

@@ -83,6 +83,14 @@ def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_s
     assert letters == "almoe"  # those that occur as often are in the order of their code points
 
 
+def test_damaged_lines_are_named_where_each_byte_is_a_character() -> None:
+    sources = Corpus.from_bytes(b"abc\n\x81x\r\nok\r\x8dy\n", "list").sources
+    found = check_corpus(Corpus(sources, encoding="cp1252"), block_size=2)
+    assert (found.lines, found.undecodable, found.distinct, found.is_whole) == (4, 2, 2, True)
+    places = [error.partition(":")[0] for error in found.encoding_errors]
+    assert places == ["list, line 2, byte 4", "list, line 4, byte 11"]
+
+
 def test_damaged_lines_do_not_hide_the_others_where_the_text_is_changed() -> None:
     sources = Corpus.from_bytes(b"Anna\n" * 50 + b"\xff\n" + b"anna\n" * 50).sources
     found = check_corpus(Corpus(sources, lowercase=True))
@@ -94,6 +102,7 @@ def test_in_another_encoding_the_reading_ends_at_the_first_error() -> None:
     found = check_corpus(corpus, block_size=6)
     assert found.undecodable == len(found.encoding_errors) == 1
     assert ", line 2, byte 5:" in found.failure
+    assert not found.is_whole
 
 
 def test_too_large_an_alphabet_would_fail() -> None:

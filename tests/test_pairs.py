@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from makemore.data import pairs
 from makemore.data.pairs import PairCounter, ProvisionalIds, double_accented
-from makemore.data.text import Block, Place, TextBlock, Utf8Block
+from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
 
 LATIN = "ab\n\x00\x7f\x80\xbf\xc0\xe9\xff"
 WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
 
 
-def utf_8_block(text: str) -> Utf8Block:
-    return Utf8Block(text.encode(), Place("list", 0, 0))
+def utf_8_block(text: str) -> EncodedBlock:
+    return EncodedBlock(text.encode(), Place("list", 0, 0))
 
 
 KINDS: list[tuple[Callable[[str], Block], ...]] = [
@@ -98,7 +98,7 @@ def test_bytes_that_are_no_text_are_refused_beside_few_wide_letters(bad: bytes) 
     text = b"anna\n" * 100 + "łł\n".encode() + b"an" + bad + b"\n" + b"mia\n" * 100
     counter = PairCounter(ProvisionalIds())
     with pytest.raises(DecodingError, match="list, line 102, byte 507: expected utf-8, found"):
-        counter.add(Utf8Block(text, Place("list", 0, 0)))
+        counter.add(EncodedBlock(text, Place("list", 0, 0)))
 
 
 def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
@@ -159,7 +159,7 @@ def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
 def test_bytes_that_are_no_text_are_refused_where_they_are_counted(bad: bytes) -> None:
     counter = PairCounter(ProvisionalIds())
     with pytest.raises(DecodingError, match="list, line 8, byte 107: expected utf-8, found"):
-        counter.add(Utf8Block(b"anna\nb" + bad + b"n\n", Place("list", 101, 6)))
+        counter.add(EncodedBlock(b"anna\nb" + bad + b"n\n", Place("list", 101, 6)))
     assert counter.characters() == ""
 
 

@@ -105,10 +105,12 @@ class CorpusCheck:
     composed_beside_decomposed : bool
         Whether composed accents occur too, so that one letter has two spellings.
     undecodable : int
-        Lines that are not in the encoding; all else is of the others. Where the encoding is not
-        UTF-8, all else is of the blocks before the first.
+        Lines that are not in the encoding; all else is of the others.
     encoding_errors : tuple of str
         What is wrong in the first of them, with file, line and byte; at most ``MAX_EXAMPLES``.
+    is_whole : bool
+        False in an encoding such as UTF-16 or Shift-JIS where a line is damaged: nobody knows then
+        where the next one begins, and all else is of some of the lines above.
     failure : str
         Why training would fail; empty where it would not.
     """
@@ -129,6 +131,7 @@ class CorpusCheck:
     composed_beside_decomposed: bool
     undecodable: int
     encoding_errors: tuple[str, ...]
+    is_whole: bool
     failure: str
 
     @property
@@ -155,8 +158,8 @@ def check_corpus(
     try:
         for block in reading.blocks(counts_lines=True):
             survey.add_block(block)
-    except DecodingError as error:  # of another encoding: nobody knows where the line ends
-        survey.add_undecodable(error)
+    except DecodingError as error:
+        survey.end_at(error)
     return survey.report(corpus.name)
 
 
@@ -187,14 +190,16 @@ class _Survey:
         self._mixed = _OddWords()
         self._decomposed = _OddWords()
         self._undecodable = 0
+        self._is_whole = True
         self._errors: list[str] = []
 
     def add_block(self, block: Block) -> None:
         """Take a block; lines that are not in the encoding count as blank until the report."""
         self.add(block.salvage(self._note))
 
-    def add_undecodable(self, error: DecodingError) -> None:
-        """Take a line that is not in the encoding and of which nothing is known."""
+    def end_at(self, error: DecodingError) -> None:
+        """Take a line that is not in the encoding, and nothing after it."""
+        self._is_whole = False
         self._lines += 1
         self._lengths[0] += 1
         self._note(error)
@@ -247,6 +252,7 @@ class _Survey:
             composed_beside_decomposed=self._decomposed.words > 0 and any(map(_is_composed, facts)),
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
+            is_whole=self._is_whole,
             failure=self._errors[0] if self._errors else _failure(name, words, len(facts)),
         )
 

@@ -23,7 +23,8 @@ from makemore.data.text import (
     Block,
     ChangedBlock,
     OtherLines,
-    Utf8Lines,
+    PlainLines,
+    has_plain_line_feeds,
     is_utf_8,
     refuse_other_encodings,
     text_change,
@@ -231,8 +232,8 @@ class Reading:
     def blocks(self, counts_lines: bool = False) -> Iterator[Block]:
         """Yield the blocks as they are, decoded or not.
 
-        Where they are not, it is ``Block.text`` that raises ``DecodingError``, and for encodings
-        other than UTF-8 the iteration. For a corpus that
+        Where they are not, it is ``Block.text`` that raises ``DecodingError``; in an encoding
+        without plain line feeds it is the iteration. For a corpus that
         can be read again that error names no line unless ``counts_lines``: see ``naming_lines``.
         """
         _keep_freed_memory()
@@ -249,11 +250,8 @@ class Reading:
 
     def _blocks(self, source: Source, counts_lines: bool) -> Iterator[Block]:
         encoding, begins_file = self._corpus.encoding, source.begins_file
-        decoder: Utf8Lines | OtherLines
-        if is_utf_8(encoding):
-            decoder = Utf8Lines(source.name, begins_file, counts_lines)
-        else:
-            decoder = OtherLines(source.name, encoding, begins_file, counts_lines)
+        lines = PlainLines if has_plain_line_feeds(encoding) else OtherLines
+        decoder = lines(source.name, encoding, begins_file, counts_lines)
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
             if begins_file and is_utf_8(encoding):

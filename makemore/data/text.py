@@ -12,7 +12,7 @@ import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import AnyStr, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from makemore.errors import DecodingError, shown
 
 Change = Callable[[str], str]
 
+_UTF_8, _LATIN_1 = "utf-8", "iso8859-1"  # what Python calls them
 _FIRST_ACCENT = 200  # a canonical combining class
 
 
@@ -118,32 +119,45 @@ class Place(NamedTuple):
         return self._replace(byte=self.byte + len(raw), line=line)
 
 
-class Utf8Block:
-    """A block that is made of bytes, which may have any line ends and may be no UTF-8 at all."""
+class EncodedBlock:
+    """A block that is made of bytes, which may have any line ends and may be no text at all.
 
-    def __init__(self, raw: bytes, place: Place) -> None:
+    The encoding is one with plain line feeds, by the name that Python gives it.
+    """
+
+    def __init__(self, raw: bytes, place: Place, encoding: str = "utf-8") -> None:
         self._raw = raw
         self._place = place
+        self._encoding = encoding
 
     @cached_property
     def data(self) -> bytes:
-        """The bytes, perhaps not yet checked, with line feeds for all line ends."""
-        data = _with_line_feeds(self._raw)
-        return data if data.endswith(b"\n") else data + b"\n"
+        """The text as UTF-8, perhaps not yet checked to be that. Raises ``DecodingError``."""
+        return self._lines if self._encoding == _UTF_8 else self.text.encode()
 
     @cached_property
     def text(self) -> str:
         """The characters. Raises ``DecodingError`` naming the place."""
         try:
-            text = self._raw.decode()
+            text = self._raw.decode(self._encoding)
         except UnicodeDecodeError as error:
             place = self._place.after(self._raw[: error.start])
-            raise _decoding_error(error, "utf-8", place) from None
-        return text if "\r" not in text and text.endswith("\n") else self.data.decode()
+            raise _decoding_error(error, self._encoding, place) from None
+        is_done = "\r" not in text and text.endswith("\n")
+        return text if is_done else self._lines.decode(self._encoding)
 
     @property
-    def latin_1(self) -> None:
-        """Nothing: the block is made of bytes that are not decoded."""
+    def latin_1(self) -> bytes | None:
+        """The characters, one byte each: nothing of UTF-8. Raises ``DecodingError``."""
+        if self._encoding == _LATIN_1:
+            return self._lines
+        return None if self._encoding == _UTF_8 else _latin_1(self.text)
+
+    @cached_property
+    def _lines(self) -> bytes:
+        """The bytes with line feeds for all line ends."""
+        lines = _with_line_feeds(self._raw)
+        return lines if lines.endswith(b"\n") else lines + b"\n"
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
         """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
@@ -153,7 +167,7 @@ class Utf8Block:
         place = self._place
         for raw in self._raw.splitlines(keepends=True):  # at LF, CRLF and CR, as bytes are split
             try:
-                lines.append(Utf8Block(raw, place).text)
+                lines.append(EncodedBlock(raw, place, self._encoding).text)
             except DecodingError as error:
                 note(error)
                 lines.append("\n")
@@ -161,22 +175,24 @@ class Utf8Block:
         return "".join(lines)
 
 
-class Utf8Lines:
-    """Bytes in, blocks of whole lines out.
+class PlainLines:
+    """Bytes of an encoding with plain line feeds in, blocks of whole lines out.
 
     Parameters
     ----------
     name : str
         What messages call the source.
+    encoding : str
     begins_text : bool
         Whether a byte order mark may stand first; it is no part of the text.
     counts_lines : bool
         Whether errors name the line, which costs some time.
     """
 
-    def __init__(self, name: str, begins_text: bool, counts_lines: bool) -> None:
+    def __init__(self, name: str, encoding: str, begins_text: bool, counts_lines: bool) -> None:
         self._place = Place(name, 0, 0 if counts_lines else None)
-        self._at_start = begins_text
+        self._encoding = codecs.lookup(encoding).name
+        self._at_start = begins_text and self._encoding == _UTF_8
         self._rest: list[bytes] = []  # the line that is not whole yet, in parts
 
     def decode(self, data: bytes) -> Block | None:
@@ -204,13 +220,13 @@ class Utf8Lines:
         self._at_start = False
         if not raw:
             return None
-        block = Utf8Block(raw, self._place)
+        block = EncodedBlock(raw, self._place, self._encoding)
         self._place = self._place.after(raw)
         return block
 
 
 class OtherLines:
-    """Bytes of another encoding in, blocks of whole lines out; as ``Utf8Lines``."""
+    """Bytes of another encoding in, blocks of whole lines out; as ``PlainLines``."""
 
     def __init__(self, name: str, encoding: str, begins_text: bool, counts_lines: bool) -> None:
         self._name = name
@@ -293,26 +309,30 @@ def _decoding_error(error: UnicodeDecodeError, encoding: str, place: Place) -> D
     """Say what is wrong at a place, where ``error.object[error.start:]`` stands."""
     line = "" if place.line is None else f" line {place.line + 1:,},"
     found = error.object[error.start : error.start + 4].hex(" ")
+    what = "name the file's encoding with --encoding"
+    if encoding != _UTF_8:  # it was named
+        what = "the file may have another encoding"
     return DecodingError(
         f"{shown(place.name)},{line} byte {place.byte:,}: expected {encoding}, found the bytes"
-        f" {found} ({error.reason}): name the file's encoding with --encoding"
+        f" {found} ({error.reason}): {what}"
     )
 
 
 def is_utf_8(encoding: str) -> bool:
     """Return whether ``encoding`` is one of the names of UTF-8."""
-    return codecs.lookup(encoding).name == "utf-8"
+    return codecs.lookup(encoding).name == _UTF_8
 
 
+@cache
 def has_plain_line_feeds(encoding: str) -> bool:
-    """Return whether each byte 0A is a line feed, so that files can be cut there.
+    """Return whether the bytes 0A and 0D are LF and CR wherever they stand: text can be cut there.
 
     That is so in UTF-8, and where each byte is a character, as in Latin-1. In others it may be a
     part of a character, or mean another after a shift: some bytes then give no character alone.
     """
     return is_utf_8(encoding) or (
         all(_is_one_character(bytes([byte]), encoding) for byte in range(256))
-        and b"\n".decode(encoding) == "\n"
+        and b"\r\n".decode(encoding) == "\r\n"
     )
 
 
