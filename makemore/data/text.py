@@ -40,8 +40,8 @@ class Block(Protocol):
     def latin_1(self) -> bytes | None:
         """The characters, one byte each.
 
-        None where one is not below 256, or where the block is made of bytes: they are not decoded
-        for this. Raises ``DecodingError``.
+        None where one is not below 256, and of UTF-8, which is not decoded for this. Raises
+        ``DecodingError``.
         """
 
     def salvage(self, note: Callable[[DecodingError], None]) -> str:
