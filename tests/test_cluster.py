@@ -86,6 +86,14 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: li
     assert killed
 
 
+def test_a_file_that_changes_meanwhile_is_refused(client: Any, paths: list[str]) -> None:
+    def shorten(done: int, total: int | None) -> None:
+        os.truncate(paths[-1], 3)
+
+    with pytest.raises(CorpusError, match="names-3 changed while it was read"):
+        count_on_cluster(url_corpus(paths), client, progress=shorten, shard_size=200)
+
+
 class FilesByRange(SimpleHTTPRequestHandler):
     """Serves files whole or in part, as storage on the web does."""
 

@@ -23,7 +23,14 @@ from makemore.data.bigrams import (
     character_frequencies,
     rare_characters,
 )
-from makemore.data.corpus import Corpus, Progress, combined_digest, naming_lines, source_digest
+from makemore.data.corpus import (
+    Corpus,
+    Progress,
+    combined_digest,
+    naming_lines,
+    source_digest,
+    unchanged,
+)
 from makemore.data.sources import ByteStream, Limited, Source, line_start
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import has_plain_line_feeds
@@ -166,7 +173,7 @@ def count_on_cluster(
     """
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
     try:
-        with naming_lines(corpus):
+        with unchanged(corpus), naming_lines(corpus):
             digests = client.map(source_digest, corpus.sources, pure=False)
             rare = ""
             if min_count > 1:
