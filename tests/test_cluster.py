@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import COMMAND, environment
 
 from makemore.data.bigrams import BigramCounts, count_bigrams
 from makemore.data.cluster import cluster, count_on_cluster, url_corpus
@@ -191,6 +193,25 @@ def test_a_cluster_without_workers_or_that_is_lost_is_named(
                     progress=lambda done, total: scheduler.kill(),
                     shard_size=200,
                 )
+
+
+def test_ctrl_c_is_for_the_command_and_not_for_its_cluster(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text(TEXT * 5000)
+    process = subprocess.Popen(
+        [*COMMAND, "train", "names", "--dask", "local", "-c", "model.npz"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        time.sleep(2.5)  # its workers start
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == b"makemore: interrupted\n"
+    assert process.returncode == 130
 
 
 def test_errors_of_one_line(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from makemore.data.corpus import (
     source_digest,
     unchanged,
 )
-from makemore.data.sources import ByteStream, Limited, Source, line_start
+from makemore.data.sources import ByteStream, Limited, Source, line_spans
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, shown
@@ -122,7 +122,7 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
             local = dask.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any port: another cluster may have the usual one
                 silence_logs=logging.CRITICAL,
             )
         with local, dask.Client(local) as client:
@@ -172,6 +172,7 @@ def count_on_cluster(
     Progress counts whole shards. Raises ``CorpusError`` and ``VocabularyError``.
     """
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
+    done, total = 0, corpus.size()
     try:
         with unchanged(corpus), naming_lines(corpus):
             digests = client.map(source_digest, corpus.sources, pure=False)
@@ -180,7 +181,6 @@ def count_on_cluster(
                 frequencies = sum(_results(client, _frequencies, parts), 0)
                 rare = rare_characters(cast(Counts, frequencies), min_count)
             tallies: list[Tally] = []
-            done, total = 0, corpus.size()
             for part, tally in zip(
                 parts, _results(client, _count, parts, holdout=holdout, rare=rare), strict=True
             ):
@@ -223,17 +223,15 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
         if size is None or size <= shard_size or not has_plain_line_feeds(corpus.encoding):
             yield source
             continue
-        with source.open() as file:
-            start = 0
-            while start < size:
-                try:
-                    stop = line_start(file, min(start + shard_size, size))
-                except (OSError, ValueError) as error:  # as of servers that give no part of a file
-                    raise CorpusError(
-                        f"cannot read {shown(source.name)} in parts: {shown(str(error))}"
-                    ) from None
-                yield replace(cast(UrlSource, source), start=start, stop=stop)
-                start = stop
+        try:
+            with source.open() as file:
+                spans = list(line_spans(file, size, shard_size))
+        except (OSError, ValueError) as error:  # as of servers that give no part of a file
+            raise CorpusError(
+                f"cannot read {shown(source.name)} in parts: {shown(str(error))}"
+            ) from None
+        for start, stop in spans:
+            yield replace(cast(UrlSource, source), start=start, stop=stop)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

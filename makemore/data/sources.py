@@ -6,6 +6,7 @@ Everything here is bytes. What they mean as text is the work of ``corpus.py``.
 import io
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast
 
@@ -256,7 +257,16 @@ class ByteStream:
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
 
 
-def line_start(file: IO[bytes], offset: int) -> int:
+def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:
+    """Yield start and stop of parts of a file that start where lines do, of ``length`` or more."""
+    start = 0
+    while start < size:
+        stop = _line_start(file, min(start + length, size))
+        yield start, stop
+        start = stop
+
+
+def _line_start(file: IO[bytes], offset: int) -> int:
     """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
     place = file.seek(offset - 1)
     while data := file.read(_SMALL_READ):
@@ -301,9 +311,11 @@ class _Joined(io.RawIOBase):
         self._is_over = False
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Put what has come into ``buffer``; return how many bytes that were."""
         data = self._head[: len(buffer)]
         self._head = self._head[len(data) :]
         if not data and not self._is_over:

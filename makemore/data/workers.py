@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import IO, cast
 
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
-from makemore.data.sources import ByteStream, FileSource, SliceSource, line_start
+from makemore.data.sources import ByteStream, FileSource, SliceSource, line_spans
 from makemore.data.tally import Tally, count, merge
 from makemore.data.text import Block, has_plain_line_feeds
 from makemore.errors import MakemoreError
@@ -203,12 +203,9 @@ def _cut(corpus: Corpus) -> Iterator[SliceSource]:
     """Cut the files into slices that start where lines do."""
     length = max(MIN_SLICE, (corpus.size() or 0) // _MAX_SLICES)
     for file in cast(tuple[FileSource, ...], corpus.sources):
-        start, size = 0, file.size() or 0
         with file.open() as stream:
-            while start < size:
-                stop = line_start(stream, min(start + length, size))
+            for start, stop in line_spans(stream, file.size() or 0, length):
                 yield SliceSource(file.path, start, stop)
-                start = stop
 
 
 @contextmanager
