@@ -317,6 +317,7 @@ class _Member(NamedTuple):
 
     @classmethod
     def of(cls, name: str, array: npt.NDArray[Any]) -> "_Member":
+        """Return the member that holds an array."""
         from binascii import crc32
 
         header = _npy_header(ArraySpec(array.dtype.str, array.shape))

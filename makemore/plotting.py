@@ -666,6 +666,7 @@ class _FilmTable:
         self.artists: list[Artist] = [self._image, *lines]
 
     def show(self, frames: Sequence[Frame]) -> None:
+        """Draw the last of these frames."""
         self._image.set_data(frames[-1].probabilities)
 
 
@@ -692,6 +693,7 @@ class _FilmCurve:
         self.artists: list[Artist] = [self._line, self._head, self._text]
 
     def show(self, frames: Sequence[Frame]) -> None:
+        """Draw the curve of these frames."""
         steps, losses = [frame.step for frame in frames], [frame.loss for frame in frames]
         self._line.set_data(steps, losses)
         self._head.set_data(steps[-1:], losses[-1:])

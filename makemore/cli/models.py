@@ -178,6 +178,7 @@ def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCou
         raise OptionError(f"--dask counts pairs only, which is not enough for --model {model}")
 
     def count(text: "Corpus", *wanted: Any, jobs: int | None, **more: Any) -> "BigramCounts":
+        """Count on the cluster, where the number of processes is not ours to choose."""
         return count_on_cluster(text, client, *wanted, **more)
 
     with cluster(None if dask == "local" else dask) as client:

@@ -56,6 +56,7 @@ def all_of(*decorators: Decorator) -> Decorator:
     """Return one decorator for several options, shown in the order given."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Apply the last one first, as if they stood above the function."""
         for decorator in reversed(decorators):
             function = decorator(function)
         return function

@@ -103,18 +103,15 @@ def sample(
         refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
     if not (new or report):
         refuse_idle(ctx, ["corpus"], "without --new or --report")
-    if output:
-        refuse_overwriting(output, checkpoint, corpus, *exclude)
     loaded = load_checkpoint(checkpoint)
     if output:
-        refuse_overwriting(output, loaded.corpus.path)
+        refuse_overwriting(output, checkpoint, corpus, *exclude, loaded.corpus.path)
     sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
     seed = _fresh_seed() if seed is None else seed
+    texts = sampler.texts(count, seed)
     if unique or new or exclude:
         known = _known_words(loaded, new, corpus, exclude)
         texts = _other_texts(sampler, count, seed, known, unique)
-    else:
-        texts = sampler.texts(count, seed)
     novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
     to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
@@ -138,6 +135,7 @@ def _known_words(
     from makemore.novelty import KnownWords, training_texts
 
     def texts() -> Iterator[str]:
+        """Yield the words in blocks of text."""
         if new:
             yield from training_texts(checkpoint.corpus, corpus)
         if exclude:

@@ -7,7 +7,6 @@ that the loss of a bigram model depends on.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,12 +108,13 @@ def count_bigrams(
     VocabularyError
         There are ``MAX_VOCABULARY`` different characters or more.
     """
-    with unchanged(corpus), corpus.rereadable() if min_count > 1 else nullcontext(corpus) as source:
-        rare = ""
-        if min_count > 1:
+    with unchanged(corpus):
+        if min_count <= 1:
+            return _count(corpus, holdout, min_count, "", jobs, progress, block_size)
+        with corpus.rereadable() as source:
             frequencies = character_frequencies(source.read(block_size, digest=False))
             rare = rare_characters(frequencies, min_count)
-        return _count(source, holdout, min_count, rare, jobs, progress, block_size)
+            return _count(source, holdout, min_count, rare, jobs, progress, block_size)
 
 
 def id_blocks(

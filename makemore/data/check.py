@@ -157,7 +157,7 @@ def check_corpus(
     reading = corpus.read(block_size, progress, digest=False)
     try:
         for block in reading.blocks(counts_lines=True):
-            survey.add_block(block)
+            survey.add(block)
     except DecodingError as error:
         survey.end_at(error)
     return survey.report(corpus.name)
@@ -169,11 +169,13 @@ class _OddWords:
     examples: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, word: str) -> None:
+        """Take a word and the number of its line."""
         self.words += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append((line, word))
 
     def oddity(self) -> Oddity:
+        """Return what was found."""
         return Oddity(self.words, tuple(self.examples))
 
 
@@ -193,10 +195,6 @@ class _Survey:
         self._is_whole = True
         self._errors: list[str] = []
 
-    def add_block(self, block: Block) -> None:
-        """Take a block; lines that are not in the encoding count as blank until the report."""
-        self.add(block.salvage(self._note))
-
     def end_at(self, error: DecodingError) -> None:
         """Take a line that is not in the encoding, and nothing after it."""
         self._is_whole = False
@@ -209,8 +207,9 @@ class _Survey:
         if len(self._errors) < MAX_EXAMPLES:
             self._errors.append(str(error))
 
-    def add(self, text: str) -> None:
-        """Take a block of whole lines."""
+    def add(self, block: Block) -> None:
+        """Take a block; lines that are not in the encoding count as blank until the report."""
+        text = block.salvage(self._note)
         points = code_points(text)
         ends = np.flatnonzero(points == _LF)
         starts = np.concatenate(([0], ends[:-1] + 1))
@@ -299,6 +298,7 @@ class _DistinctCounter:
         self._is_exact = True
 
     def add(self, hashes: Hashes) -> None:
+        """Take the hashes of words."""
         if not self._is_exact:
             hashes = hashes[hashes < self._smallest[-1]]
         self._new.append(hashes)

@@ -233,8 +233,8 @@ class Reading:
         """Yield the blocks as they are, decoded or not.
 
         Where they are not, it is ``Block.text`` that raises ``DecodingError``; in an encoding
-        without plain line feeds it is the iteration. For a corpus that
-        can be read again that error names no line unless ``counts_lines``: see ``naming_lines``.
+        without plain line feeds it is the iteration. For a corpus that can be read again that error
+        names no line unless ``counts_lines``: see ``naming_lines``.
         """
         _keep_freed_memory()
         corpus = self._corpus

@@ -414,6 +414,7 @@ def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change 
         steps.append(_without_accents)
 
     def change(text: str) -> str:
+        """Take all steps."""
         for step in steps:
             text = step(text)
         return text
