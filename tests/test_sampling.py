@@ -291,19 +291,22 @@ def test_characters_beyond_ascii_come_out_whole() -> None:
     assert set("".join(sample(model, 200, seed=0))) <= set("zoë\U0001f600")
 
 
+def peak_memory(sampler: Sampler, count: int) -> int:
+    """Return the most bytes that drawing so many words takes at a time."""
+    tracemalloc.start()
+    for _ in sampler.texts(count, 0):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
 @pytest.mark.parametrize("wishes", [Constraints(), Constraints(max_length=8)])
 def test_memory_does_not_grow_with_the_number_of_words(
     small_model: Bigram, wishes: Constraints
 ) -> None:
-    def peak(count: int) -> int:
-        tracemalloc.start()
-        for _ in Sampler(small_model, constraints=wishes).texts(count, 0):
-            pass
-        size = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return size
-
-    assert peak(2_000_000) < 1.5 * peak(400_000)
+    sampler = Sampler(small_model, constraints=wishes)
+    assert peak_memory(sampler, 2_000_000) < 1.5 * peak_memory(sampler, 400_000)
 
 
 def test_a_threshold_at_the_edge_of_a_bucket_is_kept() -> None:
@@ -340,12 +343,7 @@ def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
 def test_memory_does_not_grow_with_the_length_of_words(small_model: Bigram) -> None:
     def peak(length: int) -> int:
         sampler = Sampler(small_model, constraints=Constraints(min_length=length))
-        tracemalloc.start()
-        for _ in sampler.texts(8_000_000 // length, 0):
-            pass
-        size = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return size
+        return peak_memory(sampler, 8_000_000 // length)
 
     assert peak(4000) < 1.5 * peak(500)
 

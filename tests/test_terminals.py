@@ -1,13 +1,17 @@
 """What reaches a terminal: no control character of any input. A pipe gets what there is."""
 
+import io
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from processes import COMMAND, PATIENCE, environment, run, run_on_terminal, terminal
+
+from makemore.cli import console
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals as POSIX has them")
 
@@ -159,13 +163,31 @@ def test_a_pipe_whose_length_nobody_knows_shows_how_fast_it_is_read(folder: Path
     assert "%" not in shown.partition("training")[0]
 
 
-def test_a_short_training_after_a_long_reading_shows_no_bar(folder: Path) -> None:
-    (folder / "large.txt").write_bytes(b"anna\n" * 60_000_000)
-    _, shown = run_on_terminal("train", "large.txt", "-c", "large.npz", cwd=folder)
-    (folder / "large.txt").unlink()
-    bars = re.findall(r"(reading|training)  \[[#-]+\] *(\d+)%", MOVES.sub("", shown.decode()))
-    assert {label for label, _ in bars} == {"reading"}
-    assert bars[-1][1] == "100"
+class Screen(io.StringIO):
+    """A terminal that remembers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("seconds", "is_drawn"), [(0.4, False), (0.6, True)])
+def test_a_bar_is_drawn_for_what_takes_long_and_ends_where_the_work_does(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, is_drawn: bool
+) -> None:
+    now = 1000.0
+    screen = Screen()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with console.progress("training") as report:
+        now += 10  # others worked before; this work begins with its first report
+        report(1, 10)
+        now += seconds
+        report(5, 10)
+        now += 0.01
+        report(10, 10)
+    assert ("50%" in screen.getvalue()) == is_drawn
+    assert ("100%" in screen.getvalue()) == is_drawn
 
 
 def test_a_terminal_can_be_the_corpus(folder: Path) -> None:
