@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import pairs
-from makemore.data.pairs import PairCounter, ProvisionalIds, double_accented
+from makemore.data.pairs import PairCounter, ProvisionalIds
 from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
 
@@ -82,6 +82,24 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
         assert counted(blocks, kinds) == pairs_of(blocks)
 
 
+LETTERS = "ab\n\x00\x7f\x80éÿĀłőБΩא\u07ff"
+
+
+@of_each_kind
+@given(st.lists(st.text(LETTERS, max_size=30).map(lambda text: text + "\n"), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_pairs_of_letters_of_two_bytes_are_counted(
+    kinds: tuple[Callable[[str], Block], ...], blocks: list[str]
+) -> None:
+    assert counted(blocks, kinds) == pairs_of(blocks)
+
+
+def test_letters_of_two_bytes_are_counted_beyond_those_that_have_symbols() -> None:
+    letters = [chr(i) for i in range(0x100, 0x300)]
+    blocks = ["".join(letters[i : i + 50]) + "\n" for i in range(0, len(letters), 25)]
+    assert counted(blocks) == pairs_of(blocks)
+
+
 @of_each_kind
 @given(st.lists(st.text(LATIN + "\u0100ł日😀", max_size=30).map(lambda t: t + "\n"), max_size=5))
 @settings(max_examples=300, deadline=None)
@@ -123,36 +141,6 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
     assert 0 < most <= 100
     assert tables <= 50 / 3 + 1  # three blocks of thirty bytes are in each
     assert counter.table()[ord("a") * 257] == 50 * (3 + 11) * 8
-
-
-@given(
-    st.lists(st.sampled_from(b"\x00az\x7f\x80\xbf\xc0\xc1\xc2\xc3\xc4\xff"), max_size=8).map(bytes)
-)
-@settings(max_examples=2000, deadline=None)
-def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
-    data = data or b"\n"
-    symbols = double_accented(data)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        assert symbols is None
-        return
-    if max(text) > "\xff":
-        assert symbols is None
-    else:
-        assert symbols is not None
-        codes = [ord(c) if c.isascii() else ord(c) ^ 0x40 for c in text for _ in c.encode()]
-        assert symbols.tolist() == codes
-
-
-def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
-    for first, second in itertools.product(range(256), repeat=2):
-        data = bytes([first, second, ord("\n")])
-        try:
-            is_narrow = max(data.decode()) <= "\xff"
-        except UnicodeDecodeError:
-            is_narrow = False
-        assert (double_accented(data) is not None) == is_narrow
 
 
 @pytest.mark.parametrize("bad", [b"\x80", b"\xbf", b"\xc0", b"\xc3", b"\xff"])

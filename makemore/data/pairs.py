@@ -5,19 +5,20 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- So it is with Latin-1, and in UTF-8 where all characters are below 256: that is not decoded. Each
-  of the two bytes of an accented letter is replaced by one symbol, and the pair of the letter with
-  itself that comes of this is subtracted at the end.
+- So it is with Latin-1, and in UTF-8 where a character has one or two bytes: that is not decoded
+  but written as one symbol a byte, in one of the two ways of ``doubling.py``.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
   those lines are.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.doubling import ACCENTED, TwoByteLetters, double_accented, undoubled
 from makemore.data.holdout import Bytes
 from makemore.data.text import Block, cut_out_lines
 from makemore.data.vocabulary import MAX_VOCABULARY
@@ -27,7 +28,6 @@ Counts = npt.NDArray[np.int64]
 
 _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
-_ASCII = 128
 _UNKNOWN = -1
 _FEW = 256  # of so many bytes at most one begins a wide character: cutting out lines is faster
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
@@ -61,8 +61,10 @@ class PairCounter:
 
     def __init__(self, ids: ProvisionalIds) -> None:
         self._ids = ids
-        self._single = _NarrowPairs()  # of text with one byte a letter
-        self._doubled = _NarrowPairs()  # of that with two bytes for each accented letter
+        self._single = _NarrowPairs()  # of text with one byte a character
+        self._accented = _NarrowPairs()  # of text in UTF-8 with characters below 256
+        self._letters = TwoByteLetters()
+        self._lettered = _NarrowPairs()  # of text with other letters of two bytes
         self._wide: Counts = np.zeros(0, np.int64)
         self._K = 0  # the wide table has room for K ids
 
@@ -84,45 +86,52 @@ class PairCounter:
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
-        narrow = self._narrow_table().reshape(_NARROW, _NARROW).any(axis=1)
-        wide = self._wide.reshape(self._K, self._K).any(axis=1)
-        ids = {*np.flatnonzero(narrow).tolist(), *np.flatnonzero(wide).tolist()} - {ord("\n")}
-        return "".join(sorted(self._ids.characters[i] for i in ids))
+        found: set[str] = set()
+        for square, characters in self._tables():
+            found.update(characters[i] for i in np.flatnonzero(square.any(axis=1)).tolist())
+        return "".join(sorted(found - {"\n"}))
 
     def matrix(self, characters: str) -> Counts:
         """Return the counts with the boundary as 0 and ``characters`` as 1 .. V-1, (V, V)."""
-        id_of = {character: i for i, character in enumerate(self._ids.characters)}
-        ids = np.array([ord("\n"), *(id_of[character] for character in characters)])
-        counts = np.zeros((len(ids), len(ids)), np.int64)
-        for table, K in ((self._narrow_table(), _NARROW), (self._wide, self._K)):
-            square = table.reshape(K, K)  # row y, column x
-            places = np.flatnonzero(ids < K)
-            for place in places:  # by rows, for a table of 8,192 symbols should not be copied whole
-                counts[place, places] += square[ids[places], ids[place]]
+        id_of = {character: i for i, character in enumerate("\n" + characters)}
+        counts = np.zeros((len(id_of), len(id_of)), np.int64)
+        for square, known in self._tables():
+            places = np.array([i for i, character in enumerate(known) if character in id_of], int)
+            ids = np.array([id_of[known[place]] for place in places.tolist()], int)
+            for i, place in zip(ids, places, strict=True):  # for thousands no copy of all at once
+                counts[i, ids] += square[places, place]
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
 
-    def _narrow_table(self) -> Counts:
-        return self._single.table() + undoubled(self._doubled.table())
+    def _tables(self) -> Iterator[tuple[Counts, Sequence[str]]]:
+        """Yield tables of counts, row y and column x for the pair (x, y), and their characters."""
+        for table, characters in (
+            (self._single.table(), self._ids.characters[:_NARROW]),
+            (undoubled(self._accented.table()), ACCENTED),
+            (undoubled(self._lettered.table()), self._letters.characters),
+        ):
+            yield table.reshape(_NARROW, _NARROW), characters
+        yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
     def _add_narrow(self, data: bytes) -> bool:
-        """Count UTF-8 text where all characters are below 256; else return False."""
+        """Count UTF-8 text that can be written as one symbol a byte; else return False."""
         if data.isascii():
             self._single.add(np.frombuffer(data, np.uint8))
-            return True
-        symbols = double_accented(data)
-        if symbols is None:
+        elif (symbols := double_accented(data)) is not None:
+            self._accented.add(symbols)
+        elif (symbols := self._letters.double(data)) is not None:
+            self._lettered.add(symbols)
+        else:
             return False
-        self._doubled.add(symbols)
         return True
 
     def _add_narrow_lines(self, data: bytes) -> bytes:
-        """Where few lines hold a character above 255, count the others and return these lines.
+        """Where few lines hold a character of three bytes, count the others and return these lines.
 
-        Return nothing, and count nothing, where they are many or the others are no UTF-8.
+        Return nothing, and count nothing, where they are many or the others cannot be counted so.
         """
-        is_wide = np.frombuffer(data, np.uint8) >= 0xC4
-        if np.count_nonzero(is_wide) > len(data) // _FEW:
+        is_wide = np.frombuffer(data, np.uint8) >= 0xE0
+        if not 0 < np.count_nonzero(is_wide) <= len(data) // _FEW:
             return b""
         rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
         return b"".join(lines) if self._add_narrow(rest) else b""
@@ -202,45 +211,6 @@ class _NarrowPairs:
             np.add.at(self._pairs, (start + seen) >> 8, counts[seen])
         self._triples = None
         self._bytes_in_triples = 0
-
-
-def double_accented(text: bytes) -> Bytes | None:
-    r"""Return UTF-8 text with one symbol in place of both bytes of each accented letter.
-
-    The symbol is the code point with bit 0x40 flipped: of U+00C0 to U+00FF, which are most of
-    them, this is the second byte. Return None where a character is not below 256, or ``text``,
-    which is not empty, is no UTF-8. NumPy does each step on many bytes at once, in a fraction of
-    the time that decoding takes.
-
-    >>> bytes(double_accented("Zoë".encode()))
-    b'Zo\xab\xab'
-    """
-    data = np.frombuffer(text, np.uint8)
-    if data.max() > 0xC3 or b"\xc0" in text or b"\xc1" in text:  # those two begin no character
-        return None
-    is_lead = (data >= 0xC0).view(np.uint8)
-    is_second = (data.view(np.int8) < -0x40).view(np.uint8)  # 80 to BF
-    if is_second[0] or is_lead[-1] or (is_lead[:-1] ^ is_second[1:]).max(initial=0):
-        return None
-    if b"\xc2" in text:  # its letters, U+0080 to U+00BF, have the same second bytes
-        data = data.copy()
-        data[1:] ^= (data[:-1] == 0xC2).view(np.uint8) << np.uint8(6)
-    change = data[:-1] ^ data[1:]  # what makes of a byte the one after it
-    change *= is_lead[:-1]
-    symbols = np.empty_like(data)
-    np.bitwise_xor(data[:-1], change, out=symbols[:-1])
-    symbols[-1] = data[-1]
-    return symbols
-
-
-def undoubled(pairs: Counts) -> Counts:
-    """Return the pair counts of a text from those of ``double_accented``, both as (x + 256 * y)."""
-    accented = np.arange(_ASCII, _NARROW)
-    symbols = np.concatenate((np.arange(_ASCII), accented ^ 0x40))  # of the code points
-    square = pairs.reshape(_NARROW, _NARROW)[np.ix_(symbols, symbols)]
-    letters = square[accented].sum(axis=1) // 2  # each stands twice
-    square[accented, accented] -= letters
-    return np.asarray(square.ravel())
 
 
 def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], bits: int = 16) -> None:
