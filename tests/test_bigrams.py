@@ -27,7 +27,7 @@ from makemore.data.bigrams import (
 )
 from makemore.data.corpus import Corpus
 from makemore.data.tally import MAX_SAMPLE_LENGTH
-from makemore.data.vocabulary import MAX_VOCABULARY, Ids, Vocabulary
+from makemore.data.vocabulary import MAX_VOCABULARY, Vocabulary
 from makemore.errors import CorpusError, VocabularyError
 
 CHARACTERS = st.sampled_from("aab\n\n\r.é\x85\x0bþłя\u2028中\U0001f600\u0301")
@@ -140,9 +140,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
 
 
 def test_id_blocks_leave_out_words_with_unknown_characters() -> None:
-    ids: list[Ids] = [
-        row for row, _ in id_blocks(Corpus.from_words(["ab", "axb", "ba"]), Vocabulary("ab"), 0)
-    ]
+    ids = [row for row, _ in id_blocks(Corpus.from_words(["ab", "axb", "ba"]), Vocabulary("ab"), 0)]
     np.testing.assert_array_equal(np.concatenate(ids), [0, 1, 2, 0, 2, 1, 0])
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from corpus_oracles import words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makemore.data import text as text_module
 from makemore.data.corpus import Corpus
 from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, OptionError
@@ -31,6 +33,25 @@ def test_blocks_are_whole_lines_and_hold_every_word(text: str, block_size: int) 
     blocks = blocks_of(Corpus.from_bytes(text.encode()), block_size)
     assert all(block.endswith("\n") and "\r" not in block for block in blocks)
     assert [word for block in blocks for word in block.split("\n") if word] == words_in(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "shift_jis"])
+@given(st.lists(st.integers(0, 14), min_size=1), st.sampled_from(["\n", "\r", "\r\n"]), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_line_over_the_limit_is_refused_whatever_the_block_size(
+    encoding: str, lengths: list[int], end: str, data: st.DataObject
+) -> None:
+    is_ended, block_size = data.draw(st.booleans()), data.draw(st.integers(1, 40))
+    text = end.join("a" * length for length in lengths) + end * is_ended
+    corpus = Corpus.from_bytes(text.encode(encoding))
+    corpus = replace(corpus, encoding="utf-8" if encoding == "utf-8-sig" else encoding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_module, "MAX_LINE", 10)
+        if max(lengths) <= 10:
+            assert [word for b in corpus.read(block_size) for word in words_in(b)] == words_in(text)
+            return
+        with pytest.raises(CorpusError, match=r"a line of bytes is longer than 10 [a-z]+:"):
+            blocks_of(corpus, block_size)
 
 
 def test_a_block_is_no_longer_than_asked_where_lines_are_short() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import pairs
+from makemore.data import pairs, tables
 from makemore.data.pairs import PairCounter, ProvisionalIds
 from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
@@ -79,6 +79,7 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
         patch.setattr(pairs, "_TRIPLES_AFTER", after)
         patch.setattr(pairs, "_MAX_IN_TRIPLES", most)
         patch.setattr(pairs, "_PIECE", piece)
+        patch.setattr(tables, "_COUNTED", piece)
         assert counted(blocks, kinds) == pairs_of(blocks)
 
 

@@ -19,6 +19,7 @@ ORDER = [
     "data.sources",
     "data.text",
     "data.corpus",
+    "data.tables",
     "data.doubling",
     "data.pairs",
     "data.tally",

@@ -193,6 +193,21 @@ def test_an_alphabet_over_the_limit_is_refused_before_it_costs_anything(run: Run
     run("train", "wide", "--min-count", "2", code=1)
 
 
+def test_a_file_without_lines_is_refused_before_it_fills_the_memory(run: Run) -> None:
+    learn(run, b"anna\nben\n")
+    with open("endless", "wb") as file:
+        file.truncate(1 << 30)  # zeros that take no place
+    for command in (
+        ("train",),
+        ("train", "--jobs", "2"),
+        ("train", "--model", "ngram"),
+        ("check",),
+        ("score",),
+    ):
+        line = one_line(run(command[0], "endless", *command[1:], code=1))
+        assert "a line of endless is longer than 67,108,864 bytes: expected one word" in line
+
+
 def test_a_line_of_fifty_megabytes_is_a_word(run: Run) -> None:
     Path("long").write_bytes(b"abcdefghij" * 5_000_000)
     run("train", "long", "--holdout", "0", "--method", "counts", "--smoothing", "0")

@@ -15,11 +15,15 @@ import numpy.typing as npt
 from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines, unchanged
 from makemore.data.holdout import Bytes, held_out_lines
 from makemore.data.pairs import Counts as Counts
-from makemore.data.pairs import add_at, code_points
+from makemore.data.pairs import code_points
+from makemore.data.tables import add_at, look_up
 from makemore.data.tally import Tally, WordSample, count, without_lines_holding
 from makemore.data.text import words_of
 from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError, shown
+
+Row = npt.NDArray[np.int16]
+"""The ids of words one after another, in as few bits as they need."""
 
 _LINE_END = -1
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
@@ -123,7 +127,7 @@ def id_blocks(
     holdout: float = 0.1,
     progress: Progress | None = None,
     block_size: int = BLOCK,
-) -> Iterator[tuple[Ids, Ids]]:
+) -> Iterator[tuple[Row, Row]]:
     """Yield the training and the held-out words of each block as rows of ids.
 
     Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
@@ -152,7 +156,7 @@ def character_frequencies(blocks: Iterable[str]) -> Counts:
     """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
     frequencies = np.zeros(0x110000, np.int64)
     for block in blocks:
-        add_at(frequencies, code_points(block), bits=32)
+        add_at(frequencies, code_points(block))
     frequencies[ord("\n")] = 0
     return frequencies
 
@@ -182,14 +186,13 @@ class _LineEncoder:
             text = "".join(word + "\n" for word in words_of(text))
         return text
 
-    def row(self, text: str) -> Ids:
+    def row(self, text: str) -> Row:
         """Return the ids of known lines with boundaries around them, shape (len(text) + 1,)."""
         ids = self._look_up("\n" + text)
-        return np.maximum(ids, 0, out=ids).astype(np.int64)
+        return np.maximum(ids, 0, out=ids)
 
     def _look_up(self, text: str) -> npt.NDArray[np.int16]:
-        points = np.frombuffer(text.encode(), np.uint8) if text.isascii() else code_points(text)
-        return np.take(self._ids, points, mode="clip")  # the fastest of take's modes
+        return look_up(self._ids, code_points(text))
 
 
 def _count(

@@ -7,13 +7,15 @@ is changed or decided here.
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.holdout import Hashes, distinct_hashes, hash_lines
-from makemore.data.pairs import add_at, code_points
+from makemore.data.pairs import code_points
+from makemore.data.tables import add_at, look_up
 from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
@@ -213,7 +215,7 @@ class _Survey:
         points = code_points(text)
         ends = np.flatnonzero(points == _LF)
         starts = np.concatenate(([0], ends[:-1] + 1))
-        add_at(self._frequencies, points, bits=32)
+        add_at(self._frequencies, points)
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
@@ -258,7 +260,7 @@ class _Survey:
     def _add_spaced_words(
         self,
         text: str,
-        points: npt.NDArray[np.uint32],
+        points: npt.NDArray[Any],
         starts: npt.NDArray[np.int64],
         ends: npt.NDArray[np.int64],
     ) -> None:
@@ -323,22 +325,23 @@ class _DistinctCounter:
 class _Scripts:
     """A bit for the script of each letter; the scripts that Japanese and Korean mix share one.
 
-    Python knows no scripts, but the names of letters begin with them.
+    So do the 31st script of a corpus and all that come after it. Python knows no scripts, but the
+    names of letters begin with them.
     """
 
     _UNKNOWN = -1
 
     def __init__(self) -> None:
-        self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
+        self._table = np.full(_UNICODE, self._UNKNOWN, np.int32)
         self._bit_of: dict[str, int] = {}
 
-    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
         """Return the bit of each code point's script, 0 for what is no letter."""
-        bits = self._table[points]
+        bits = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:
             for point in np.unique(points[bits == self._UNKNOWN]).tolist():
                 self._table[point] = self._bit(chr(point))
-            bits = self._table[points]
+            bits = look_up(self._table, points)
         return bits
 
     def _bit(self, character: str) -> int:
@@ -349,7 +352,7 @@ class _Scripts:
             script = "EAST ASIAN"
         if script in ("", "MODIFIER", "FULLWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"):
             return 0  # shared by several scripts, or of none
-        return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 62)))
+        return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 30)))
 
 
 def _fact(character: str, count: int) -> CharacterFact:

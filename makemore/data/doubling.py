@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.holdout import Bytes
+from makemore.data.tables import look_up
 
 _ASCII, _NARROW = 128, 256
 _UNKNOWN = 0xFF
@@ -33,16 +34,15 @@ def double_accented(text: bytes) -> Bytes | None:
         return None
     is_lead = (data >= 0xC0).view(np.uint8)
     is_second = _is_second(data)
-    if is_second[0] or is_lead[-1] or (is_lead[:-1] ^ is_second[1:]).max(initial=0):
+    if is_second[0] or is_lead[-1] or not np.array_equal(is_lead[:-1], is_second[1:]):
         return None
     if b"\xc2" in text:  # its letters, U+0080 to U+00BF, have the same second bytes
         data = data.copy()
         data[1:] ^= (data[:-1] == 0xC2).view(np.uint8) << np.uint8(6)
+    symbols = data.copy()
     change = data[:-1] ^ data[1:]  # what makes of a byte the one after it
     change *= is_lead[:-1]
-    symbols = np.empty_like(data)
-    np.bitwise_xor(data[:-1], change, out=symbols[:-1])
-    symbols[-1] = data[-1]
+    symbols[:-1] ^= change
     return symbols
 
 
@@ -68,23 +68,23 @@ class TwoByteLetters:
         self._symbols: Bytes | None = None  # made when it is needed
 
     def double(self, text: bytes) -> Bytes | None:
-        """Return UTF-8 text, whole lines, with one symbol in place of both bytes of each letter.
+        """Return UTF-8 text with one symbol in place of both bytes of each letter.
 
-        Return None where it is no UTF-8, or a character has more bytes, or no symbol is left.
+        Return None where a character has more bytes, where no symbol is left for a letter, or where
+        ``text``, which is not empty, is no UTF-8.
         """
         data = np.frombuffer(text, np.uint8)
         if data.max() > 0xDF or 0x80 <= data[0] < 0xC0:
             return None
         if self._symbols is None:
             self._symbols = _symbols_without_letters()
-        windows = np.ndarray((len(data) - 1,), "<u2", text, strides=(1,))  # a byte and the next
-        symbols = np.empty_like(data)
-        symbols[-1] = data[-1]
-        np.take(self._symbols, windows, mode="clip", out=symbols[:-1])
+        # each byte with the next one
+        windows = np.ndarray((len(data),), "<u2", text + b"\n", strides=(1,))
+        symbols = look_up(self._symbols, windows)
         if symbols.max() == _UNKNOWN:
-            if not self._learn(self._symbols, windows[symbols[:-1] == _UNKNOWN]):
+            if not self._learn(self._symbols, windows[symbols == _UNKNOWN]):
                 return None
-            np.take(self._symbols, windows, mode="clip", out=symbols[:-1])
+            symbols = look_up(self._symbols, windows)
         symbols[1:] |= symbols[:-1] * _is_second(data[1:])
         return symbols
 

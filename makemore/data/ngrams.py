@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.pairs import add_at
+from makemore.data.tables import add_at
 from makemore.data.vocabulary import BOUNDARY, Ids
 from makemore.errors import TrainingError
 
@@ -108,12 +108,13 @@ class NgramCounter:
         self._in_table = 0
         self._runs: list[tuple[Integers, Integers]] = []
 
-    def add(self, ids: Ids) -> None:
+    def add(self, ids: npt.NDArray[np.integer]) -> None:
         """Count the words in ``ids``: one row with a boundary before, between and after them."""
         C = self._order - 1
         for start in range(0, len(ids) - 1, _BLOCK):
             first = max(0, start - C + 1)  # the context of the first target
-            codes = ngram_codes(ids[first : start + _BLOCK + 1], self._V, self._order)
+            piece = ids[first : start + _BLOCK + 1].astype(np.int64)
+            codes = ngram_codes(piece, self._V, self._order)
             self._wait(codes[start - first :])
 
     def counts(self) -> NgramCounts:
@@ -143,7 +144,7 @@ class NgramCounter:
             self._empty_table()
         if self._table is None:
             self._table = np.zeros(self._V**self._order, np.uint32)
-        add_at(self._table, self._unsorted[: self._waiting], bits=32)
+        add_at(self._table, self._unsorted[: self._waiting])
         self._in_table += self._waiting
         self._waiting = 0
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from makemore.data.doubling import ACCENTED, TwoByteLetters, double_accented, undoubled
 from makemore.data.holdout import Bytes
+from makemore.data.tables import add_at, look_up
 from makemore.data.text import Block, cut_out_lines
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
@@ -41,18 +42,18 @@ class ProvisionalIds:
         self.characters = [chr(i) for i in range(_NARROW)]
         self._table: npt.NDArray[np.int16] | None = None  # 2 MiB, made when it is needed
 
-    def look_up(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int16]:
+    def look_up(self, points: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
         """Return the ids of code points, giving new ones where needed, shape unchanged."""
         if self._table is None:
             self._table = np.full(0x110000, _UNKNOWN, np.int16)
             self._table[:_NARROW] = np.arange(_NARROW)
-        ids = np.take(self._table, points, mode="clip")  # the fastest of take's modes
+        ids = look_up(self._table, points)
         if ids.min() == _UNKNOWN:
             new = np.unique(points[ids == _UNKNOWN])
             refuse_too_many(len(self.characters) - _NARROW + len(new))
             self._table[new] = np.arange(len(new)) + len(self.characters)
             self.characters.extend(map(chr, new))
-            ids = self._table[points]
+            ids = look_up(self._table, points)
         return ids
 
 
@@ -136,7 +137,7 @@ class PairCounter:
         rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
         return b"".join(lines) if self._add_narrow(rest) else b""
 
-    def _add_wide(self, points: npt.NDArray[np.uint32]) -> None:
+    def _add_wide(self, points: npt.NDArray[Any]) -> None:
         for start in range(0, len(points) - 1, _PIECE):
             ids = self._ids.look_up(points[start : start + _PIECE + 1])
             self._make_room()
@@ -213,24 +214,10 @@ class _NarrowPairs:
         self._bytes_in_triples = 0
 
 
-def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], bits: int = 16) -> None:
-    """Add one to ``counts`` at each of ``places``; both are one-dimensional.
-
-    Of a place, an unsigned integer, the lowest ``bits`` count. Faster than ``bincount``, which
-    would make and clear a table for every call.
-    """
-    buffer = np.empty(min(_PIECE, len(places)), np.intp)
-    mask = places.dtype.type((1 << bits) - 1)
-    one = counts.dtype.type(1)
-    for start in range(0, len(places), _PIECE):
-        piece = places[start : start + _PIECE]
-        indices = buffer[: len(piece)]
-        np.bitwise_and(piece, mask, out=indices)
-        np.add.at(counts, indices, one)
-
-
-def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """Return the code points of ``text``, shape (len(text),)."""
+def code_points(text: str) -> npt.NDArray[Any]:
+    """Return the code points of ``text``, shape (len(text),), with 8 bits for ASCII, else 32."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
     return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 

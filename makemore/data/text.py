@@ -17,11 +17,15 @@ from typing import AnyStr, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from makemore.errors import DecodingError, shown
+from makemore.errors import CorpusError, DecodingError, shown
+
+MAX_LINE = 1 << 26
+"""The longest line, in bytes or, where they must be decoded to find lines, in characters."""
 
 Change = Callable[[str], str]
 
 _UTF_8, _LATIN_1 = "utf-8", "iso8859-1"  # what Python calls them
+_MARKS = len(codecs.BOM_UTF8) + len(b"\r")  # at the ends of a line and no part of it
 _FIRST_ACCENT = 200  # a canonical combining class
 
 
@@ -196,13 +200,17 @@ class PlainLines:
         self._rest: list[bytes] = []  # the line that is not whole yet, in parts
 
     def decode(self, data: bytes) -> Block | None:
-        """Return the lines that are whole now, if any are."""
+        """Return the lines that are whole now, if any are.
+
+        Raises ``CorpusError`` where one is longer than ``MAX_LINE``.
+        """
         if self._rest and self._rest[-1].endswith(b"\r"):
             data = self._rest.pop() + data
         # a CR at the end may be the first half of a CRLF
         end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
         if not end:
             self._rest.append(data)
+            _refuse_long_line(sum(map(len, self._rest)) - _MARKS, "bytes", self._place.name)
             return None
         raw = b"".join([*self._rest, memoryview(data)[:end]])
         self._rest = [data[end:]]
@@ -220,6 +228,8 @@ class PlainLines:
         self._at_start = False
         if not raw:
             return None
+        if len(raw) > MAX_LINE:
+            _refuse_long_line(max(map(len, raw.splitlines())), "bytes", self._place.name)
         block = EncodedBlock(raw, self._place, self._encoding)
         self._place = self._place.after(raw)
         return block
@@ -242,26 +252,33 @@ class OtherLines:
     def decode(self, data: bytes) -> Block | None:
         """Return the lines that are whole now, if any are.
 
-        Raises ``DecodingError`` naming the place where ``data`` is not in the encoding.
+        Raises ``DecodingError`` naming the place where ``data`` is not in the encoding, and
+        ``CorpusError`` where a line is longer than ``MAX_LINE``.
         """
         self._bytes += len(data)
         text = self._text(data, final=False)
         end = text.rfind("\n") + 1
         if not end:
             self._rest.append(text)
+            _refuse_long_line(sum(map(len, self._rest)), "characters", self._name)
             return None
         if self._lines is not None:
             self._lines += text.count("\n")
         block = "".join([*self._rest, text[:end]])
         self._rest = [text[end:]]
-        return TextBlock(block)
+        return self._block(block)
 
     def finish(self) -> Block | None:
         """Return the last line where no line end closed it, with one."""
         rest = "".join([*self._rest, self._text(b"", final=True)])
         if not rest:
             return None
-        return TextBlock(rest if rest.endswith("\n") else rest + "\n")
+        return self._block(rest if rest.endswith("\n") else rest + "\n")
+
+    def _block(self, text: str) -> Block:
+        if len(text) > MAX_LINE:
+            _refuse_long_line(max(map(len, text.split("\n"))), "characters", self._name)
+        return TextBlock(text)
 
     def _text(self, data: bytes, final: bool) -> str:
         state = self._decoder.getstate()
@@ -289,6 +306,14 @@ class OtherLines:
         if line is not None:
             line += before.count("\n") + held_back
         return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
+
+
+def _refuse_long_line(length: int, unit: str, name: str) -> None:
+    """Raise ``CorpusError`` for a line over the limit: a line is held in memory as a whole."""
+    if length > MAX_LINE:
+        raise CorpusError(
+            f"a line of {shown(name)} is longer than {MAX_LINE:,} {unit}: expected one word a line"
+        )
 
 
 def _latin_1(text: str) -> bytes | None:
