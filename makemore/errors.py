@@ -4,6 +4,7 @@ MakemoreError
  ├── OptionError         an option is out of its range
  ├── CorpusError         the text cannot be read or used: which file, line and byte
  │    ├── DecodingError     the text is not in the encoding that was named
+ │    ├── LongLineError     a line is too long to be a word
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
@@ -33,6 +34,10 @@ class CorpusError(MakemoreError):
 
 class DecodingError(CorpusError):
     """The text is not in the encoding that was named."""
+
+
+class LongLineError(CorpusError):
+    """A line is too long to be a word."""
 
 
 class VocabularyError(CorpusError):

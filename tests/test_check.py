@@ -1,5 +1,6 @@
 """The look before training, against counting by hand."""
 
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -62,6 +63,27 @@ def test_decomposed_accents_are_found(words: list[str], beside: bool) -> None:
     assert found.decomposed.examples == ((len(words), words[-1]),)
     assert found.composed_beside_decomposed == beside
     assert not check_corpus(Corpus.from_words(["Zoë"])).composed_beside_decomposed
+
+
+def test_mixed_scripts_are_found_where_there_are_dozens() -> None:
+    letters = [  # one of each script, by the first word of their names
+        next(c for c in map(chr, range(0x80, 0xB000)) if unicodedata.name(c, "").startswith(script))
+        for script in SCRIPTS
+    ]
+    mixed = letters[-2] + letters[-1]
+    found = check_corpus(Corpus.from_words([*letters, mixed]))
+    assert found.mixed_scripts.examples == ((len(letters) + 1, mixed),)
+
+
+SCRIPTS = [
+    f"{name} LETTER"
+    for name in (
+        "GREEK CAPITAL,CYRILLIC CAPITAL,ARMENIAN CAPITAL,HEBREW,ARABIC,SYRIAC,THAANA,NKO,SAMARITAN,"
+        "MANDAIC,DEVANAGARI,BENGALI,GURMUKHI,GUJARATI,ORIYA,TAMIL,TELUGU,KANNADA,MALAYALAM,SINHALA,"
+        "LAO,TIBETAN,MYANMAR,GEORGIAN SMALL,CHEROKEE,OGHAM,RUNIC,TAGALOG,HANUNOO,BUHID,TAGBANWA,"
+        "KHMER,MONGOLIAN,LIMBU,TAI LE,NEW TAI LUE,BUGINESE,BALINESE,SUNDANESE,BATAK,LEPCHA,TIFINAGH"
+    ).split(",")
+]
 
 
 @pytest.mark.parametrize("block_size", [1, 5, 1000])

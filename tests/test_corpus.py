@@ -2,13 +2,16 @@
 
 import gzip
 import hashlib
+import io
 import lzma
 import os
+import re
 import subprocess
 import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from corpus_oracles import words_in
@@ -17,8 +20,9 @@ from hypothesis import strategies as st
 
 from makemore.data import text as text_module
 from makemore.data.corpus import Corpus
+from makemore.data.sources import BytesSource
 from makemore.data.text import has_plain_line_feeds
-from makemore.errors import CorpusError, OptionError
+from makemore.errors import CorpusError, LongLineError, OptionError
 
 ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis", "utf-7"]
 
@@ -35,23 +39,57 @@ def test_blocks_are_whole_lines_and_hold_every_word(text: str, block_size: int) 
     assert [word for block in blocks for word in block.split("\n") if word] == words_in(text)
 
 
+LINES = st.tuples(st.integers(0, 14), st.sampled_from(["\n", "\r", "\r\n"]))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "shift_jis"])
-@given(st.lists(st.integers(0, 14), min_size=1), st.sampled_from(["\n", "\r", "\r\n"]), st.data())
-@settings(max_examples=100, deadline=None)
+@given(st.lists(LINES, min_size=1), st.booleans(), st.integers(1, 60))
+@settings(max_examples=200, deadline=None)
 def test_a_line_over_the_limit_is_refused_whatever_the_block_size(
-    encoding: str, lengths: list[int], end: str, data: st.DataObject
+    encoding: str, lines: list[tuple[int, str]], is_ended: bool, block_size: int
 ) -> None:
-    is_ended, block_size = data.draw(st.booleans()), data.draw(st.integers(1, 40))
-    text = end.join("a" * length for length in lengths) + end * is_ended
+    text = "".join("a" * length + end for length, end in lines)
+    text = text if is_ended else text.rstrip("\r\n")
     corpus = Corpus.from_bytes(text.encode(encoding))
     corpus = replace(corpus, encoding="utf-8" if encoding == "utf-8-sig" else encoding)
+    lengths = list(map(len, re.split("\r\n|\n|\r", text)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_module, "MAX_LINE", 10)
         if max(lengths) <= 10:
             assert [word for b in corpus.read(block_size) for word in words_in(b)] == words_in(text)
             return
-        with pytest.raises(CorpusError, match=r"a line of bytes is longer than 10 [a-z]+:"):
+        line = next(i for i, length in enumerate(lengths, 1) if length > 10)
+        with pytest.raises(LongLineError, match=rf"^bytes, line {line}, byte .* a line over 10 "):
             blocks_of(corpus, block_size)
+
+
+class Endless(io.RawIOBase):
+    """Letters without a line end, or nearly so."""
+
+    delivered = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.delivered > 1_000_000:
+            return 0
+        buffer[:] = b"a" * len(buffer)
+        self.delivered += len(buffer)
+        return len(buffer)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-7"])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_module, "MAX_LINE", 10_000)
+    endless = Endless()
+    monkeypatch.setattr(BytesSource, "open", lambda source: endless)
+    corpus = Corpus((BytesSource("endless", b"", begins_file=False),), encoding=encoding)
+    with pytest.raises(LongLineError):
+        blocks_of(corpus, 100)
+    assert 10_000 < endless.delivered < 11_000
 
 
 def test_a_block_is_no_longer_than_asked_where_lines_are_short() -> None:

@@ -62,26 +62,39 @@ def test_letters_are_doubled_only_where_none_has_more_than_two_bytes(blocks: lis
         assert characters == [character for character in text for _ in character.encode()]
 
 
-def test_every_letter_of_two_bytes_gets_a_symbol() -> None:
-    for first, second in itertools.product(range(256), repeat=2):
-        data = bytes([first, second, ord("\n")])
-        try:
-            is_narrow = max(data.decode()) < "\u0800"
-        except UnicodeDecodeError:
-            is_narrow = False
-        assert (TwoByteLetters().double(data) is not None) == is_narrow
+def test_every_letter_of_two_bytes_is_found() -> None:
+    for first in range(256):
+        letters = TwoByteLetters()  # of which one first byte has at most 64
+        for second in range(256):
+            data = bytes([first, second, ord("\n")])
+            try:
+                text = data.decode()
+            except UnicodeDecodeError:
+                text = ""
+            symbols = letters.double(data)
+            if not text:
+                assert symbols is None
+            else:
+                assert symbols is not None
+                characters = [letters.characters[symbol] for symbol in symbols.tolist()]
+                assert characters == [c for c in text for _ in c.encode()]
 
 
-def test_the_127_letters_that_have_symbols_are_doubled_beside_those_that_have_none() -> None:
+def test_a_text_with_the_128th_letter_ends_the_doubling() -> None:
     letters = TwoByteLetters()
     for code in range(0x400, 0x400 + 127):
         assert letters.double(f"{chr(code)}\n".encode()) is not None
-    assert letters.double("\u0500\n".encode()) is None
     assert len(set(letters.characters)) == len(letters.characters) == 0xFF
     symbols = letters.double("\u0400\u047e\n".encode())
     assert symbols is not None
     assert symbols.tolist() == [0x80, 0x80, 0xFE, 0xFE, ord("\n")]
+    assert not letters.are_too_many
+    assert letters.double("\u0500\n".encode()) is None
+    assert letters.are_too_many
+    assert letters.double("\u0400\u047e\n".encode()) is None
 
 
 def test_text_with_wider_characters_is_not_doubled() -> None:
-    assert TwoByteLetters().double("łódź\n日\n".encode()) is None
+    letters = TwoByteLetters()
+    assert letters.double("łódź\n日\n".encode()) is None
+    assert not letters.are_too_many

@@ -333,6 +333,16 @@ def test_a_table_is_emptied_before_a_count_can_overflow(monkeypatch: pytest.Monk
     assert counter.counts().symbols == 50 * 4
 
 
+def test_rows_of_16_bits_are_counted_like_those_of_64() -> None:
+    ids = np.array([0, 26, 26, 26, 26, 26, 0])  # codes up to 27**5
+    counters = NgramCounter(27, 5), NgramCounter(27, 5)
+    for counter, dtype in zip(counters, (np.int16, np.int64), strict=True):
+        counter.add(ids.astype(dtype))
+    short, long = (counter.counts() for counter in counters)
+    assert short.codes.tolist() == long.codes.tolist()
+    assert short.codes.max() == 27**5 - 1
+
+
 def test_counting_goes_on_after_a_look_at_the_counts() -> None:
     counter = NgramCounter(len(ABCD), 3)
     assert counter.counts().symbols == 0

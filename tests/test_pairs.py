@@ -16,7 +16,9 @@ from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
 
 LATIN = "ab\n\x00\x7f\x80\xbf\xc0\xe9\xff"
+LETTERS = "ab\n\x00\x7f\x80éÿĀłőБΩא\u07ff"
 WORDS = st.text(LATIN, max_size=30).map(lambda text: text + "\n")
+LETTER_WORDS = st.text(LETTERS, max_size=30).map(lambda text: text + "\n")
 
 
 def utf_8_block(text: str) -> EncodedBlock:
@@ -66,7 +68,7 @@ def test_pairs_of_accented_letters_are_counted(
 
 @of_each_kind
 @given(
-    st.lists(WORDS, min_size=1, max_size=6),
+    st.lists(WORDS | LETTER_WORDS, min_size=1, max_size=6),
     st.integers(0, 40),
     st.sampled_from([0, 1, 7, 40, 1 << 32]),
     st.sampled_from([1, 2, 3, 1 << 15]),
@@ -83,11 +85,8 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
         assert counted(blocks, kinds) == pairs_of(blocks)
 
 
-LETTERS = "ab\n\x00\x7f\x80éÿĀłőБΩא\u07ff"
-
-
 @of_each_kind
-@given(st.lists(st.text(LETTERS, max_size=30).map(lambda text: text + "\n"), max_size=6))
+@given(st.lists(LETTER_WORDS, max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_pairs_of_letters_of_two_bytes_are_counted(
     kinds: tuple[Callable[[str], Block], ...], blocks: list[str]
@@ -109,7 +108,42 @@ def test_lines_with_wide_letters_are_counted_apart(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_FEW", 1)
+        patch.setattr(pairs, "_VERY_FEW", 1)
         assert counted(blocks, kinds) == pairs_of(blocks)
+
+
+@pytest.mark.parametrize(
+    ("most", "few", "table"),
+    [
+        ("anna\nmia\n", "", "_single"),
+        ("zoë\nmia\n", "", "_accented"),
+        ("łódź\nmia\n", "", "_two_byte"),
+        ("юля\n", "", "_two_byte"),
+        ("anna\nmia\n", "日本\nłódź\n", "_single"),
+        ("zoë\nmia\n", "日本\nłódź\n", "_accented"),
+        ("юля\n", "日本\n", "_two_byte"),
+        ("", "日本\nłódź\n", ""),
+    ],
+)
+def test_each_text_is_counted_in_the_fastest_way(most: str, few: str, table: str) -> None:
+    text = most * 5000 + few
+    counter = PairCounter(ProvisionalIds())
+    counter.add(utf_8_block(text))
+    for name in ("_single", "_accented", "_two_byte"):
+        assert getattr(counter, name).table().any() == (name == table)
+    assert counter._wide.sum() == len(few)
+    found = {letter for letter in text if letter != "\n"}
+    assert set(counter.characters()) == found
+
+
+def test_lines_are_cut_out_where_letters_are_too_many() -> None:
+    counter = PairCounter(ProvisionalIds())
+    many = "".join(map(chr, range(0x400, 0x500))) + "\n"
+    counter.add(utf_8_block(many))
+    assert counter._wide.sum() == len(many)
+    counter.add(utf_8_block("zoë\n" * 200 + "юля\n"))  # more than one byte of 2,048
+    assert counter._accented.table().any()
+    assert counter._wide.sum() == len(many) + len("юля\n")
 
 
 @pytest.mark.parametrize("bad", [b"\xc4", b"\xc4\xc4", b"\x80", b"\xc0", b"\xff"])

@@ -23,7 +23,7 @@ from makemore.data.vocabulary import Ids, Vocabulary
 from makemore.errors import CorpusError, shown
 
 Row = npt.NDArray[np.int16]
-"""The ids of words one after another, in as few bits as they need."""
+"""Ids of words one after another: below ``MAX_VOCABULARY``, so that they fit into 16 bits."""
 
 _LINE_END = -1
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
@@ -131,9 +131,11 @@ def id_blocks(
     """Yield the training and the held-out words of each block as rows of ids.
 
     Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
-    words, so a row without a word is one boundary. Words with a character outside the vocabulary
-    are left out. This is a second pass, after that of ``count_bigrams``: use
-    ``corpus.rereadable()`` around both to read a pipe.
+    words, so a row without a word is one boundary. But its numbers have 16 bits: give them more
+    before calculating with them. Words with a character outside the vocabulary are left out.
+
+    This is a second pass, after that of ``count_bigrams``: use ``corpus.rereadable()`` around both
+    to read a pipe.
     """
     encoder = _LineEncoder(vocabulary)
     for block in corpus.read(block_size, progress, digest=False):

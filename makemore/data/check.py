@@ -152,8 +152,8 @@ def check_corpus(
 ) -> CorpusCheck:
     """Read a corpus once and report on it.
 
-    Raises ``CorpusError`` where a source cannot be opened; text that is not in the corpus's
-    encoding is part of the report.
+    Raises ``CorpusError`` where a source cannot be opened or has a line over ``MAX_LINE``. Text
+    that is not in the corpus's encoding is part of the report.
     """
     survey = _Survey()
     reading = corpus.read(block_size, progress, digest=False)
@@ -325,17 +325,17 @@ class _DistinctCounter:
 class _Scripts:
     """A bit for the script of each letter; the scripts that Japanese and Korean mix share one.
 
-    So do the 31st script of a corpus and all that come after it. Python knows no scripts, but the
+    So do the 63rd script of a corpus and all that come after it. Python knows no scripts, but the
     names of letters begin with them.
     """
 
     _UNKNOWN = -1
 
     def __init__(self) -> None:
-        self._table = np.full(_UNICODE, self._UNKNOWN, np.int32)
+        self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
         self._bit_of: dict[str, int] = {}
 
-    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """Return the bit of each code point's script, 0 for what is no letter."""
         bits = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:
@@ -352,7 +352,7 @@ class _Scripts:
             script = "EAST ASIAN"
         if script in ("", "MODIFIER", "FULLWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"):
             return 0  # shared by several scripts, or of none
-        return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 30)))
+        return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 62)))
 
 
 def _fact(character: str, count: int) -> CharacterFact:

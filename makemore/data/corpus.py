@@ -30,7 +30,14 @@ from makemore.data.text import (
     text_change,
     words_of,
 )
-from makemore.errors import CorpusError, DecodingError, MakemoreError, OptionError, shown
+from makemore.errors import (
+    CorpusError,
+    DecodingError,
+    LongLineError,
+    MakemoreError,
+    OptionError,
+    shown,
+)
 
 BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
@@ -212,7 +219,8 @@ class Corpus:
 class Reading:
     """One pass over a corpus: iterate over it for the text of each block; then it has the digest.
 
-    Raises ``CorpusError`` for a source that cannot be read or decoded, in one line.
+    Raises ``CorpusError`` for a source that cannot be read or decoded, or has a line that is longer
+    than ``MAX_LINE``.
     """
 
     def __init__(
@@ -274,13 +282,13 @@ class Reading:
 
 @contextmanager
 def naming_lines(corpus: Corpus) -> Iterator[None]:
-    """Where what is done fails because a corpus cannot be decoded, read it again to name the line.
+    """Where what is done fails because of a line of a corpus, read it again to name that line.
 
     Counting the lines takes time, and a part of a corpus does not know how many are above it.
     """
     try:
         yield
-    except DecodingError:
+    except (DecodingError, LongLineError):
         if corpus.is_rereadable:
             for _ in corpus.read(digest=False):
                 pass

@@ -1,4 +1,4 @@
-r"""UTF-8 text as one symbol a byte, without decoding it.
+"""UTF-8 text as one symbol a byte, without decoding it.
 
 An ASCII character is its own symbol, and a letter of two bytes gives one symbol twice. The pairs of
 neighbouring symbols are then those of the text and, for each such letter, one of it with itself,
@@ -53,6 +53,9 @@ class TwoByteLetters:
     ----------
     characters : list of str
         Those of the symbols: ASCII, then the letters that were found.
+    are_too_many : bool
+        Whether a letter was found and no symbol was left. From then on no text is doubled: looking
+        for more such letters in each block would take longer than is gained by the other blocks.
 
     Examples
     --------
@@ -65,20 +68,21 @@ class TwoByteLetters:
 
     def __init__(self) -> None:
         self.characters = [chr(i) for i in range(_ASCII)]
-        self._symbols: Bytes | None = None  # made when it is needed
+        self.are_too_many = False
+        self._symbols: Bytes | None = None  # 64 KiB, made for text that needs them
 
     def double(self, text: bytes) -> Bytes | None:
         """Return UTF-8 text with one symbol in place of both bytes of each letter.
 
-        Return None where a character has more bytes, where no symbol is left for a letter, or where
-        ``text``, which is not empty, is no UTF-8.
+        Return None where a character has more bytes, where letters are too many, or where ``text``,
+        which is not empty, is no UTF-8.
         """
         data = np.frombuffer(text, np.uint8)
-        if data.max() > 0xDF or 0x80 <= data[0] < 0xC0:
+        if self.are_too_many or data.max() > 0xDF or 0x80 <= data[0] < 0xC0:
             return None
         if self._symbols is None:
             self._symbols = _symbols_without_letters()
-        # each byte with the next one
+        # each byte with the next one; after the last one no letter can be unfinished
         windows = np.ndarray((len(data),), "<u2", text + b"\n", strides=(1,))
         symbols = look_up(self._symbols, windows)
         if symbols.max() == _UNKNOWN:
@@ -95,7 +99,8 @@ class TwoByteLetters:
                 letter = window.to_bytes(2, "little").decode()
             except UnicodeDecodeError:
                 return False
-            if len(self.characters) == _UNKNOWN:
+            self.are_too_many = len(self.characters) == _UNKNOWN
+            if self.are_too_many:
                 return False
             symbols[window] = len(self.characters)
             self.characters.append(letter)

@@ -113,7 +113,7 @@ class NgramCounter:
         C = self._order - 1
         for start in range(0, len(ids) - 1, _BLOCK):
             first = max(0, start - C + 1)  # the context of the first target
-            piece = ids[first : start + _BLOCK + 1].astype(np.int64)
+            piece = ids[first : start + _BLOCK + 1].astype(np.int64)  # a code needs up to 63 bits
             codes = ngram_codes(piece, self._V, self._order)
             self._wait(codes[start - first :])
 

@@ -30,7 +30,9 @@ Counts = npt.NDArray[np.int64]
 _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
 _UNKNOWN = -1
-_FEW = 256  # of so many bytes at most one begins a wide character: cutting out lines is faster
+_BEYOND_ACCENTS, _BEYOND_LETTERS = 0xC4, 0xE0  # first bytes of U+0100 and up, U+0800 and up
+_VERY_FEW, _FEW = 2048, 256  # bytes of which one is wide: cutting out lines is faster than
+# doubling letters, or than decoding all
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
@@ -64,8 +66,8 @@ class PairCounter:
         self._ids = ids
         self._single = _NarrowPairs()  # of text with one byte a character
         self._accented = _NarrowPairs()  # of text in UTF-8 with characters below 256
-        self._letters = TwoByteLetters()
-        self._lettered = _NarrowPairs()  # of text with other letters of two bytes
+        self._two_byte = _NarrowPairs()  # of text in UTF-8 with other letters of two bytes
+        self._letters = TwoByteLetters()  # those letters
         self._wide: Counts = np.zeros(0, np.int64)
         self._K = 0  # the wide table has room for K ids
 
@@ -76,14 +78,16 @@ class PairCounter:
             self._single.add(np.frombuffer(letters, np.uint8))
             return
         data = block.data
-        if self._add_narrow(data):
-            return
-        lines = self._add_narrow_lines(data)
-        try:
-            text = lines.decode() if lines else block.text
-        except UnicodeDecodeError:
-            text = block.text  # raises the error that names the place
-        self._add_wide(code_points("\n" + text))
+        is_counted = (
+            self._add_accented(data)
+            or self._add_most_lines(data, _BEYOND_ACCENTS, _VERY_FEW)
+            or self._add_letters(data)
+            or self._add_most_lines(
+                data, _BEYOND_ACCENTS if self._letters.are_too_many else _BEYOND_LETTERS, _FEW
+            )
+        )
+        if not is_counted:
+            self._add_wide("\n" + block.text)
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
@@ -99,7 +103,7 @@ class PairCounter:
         for square, known in self._tables():
             places = np.array([i for i, character in enumerate(known) if character in id_of], int)
             ids = np.array([id_of[known[place]] for place in places.tolist()], int)
-            for i, place in zip(ids, places, strict=True):  # for thousands no copy of all at once
+            for i, place in zip(ids, places, strict=True):  # row by row: V can be thousands
                 counts[i, ids] += square[places, place]
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
@@ -109,37 +113,50 @@ class PairCounter:
         for table, characters in (
             (self._single.table(), self._ids.characters[:_NARROW]),
             (undoubled(self._accented.table()), ACCENTED),
-            (undoubled(self._lettered.table()), self._letters.characters),
+            (undoubled(self._two_byte.table()), self._letters.characters),
         ):
             yield table.reshape(_NARROW, _NARROW), characters
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
-    def _add_narrow(self, data: bytes) -> bool:
-        """Count UTF-8 text that can be written as one symbol a byte; else return False."""
+    def _add_accented(self, data: bytes) -> bool:
+        """Count UTF-8 text with all characters below 256; else return False."""
         if data.isascii():
             self._single.add(np.frombuffer(data, np.uint8))
-        elif (symbols := double_accented(data)) is not None:
+            return True
+        symbols = double_accented(data)
+        if symbols is not None:
             self._accented.add(symbols)
-        elif (symbols := self._letters.double(data)) is not None:
-            self._lettered.add(symbols)
-        else:
+        return symbols is not None
+
+    def _add_letters(self, data: bytes) -> bool:
+        """Count UTF-8 text with few different letters, none over two bytes; else return False."""
+        symbols = self._letters.double(data)
+        if symbols is not None:
+            self._two_byte.add(symbols)
+        return symbols is not None
+
+    def _add_most_lines(self, data: bytes, wide: int, few: int) -> bool:
+        """Where few lines hold a byte from ``wide`` on, count them apart from the others.
+
+        Return False, and count nothing, where it is more than one byte of ``few``, or the others
+        cannot be counted without decoding them.
+        """
+        is_wide = np.frombuffer(data, np.uint8) >= wide
+        if not 0 < np.count_nonzero(is_wide) <= len(data) // few:
             return False
+        rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
+        try:
+            text = b"".join(lines).decode()
+        except UnicodeDecodeError:
+            return False  # whoever decodes the whole names the place
+        if not (self._add_accented(rest) or self._add_letters(rest)):
+            return False
+        self._add_wide("\n" + text)
         return True
 
-    def _add_narrow_lines(self, data: bytes) -> bytes:
-        """Where few lines hold a character of three bytes, count the others and return these lines.
-
-        Return nothing, and count nothing, where they are many or the others cannot be counted so.
-        """
-        is_wide = np.frombuffer(data, np.uint8) >= 0xE0
-        if not 0 < np.count_nonzero(is_wide) <= len(data) // _FEW:
-            return b""
-        rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
-        return b"".join(lines) if self._add_narrow(rest) else b""
-
-    def _add_wide(self, points: npt.NDArray[Any]) -> None:
-        for start in range(0, len(points) - 1, _PIECE):
-            ids = self._ids.look_up(points[start : start + _PIECE + 1])
+    def _add_wide(self, text: str) -> None:
+        for start in range(0, len(text) - 1, _PIECE):
+            ids = self._ids.look_up(code_points(text[start : start + _PIECE + 1]))
             self._make_room()
             places = ids[1:].astype(np.intp)
             places *= self._K

@@ -17,7 +17,7 @@ from typing import AnyStr, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from makemore.errors import CorpusError, DecodingError, shown
+from makemore.errors import DecodingError, LongLineError, shown
 
 MAX_LINE = 1 << 26
 """The longest line, in bytes or, where they must be decoded to find lines, in characters."""
@@ -113,6 +113,10 @@ class Place(NamedTuple):
     byte: int
     line: int | None
 
+    def __str__(self) -> str:
+        line = "" if self.line is None else f" line {self.line + 1:,},"
+        return f"{shown(self.name)},{line} byte {self.byte:,}"
+
     def after(self, raw: bytes) -> "Place":
         """Return the place behind ``raw``; no CRLF is cut in two there."""
         line = self.line
@@ -198,22 +202,27 @@ class PlainLines:
         self._encoding = codecs.lookup(encoding).name
         self._at_start = begins_text and self._encoding == _UTF_8
         self._rest: list[bytes] = []  # the line that is not whole yet, in parts
+        self._length = 0  # of the rest
 
     def decode(self, data: bytes) -> Block | None:
         """Return the lines that are whole now, if any are.
 
-        Raises ``CorpusError`` where one is longer than ``MAX_LINE``.
+        Raises ``LongLineError`` where one is longer than ``MAX_LINE``.
         """
+        self._length += len(data)
         if self._rest and self._rest[-1].endswith(b"\r"):
             data = self._rest.pop() + data
+        end = data.rfind(b"\n") + 1
         # a CR at the end may be the first half of a CRLF
-        end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
+        end = data.rfind(b"\r", end, -1) + 1 or end
         if not end:
             self._rest.append(data)
-            _refuse_long_line(sum(map(len, self._rest)) - _MARKS, "bytes", self._place.name)
+            if self._length > MAX_LINE + _MARKS:
+                raise _long_line_error(self._place)
             return None
         raw = b"".join([*self._rest, memoryview(data)[:end]])
         self._rest = [data[end:]]
+        self._length = len(data) - end
         return self._block(raw)
 
     def finish(self) -> Block | None:
@@ -229,10 +238,17 @@ class PlainLines:
         if not raw:
             return None
         if len(raw) > MAX_LINE:
-            _refuse_long_line(max(map(len, raw.splitlines())), "bytes", self._place.name)
+            self._refuse_long_line(raw)
         block = EncodedBlock(raw, self._place, self._encoding)
         self._place = self._place.after(raw)
         return block
+
+    def _refuse_long_line(self, raw: bytes) -> None:
+        place = self._place
+        for line in raw.splitlines(keepends=True):
+            if len(line.rstrip(b"\r\n")) > MAX_LINE:
+                raise _long_line_error(place)
+            place = place.after(line)
 
 
 class OtherLines:
@@ -246,6 +262,7 @@ class OtherLines:
         )
         self._at_start = begins_text
         self._rest: list[str] = []  # the line that is not whole yet, in parts
+        self._length = 0  # of the rest
         self._bytes = 0
         self._lines = 0 if counts_lines else None
 
@@ -253,20 +270,23 @@ class OtherLines:
         """Return the lines that are whole now, if any are.
 
         Raises ``DecodingError`` naming the place where ``data`` is not in the encoding, and
-        ``CorpusError`` where a line is longer than ``MAX_LINE``.
+        ``LongLineError`` where a line is longer than ``MAX_LINE``.
         """
         self._bytes += len(data)
         text = self._text(data, final=False)
         end = text.rfind("\n") + 1
+        self._length += len(text)
         if not end:
             self._rest.append(text)
-            _refuse_long_line(sum(map(len, self._rest)), "characters", self._name)
+            if self._length > MAX_LINE:
+                raise _long_line_error(self._here())
             return None
+        block = self._block("".join([*self._rest, text[:end]]))
         if self._lines is not None:
             self._lines += text.count("\n")
-        block = "".join([*self._rest, text[:end]])
         self._rest = [text[end:]]
-        return self._block(block)
+        self._length = len(text) - end
+        return block
 
     def finish(self) -> Block | None:
         """Return the last line where no line end closed it, with one."""
@@ -277,8 +297,15 @@ class OtherLines:
 
     def _block(self, text: str) -> Block:
         if len(text) > MAX_LINE:
-            _refuse_long_line(max(map(len, text.split("\n"))), "characters", self._name)
+            for above, line in enumerate(text.split("\n")):
+                if len(line) > MAX_LINE:
+                    raise _long_line_error(self._here(above))
         return TextBlock(text)
+
+    def _here(self, lines: int = 0) -> Place:
+        """Return how far was read, ``lines`` below the last block."""
+        line = None if self._lines is None else self._lines + lines
+        return Place(self._name, self._bytes, line)
 
     def _text(self, data: bytes, final: bool) -> str:
         state = self._decoder.getstate()
@@ -308,14 +335,6 @@ class OtherLines:
         return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
 
 
-def _refuse_long_line(length: int, unit: str, name: str) -> None:
-    """Raise ``CorpusError`` for a line over the limit: a line is held in memory as a whole."""
-    if length > MAX_LINE:
-        raise CorpusError(
-            f"a line of {shown(name)} is longer than {MAX_LINE:,} {unit}: expected one word a line"
-        )
-
-
 def _latin_1(text: str) -> bytes | None:
     """Return one byte a character, where all are below 256, which is quick to tell."""
     try:
@@ -330,16 +349,21 @@ def _with_line_feeds(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def _long_line_error(place: Place) -> LongLineError:
+    return LongLineError(
+        f"{place}: expected one word a line, found a line over {MAX_LINE:,} bytes: is this the file"
+        " that you mean?"
+    )
+
+
 def _decoding_error(error: UnicodeDecodeError, encoding: str, place: Place) -> DecodingError:
     """Say what is wrong at a place, where ``error.object[error.start:]`` stands."""
-    line = "" if place.line is None else f" line {place.line + 1:,},"
     found = error.object[error.start : error.start + 4].hex(" ")
     what = "name the file's encoding with --encoding"
     if encoding != _UTF_8:  # it was named
         what = "the file may have another encoding"
     return DecodingError(
-        f"{shown(place.name)},{line} byte {place.byte:,}: expected {encoding}, found the bytes"
-        f" {found} ({error.reason}): {what}"
+        f"{place}: expected {encoding}, found the bytes {found} ({error.reason}): {what}"
     )
 
 
