@@ -31,8 +31,9 @@ _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second 
 _NARROW = 256
 _UNKNOWN = -1
 _BEYOND_ACCENTS, _BEYOND_LETTERS = 0xC4, 0xE0  # first bytes of U+0100 and up, U+0800 and up
-_VERY_FEW, _FEW = 2048, 256  # bytes of which one is wide: cutting out lines is faster than
-# doubling letters, or than decoding all
+# of so many bytes at most one is wide: then lines are cut out faster than
+_VERY_FEW = 2048  # letters are doubled
+_FEW = 256  # all is decoded
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
@@ -77,16 +78,7 @@ class PairCounter:
         if letters is not None:
             self._single.add(np.frombuffer(letters, np.uint8))
             return
-        data = block.data
-        is_counted = (
-            self._add_accented(data)
-            or self._add_most_lines(data, _BEYOND_ACCENTS, _VERY_FEW)
-            or self._add_letters(data)
-            or self._add_most_lines(
-                data, _BEYOND_ACCENTS if self._letters.are_too_many else _BEYOND_LETTERS, _FEW
-            )
-        )
-        if not is_counted:
+        if not self._add_undecoded(block.data):
             self._add_wide("\n" + block.text)
 
     def characters(self) -> str:
@@ -117,6 +109,20 @@ class PairCounter:
         ):
             yield table.reshape(_NARROW, _NARROW), characters
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
+
+    def _add_undecoded(self, data: bytes) -> bool:
+        """Count UTF-8 text in the fastest way that does, decoding a few lines at most.
+
+        Return False, and count nothing, where none does.
+        """
+        if (
+            self._add_accented(data)
+            or self._add_most_lines(data, _BEYOND_ACCENTS, _VERY_FEW)
+            or self._add_letters(data)
+        ):
+            return True
+        wide = _BEYOND_ACCENTS if self._letters.are_too_many else _BEYOND_LETTERS
+        return self._add_most_lines(data, wide, _FEW)
 
     def _add_accented(self, data: bytes) -> bool:
         """Count UTF-8 text with all characters below 256; else return False."""
