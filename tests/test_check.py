@@ -65,6 +65,14 @@ def test_decomposed_accents_are_found(words: list[str], beside: bool) -> None:
     assert not check_corpus(Corpus.from_words(["Zoë"])).composed_beside_decomposed
 
 
+@pytest.mark.parametrize("piece", range(1, 12))
+def test_mixed_scripts_are_found_across_pieces(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_PIECE", piece)
+    words = ["emma", "paul\u0430", "\u044e\u043b\u044f", "\u044e---------a", "zoë"]
+    found = check_corpus(Corpus.from_words(words))
+    assert found.mixed_scripts.examples == ((2, words[1]), (4, words[3]))
+
+
 def test_mixed_scripts_are_found_where_there_are_dozens() -> None:
     letters = [  # one of each script, by the first word of their names
         next(c for c in map(chr, range(0x80, 0xB000)) if unicodedata.name(c, "").startswith(script))

@@ -29,6 +29,7 @@ RARE_BELOW = 10
 MAX_EXAMPLES = 5
 
 _UNICODE = 0x110000
+_PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
 _LF = ord("\n")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")
 _NOTES = {
@@ -276,7 +277,7 @@ class _Survey:
         starts: npt.NDArray[np.int64],
         ends: npt.NDArray[np.int64],
     ) -> None:
-        scripts = np.bitwise_or.reduceat(self._scripts.bits(points), starts)
+        scripts = self._scripts.of_lines(points, starts)
         for i in np.flatnonzero(scripts & (scripts - 1)).tolist():  # more than one bit
             self._mixed.add(self._lines + i + 1, text[starts[i] : ends[i]])
         if not unicodedata.is_normalized("NFC", text):
@@ -335,7 +336,20 @@ class _Scripts:
         self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
         self._bit_of: dict[str, int] = {}
 
-    def bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    def of_lines(
+        self, points: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Return the bits of all letters of each line that starts at ``starts``, (lines,)."""
+        bits = np.zeros(len(starts), np.int64)
+        for start in range(0, len(points), _PIECE):
+            piece = points[start : start + _PIECE]
+            first = np.searchsorted(starts, start, side="right") - 1  # perhaps begun before
+            after = np.searchsorted(starts, start + len(piece))
+            inside = np.maximum(starts[first:after] - start, 0)
+            bits[first:after] |= np.bitwise_or.reduceat(self._bits(piece), inside)
+        return bits
+
+    def _bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """Return the bit of each code point's script, 0 for what is no letter."""
         bits = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:
