@@ -1,83 +1,57 @@
 """One symbol a byte: which bytes are written so, and as what."""
 
-import itertools
+from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data.doubling import TwoByteLetters, double_accented
+from makemore.data.doubling import ACCENTED, TwoByteLetters, double_accented
+from makemore.data.holdout import Bytes
 
 
-@given(
-    st.lists(st.sampled_from(b"\x00az\x7f\x80\xbf\xc0\xc1\xc2\xc3\xc4\xff"), max_size=8).map(bytes)
-)
-@settings(max_examples=2000, deadline=None)
-def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
-    data = data or b"\n"
-    symbols = double_accented(data)
+def doubled(data: bytes, highest: str) -> list[str] | None:
+    """Return the characters of UTF-8 text, each as often as it has bytes.
+
+    Return None where it is no UTF-8 or a character is above ``highest``.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        assert symbols is None
-        return
-    if max(text) > "\xff":
-        assert symbols is None
-    else:
-        assert symbols is not None
-        codes = [ord(c) if c.isascii() else ord(c) ^ 0x40 for c in text for _ in c.encode()]
-        assert symbols.tolist() == codes
+        return None
+    return None if max(text) > highest else [c for c in text for _ in c.encode()]
 
 
-def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
-    for first, second in itertools.product(range(256), repeat=2):
-        data = bytes([first, second, ord("\n")])
-        try:
-            is_narrow = max(data.decode()) <= "\xff"
-        except UnicodeDecodeError:
-            is_narrow = False
-        assert (double_accented(data) is not None) == is_narrow
+def written_as(symbols: Bytes | None, characters: Sequence[str]) -> list[str] | None:
+    """Return the characters that symbols stand for, where there are symbols."""
+    return None if symbols is None else [characters[symbol] for symbol in symbols.tolist()]
 
 
-LINES = st.lists(st.sampled_from(b"\x00a\n\x80\xbf\xc1\xc2\xc5\xdf\xe0\xff"), max_size=8).map(
-    lambda data: bytes(data) + b"\n"
-)
+def bytes_of(values: bytes) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=8).map(bytes)
 
 
-@given(st.lists(LINES, min_size=1, max_size=4))
+@given(bytes_of(b"\x00az\n\x7f\x80\xbf\xc0\xc1\xc2\xc3\xc4\xff"))
+@settings(max_examples=2000, deadline=None)
+def test_bytes_are_doubled_only_where_they_are_utf_8_below_256(data: bytes) -> None:
+    assert written_as(double_accented(data), ACCENTED) == doubled(data, "\xff")
+
+
+@given(st.lists(bytes_of(b"\x00a\n\x80\xbf\xc1\xc2\xc5\xdf\xe0\xff"), min_size=1, max_size=4))
 @settings(max_examples=2000, deadline=None)
 def test_letters_are_doubled_only_where_none_has_more_than_two_bytes(blocks: list[bytes]) -> None:
     letters = TwoByteLetters()
     for data in blocks:
-        symbols = letters.double(data)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            assert symbols is None
-            continue
-        if max(text) > "\u07ff":
-            assert symbols is None
-            continue
-        assert symbols is not None
-        characters = [letters.characters[symbol] for symbol in symbols.tolist()]
-        assert characters == [character for character in text for _ in character.encode()]
+        assert written_as(letters.double(data), letters.characters) == doubled(data, "\u07ff")
 
 
-def test_every_letter_of_two_bytes_is_found() -> None:
+def test_every_pair_of_bytes_is_judged_as_python_judges_it() -> None:
     for first in range(256):
         letters = TwoByteLetters()  # of which one first byte has at most 64
         for second in range(256):
             data = bytes([first, second, ord("\n")])
-            try:
-                text = data.decode()
-            except UnicodeDecodeError:
-                text = ""
+            assert written_as(double_accented(data), ACCENTED) == doubled(data, "\xff")
             symbols = letters.double(data)
-            if not text:
-                assert symbols is None
-            else:
-                assert symbols is not None
-                characters = [letters.characters[symbol] for symbol in symbols.tolist()]
-                assert characters == [c for c in text for _ in c.encode()]
+            assert written_as(symbols, letters.characters) == doubled(data, "\u07ff")
 
 
 def test_a_text_with_the_128th_letter_ends_the_doubling() -> None:

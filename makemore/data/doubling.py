@@ -69,7 +69,7 @@ class TwoByteLetters:
     def __init__(self) -> None:
         self.characters = [chr(i) for i in range(_ASCII)]
         self.are_too_many = False
-        self._symbols: Bytes | None = None  # 64 KiB, made for text that needs them
+        self._symbols = _symbols_without_letters()
 
     def double(self, text: bytes) -> Bytes | None:
         """Return UTF-8 text with one symbol in place of both bytes of each letter.
@@ -80,19 +80,17 @@ class TwoByteLetters:
         data = np.frombuffer(text, np.uint8)
         if self.are_too_many or data.max() > 0xDF or 0x80 <= data[0] < 0xC0:
             return None
-        if self._symbols is None:
-            self._symbols = _symbols_without_letters()
         # each byte with the next one; after the last one no letter can be unfinished
         windows = np.ndarray((len(data),), "<u2", text + b"\n", strides=(1,))
         symbols = look_up(self._symbols, windows)
         if symbols.max() == _UNKNOWN:
-            if not self._learn(self._symbols, windows[symbols == _UNKNOWN]):
+            if not self._learn(windows[symbols == _UNKNOWN]):
                 return None
             symbols = look_up(self._symbols, windows)
         symbols[1:] |= symbols[:-1] * _is_second(data[1:])
         return symbols
 
-    def _learn(self, symbols: Bytes, windows: npt.NDArray[np.uint16]) -> bool:
+    def _learn(self, windows: npt.NDArray[np.uint16]) -> bool:
         """Give the letters in ``windows`` symbols; return whether all are letters and have one."""
         for window in np.unique(windows).tolist():
             try:
@@ -102,7 +100,7 @@ class TwoByteLetters:
             self.are_too_many = len(self.characters) == _UNKNOWN
             if self.are_too_many:
                 return False
-            symbols[window] = len(self.characters)
+            self._symbols[window] = len(self.characters)
             self.characters.append(letter)
         return True
 

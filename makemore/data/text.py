@@ -133,7 +133,7 @@ class EncodedBlock:
     The encoding is one with plain line feeds, by the name that Python gives it.
     """
 
-    def __init__(self, raw: bytes, place: Place, encoding: str = "utf-8") -> None:
+    def __init__(self, raw: bytes, place: Place, encoding: str = _UTF_8) -> None:
         self._raw = raw
         self._place = place
         self._encoding = encoding
