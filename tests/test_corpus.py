@@ -63,6 +63,15 @@ def test_a_line_over_the_limit_is_refused_whatever_the_block_size(
             blocks_of(corpus, block_size)
 
 
+def test_lines_that_end_at_cr_below_one_that_ends_at_lf_are_not_taken_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_module, "MAX_LINE", 10)
+    corpus = Corpus.from_bytes(b"a\n" + b"b\r" * 6 + b"c" * 10)
+    for block_size in range(1, 30):
+        assert "".join(blocks_of(corpus, block_size)).split() == ["a", *"bbbbbb", "c" * 10]
+
+
 class Endless(io.RawIOBase):
     """Letters without a line end, or nearly so."""
 
