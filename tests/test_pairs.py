@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import pairs, tables
+from makemore.data import cells, pairs, tables
 from makemore.data.pairs import PairCounter, ProvisionalIds
 from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
@@ -80,6 +80,7 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_TRIPLES_AFTER", after)
         patch.setattr(pairs, "_MAX_IN_TRIPLES", most)
+        patch.setattr(cells, "_MAX_COUNTED", most)
         patch.setattr(pairs, "_PIECE", piece)
         patch.setattr(tables, "_COUNTED", piece)
         assert counted(blocks, kinds) == pairs_of(blocks)
@@ -94,7 +95,7 @@ def test_pairs_of_letters_of_two_bytes_are_counted(
     assert counted(blocks, kinds) == pairs_of(blocks)
 
 
-def test_letters_of_two_bytes_are_counted_beyond_those_that_have_symbols() -> None:
+def test_letters_are_counted_beyond_the_blocks_that_have_places() -> None:
     letters = [chr(i) for i in range(0x100, 0x300)]
     blocks = ["".join(letters[i : i + 50]) + "\n" for i in range(0, len(letters), 25)]
     assert counted(blocks) == pairs_of(blocks)
@@ -108,7 +109,6 @@ def test_lines_with_wide_letters_are_counted_apart(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_FEW", 1)
-        patch.setattr(pairs, "_VERY_FEW", 1)
         assert counted(blocks, kinds) == pairs_of(blocks)
 
 
@@ -116,12 +116,14 @@ def test_lines_with_wide_letters_are_counted_apart(
     ("most", "few", "table"),
     [
         ("anna\nmia\n", "", "_single"),
-        ("zoë\nmia\n", "", "_accented"),
+        ("zoë\nmia\n", "", "_two_byte"),
         ("łódź\nmia\n", "", "_two_byte"),
         ("юля\n", "", "_two_byte"),
-        ("anna\nmia\n", "日本\nłódź\n", "_single"),
-        ("zoë\nmia\n", "日本\nłódź\n", "_accented"),
+        ("anna\nmia\n", "日本\n", "_single"),
+        ("zoë\nłódź\n", "日本\n", "_two_byte"),
         ("юля\n", "日本\n", "_two_byte"),
+        ("ząë\nłódź\nюля\n", "Δ\n", "_two_byte"),  # a sixth first byte
+        ("ząë\nłódź\nюля\nΔ\n", "א\n", "_two_byte"),
         ("", "日本\nłódź\n", ""),
     ],
 )
@@ -129,21 +131,12 @@ def test_each_text_is_counted_in_the_fastest_way(most: str, few: str, table: str
     text = most * 5000 + few
     counter = PairCounter(ProvisionalIds())
     counter.add(utf_8_block(text))
-    for name in ("_single", "_accented", "_two_byte"):
-        assert getattr(counter, name).table().any() == (name == table)
-    assert counter._wide.sum() == len(few)
+    assert counter._single.table().any() == (table == "_single")
+    assert counter._two_byte.table()[0].any() == (table == "_two_byte")
+    decoded = few if few != "Δ\n" else ""
+    assert counter._wide.sum() == len(decoded)
     found = {letter for letter in text if letter != "\n"}
     assert set(counter.characters()) == found
-
-
-def test_lines_are_cut_out_where_letters_are_too_many() -> None:
-    counter = PairCounter(ProvisionalIds())
-    many = "".join(map(chr, range(0x400, 0x500))) + "\n"
-    counter.add(utf_8_block(many))
-    assert counter._wide.sum() == len(many)
-    counter.add(utf_8_block("zoë\n" * 200 + "юля\n"))  # more than one byte of 2,048
-    assert counter._accented.table().any()
-    assert counter._wide.sum() == len(many) + len("юля\n")
 
 
 @pytest.mark.parametrize("bad", [b"\xc4", b"\xc4\xc4", b"\x80", b"\xc0", b"\xff"])
@@ -159,7 +152,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
 ) -> None:
     monkeypatch.setattr(pairs, "_TRIPLES_AFTER", 0)
     monkeypatch.setattr(pairs, "_MAX_IN_TRIPLES", 100)
-    counter = pairs._NarrowPairs()
+    counter = pairs._SingleBytePairs()
     most = tables = 0
     zeros = np.zeros
 
@@ -175,7 +168,7 @@ def test_triples_are_turned_into_pairs_before_their_counts_can_overflow(
             most = max(most, 2 * int(counter._triples.sum()))
     assert 0 < most <= 100
     assert tables <= 50 / 3 + 1  # three blocks of thirty bytes are in each
-    assert counter.table()[ord("a") * 257] == 50 * (3 + 11) * 8
+    assert counter.table()[ord("a"), ord("a")] == 50 * (3 + 11) * 8
 
 
 @pytest.mark.parametrize("bad", [b"\x80", b"\xbf", b"\xc0", b"\xc3", b"\xff"])

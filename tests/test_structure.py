@@ -20,7 +20,7 @@ ORDER = [
     "data.text",
     "data.corpus",
     "data.tables",
-    "data.doubling",
+    "data.cells",
     "data.pairs",
     "data.tally",
     "data.workers",

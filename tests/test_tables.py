@@ -1,12 +1,16 @@
 """Counting in tables and looking up in them, in pieces of any length."""
 
+import mmap
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import tables
-from makemore.data.tables import add_at, look_up
+from makemore.data.tables import add_at, look_up, sparse_zeros
 
 PLACES = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)
 
@@ -14,17 +18,18 @@ PLACES = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)
 @pytest.mark.parametrize("dtype", [np.uint8, "<u2", "<u4"])
 @given(PLACES, st.integers(1, 12), st.integers(1, 9))
 @settings(max_examples=100, deadline=None)
-def test_the_lowest_bits_of_places_are_counted(
+def test_the_upper_bits_of_places_are_counted(
     dtype: str, numbers: list[int], bits: int, piece: int
 ) -> None:
     places = np.array(numbers, np.uint32).astype(dtype)
+    shift = max(0, 8 * places.itemsize - bits)
     counts = np.full(1 << 12, 7, np.uint32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "_COUNTED", piece)
-        add_at(counts, places, bits)
+        add_at(counts, places, shift)
     expected = [7] * (1 << 12)
     for place in places.tolist():
-        expected[place % (1 << bits)] += 1
+        expected[place >> shift] += 1
     assert counts.tolist() == expected
 
 
@@ -37,3 +42,17 @@ def test_what_stands_at_places_is_found(numbers: list[int], piece: int) -> None:
         found = look_up(table, np.array(numbers, np.uint8))
     assert found.dtype == np.int16
     assert found.tolist() == [3 * number - 5 for number in numbers]
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its memory")
+def test_a_large_table_takes_memory_only_where_it_is_touched() -> None:
+    before = resident()
+    table = sparse_zeros((64, 1 << 19), np.uint32)
+    table[:, 5] += 1  # once in 2 MiB
+    assert resident() - before < 1 << 24  # of 1 << 27
+    assert table.sum(axis=0)[:8].tolist() == [0, 0, 0, 0, 0, 64, 0, 0]

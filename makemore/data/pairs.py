@@ -5,8 +5,8 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- So it is with Latin-1, and in UTF-8 where a character has one or two bytes: that is not decoded
-  but written as one symbol a byte, in one of the two ways of ``doubling.py``.
+- So it is with Latin-1. UTF-8 with characters of one or two bytes is counted in much the same way,
+  without decoding it: see ``cells.py``.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
   those lines are.
@@ -18,22 +18,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.doubling import ACCENTED, TwoByteLetters, double_accented, undoubled
+from makemore.data.cells import Counts as Counts
+from makemore.data.cells import TwoBytePairs
 from makemore.data.holdout import Bytes
 from makemore.data.tables import add_at, look_up
 from makemore.data.text import Block, cut_out_lines
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
-Counts = npt.NDArray[np.int64]
-
 _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
 _UNKNOWN = -1
-_BEYOND_ACCENTS, _BEYOND_LETTERS = 0xC4, 0xE0  # first bytes of U+0100 and up, U+0800 and up
-# of so many bytes at most one is wide: then lines are cut out faster than
-_VERY_FEW = 2048  # letters are doubled
-_FEW = 256  # all is decoded
+_WIDE = 0xE0  # and above: the first bytes of characters of three bytes and four
+_FEW = (
+    256  # where at most one byte of so many is wide, lines are cut out faster than all is decoded
+)
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
@@ -65,10 +64,8 @@ class PairCounter:
 
     def __init__(self, ids: ProvisionalIds) -> None:
         self._ids = ids
-        self._single = _NarrowPairs()  # of text with one byte a character
-        self._accented = _NarrowPairs()  # of text in UTF-8 with characters below 256
-        self._two_byte = _NarrowPairs()  # of text in UTF-8 with other letters of two bytes
-        self._letters = TwoByteLetters()  # those letters
+        self._single = _SingleBytePairs()
+        self._two_byte = TwoBytePairs()
         self._wide: Counts = np.zeros(0, np.int64)
         self._K = 0  # the wide table has room for K ids
 
@@ -78,7 +75,7 @@ class PairCounter:
         if letters is not None:
             self._single.add(np.frombuffer(letters, np.uint8))
             return
-        if not self._add_undecoded(block.data):
+        if not self._add_narrow(block.data) and not self._add_mostly_narrow(block.data):
             self._add_wide("\n" + block.text)
 
     def characters(self) -> str:
@@ -102,62 +99,41 @@ class PairCounter:
 
     def _tables(self) -> Iterator[tuple[Counts, Sequence[str]]]:
         """Yield tables of counts, row y and column x for the pair (x, y), and their characters."""
-        for table, characters in (
-            (self._single.table(), self._ids.characters[:_NARROW]),
-            (undoubled(self._accented.table()), ACCENTED),
-            (undoubled(self._two_byte.table()), self._letters.characters),
-        ):
-            yield table.reshape(_NARROW, _NARROW), characters
+        yield self._single.table(), self._ids.characters[:_NARROW]
+        yield self._two_byte.table()
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
-    def _add_undecoded(self, data: bytes) -> bool:
-        """Count UTF-8 text in the fastest way that does, decoding a few lines at most.
-
-        Return False, and count nothing, where none does.
-        """
-        if (
-            self._add_accented(data)
-            or self._add_most_lines(data, _BEYOND_ACCENTS, _VERY_FEW)
-            or self._add_letters(data)
-        ):
-            return True
-        wide = _BEYOND_ACCENTS if self._letters.are_too_many else _BEYOND_LETTERS
-        return self._add_most_lines(data, wide, _FEW)
-
-    def _add_accented(self, data: bytes) -> bool:
-        """Count UTF-8 text with all characters below 256; else return False."""
+    def _add_narrow(self, data: bytes) -> bool:
+        """Count UTF-8 text without decoding it; where that cannot be, return False."""
         if data.isascii():
             self._single.add(np.frombuffer(data, np.uint8))
             return True
-        symbols = double_accented(data)
-        if symbols is not None:
-            self._accented.add(symbols)
-        return symbols is not None
+        return self._two_byte.add(data)
 
-    def _add_letters(self, data: bytes) -> bool:
-        """Count UTF-8 text with few different letters, none over two bytes; else return False."""
-        symbols = self._letters.double(data)
-        if symbols is not None:
-            self._two_byte.add(symbols)
-        return symbols is not None
+    def _add_mostly_narrow(self, data: bytes) -> bool:
+        """Count UTF-8 text after decoding those lines that have to be, if only few bytes have to.
 
-    def _add_most_lines(self, data: bytes, wide: int, few: int) -> bool:
-        """Where few lines hold a byte from ``wide`` on, count them apart from the others.
-
-        Return False, and count nothing, where it is more than one byte of ``few``, or the others
-        cannot be counted without decoding them.
+        Otherwise return False, and count nothing.
         """
-        is_wide = np.frombuffer(data, np.uint8) >= wide
-        if not 0 < np.count_nonzero(is_wide) <= len(data) // few:
+        text = np.frombuffer(data, np.uint8)
+        is_wide = text >= _WIDE
+        most = len(data) // _FEW
+        if np.count_nonzero(is_wide) > most:
+            return False
+        for lead in self._two_byte.excess_leads(data):
+            is_wide |= text == lead
+            if np.count_nonzero(is_wide) > most:
+                return False
+        if not is_wide.any():
             return False
         rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
         try:
-            text = b"".join(lines).decode()
+            decoded = b"".join(lines).decode()
         except UnicodeDecodeError:
             return False  # whoever decodes the whole names the place
-        if not (self._add_accented(rest) or self._add_letters(rest)):
+        if not self._add_narrow(rest):
             return False
-        self._add_wide("\n" + text)
+        self._add_wide("\n" + decoded)
         return True
 
     def _add_wide(self, text: str) -> None:
@@ -180,8 +156,8 @@ class PairCounter:
         self._K = K
 
 
-class _NarrowPairs:
-    """Counts the pairs of symbols that are one byte each."""
+class _SingleBytePairs:
+    """Counts the pairs of text that has one byte a character."""
 
     def __init__(self) -> None:
         self._pairs = np.zeros(_NARROW**2, np.int64)
@@ -189,40 +165,41 @@ class _NarrowPairs:
         self._bytes = 0
         self._bytes_in_triples = 0
 
-    def add(self, symbols: Bytes) -> None:
+    def add(self, text: Bytes) -> None:
         """Count the pairs of whole lines and of the line feed before them."""
-        if not len(symbols):
+        if not len(text):
             return
-        self._pairs[ord("\n") + _NARROW * int(symbols[0])] += 1  # the first word's boundary
-        if self._bytes < _TRIPLES_AFTER or len(symbols) > _MAX_IN_TRIPLES:
-            self._add_pairs(symbols)
+        self._pairs[ord("\n") + _NARROW * int(text[0])] += 1  # the first word's boundary
+        if self._bytes < _TRIPLES_AFTER or len(text) > _MAX_IN_TRIPLES:
+            self._add_pairs(text)
         else:
-            self._add_triples(symbols)
-        self._bytes += len(symbols)
+            self._add_triples(text)
+        self._bytes += len(text)
 
     def table(self) -> Counts:
-        """Return the counts of the pairs (x, y) at x + 256 * y."""
+        """Return the counts, row y and column x for the pair (x, y)."""
         self._settle()
-        return self._pairs
+        return self._pairs.reshape(_NARROW, _NARROW)
 
-    def _add_pairs(self, symbols: Bytes) -> None:
+    def _add_pairs(self, text: Bytes) -> None:
         for first in (0, 1):
-            length = (len(symbols) - first) // 2 * 2
-            add_at(self._pairs, symbols[first : first + length].view("<u2"))
+            length = (len(text) - first) // 2 * 2
+            add_at(self._pairs, text[first : first + length].view("<u2"))
 
-    def _add_triples(self, symbols: Bytes) -> None:
-        """Count the symbols at the places 2k, 2k + 1 and 2k + 2, and as pairs what is left over."""
-        if self._bytes_in_triples + len(symbols) > _MAX_IN_TRIPLES:
+    def _add_triples(self, text: Bytes) -> None:
+        """Count the bytes at 2k + 1, 2k + 2 and 2k + 3, and as pairs what is left over."""
+        if self._bytes_in_triples + len(text) > _MAX_IN_TRIPLES:
             self._settle()
         if self._triples is None:  # 64 MiB, but text touches only some pages
             self._triples = np.zeros(_NARROW**3, np.uint32)
-        end = 0
+        end = 1
         for first in (0, 2):
-            length = (len(symbols) - first) // 4 * 4
-            add_at(self._triples, symbols[first : first + length].view("<u4"), bits=24)
+            length = (len(text) - first) // 4 * 4
+            add_at(self._triples, text[first : first + length].view("<u4"), shift=8)
             end += length // 2
-        self._add_pairs(symbols[end:])
-        self._bytes_in_triples += len(symbols)
+        self._add_pairs(text[:2])
+        self._add_pairs(text[end:])
+        self._bytes_in_triples += len(text)
 
     def _settle(self) -> None:
         """Turn the triples (x, y, z) into the pairs (x, y) and (y, z)."""

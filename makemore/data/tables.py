@@ -4,6 +4,9 @@ NumPy does both with places of 64 bits, so text is several times as long that wa
 in pieces. What a place means is the work of others.
 """
 
+import math
+import mmap
+import os
 from typing import Any
 
 import numpy as np
@@ -13,19 +16,35 @@ _COUNTED = 1 << 16  # places; with 64 bits each they stay in the processor's sec
 _LOOKED_UP = 1 << 19  # places; shorter pieces take longer
 
 
-def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], bits: int = 32) -> None:
+def sparse_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return zeros for a large table of which little will be touched.
+
+    They take memory only for the pages of some kilobytes that are written to. NumPy would ask the
+    system for pages of megabytes, most of which then are cleared and kept for a count or two.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if os.name == "posix":
+        memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    else:
+        memory = mmap.mmap(-1, size)
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], shift: int = 0) -> None:
     """Add one to ``counts`` at each of ``places``; both are one-dimensional.
 
-    Places are unsigned, of at most 32 bits, and the lowest ``bits`` of them count. Faster than
-    ``bincount``, which would make and clear a table for every call.
+    Places are unsigned, of at most 32 bits, and the lowest ``shift`` of them do not count. Faster
+    than ``bincount``, which would make and clear a table for every call.
     """
     buffer = np.empty(min(_COUNTED, len(places)), np.intp)
-    mask = places.dtype.type((1 << min(bits, 8 * places.itemsize)) - 1)
+    unused = places.dtype.type(shift)
     one = counts.dtype.type(1)
     for start in range(0, len(places), _COUNTED):
         piece = places[start : start + _COUNTED]
         indices = buffer[: len(piece)]
-        np.bitwise_and(piece, mask, out=indices)
+        np.right_shift(piece, unused, out=indices)
         np.add.at(counts, indices, one)
 
 
