@@ -36,6 +36,7 @@ _PART = 0x7F  # which is also an ASCII character: text that holds it is not coun
 _FIRST_BITS, _SECOND_BITS = 7, 9  # of a cell
 _SECONDS = 1 << _SECOND_BITS
 _ROW = 1 << 16  # places of the table with the same z
+_FEW_COUNTED = 1 << 24  # bytes; for more, pages of megabytes are worth being cleared
 _MAX_COUNTED = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 _LINE_FEED = ord("\n")
 
@@ -48,6 +49,7 @@ class TwoBytePairs:
         self._factor = 0
         self._triples: npt.NDArray[np.uint32] | None = None  # by x + 2 ** 9 * y + 2 ** 16 * z
         self._bytes_in_triples = 0
+        self._limit = _FEW_COUNTED  # of them
         self._pairs: Counts = np.zeros((_ASCII, _ASCII), np.int64)
 
     def add(self, data: bytes) -> bool:
@@ -72,8 +74,9 @@ class TwoBytePairs:
             not is_full and self.excess_leads(data, range(lowest, highest + 1))
         ):
             return False
-        leads *= np.uint16(self._factor)
-        cells[1:-1] ^= leads
+        if self._factor:  # one block alone needs none
+            leads *= np.uint16(self._factor)
+            cells[1:-1] ^= leads
         self._add_triples(cells)
         return True
 
@@ -113,10 +116,12 @@ class TwoBytePairs:
         self._pairs[: len(old), : len(old)] = old
 
     def _add_triples(self, cells: Cells) -> None:
-        if self._bytes_in_triples + 2 * len(cells) > _MAX_COUNTED:
+        if self._bytes_in_triples + 2 * len(cells) > self._limit:
             self._settle()
+            self._limit = _MAX_COUNTED
         if self._triples is None:  # 128 MiB, but text touches only some pages
-            self._triples = sparse_zeros((_SECONDS * _ROW,), np.uint32)
+            zeros = np.zeros if self._limit == _MAX_COUNTED else sparse_zeros
+            self._triples = zeros(_SECONDS * _ROW, np.uint32)
         for first in (0, 1):
             length = (len(cells) - first) // 2 * 2
             add_at(self._triples, cells[first : first + length].view("<u4"), _FIRST_BITS)

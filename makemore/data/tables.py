@@ -4,7 +4,6 @@ NumPy does both with places of 64 bits, so text is several times as long that wa
 in pieces. What a place means is the work of others.
 """
 
-import math
 import mmap
 import os
 from typing import Any
@@ -16,20 +15,20 @@ _COUNTED = 1 << 16  # places; with 64 bits each they stay in the processor's sec
 _LOOKED_UP = 1 << 19  # places; shorter pieces take longer
 
 
-def sparse_zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return zeros for a large table of which little will be touched.
+def sparse_zeros(length: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return zeros for a large table of which little will be touched, shape (length,).
 
-    They take memory only for the pages of some kilobytes that are written to. NumPy would ask the
-    system for pages of megabytes, most of which then are cleared and kept for a count or two.
+    For those of NumPy the system has pages of megabytes, where it can. They are faster to count
+    in, but to clear them takes longer than to count a small text. Here they have some kilobytes.
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    size = length * np.dtype(dtype).itemsize
     if os.name == "posix":
         memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_NOHUGEPAGE"):
             memory.madvise(mmap.MADV_NOHUGEPAGE)
     else:
         memory = mmap.mmap(-1, size)
-    return np.frombuffer(memory, dtype).reshape(shape)
+    return np.frombuffer(memory, dtype)
 
 
 def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], shift: int = 0) -> None:
