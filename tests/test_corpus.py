@@ -167,10 +167,12 @@ def test_an_encoding_error_in_another_encoding_names_the_place(block_size: int) 
         blocks_of(corpus, block_size)
 
 
-def test_utf_16_without_its_mark_is_an_error_of_one_line() -> None:
-    corpus = Corpus(Corpus.from_bytes(b"a\0b\0").sources, encoding="utf-16")
+@pytest.mark.parametrize("data", [b"a\0b\0", b"a\0\0\xdcb\0"])  # the second has half a character
+@pytest.mark.parametrize("block_size", [1, 2, 3, 1 << 20])
+def test_utf_16_without_its_mark_is_an_error_of_one_line(data: bytes, block_size: int) -> None:
+    corpus = Corpus(Corpus.from_bytes(data).sources, encoding="utf-16")
     with pytest.raises(CorpusError, match=r"is not utf-16 text: .*BOM"):
-        list(corpus.words())
+        blocks_of(corpus, block_size)
 
 
 def test_surrogates_are_refused() -> None:

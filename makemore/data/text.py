@@ -310,13 +310,14 @@ class OtherLines:
     def _text(self, data: bytes, final: bool) -> str:
         state = self._decoder.getstate()
         try:
-            text = self._decoder.decode(data, final)
-            if _latin_1(text) is None:
-                text.encode()  # some encodings can write surrogates, which are no characters
-        except UnicodeDecodeError as error:
-            self._decoder.setstate(state)
-            raise self._error(error, data) from None
-        except UnicodeError as error:
+            try:
+                text = self._decoder.decode(data, final)
+                if _latin_1(text) is None:
+                    text.encode()  # some encodings can write surrogates, which are no characters
+            except UnicodeDecodeError as error:
+                self._decoder.setstate(state)
+                raise self._error(error, data) from None
+        except UnicodeError as error:  # also of what is before the place that is named
             raise DecodingError(
                 f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
             ) from None
