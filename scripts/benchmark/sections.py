@@ -28,7 +28,7 @@ DRAWS: list[tuple[str, str, int, Sequence[str], float]] = [
 OTHER_SCRIPTS = {
     "accented": (450, 120),
     "latin-1": (450, 120),
-    "polish": (60, 60),
+    "polish": (450, 120),
     "cyrillic": (60, 60),
 }
 """How many megabytes a second at least, without and with a held-out split."""
