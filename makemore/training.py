@@ -268,7 +268,9 @@ def train(
     with _for_two_passes(corpus) if trainer.reads_again else nullcontext(corpus) as text:
         counts = count(text, options.holdout, options.min_count, jobs=jobs, progress=on_read)
         outcome = trainer.train(text, counts, options, on_step)
-    calibration = calibrate(outcome.model, counts.sample.words)
+    facts, sample = counts.facts, counts.sample
+    del counts  # whose tables are large where symbols are many
+    calibration = calibrate(outcome.model, sample.words)
     record = TrainingRecord(
         options=options.applicable(),
         seconds=time.perf_counter() - started,
@@ -278,7 +280,7 @@ def train(
         loss_history=outcome.loss_history,
         calibration=calibration,
     )
-    return Checkpoint(outcome.model, counts.facts, record)
+    return Checkpoint(outcome.model, facts, record)
 
 
 @contextmanager

@@ -184,6 +184,21 @@ def test_the_lowest_characters_are_counted_beside_wide_ones() -> None:
     assert counted([text, "\x02日\n"]) == pairs_of([text, "\x02日\n"])
 
 
+def test_a_table_of_wide_letters_has_64_bits_before_32_are_too_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pairs, "_MAX_IN_32_BITS", 8)
+    counter = PairCounter(ProvisionalIds())
+    for _ in range(2):
+        counter.add(utf_8_block("日本\n"))
+    assert counter._wide.dtype == np.uint32
+    counter._wide[counter._wide == 2] = (1 << 32) - 1  # as if there had been as many
+    for text in ("日本\n", "中\n"):
+        counter.add(utf_8_block(text))
+    found = counter.matrix("日本")
+    assert found[1, 2] == 1 << 32
+
+
 def test_too_many_characters_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
     characters = "".join(map(chr, range(0x4E00, 0x4E00 + 20)))

@@ -1,4 +1,6 @@
 import math
+import random
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,3 +214,21 @@ def test_only_what_is_still_to_be_read_must_stay_as_it_is(tmp_path: Path) -> Non
     ngram = TrainingOptions(holdout=0, model="ngram", order=2)
     with pytest.raises(CorpusError, match="names changed while it was read"):
         train(corpus, ngram, count=count_then_change)
+
+
+@pytest.mark.parametrize(("holdout", "tables"), [(0.0, 3.5), (0.3, 4.0)])
+def test_a_large_alphabet_takes_memory_for_few_tables(holdout: float, tables: float) -> None:
+    V = 2000
+    draw = random.Random(1)
+    letters = [chr(0x4E00 + i) for i in range(V - 1)]
+    words = [*letters, *("".join(draw.choices(letters, k=8)) for _ in range(20_000))]
+    corpus = Corpus.from_words(words)
+    tracemalloc.start()
+    try:
+        checkpoint = train(corpus, TrainingOptions(method="counts", holdout=holdout), jobs=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    table = 8 * V**2  # bytes
+    assert checkpoint.model.arrays()["weights"].nbytes == table
+    assert peak < tables * table  # one of them, of held-out words, is not touched without any

@@ -30,10 +30,10 @@ _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second 
 _NARROW = 256
 _UNKNOWN = -1
 _WIDE = 0xE0  # and above: the first bytes of characters of three bytes and four
-_FEW = (
-    256  # where at most one byte of so many is wide, lines are cut out faster than all is decoded
-)
+# where one byte of so many is wide at most, lines are cut out faster than all is decoded
+_FEW = 256
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
+_MAX_IN_32_BITS = (1 << 32) - 1  # pairs
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 
 
@@ -66,7 +66,8 @@ class PairCounter:
         self._ids = ids
         self._single = _SingleBytePairs()
         self._two_byte = TwoBytePairs()
-        self._wide: Counts = np.zeros(0, np.int64)
+        self._wide: npt.NDArray[Any] = np.zeros(0, np.uint32)  # 64 bits when they are needed
+        self._pairs_in_wide = 0
         self._K = 0  # the wide table has room for K ids
 
     def add(self, block: Block) -> None:
@@ -97,7 +98,7 @@ class PairCounter:
         counts[0, 0] = 0  # a boundary after a boundary is a blank line, which holds no word
         return counts
 
-    def _tables(self) -> Iterator[tuple[Counts, Sequence[str]]]:
+    def _tables(self) -> Iterator[tuple[npt.NDArray[Any], Sequence[str]]]:
         """Yield tables of counts, row y and column x for the pair (x, y), and their characters."""
         yield self._single.table(), self._ids.characters[:_NARROW]
         yield self._two_byte.table()
@@ -137,13 +138,17 @@ class PairCounter:
         return True
 
     def _add_wide(self, text: str) -> None:
+        self._pairs_in_wide += len(text)
+        if self._pairs_in_wide > _MAX_IN_32_BITS:
+            self._wide = self._wide.astype(np.int64, copy=False)
+        one = self._wide.dtype.type(1)
         for start in range(0, len(text) - 1, _PIECE):
             ids = self._ids.look_up(code_points(text[start : start + _PIECE + 1]))
             self._make_room()
             places = ids[1:].astype(np.intp)
             places *= self._K
             places += ids[:-1]
-            np.add.at(self._wide, places, 1)
+            np.add.at(self._wide, places, one)
 
     def _make_room(self) -> None:
         needed = len(self._ids.characters)
@@ -151,7 +156,7 @@ class PairCounter:
             return
         old = self._wide.reshape(self._K, self._K)
         K = min(needed + needed // 8, MAX_VOCABULARY + _NARROW)
-        self._wide = np.zeros(K * K, np.int64)
+        self._wide = np.zeros(K * K, self._wide.dtype)
         self._wide.reshape(K, K)[: self._K, : self._K] = old
         self._K = K
 

@@ -131,8 +131,9 @@ def merge(tallies: Sequence[Tally]) -> Tally:
     held_out = np.zeros((V, V), np.int64)
     for tally in tallies:
         places = [0, *(characters.index(character) + 1 for character in tally.characters)]
-        total[np.ix_(places, places)] += tally.total
-        held_out[np.ix_(places, places)] += tally.held_out
+        for i, place in enumerate(places):  # row by row: V can be thousands
+            total[place, places] += tally.total[i]
+            held_out[place, places] += tally.held_out[i]
     return Tally(
         characters,
         total,

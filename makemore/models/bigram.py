@@ -22,6 +22,7 @@ the work of ``training.py``.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -65,7 +66,8 @@ def log_softmax(logits: Floats) -> Floats:
     """
     with np.errstate(over="ignore"):  # as in softmax
         shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted)
 
 
 def cross_entropy(logits: Floats, ys: Ids) -> float:
@@ -98,9 +100,11 @@ def collapsed_loss(W: Floats, N: Counts) -> float:
 
     Infinite where N counts a pair that W makes impossible. N counts at least one pair.
     """
-    seen = N > 0
-    # 0 - x, for -x would make -0.0 of the loss where all is certain
-    return float(0.0 - (N[seen] * log_probability_table(W)[seen]).sum() / N.sum())
+    log_likelihood = 0.0
+    for n, logits in zip(N, W, strict=True):  # row by row: with thousands of symbols W is large
+        seen = n > 0
+        log_likelihood += float((n[seen] * log_probability_table(logits)[seen]).sum())
+    return float(0.0 - log_likelihood / N.sum())  # -x would make -0.0 where all is certain
 
 
 def collapsed_loss_and_gradient(
@@ -128,9 +132,11 @@ def closed_form_minimum(N: Counts) -> float:
 
     It is reached where P[i, j] = N[i, j] / N[i].sum(), the count table itself.
     """
-    i, j = np.nonzero(N)
-    P = N[i, j] / N.sum(axis=1)[i]
-    return float(0.0 - (N[i, j] * np.log(P)).sum() / N.sum())  # as in collapsed_loss
+    log_likelihood = 0.0
+    for row in N:
+        n = row[row > 0]
+        log_likelihood += float((n * np.log(n / n.sum())).sum())
+    return float(0.0 - log_likelihood / N.sum())  # as in collapsed_loss
 
 
 def weights_from_counts(N: Counts, smoothing: float) -> Floats:
@@ -138,16 +144,17 @@ def weights_from_counts(N: Counts, smoothing: float) -> Floats:
 
     Additive smoothing (Lidstone; Laplace for 1). A row with nothing in it becomes uniform.
     """
-    numerators = N + smoothing
-    numerators[numerators.sum(axis=1) == 0] = 1.0
-    P = numerators / numerators.sum(axis=1, keepdims=True)
-    W: Floats = np.full_like(P, LOG_ZERO)
-    np.log(P, out=W, where=P > 0)
+    P = N + float(smoothing)
+    P[P.sum(axis=1) == 0] = 1.0
+    P /= P.sum(axis=1, keepdims=True)
+    is_impossible = P == 0
+    W: Floats = np.log(P, out=P, where=~is_impossible)
+    W[is_impossible] = LOG_ZERO
     return W
 
 
 def log_probability_table(W: Floats) -> Floats:
-    """Return log softmax(W) by rows, (V, V) -> (V, V), in nats.
+    """Return log softmax(W) by rows, in nats, shape unchanged: (V, V), or (V,) of one row.
 
     It is -inf where the probability is zero in float64, as that of ``LOG_ZERO`` is.
     """
@@ -175,7 +182,14 @@ class Bigram(Model):
         self.context_length = 1
         self.weights = weights
         self.counts = counts
-        self._table = log_probability_table(weights)
+
+    @cached_property
+    def _table(self) -> Floats:
+        """Log P in nats, shape (V, V); a training without held-out words does not need it."""
+        table = np.empty_like(self.weights)
+        for i, logits in enumerate(self.weights):  # row by row, as in collapsed_loss
+            table[i] = log_probability_table(logits)
+        return table
 
     def log_probabilities(self, contexts: Ids) -> Floats:
         """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
