@@ -88,6 +88,35 @@ def test_every_two_bytes_are_judged_as_python_judges_them(before: bytes) -> None
             assert pairs.add(data) == can_be_counted(data)
 
 
+def test_what_is_refused_changes_no_count_of_what_is_not() -> None:
+    draw = random.Random(5)
+    for _ in range(60):
+        letters = [chr((lead & 0x1F) << 6 | draw.randrange(64)) for lead in draw.sample(LEADS, 9)]
+        pairs, expected = TwoBytePairs(), Counter[tuple[str, str]]()
+        answers = set()
+        for _ in range(15):
+            alphabet = [*"ab\n", *draw.sample(letters, draw.randint(0, 8))]
+            data = bytearray("".join(draw.choices(alphabet, k=draw.randint(0, 40))).encode())
+            if data and draw.random() < 0.3:
+                data[draw.randrange(len(data))] = draw.randrange(256)
+            data += b"\n"
+            if draw.random() < 0.2:
+                pairs.make_room(bytes(data))
+            known = pairs._characters()
+            answer = pairs.add(bytes(data))
+            answers.add(answer)
+            if answer:
+                expected += pairs_of(data.decode())
+            else:
+                assert (
+                    not can_be_counted(bytes(data)) or len(first_bytes(data.decode() + known)) > 6
+                )
+            if draw.random() < 0.2:
+                assert without_blank(counted(pairs)) == without_blank(expected)
+        assert answers == {True, False}
+        assert without_blank(counted(pairs)) == without_blank(expected)
+
+
 def test_every_letter_is_counted_at_even_and_at_odd_places() -> None:
     for lead in LEADS:
         letters = "".join(chr((lead & 0x1F) << 6 | i) for i in range(64))
@@ -110,7 +139,7 @@ def test_a_text_with_a_seventh_first_byte_is_not_counted() -> None:
     assert counted(pairs) == expected
     for seventh in (f"a{chr((lead & 0x1F) << 6)}\n" for lead in LEADS[6:]):
         assert not pairs.add((six[0] + seventh).encode())
-        assert pairs.excess_leads((seventh + six[0]).encode()) == [*seventh.encode()[1:2]]
+        assert pairs.make_room((seventh + six[0]).encode()) == [*seventh.encode()[1:2]]
     assert counted(pairs) == expected
     assert pairs.add("".join(six).encode())  # but what is known is still counted
 
@@ -120,7 +149,7 @@ def test_the_most_frequent_first_bytes_have_a_place_where_not_all_can() -> None:
     text = "".join(letter * (1 + i % 5) for i, letter in enumerate(letters)) + "\n"
     pairs = TwoBytePairs()
     assert not pairs.add(text.encode())
-    excess = pairs.excess_leads(text.encode())
+    excess = pairs.make_room(text.encode())
     assert sorted(excess) == [letters[i].encode()[0] for i in (0, 5, 6)]
     assert not counted(pairs)
     for i, letter in enumerate(letters):
@@ -156,7 +185,7 @@ def test_counts_are_moved_before_they_can_overflow(monkeypatch: pytest.MonkeyPat
         assert pairs.add(words.encode())
         assert pairs._triples is not None
         most.append(2 * int(pairs._triples.sum()))
-    assert not pairs.add(words.encode() * 20)  # of itself more than the limit
+    assert not pairs.add(b"a" * 98 + "é\n".encode())  # of itself one byte more than the limit
     assert 0 < max(most[:2]) <= 60
     assert 60 < max(most) <= 100
     assert most[2:].count(min(most)) <= 50 / 3 + 1  # three blocks of 27 bytes are in each table

@@ -80,7 +80,8 @@ def test_triples_give_the_same_pairs_wherever_they_begin_and_are_settled(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "_TRIPLES_AFTER", after)
         patch.setattr(pairs, "_MAX_IN_TRIPLES", most)
-        patch.setattr(cells, "_MAX_COUNTED", most)
+        patch.setattr(cells, "_FEW_COUNTED", min(most, 40))
+        patch.setattr(cells, "_MAX_COUNTED", max(most, 200))
         patch.setattr(pairs, "_PIECE", piece)
         patch.setattr(tables, "_COUNTED", piece)
         assert counted(blocks, kinds) == pairs_of(blocks)
@@ -122,6 +123,7 @@ def test_lines_with_wide_letters_are_counted_apart(
         ("anna\nmia\n", "日本\n", "_single"),
         ("zoë\nłódź\n", "日本\n", "_two_byte"),
         ("юля\n", "日本\n", "_two_byte"),
+        ("юля\n", "a\x7f\n", "_two_byte"),
         ("ząë\nłódź\nюля\n", "Δ\n", "_two_byte"),  # a sixth first byte
         ("ząë\nłódź\nюля\nΔ\n", "א\n", "_two_byte"),
         ("", "日本\nłódź\n", ""),

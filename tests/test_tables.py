@@ -1,5 +1,6 @@
 """Counting in tables and looking up in them, in pieces of any length."""
 
+import errno
 import mmap
 import sys
 from pathlib import Path
@@ -56,3 +57,22 @@ def test_a_large_table_takes_memory_only_where_it_is_touched() -> None:
     table[:, 5] += 1  # once in 2 MiB
     assert resident() - before < 1 << 24  # of 1 << 27
     assert table.sum(axis=0)[:8].tolist() == [0, 0, 0, 0, 0, 64, 0, 0]
+
+
+class RefusedAdvice(mmap.mmap):
+    def madvise(self, *arguments: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def refuse_memory(*arguments: int) -> None:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+@pytest.mark.parametrize("mapping", [RefusedAdvice, refuse_memory])
+def test_a_system_that_refuses_it_gives_zeros_all_the_same(
+    mapping: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mmap, "mmap", mapping)
+    table = sparse_zeros(3, np.uint32)
+    table[1] += 1
+    assert table.tolist() == [0, 1, 0]

@@ -7,15 +7,16 @@ The text is cut into cells of two bytes, and each cell becomes one number of 16 
 - 7 bits for the character of its first byte, if that is ASCII, else ``_PART``: then it is part of
   the character before it or after it, and that is told by this cell or by the one before.
 
-So two cells after each other hold three places x, y and z: the characters of the first cell's
-second byte and of the two bytes of the second cell. Their pairs are (x, y) and (y, z), or (x, z)
-where y is a part, and 25 bits are a place in a table of counts.
+So two neighbouring cells hold three characters x, y and z: that of the first cell's second byte and
+those of the second cell. Their pairs are (x, y) and (y, z), or (x, z) where y is a part. The text
+"aéb" with its line feeds is 0A, 61 C3, A9 62, 0A: after the cell that ends with the first line feed
+come (a, é), (part, b) and (line feed, line feed). 25 bits for x, y and z are an index into a table.
 
-Nine bits are enough for ASCII and six other blocks of 64 characters. The first byte of a letter
-names such a block: C3 that of U+00C0 to U+00FF, which are most letters with accents. A Latin
-alphabet takes two blocks to five, others one or two. Which three bits stand for a block is left to
-a multiplication, whose factor is sought anew when a text turns out to use a further one. NumPy does
-each step on many cells at once, in a fraction of the time that decoding takes.
+Nine bits are enough for ASCII and six other blocks of 64 characters. The lead of a letter, its
+first byte, names such a block: C3 that of U+00C0 to U+00FF, which are most letters with accents.
+Most alphabets take one block to four, with their quotation marks. Which three bits stand for a
+block is left to a multiplication, whose factor is sought anew when a text turns out to use a
+further one. NumPy does each step on many cells at once, in a fraction of the time of decoding.
 """
 
 from collections.abc import Iterator
@@ -30,33 +31,37 @@ Counts = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.uint16]
 
 _ASCII, _BLOCK = 128, 64  # characters
-_LEADS = range(0xC2, 0xE0)  # first bytes of letters of two bytes
+_LEADS = range(0xC2, 0xE0)
 _MAX_LEADS = 6
-_PART = 0x7F  # which is also an ASCII character: text that holds it is not counted here
+_PART = 0x7F  # the largest of 7 bits: the smaller of it and any other byte is ASCII or it
 _FIRST_BITS, _SECOND_BITS = 7, 9  # of a cell
 _SECONDS = 1 << _SECOND_BITS
-_ROW = 1 << 16  # places of the table with the same z
+_ROW = 1 << 16  # counts with the same z
 _FEW_COUNTED = 1 << 24  # bytes; for more, pages of megabytes are worth being cleared
 _MAX_COUNTED = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 _LINE_FEED = ord("\n")
 
+NOT_COUNTED = _PART
+"""An ASCII character: text that holds it cannot be counted here."""
+
 
 class TwoBytePairs:
-    """Counts the pairs of UTF-8 text whose letters of two bytes have six first bytes at most."""
+    """Counts the pairs of UTF-8 text whose letters of two bytes have at most six leads."""
 
     def __init__(self) -> None:
-        self._leads: list[int] = []  # the first bytes of letters that were found
+        self._leads: list[int] = []  # those that have a block
         self._factor = 0
         self._triples: npt.NDArray[np.uint32] | None = None  # by x + 2 ** 9 * y + 2 ** 16 * z
         self._bytes_in_triples = 0
-        self._limit = _FEW_COUNTED  # of them
+        self._most_in_triples = _FEW_COUNTED
         self._pairs: Counts = np.zeros((_ASCII, _ASCII), np.int64)
 
     def add(self, data: bytes) -> bool:
-        """Count the pairs of whole lines and of the line feed before them.
+        """Count the pairs of whole lines, at least one, and of the line feed before the first.
 
-        Return False, and count nothing, where characters have more than two bytes, letters have too
-        many first bytes, or ``data``, which is not empty, is no UTF-8.
+        Return False, and count nothing, where that cannot be: a character has more than two bytes
+        or is ``NOT_COUNTED``, the leads are too many, or it is no UTF-8. Leads may have been given
+        blocks all the same.
         """
         text = np.frombuffer(data, np.uint8)
         highest = int(text.max())
@@ -70,9 +75,7 @@ class TwoBytePairs:
             return False
         cells, leads = found
         lowest = int(leads.view(np.int8).min(initial=-1)) & 0xFF
-        if lowest < _LEADS[0] or (
-            not is_full and self.excess_leads(data, range(lowest, highest + 1))
-        ):
+        if lowest < _LEADS[0] or (not is_full and self.make_room(data, range(lowest, highest + 1))):
             return False
         if self._factor:  # one block alone needs none
             leads *= np.uint16(self._factor)
@@ -80,10 +83,10 @@ class TwoBytePairs:
         self._add_triples(cells)
         return True
 
-    def excess_leads(self, data: bytes, leads: range = _LEADS) -> list[int]:
-        """Return which of these first bytes ``data`` has and there is no room for.
+    def make_room(self, data: bytes, leads: range = _LEADS) -> list[int]:
+        """Give a block to each new lead in ``data``, one of these; return those without.
 
-        New ones get a place, the most frequent ones if there is not one for all.
+        If there is not one for all, the most frequent leads get it.
         """
         new = list(self._new_leads(data, leads))
         room = _MAX_LEADS - len(self._leads)
@@ -91,7 +94,7 @@ class TwoBytePairs:
             text = np.frombuffer(data, np.uint8)
             new.sort(key=lambda lead: -np.count_nonzero(text == lead))
         if new[:room]:
-            self._give_places(new[:room])
+            self._give_blocks(new[:room])
         return new[room:]
 
     def table(self) -> tuple[Counts, str]:
@@ -107,7 +110,7 @@ class TwoBytePairs:
     def _new_leads(self, data: bytes, leads: range) -> Iterator[int]:
         return (lead for lead in leads if lead not in self._leads and bytes((lead,)) in data)
 
-    def _give_places(self, leads: list[int]) -> None:
+    def _give_blocks(self, leads: list[int]) -> None:
         self._settle()
         self._leads += leads
         self._factor = _factor(self._leads)
@@ -116,11 +119,12 @@ class TwoBytePairs:
         self._pairs[: len(old), : len(old)] = old
 
     def _add_triples(self, cells: Cells) -> None:
-        if self._bytes_in_triples + 2 * len(cells) > self._limit:
+        if self._bytes_in_triples + 2 * len(cells) > self._most_in_triples:
             self._settle()
-            self._limit = _MAX_COUNTED
+            self._most_in_triples = _MAX_COUNTED
         if self._triples is None:  # 128 MiB, but text touches only some pages
-            zeros = np.zeros if self._limit == _MAX_COUNTED else sparse_zeros
+            is_large = self._most_in_triples == _MAX_COUNTED
+            zeros = np.zeros if is_large else sparse_zeros
             self._triples = zeros(_SECONDS * _ROW, np.uint32)
         for first in (0, 1):
             length = (len(cells) - first) // 2 * 2
@@ -139,6 +143,7 @@ class TwoBytePairs:
         seen = set(waiting)
         while waiting:
             z = waiting.pop()
+            # the factor has changed the bits of y, too: alike wherever z is the same
             code, mask = divmod(int(codes[z]), 1 << _FIRST_BITS)
             row = self._triples[code * _ROW : (code + 1) * _ROW]
             places = np.flatnonzero(row)
@@ -154,15 +159,15 @@ class TwoBytePairs:
 
 
 def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
-    """Return the two bytes of each cell, and the first byte of the letter at its second one.
+    """Return the two bytes of each cell, and the lead of the letter at its second one.
 
     The high byte of a cell is ASCII or the second byte of a letter, and the low one is ASCII or
     ``_PART``. The first cell is the line feed before the text, and the last one ends with another:
     these have no letter at their second byte, and the cells between them, of which the second array
     tells, have 0 there where it is ASCII. Return None where ``text`` is no UTF-8.
     """
-    # Of two neighbours the first byte of a letter is the larger one, whatever the other is, and as
-    # a signed number the second byte of a letter is the smaller one.
+    # Of two neighbours the lead of a letter is the larger one, whatever the other is, and as a
+    # signed number the second byte of a letter is the smaller one.
     before, after = text[:-1], text[1:]
     leads = np.maximum(before, after)
     has_lead = (leads >= 0xC0).view(np.uint8)
@@ -171,10 +176,7 @@ def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
     cells = np.empty(inner + 2, "<u2")
     seconds = cells.view(np.int8)[2 : 2 + len(before)]
     np.minimum(before.view(np.int8), after.view(np.int8), out=seconds)
-    is_wrong = (seconds < -0x40).view(np.uint8)
-    is_wrong[1:] ^= has_lead[:-1]  # a byte and the one before it, and that byte and the next one
-    is_wrong[:1] ^= text[:1] >= 0xC0
-    if is_wrong.max(initial=0):
+    if not _is_utf_8(text, has_lead, seconds):
         return None
     cells |= np.uint16(0x80FF)
     cells &= np.uint16(0xFF00 | _PART)
@@ -187,8 +189,22 @@ def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
     return cells, leads_of_cells
 
 
+def _is_utf_8(text: Bytes, has_lead: Bytes, seconds: npt.NDArray[np.int8]) -> bool:
+    """Return whether each lead has a second byte after it, and each second byte a lead before it.
+
+    Both arrays tell of neighbours, at the place of the first one: whether one of them is a lead,
+    and a number below -0x40 where one is a second byte. A byte or the one before it must be a lead
+    exactly where it or the one after it is a second byte. From the start of the text on, where none
+    is before, that makes a second byte follow each lead; and one too many shows a place later.
+    """
+    is_wrong = (seconds < -0x40).view(np.uint8)
+    is_wrong[1:] ^= has_lead[:-1]
+    is_wrong[:1] ^= text[:1] >= 0xC0
+    return not is_wrong.max(initial=0)
+
+
 def _codes(leads: list[int], factor: int) -> npt.NDArray[np.uint16]:
-    """Return the cells that hold 0 and each character: ASCII, then those with these first bytes."""
+    """Return the cells that hold 0 and each character: ASCII, then the blocks of these leads."""
     starts = np.repeat([0, 0, *leads], _BLOCK)
     seconds = np.r_[np.arange(_ASCII), np.tile(np.arange(0x80, 0xC0), len(leads))]
     codes: Cells = (seconds << 8 ^ starts * factor).astype(np.uint16)
@@ -196,9 +212,9 @@ def _codes(leads: list[int], factor: int) -> npt.NDArray[np.uint16]:
 
 
 def _factor(leads: list[int]) -> int:
-    """Return a number that sets apart the codes of letters with these first bytes, and of ASCII.
+    """Return a number that sets apart the codes of ASCII and of the blocks of these leads.
 
-    There is one for every six of them: all were tried.
+    There is one for every six leads: all were tried.
     """
     starts = [(0, 0x00), (0, 0x40), *((lead, 0x80) for lead in leads)]  # of blocks
 

@@ -5,7 +5,7 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- So it is with Latin-1. UTF-8 with characters of one or two bytes is counted in much the same way,
+- Latin-1 is counted likewise, and UTF-8 with characters of one or two bytes in much the same way,
   without decoding it: see ``cells.py``.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from makemore.data.cells import NOT_COUNTED, TwoBytePairs
 from makemore.data.cells import Counts as Counts
-from makemore.data.cells import TwoBytePairs
 from makemore.data.holdout import Bytes
 from makemore.data.tables import add_at, look_up
 from makemore.data.text import Block, cut_out_lines
@@ -117,11 +117,11 @@ class PairCounter:
         Otherwise return False, and count nothing.
         """
         text = np.frombuffer(data, np.uint8)
-        is_wide = text >= _WIDE
+        is_wide = (text >= _WIDE) | (text == NOT_COUNTED)
         most = len(data) // _FEW
         if np.count_nonzero(is_wide) > most:
             return False
-        for lead in self._two_byte.excess_leads(data):
+        for lead in self._two_byte.make_room(data):
             is_wide |= text == lead
             if np.count_nonzero(is_wide) > most:
                 return False

@@ -5,7 +5,8 @@ in pieces. What a place means is the work of others.
 """
 
 import mmap
-import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,15 @@ def sparse_zeros(length: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     in, but to clear them takes longer than to count a small text. Here they have some kilobytes.
     """
     size = length * np.dtype(dtype).itemsize
-    if os.name == "posix":
+    try:
+        if sys.platform == "win32":
+            return np.frombuffer(mmap.mmap(-1, size), dtype)
         memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):
+    except OSError:
+        return np.zeros(length, dtype)  # which says so if there is no memory
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a system without large pages refuses this advice
             memory.madvise(mmap.MADV_NOHUGEPAGE)
-    else:
-        memory = mmap.mmap(-1, size)
     return np.frombuffer(memory, dtype)
 
 

@@ -317,7 +317,7 @@ class OtherLines:
             except UnicodeDecodeError as error:
                 self._decoder.setstate(state)
                 raise self._error(error, data) from None
-        except UnicodeError as error:  # also of what is before the place that is named
+        except UnicodeError as error:  # also from reading again what stands before the other error
             raise DecodingError(
                 f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
             ) from None

@@ -66,8 +66,7 @@ def log_softmax(logits: Floats) -> Floats:
     """
     with np.errstate(over="ignore"):  # as in softmax
         shifted = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(shifted)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def cross_entropy(logits: Floats, ys: Ids) -> float:
