@@ -178,6 +178,7 @@ def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
     np.minimum(before.view(np.int8), after.view(np.int8), out=seconds)
     if not _is_utf_8(text, has_lead, seconds):
         return None
+    # what the bytes of a cell are at most: _PART; and the letter's second byte, or more than ASCII
     cells |= np.uint16(0x80FF)
     cells &= np.uint16(0xFF00 | _PART)
     both = cells[1:-1].view(np.uint8)
