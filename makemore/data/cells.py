@@ -219,8 +219,9 @@ def _factor(leads: list[int]) -> int:
     """
     starts = [(0, 0x00), (0, 0x40), *((lead, 0x80) for lead in leads)]  # of blocks
 
-    def are_apart(factor: int) -> bool:
+    def sets_apart(factor: int) -> bool:
+        """Return whether the upper two of the 9 bits and the lowest differ between all blocks."""
         codes = [second << 8 ^ lead * factor for lead, second in starts]
         return len({(code >> 14 & 3, code >> 7 & 1) for code in codes}) == len(starts)
 
-    return next(filter(are_apart, range(1 << 16)))
+    return next(filter(sets_apart, range(1 << 16)))
