@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import tables
-from makemore.data.tables import add_at, look_up, sparse_zeros
+from makemore.data.tables import add_at, add_windows, look_up, sparse_zeros
 
 PLACES = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)
 
@@ -31,6 +31,21 @@ def test_the_upper_bits_of_places_are_counted(
     expected = [7] * (1 << 12)
     for place in places.tolist():
         expected[place >> shift] += 1
+    assert counts.tolist() == expected
+
+
+@pytest.mark.parametrize(("dtype", "window"), [("u1", "<u2"), ("u1", "<u4"), ("<u2", "<u4")])
+@given(st.lists(st.integers(0, 255), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_windows_begin_half_a_window_apart(dtype: str, window: str, numbers: list[int]) -> None:
+    items = (np.array(numbers, int) * 0x0101).astype(dtype)  # each byte of an item is its number
+    length = np.dtype(window).itemsize // items.itemsize
+    shift = 8 * np.dtype(window).itemsize - 8  # what is left is the highest byte
+    expected = [0] * 256
+    for start in range(0, len(numbers) - length + 1, length // 2):
+        expected[numbers[start + length - 1]] += 1
+    counts = np.zeros(256, np.int64)
+    add_windows(counts, items, window, shift)
     assert counts.tolist() == expected
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines, unchanged
 from makemore.data.holdout import Bytes, held_out_lines
-from makemore.data.pairs import Counts as Counts
 from makemore.data.pairs import code_points
+from makemore.data.tables import Counts as Counts
 from makemore.data.tables import add_at, look_up
 from makemore.data.tally import Tally, WordSample, count, without_lines_holding
 from makemore.data.text import words_of

@@ -25,9 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.holdout import Bytes
-from makemore.data.tables import add_at, sparse_zeros
+from makemore.data.tables import Counts, add_windows, sparse_zeros
 
-Counts = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.uint16]
 
 _ASCII, _BLOCK = 128, 64  # characters
@@ -126,9 +125,7 @@ class TwoBytePairs:
             is_large = self._most_in_triples == _MAX_COUNTED
             zeros = np.zeros if is_large else sparse_zeros
             self._triples = zeros(_SECONDS * _ROW, np.uint32)
-        for first in (0, 1):
-            length = (len(cells) - first) // 2 * 2
-            add_at(self._triples, cells[first : first + length].view("<u4"), _FIRST_BITS)
+        add_windows(self._triples, cells, "<u4", _FIRST_BITS)
         self._bytes_in_triples += 2 * len(cells)
 
     def _settle(self) -> None:

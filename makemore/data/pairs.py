@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.cells import NOT_COUNTED, TwoBytePairs
-from makemore.data.cells import Counts as Counts
 from makemore.data.holdout import Bytes
-from makemore.data.tables import add_at, look_up
+from makemore.data.tables import Counts, add_windows, look_up
 from makemore.data.text import Block, cut_out_lines
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
@@ -187,9 +186,7 @@ class _SingleBytePairs:
         return self._pairs.reshape(_NARROW, _NARROW)
 
     def _add_pairs(self, text: Bytes) -> None:
-        for first in (0, 1):
-            length = (len(text) - first) // 2 * 2
-            add_at(self._pairs, text[first : first + length].view("<u2"))
+        add_windows(self._pairs, text, "<u2")
 
     def _add_triples(self, text: Bytes) -> None:
         """Count the bytes at 2k + 1, 2k + 2 and 2k + 3, and as pairs what is left over."""
@@ -197,13 +194,9 @@ class _SingleBytePairs:
             self._settle()
         if self._triples is None:  # 64 MiB, but text touches only some pages
             self._triples = np.zeros(_NARROW**3, np.uint32)
-        end = 1
-        for first in (0, 2):
-            length = (len(text) - first) // 4 * 4
-            add_at(self._triples, text[first : first + length].view("<u4"), shift=8)
-            end += length // 2
+        add_windows(self._triples, text, "<u4", shift=8)  # a window has the byte before, too
         self._add_pairs(text[:2])
-        self._add_pairs(text[end:])
+        self._add_pairs(text[len(text) // 2 * 2 - 1 :])
         self._bytes_in_triples += len(text)
 
     def _settle(self) -> None:

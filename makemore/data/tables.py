@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Counts = npt.NDArray[np.int64]
+
 _COUNTED = 1 << 16  # places; with 64 bits each they stay in the processor's second cache
 _LOOKED_UP = 1 << 19  # places; shorter pieces take longer
 
@@ -49,6 +51,22 @@ def add_at(counts: npt.NDArray[Any], places: npt.NDArray[Any], shift: int = 0) -
         indices = buffer[: len(piece)]
         np.right_shift(piece, unused, out=indices)
         np.add.at(counts, indices, one)
+
+
+def add_windows(
+    counts: npt.NDArray[Any], items: npt.NDArray[Any], window: str, shift: int = 0
+) -> None:
+    """Add one to ``counts`` for each window over ``items``; both are one-dimensional.
+
+    Windows are integers, each over as many items as their type ``window`` has room for. They begin
+    half a window apart, so two that follow each other share half of their items. What ``add_at``
+    says of places holds for them.
+    """
+    length = np.dtype(window).itemsize // items.itemsize
+    for first in (0, length // 2):
+        whole = (len(items) - first) // length * length
+        if whole > 0:
+            add_at(counts, items[first : first + whole].view(window), shift)
 
 
 def look_up(table: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
