@@ -87,9 +87,28 @@ def test_memory_for_held_out_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     for first in range(0, 2000, 10):
         words = [str(i) for i in range(first, first + 10)]
         text = "".join(word + "\n" for word in words)
-        collector.add(text, np.array([word_hash(word) for word in words], np.uint64))
+        collector.add(text.encode(), np.array([word_hash(word) for word in words], np.uint64))
         most = max(most, sum(len(new[2]) for new in collector._new))
     assert 0 < most <= 20 + 30
+
+
+@pytest.mark.parametrize("batch", [1, 40, 1 << 19])
+def test_held_out_lines_wait_to_be_counted_together(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(tally, "_BATCH", batch)
+    words = [letters * n for letters in ("ab", "é", "łu", "中", "ж") for n in range(1, 9)]
+    counter = tally.Counter(0.5)
+    for word in words:
+        counter.add(TextBlock(word + "\n"))
+        assert sum(map(len, counter._waiting)) == counter._bytes_waiting < batch
+    text = "".join(word + "\n" for word in words if is_held_out(word, 0.5))
+    found = counter.tally()
+    symbols = "\n" + found.characters
+    expected = np.zeros_like(found.held_out)
+    for x, y in zip("\n" + text, text, strict=False):
+        expected[symbols.index(x), symbols.index(y)] += 1
+    np.testing.assert_array_equal(found.held_out, expected)
 
 
 def test_pairs_at_the_borders_of_pieces_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

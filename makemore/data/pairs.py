@@ -74,9 +74,13 @@ class PairCounter:
         letters = block.latin_1
         if letters is not None:
             self._single.add(np.frombuffer(letters, np.uint8))
-            return
-        if not self._add_narrow(block.data) and not self._add_mostly_narrow(block.data):
+        elif not self._add_undecoded(block.data):
             self._add_wide("\n" + block.text)
+
+    def add_lines(self, data: bytes) -> None:
+        """Count the pairs of whole lines that are known to be UTF-8."""
+        if not self._add_undecoded(data):
+            self._add_wide("\n" + data.decode())
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
@@ -102,6 +106,10 @@ class PairCounter:
         yield self._single.table(), self._ids.characters[:_NARROW]
         yield self._two_byte.table()
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
+
+    def _add_undecoded(self, data: bytes) -> bool:
+        """Count UTF-8 text of which few lines or none have to be decoded; else return False."""
+        return self._add_narrow(data) or self._add_mostly_narrow(data)
 
     def _add_narrow(self, data: bytes) -> bool:
         """Count UTF-8 text without decoding it; where that cannot be, return False."""

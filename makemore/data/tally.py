@@ -22,6 +22,7 @@ MAX_SAMPLE = 1 << 15
 MAX_SAMPLE_LENGTH = 256
 """The longest held-out word that is kept, in characters."""
 
+_BATCH = 1 << 19  # bytes of held-out lines; to count those of each block takes over twice as long
 _SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
 
 
@@ -84,6 +85,8 @@ class Counter:
         ids = ProvisionalIds()
         self._total = PairCounter(ids)
         self._held_out = PairCounter(ids)
+        self._waiting: list[bytes] = []  # held-out lines that are not counted yet
+        self._bytes_waiting = 0
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0
@@ -101,13 +104,17 @@ class Counter:
         if self._holdout:
             data = np.frombuffer(block.data, np.uint8)
             places, hashes = held_out_lines(data, self._holdout)
-            held_out = TextBlock(data[places].tobytes().decode())
-            self._held_out.add(held_out)
-            self._sample.add(held_out.text, hashes)
+            lines = data[places].tobytes()
+            self._waiting.append(lines)
+            self._bytes_waiting += len(lines)
+            if self._bytes_waiting >= _BATCH:
+                self._count_waiting()
+            self._sample.add(lines, hashes)
             self._fingerprint += int(hashes.sum())
 
     def tally(self) -> Tally:
         """Return what was found."""
+        self._count_waiting()
         characters = self._total.characters()
         refuse_too_many(len(characters))
         return Tally(
@@ -118,6 +125,10 @@ class Counter:
             self._dropped,
             self._sample.result(),
         )
+
+    def _count_waiting(self) -> None:
+        self._held_out.add_lines(b"".join(self._waiting))
+        self._waiting, self._bytes_waiting = [], 0
 
 
 def merge(tallies: Sequence[Tally]) -> Tally:
@@ -170,8 +181,8 @@ class _SampleCollector:
         self._new_count = 0
         self._largest = np.uint64(0xFFFFFFFFFFFFFFFF)
 
-    def add(self, text: str, hashes: Hashes) -> None:
-        """Take the words of whole lines, none blank, and their hashes."""
+    def add(self, text: bytes, hashes: Hashes) -> None:
+        """Take the words of whole lines of UTF-8, none blank, and their hashes."""
         small = hashes[hashes <= self._largest]
         distinct, counts = np.unique(small, return_counts=True)
         places = np.searchsorted(self._hashes, distinct)
@@ -182,8 +193,8 @@ class _SampleCollector:
         if not known.all():
             new, order = distinct[~known], np.argsort(hashes)
             places = order[np.searchsorted(hashes, new, sorter=order)]
-            lines = text.split("\n")
-            self._add_new(new, counts[~known], [lines[i] for i in places.tolist()])
+            lines = text.split(b"\n")
+            self._add_new(new, counts[~known], [lines[i].decode() for i in places.tolist()])
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
