@@ -33,9 +33,12 @@ _PIECE = 1 << 16  # bytes; the arrays of a piece stay in the processor's second 
 
 def mix(values: Hashes) -> Hashes:
     """Return splitmix64's finishing function: every input bit moves every output bit."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed = values ^ (values >> np.uint64(30))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def hash_lines(text: Bytes) -> Hashes:
@@ -122,13 +125,18 @@ def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
     too large by the factor R**p.
     """
     pairs = piece[: len(piece) // 2 * 2].view("<u2")
-    sums = np.zeros(len(pairs) + 2, np.uint64)  # before each term; a last line feed may stand alone
+    sums = np.empty(len(pairs) + 2, np.uint64)  # before each term; a last line feed may stand alone
+    sums[0] = sums[-1] = 0
     terms = sums[1:-1]
     np.take(_coefficients_of_pairs(), pairs, out=terms, mode="clip")  # take's fastest mode
     terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
     np.cumsum(sums, out=sums)  # a sum for each line, np.add.reduceat, takes three times as long
-    above = np.append(sums[starts >> 1], sums[-1])
-    return np.asarray(np.diff(above) * _powers(_inverse(_R))[starts])
+    above = np.empty(len(starts) + 1, np.uint64)
+    np.take(sums, starts >> 1, out=above[:-1], mode="clip")
+    above[-1] = sums[-1]
+    of_lines = above[1:] - above[:-1]
+    of_lines *= np.take(_powers(_inverse(_R)), starts, mode="clip")
+    return of_lines
 
 
 def _sum_of_long_line(line: Bytes) -> Hashes:
