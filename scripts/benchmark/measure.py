@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 MEGABYTE = 1_000_000
 
@@ -102,19 +103,37 @@ def run(task: Task) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE, reported)
 
 
-def in_turns(tasks: Sequence[Task], rounds: int, warm_up: bool = True) -> dict[str, list[Run]]:
+def in_turns(
+    tasks: Sequence[Task], rounds: int, warm_up: bool = True, file: Path | None = None
+) -> dict[str, list[Run]]:
     """Run all tasks in turn, ``rounds`` times, and return the runs by the tasks' names.
 
-    With ``warm_up`` each runs once before, unmeasured, so that files are in the system's cache.
+    With ``warm_up`` each runs once before, unmeasured. A large ``file`` that all of them read is
+    read before each run: it is the program that is measured and not the disk, and some systems do
+    not keep in memory for long what was read.
     """
+
+    def run_warm(task: Task) -> Run:
+        """Run a program when its file is in the system's cache."""
+        if file:
+            read(file)
+        return run(task)
+
     if warm_up:
         for task in tasks:
-            run(task)
+            run_warm(task)
     runs: dict[str, list[Run]] = {task.name: [] for task in tasks}
     for _ in range(rounds):
         for task in tasks:
-            runs[task.name].append(run(task))
+            runs[task.name].append(run_warm(task))
     return runs
+
+
+def read(path: Path) -> None:
+    """Read a file in small blocks: a child's peak memory is never below that of this process."""
+    with open(path, "rb", buffering=0) as file:
+        while file.read(MEGABYTE):
+            pass
 
 
 def ratios(

@@ -135,7 +135,7 @@ def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
     if megabytes == 10:
         peers.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
     rounds = setting.rounds(5 if megabytes == LARGE else 11, 2)
-    runs = in_turns([*ours, *peers], rounds, warm_up=not setting.quick)
+    runs = in_turns([*ours, *peers], rounds, warm_up=not setting.quick, file=path)
     for task in [*ours, *peers]:
         add_counting(report, section, task, runs[task.name], megabytes)
     for task in peers:
@@ -171,7 +171,7 @@ def count_script(setting: Setting, report: Report, script: str) -> None:
         train_task(setting, name, path, "--encoding", encoding, "--holdout", 0, "--jobs", 1),
         train_task(setting, f"{name}, held-out split", path, "--encoding", encoding, "--jobs", 1),
     ]
-    runs = in_turns(tasks, setting.rounds(5, 2), warm_up=not setting.quick)
+    runs = in_turns(tasks, setting.rounds(5, 2), warm_up=not setting.quick, file=path)
     for task, limit in zip(tasks, OTHER_SCRIPTS[script], strict=True):
         add_counting(report, section, task, runs[task.name], megabytes, charted=False)
         if not setting.quick:
@@ -188,7 +188,7 @@ def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
         train_task(setting, name, path, "--model", "ngram", "--holdout", 0),
         train_task(setting, f"{name}, held-out split", path, "--model", "ngram"),
     ]
-    runs = in_turns(tasks, setting.rounds(3, 2), warm_up=False)
+    runs = in_turns(tasks, setting.rounds(3, 2), warm_up=False, file=path)
     for task in tasks:
         add_counting(report, section, task, runs[task.name], megabytes)
         if megabytes == 100:
