@@ -2,7 +2,6 @@
 
 import json
 import math
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -73,14 +72,6 @@ def test_a_file_is_read_before_each_run(monkeypatch: pytest.MonkeyPatch, tmp_pat
     tasks = [child(f"open({str(log)!r}, 'a').write({letter!r})") for letter in "AB"]
     measure.in_turns(tasks, 2, file=log)
     assert log.read_text() == "rArB" * 3
-
-
-def test_a_file_is_read_in_small_blocks(tmp_path: Path) -> None:
-    with open(tmp_path / "large", "wb") as file:
-        file.truncate(100 * measure.MEGABYTE)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    measure.read(tmp_path / "large")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
