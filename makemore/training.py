@@ -416,18 +416,19 @@ def gradient_descent(
     counts = N.astype(np.float64)
     row_sums = counts.sum(axis=1, keepdims=True)
     rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
-    W = weights.copy()
-    velocity, momentum = np.zeros_like(W), 0.0
+    velocity, momentum = np.zeros_like(weights), 0.0
     for number in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
-            objective, d_W = _objective_and_gradient(W, counts, row_sums, l2)
+            objective, d_W = _objective_and_gradient(weights, counts, row_sums, l2)
             d_W *= rate
-            velocity = momentum * velocity - d_W
+            velocity *= momentum
+            velocity -= d_W
             momentum = number / (number + 3) if learning_rate is None else 0.0
-            W = W - d_W + momentum * velocity
-        if not (math.isfinite(objective) and np.isfinite(W).all()):
+            weights = weights - d_W  # a new array: the caller has the one before
+            weights += np.multiply(velocity, momentum, out=d_W)
+        if not (math.isfinite(objective) and np.isfinite(weights).all()):
             raise _divergence(number, rate)
-        yield Step(number, objective, W)
+        yield Step(number, objective, weights)
 
 
 def _first_rise(history: Floats) -> int:

@@ -128,6 +128,17 @@ def test_the_gradient_is_zero_at_the_closed_form_minimum() -> None:
     assert np.abs(d_W).max() < 1e-15
 
 
+def test_whole_numbers_are_weights_too() -> None:
+    N = np.array([[0.0, 3.0], [2.0, 1.0]])
+    W = np.array([[1, -2], [0, 3]])
+    before = W.copy()
+    loss, d_W = collapsed_loss_and_gradient(W, N)
+    expected_loss, expected_d_W = collapsed_loss_and_gradient(W.astype(np.float64), N)
+    assert loss == expected_loss
+    np.testing.assert_array_equal(d_W, expected_d_W)
+    np.testing.assert_array_equal(W, before)
+
+
 def test_closed_form_minimum_of_a_worked_example() -> None:
     # two rows, 4 pairs: row 0 is certain, row 1 is 2:1 -> -(2 log 2/3 + log 1/3) / 4
     N = np.array([[0, 1], [2, 1]])

@@ -216,8 +216,13 @@ def test_only_what_is_still_to_be_read_must_stay_as_it_is(tmp_path: Path) -> Non
         train(corpus, ngram, count=count_then_change)
 
 
-@pytest.mark.parametrize(("holdout", "tables"), [(0.0, 3.5), (0.3, 4.0)])
-def test_a_large_alphabet_takes_memory_for_few_tables(holdout: float, tables: float) -> None:
+@pytest.mark.parametrize(
+    ("method", "holdout", "tables"),
+    [("counts", 0.0, 3.5), ("counts", 0.3, 4.0), ("gradient", 0.0, 7.5), ("gradient", 0.3, 7.5)],
+)
+def test_a_large_alphabet_takes_memory_for_few_tables(
+    method: str, holdout: float, tables: float
+) -> None:
     V = 2000
     draw = random.Random(1)
     letters = [chr(0x4E00 + i) for i in range(V - 1)]
@@ -225,7 +230,8 @@ def test_a_large_alphabet_takes_memory_for_few_tables(holdout: float, tables: fl
     corpus = Corpus.from_words(words)
     tracemalloc.start()
     try:
-        checkpoint = train(corpus, TrainingOptions(method="counts", holdout=holdout), jobs=1)
+        options = TrainingOptions(method=method, holdout=holdout, steps=2)
+        checkpoint = train(corpus, options, jobs=1)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

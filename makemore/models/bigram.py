@@ -117,12 +117,17 @@ def collapsed_loss_and_gradient(
     if row_sums is None:
         row_sums = N.sum(axis=1, keepdims=True)
     n = row_sums.sum()
-    shifted = W - W.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    normalisers = exponentials.sum(axis=1, keepdims=True)
+    shifted: Floats = np.subtract(W, W.max(axis=1, keepdims=True), dtype=np.float64)
     # sum of N * log P, with log P = shifted - log(normaliser) and the row sums of N at hand
-    log_likelihood = np.vdot(N, shifted) - np.vdot(row_sums, np.log(normalisers))
-    d_W = (exponentials * (row_sums / normalisers) - N) / n
+    log_likelihood = np.vdot(N, shifted)
+    exponentials = np.exp(shifted, out=shifted)
+    normalisers = exponentials.sum(axis=1, keepdims=True)
+    log_likelihood -= np.vdot(row_sums, np.log(normalisers))
+    # d_W = (P * row_sums - N) / n, in place, for these tables can be large
+    d_W = exponentials
+    d_W *= row_sums / normalisers
+    d_W -= N
+    d_W /= n
     return float(-log_likelihood / n), d_W
 
 
