@@ -416,7 +416,7 @@ def gradient_descent(
     counts = N.astype(np.float64)
     row_sums = counts.sum(axis=1, keepdims=True)
     rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
-    velocity, momentum = np.zeros_like(weights), 0.0
+    velocity, momentum = np.zeros_like(counts), 0.0
     for number in range(steps):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
             objective, d_W = _objective_and_gradient(weights, counts, row_sums, l2)

@@ -68,9 +68,9 @@ def test_a_file_is_read_before_each_run(monkeypatch: pytest.MonkeyPatch, tmp_pat
         """Say in the file that it was read."""
         path.write_text(path.read_text() + "r")
 
-    monkeypatch.setattr(measure, "read", read)
+    monkeypatch.setattr(measure, "read_into_cache", read)
     tasks = [child(f"open({str(log)!r}, 'a').write({letter!r})") for letter in "AB"]
-    measure.in_turns(tasks, 2, file=log)
+    measure.in_turns(tasks, 2, path=log)
     assert log.read_text() == "rArB" * 3
 
 

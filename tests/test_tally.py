@@ -98,11 +98,15 @@ def test_held_out_lines_wait_to_be_counted_together(
 ) -> None:
     monkeypatch.setattr(tally, "_BATCH", batch)
     words = [letters * n for letters in ("ab", "é", "łu", "中", "ж") for n in range(1, 9)]
+    text = "".join(word + "\n" for word in words if is_held_out(word, 0.5))
     counter = tally.Counter(0.5)
+    waiting = []
     for word in words:
         counter.add(TextBlock(word + "\n"))
-        assert sum(map(len, counter._waiting)) == counter._bytes_waiting < batch
-    text = "".join(word + "\n" for word in words if is_held_out(word, 0.5))
+        waiting.append(sum(map(len, counter._waiting)))
+        assert waiting[-1] == counter._bytes_waiting
+    assert max(waiting) < batch
+    assert (max(waiting) > 0) is (batch > 1)
     found = counter.tally()
     symbols = "\n" + found.characters
     expected = np.zeros_like(found.held_out)

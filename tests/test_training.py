@@ -45,6 +45,15 @@ def test_initial_weights_are_the_same_on_every_machine() -> None:
     assert np.abs(initial_weights(50, 1)).max() < 1
 
 
+def test_a_descent_may_start_at_whole_numbers() -> None:
+    N, W = np.array([[0, 3], [2, 1]]), np.array([[1, -2], [0, 3]])
+    before = W.copy()
+    expected = [step.weights for step in gradient_descent(N, W.astype(np.float64), steps=5)]
+    found = [step.weights for step in gradient_descent(N, W, steps=5)]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(W, before)
+
+
 def test_a_named_learning_rate_is_plain_gradient_descent() -> None:
     W = random_array(3, 3)
     first, second = gradient_descent(N, W, steps=2, learning_rate=0.5)
@@ -237,4 +246,6 @@ def test_a_large_alphabet_takes_memory_for_few_tables(
         tracemalloc.stop()
     table = 8 * V**2  # bytes
     assert checkpoint.model.arrays()["weights"].nbytes == table
-    assert peak < tables * table  # one of them, of held-out words, is not touched without any
+    # Counting: two tables of counts, of which that of held-out words is not touched without any,
+    # and the weights. Descent: also the counts as floats, the weights before, velocity, gradient.
+    assert peak < tables * table

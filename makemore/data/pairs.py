@@ -108,7 +108,7 @@ class PairCounter:
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
     def _add_undecoded(self, data: bytes) -> bool:
-        """Count UTF-8 text of which few lines or none have to be decoded; else return False."""
+        """Count UTF-8 text of which few lines have to be decoded; of another return False."""
         return self._add_narrow(data) or self._add_mostly_narrow(data)
 
     def _add_narrow(self, data: bytes) -> bool:

@@ -22,7 +22,9 @@ MAX_SAMPLE = 1 << 15
 MAX_SAMPLE_LENGTH = 256
 """The longest held-out word that is kept, in characters."""
 
-_BATCH = 1 << 19  # bytes of held-out lines; to count those of each block takes over twice as long
+# Bytes of held-out lines that are counted together. Those of one block are so few that what each
+# call costs, and a table that has left the processor's cache, would take over twice as long.
+_BATCH = 1 << 19
 _SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
 
 
@@ -113,7 +115,7 @@ class Counter:
             self._fingerprint += int(hashes.sum())
 
     def tally(self) -> Tally:
-        """Return what was found."""
+        """Return what was found. Raises ``VocabularyError``."""
         self._count_waiting()
         characters = self._total.characters()
         refuse_too_many(len(characters))
@@ -181,7 +183,7 @@ class _SampleCollector:
         self._new_count = 0
         self._largest = np.uint64(0xFFFFFFFFFFFFFFFF)
 
-    def add(self, text: bytes, hashes: Hashes) -> None:
+    def add(self, data: bytes, hashes: Hashes) -> None:
         """Take the words of whole lines of UTF-8, none blank, and their hashes."""
         small = hashes[hashes <= self._largest]
         distinct, counts = np.unique(small, return_counts=True)
@@ -193,7 +195,7 @@ class _SampleCollector:
         if not known.all():
             new, order = distinct[~known], np.argsort(hashes)
             places = order[np.searchsorted(hashes, new, sorter=order)]
-            lines = text.split(b"\n")
+            lines = data.split(b"\n")
             self._add_new(new, counts[~known], [lines[i].decode() for i in places.tolist()])
 
     def merge(self, sample: WordSample) -> None:

@@ -104,33 +104,37 @@ def run(task: Task) -> Run:
 
 
 def in_turns(
-    tasks: Sequence[Task], rounds: int, warm_up: bool = True, file: Path | None = None
+    tasks: Sequence[Task], rounds: int, warm_up: bool = True, path: Path | None = None
 ) -> dict[str, list[Run]]:
     """Run all tasks in turn, ``rounds`` times, and return the runs by the tasks' names.
 
-    With ``warm_up`` each runs once before, unmeasured. A large ``file`` that all of them read is
-    read before each run: it is the program that is measured and not the disk, and some systems do
-    not keep in memory for long what was read.
+    With ``warm_up`` each runs once before, unmeasured, so that programs and libraries are in the
+    system's cache. A large file that all of them read, at ``path``, is put there before each run:
+    it is the program that is measured and not the disk, and some systems do not keep for long what
+    was read.
     """
 
-    def run_warm(task: Task) -> Run:
-        """Run a program when its file is in the system's cache."""
-        if file:
-            read(file)
+    def run_cached(task: Task) -> Run:
+        """Run a program whose file is in the system's cache."""
+        if path:
+            read_into_cache(path)
         return run(task)
 
     if warm_up:
         for task in tasks:
-            run_warm(task)
+            run_cached(task)
     runs: dict[str, list[Run]] = {task.name: [] for task in tasks}
     for _ in range(rounds):
         for task in tasks:
-            runs[task.name].append(run_warm(task))
+            runs[task.name].append(run_cached(task))
     return runs
 
 
-def read(path: Path) -> None:
-    """Read a file in small blocks: a child's peak memory is never below that of this process."""
+def read_into_cache(path: Path) -> None:
+    """Read a file, so that the system has it in memory.
+
+    In small blocks, for a child's peak memory is never below that of this process.
+    """
     with open(path, "rb", buffering=0) as file:
         while file.read(MEGABYTE):
             pass
