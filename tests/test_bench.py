@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FunctionType
 
@@ -72,6 +74,16 @@ def test_a_file_is_read_before_each_run(monkeypatch: pytest.MonkeyPatch, tmp_pat
     tasks = [child(f"open({str(log)!r}, 'a').write({letter!r})") for letter in "AB"]
     measure.in_turns(tasks, 2, path=log)
     assert log.read_text() == "rArB" * 3
+
+
+def test_all_of_a_file_is_read_into_the_cache(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"  # which tells its writer how much was read
+    os.mkfifo(pipe)
+    data = bytes(5 * measure.MEGABYTE // 2)
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(pipe.write_bytes, data)
+        measure.read_into_cache(pipe)
+        assert written.result() == len(data)
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
