@@ -87,8 +87,7 @@ class Counter:
         ids = ProvisionalIds()
         self._total = PairCounter(ids)
         self._held_out = PairCounter(ids)
-        self._waiting: list[bytes] = []  # held-out lines that are not counted yet
-        self._bytes_waiting = 0
+        self._waiting = bytearray()  # held-out lines that are not counted yet
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0
@@ -107,9 +106,8 @@ class Counter:
             data = np.frombuffer(block.data, np.uint8)
             places, hashes = held_out_lines(data, self._holdout)
             lines = data[places].tobytes()
-            self._waiting.append(lines)
-            self._bytes_waiting += len(lines)
-            if self._bytes_waiting >= _BATCH:
+            self._waiting += lines
+            if len(self._waiting) >= _BATCH:
                 self._count_waiting()
             self._sample.add(lines, hashes)
             self._fingerprint += int(hashes.sum())
@@ -129,8 +127,8 @@ class Counter:
         )
 
     def _count_waiting(self) -> None:
-        self._held_out.add_lines(b"".join(self._waiting))
-        self._waiting, self._bytes_waiting = [], 0
+        self._held_out.add_lines(bytes(self._waiting))
+        self._waiting.clear()
 
 
 def merge(tallies: Sequence[Tally]) -> Tally:
