@@ -4,11 +4,12 @@
 the mean cross-entropy in nats per symbol plus ``l2 * mean(W**2)``. It is convex in W, and its
 curvature is known beforehand: along any direction the Hessian of row i is at most half the row's
 share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
-"Multinomial logistic regression algorithm"). A step of one over the largest curvature therefore
-never overshoots, whatever the corpus, and Nesterov's momentum makes such steps fast (Nesterov 1983;
-here W is the point that it looks ahead to, as in Bengio et al. 2012, "Advances in optimizing
-recurrent networks"). A learning rate that the user names is taken as given, and the descent is then
-the plain one of the textbooks.
+"Multinomial logistic regression algorithm"). No row's loss depends on another row, so each takes
+steps of one over its own curvature: they never overshoot, whatever the corpus, and what follows a
+rare symbol is learnt as fast as what follows a frequent one. Nesterov's momentum makes such steps
+fast (Nesterov 1983; here W is the point that it looks ahead to, as in Bengio et al. 2012, "Advances
+in optimizing recurrent networks"). A learning rate that the user names is taken as given, the same
+for all rows, and the descent is then the plain one of the textbooks.
 """
 
 import math
@@ -43,6 +44,8 @@ from makemore.models.ngram import (
 
 ALWAYS_APPLICABLE = {"model", "method", "holdout", "min_count"}
 """The options that decide something whatever the model."""
+
+_CACHED = 1 << 16  # numbers of 64 bits: the few arrays of a step fit into the second cache
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class TrainingOptions:
 
     model: str = "bigram"
     method: str = ""
-    steps: int = 400
+    steps: int = 100
     learning_rate: float | None = None
     l2: float = 0.0
     smoothing: float = 1.0
@@ -389,10 +392,12 @@ def initial_weights(V: int, seed: int) -> Floats:
     return weights.reshape(V, V)
 
 
-def safe_learning_rate(N: Counts, l2: float = 0.0) -> float:
-    """Return one over the largest curvature of the objective on counts N, (V, V)."""
-    curvature = 0.5 * N.sum(axis=1).max() / N.sum() + 2.0 * (l2 / N.size)
-    return float(1.0 / curvature)
+def row_curvatures(N: Counts, l2: float = 0.0) -> Floats:
+    """Return the most that the objective on counts N, (V, V), curves along each row of W, (V, 1).
+
+    Half of the row's share of the pairs, for the loss, and 2 * l2 / V**2: a bound for every W.
+    """
+    return np.asarray(0.5 * N.sum(axis=1, keepdims=True) / N.sum() + 2.0 * (l2 / N.size))
 
 
 def gradient_descent(
@@ -405,30 +410,84 @@ def gradient_descent(
 ) -> Iterator[Step]:
     """Yield ``steps`` steps of descent from ``weights`` on counts N, both of shape (V, V).
 
-    With a learning rate, plain gradient descent: ``W -= learning_rate * d_W``. Without one, the
-    step is ``safe_learning_rate`` and Nesterov's momentum is added.
+    With a learning rate, plain gradient descent: ``W -= learning_rate * d_W``. Without one, each
+    row has a rate of one over its ``row_curvatures``, and Nesterov's momentum is added.
 
     Raises
     ------
     TrainingError
         The objective or a weight stopped being a finite number; names the step.
     """
-    counts = N.astype(np.float64)
-    row_sums = counts.sum(axis=1, keepdims=True)
-    rate = safe_learning_rate(N, l2) if learning_rate is None else learning_rate
-    velocity, momentum = np.zeros_like(counts), 0.0
+    if learning_rate is None:
+        rates = _inverses(row_curvatures(N, l2))
+    else:
+        rates = np.full((len(N), 1), learning_rate)
+    n, decay = int(N.sum()), l2 / N.size
+    bands = [_Band(N, rows, n, rates, decay) for rows in _cached_rows(len(N))]
     for number in range(steps):
+        momentum = number / (number + 3) if learning_rate is None else 0.0
+        before = weights
+        weights = np.empty(N.shape)  # for the caller has the one before
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
-            objective, d_W = _objective_and_gradient(weights, counts, row_sums, l2)
-            d_W *= rate
-            velocity *= momentum
-            velocity -= d_W
-            momentum = number / (number + 3) if learning_rate is None else 0.0
-            weights = weights - d_W  # a new array: the caller has the one before
-            weights += np.multiply(velocity, momentum, out=d_W)
-        if not (math.isfinite(objective) and np.isfinite(weights).all()):
-            raise _divergence(number, rate)
+            objective = sum(band.step(before, weights, momentum) for band in bands)
+        if not math.isfinite(objective):
+            raise _divergence(number, learning_rate)
         yield Step(number, objective, weights)
+
+
+class _Band:
+    """Some rows on their way down, so few that what a step calculates stays in the cache.
+
+    Parameters
+    ----------
+    N : array of shape (V, V)
+    rows : slice
+        The R rows of this band.
+    n : int
+        The sum of N.
+    rates : array of shape (V, 1)
+    decay : float
+        The weight of sum(W**2) in the objective.
+    """
+
+    def __init__(self, N: Counts, rows: slice, n: int, rates: Floats, decay: float) -> None:
+        self._rows = rows
+        self._counts = N[rows].astype(np.float64)
+        self._row_sums = self._counts.sum(axis=1, keepdims=True)
+        self._n = n
+        self._rates = rates[rows]
+        self._decay = decay
+        self._ahead = np.zeros(self._counts.shape)  # how far momentum has carried the rows
+
+    def step(self, before: Floats, after: Floats, momentum: float) -> float:
+        """Descend from the rows of ``before`` to those of ``after``, two arrays of shape (V, V).
+
+        Return what the rows ``before`` add to the objective; nan where a weight that follows is not
+        a finite number.
+        """
+        W, updated, ahead = before[self._rows], after[self._rows], self._ahead
+        objective, d_W = collapsed_loss_and_gradient(W, self._counts, self._row_sums, self._n)
+        if self._decay:
+            objective += self._decay * float(np.vdot(W, W))
+            d_W += 2.0 * self._decay * W
+        d_W *= self._rates
+        np.subtract(W, d_W, out=updated)
+        ahead -= d_W
+        ahead *= momentum
+        updated += ahead
+        return objective if np.isfinite(updated).all() else math.nan
+
+
+def _cached_rows(V: int) -> Iterator[slice]:
+    """Cut V rows into bands."""
+    height = max(1, _CACHED // V)
+    return (slice(start, start + height) for start in range(0, V, height))
+
+
+def _inverses(curvatures: Floats) -> Floats:
+    """Return one over each; 0 where nothing curves, for there is nothing to learn."""
+    smallest = np.finfo(np.float64).tiny  # one over less would be infinite
+    return np.divide(1.0, curvatures, out=np.zeros_like(curvatures), where=curvatures >= smallest)
 
 
 def _first_rise(history: Floats) -> int:
@@ -443,13 +502,3 @@ def _divergence(step: int, learning_rate: float | None) -> TrainingError:
         f"the loss diverged at step {step}{rate}: it is no longer a finite number;"
         " train with a smaller --learning-rate or without one"
     )
-
-
-def _objective_and_gradient(
-    W: Floats, N: Floats, row_sums: Floats, l2: float
-) -> tuple[float, Floats]:
-    loss, d_W = collapsed_loss_and_gradient(W, N, row_sums)
-    if l2:
-        loss += l2 * float(np.mean(W * W))
-        d_W += 2.0 * (l2 / W.size) * W  # in this order the largest l2 does not overflow
-    return loss, d_W

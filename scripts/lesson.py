@@ -42,7 +42,7 @@ from makemore.models.bigram import (
 )
 from makemore.plotting import save_figure
 from makemore.sampling import DrawTable, sample
-from makemore.training import gradient_descent, initial_weights, safe_learning_rate
+from makemore.training import gradient_descent, initial_weights, row_curvatures
 
 PICTURE = Path("lesson.png")
 H = 1e-5
@@ -403,7 +403,7 @@ def ten_steps(m: Material) -> Stage:
     losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
     changes = [after - before for before, after in pairwise(losses)]
     rows = list(zip(range(STEPS + 1), losses, ["", *changes], strict=True))
-    safe = safe_learning_rate(m.counts)
+    safe = 1.0 / float(row_curvatures(m.counts).max())
     if max(changes) < 0:
         notice = (
             "every step lowers the loss, and by less and less. The rate can be large because the"
@@ -420,7 +420,7 @@ def ten_steps(m: Material) -> Stage:
         [f"W -= learning_rate * d_W    learning_rate = {m.learning_rate:g}"],
         table(["steps", "loss", "change"], rows),
         notice,
-        (gradient_descent, safe_learning_rate, collapsed_loss),
+        (gradient_descent, row_curvatures, collapsed_loss),
     )
 
 

@@ -277,7 +277,7 @@ def test_info_tells_all_and_as_json(trained: Run) -> None:
     assert values["corpus"]["sha256"] == checkpoint.corpus.sha256
     assert values["alphabet"] == checkpoint.model.vocabulary.characters
     assert values["nats_per_symbol"]["training"] == checkpoint.training.training_loss
-    assert values["options"]["steps"] == 400
+    assert values["options"]["steps"] == 100
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

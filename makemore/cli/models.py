@@ -62,13 +62,13 @@ MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
     group=MODEL,
     help="What --method counts and additive smoothing add to each count.",
 )
-@option("--steps", type=int, default=400, group=DESCENT, help="How many.")
+@option("--steps", type=int, default=100, group=DESCENT, help="How many.")
 @option(
     "--learning-rate",
     type=float,
     group=DESCENT,
-    help="Plain gradient descent with this rate. Without it the rate follows from the curvature of"
-    " the loss, and momentum is added.",
+    help="Plain gradient descent with this rate. Without it each row of the weights has a rate that"
+    " follows from its curvature, and momentum is added.",
 )
 @option("--l2", type=float, default=0.0, group=DESCENT, help="Add this times mean(W**2).")
 @option("--seed", type=int, default=0, group=DESCENT, help="Of the random weights.")

@@ -107,16 +107,18 @@ def collapsed_loss(W: Floats, N: Counts) -> float:
 
 
 def collapsed_loss_and_gradient(
-    W: Floats, N: Floats, row_sums: Floats | None = None
+    W: Floats, N: Floats, row_sums: Floats | None = None, n: float | None = None
 ) -> tuple[float, Floats]:
     """Return the loss in nats per symbol and its gradient d_W, for W and N of shape (V, V).
 
     Every step of a descent takes this, so N comes as floats, each exponential is taken once, and
-    the row sums of N, (V, 1), can be handed in.
+    the row sums of N, (V, 1), can be handed in. W and N may also be some rows of such tables, with
+    n the sum of the whole N: then it is what these rows add to the loss.
     """
     if row_sums is None:
         row_sums = N.sum(axis=1, keepdims=True)
-    n = row_sums.sum()
+    if n is None:
+        n = row_sums.sum()
     shifted: Floats = np.subtract(W, W.max(axis=1, keepdims=True), dtype=np.float64)
     # sum of N * log P, with log P = shifted - log(normaliser) and the row sums of N at hand
     log_likelihood = np.vdot(N, shifted)
