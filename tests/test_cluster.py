@@ -177,14 +177,14 @@ def dask(part: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], st
 def test_a_cluster_without_workers_or_that_is_lost_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("makemore.data.cluster._CONNECT_SECONDS", 2)
+    monkeypatch.setattr("makemore.data.cluster._PATIENCE", 2)
     path = tmp_path / "names"
     path.write_text(TEXT)
     with dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (scheduler, address):
         with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
             with cluster(address):
                 pass
-        monkeypatch.setattr("makemore.data.cluster._CONNECT_SECONDS", 30)
+        monkeypatch.setattr("makemore.data.cluster._PATIENCE", 30)
         with dask("worker", address, "--nthreads", "1"), cluster(address) as client:
             with pytest.raises(CorpusError, match="the Dask scheduler was lost while"):
                 count_on_cluster(
@@ -193,6 +193,26 @@ def test_a_cluster_without_workers_or_that_is_lost_is_named(
                     progress=lambda done, total: scheduler.kill(),
                     shard_size=200,
                 )
+
+
+def test_a_cluster_that_loses_all_its_workers_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (_, address),
+        dask("worker", address, "--nthreads", "1", "--no-nanny") as (worker, _),
+        cluster(address) as client,
+    ):
+        monkeypatch.setattr("makemore.data.cluster._PATIENCE", 2)
+        with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
+            count_on_cluster(
+                url_corpus([str(path)]),
+                client,
+                progress=lambda done, total: worker.kill(),
+                shard_size=200,
+            )
 
 
 def test_ctrl_c_is_for_the_command_and_not_for_its_cluster(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from typing import IO, Any, cast
@@ -39,7 +39,8 @@ from makemore.errors import CorpusError, shown
 SHARD = 1 << 26
 """Bytes of a file that one task counts."""
 
-_CONNECT_SECONDS = 10
+_PATIENCE = 10.0
+"""Seconds for a scheduler to answer, and for workers to come, or to come back."""
 
 
 @dataclass(frozen=True)
@@ -129,20 +130,26 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
             yield client
         return
     try:
-        client = dask.Client(address, timeout=_CONNECT_SECONDS)
+        client = dask.Client(address, timeout=_PATIENCE)
     except (OSError, ValueError) as error:
         raise CorpusError(
             f"no Dask scheduler answers at {shown(address)}: {shown(str(error))}"
         ) from None
     with client:
-        try:
-            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except TimeoutError:
-            raise CorpusError(
-                f"the Dask scheduler at {shown(address)} has no workers: start some with"
-                f" 'dask worker {shown(address)}'"
-            ) from None
+        _wait_for_workers(client)
         yield client
+
+
+def _wait_for_workers(client: Any) -> None:
+    """Wait until there is a worker, but not for long. Raises ``CorpusError``."""
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError:
+        address = shown(client.scheduler.address)
+        raise CorpusError(
+            f"the Dask scheduler at {address} has no workers: start some with 'dask worker"
+            f" {address}'"
+        ) from None
 
 
 @contextmanager
@@ -188,7 +195,7 @@ def count_on_cluster(
                 done += part.size() or 0
                 if progress:
                     progress(done, total)
-            sha256 = combined_digest(client.gather(digests))
+            sha256 = combined_digest([_result(client, digest) for digest in digests])
     except _package("distributed").KilledWorker as error:
         raise CorpusError(
             f"the workers of the cluster end while they count: {shown(str(error))}"
@@ -204,7 +211,18 @@ def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) ->
     """Yield the results in order; each is let go once it was taken."""
     futures = client.map(function, parts, pure=False, **options)
     while futures:
-        yield futures.pop(0).result()
+        yield _result(client, futures.pop(0))
+
+
+def _result(client: Any, future: Any) -> Any:
+    """Return what a task gives, as long as there are workers; see ``_wait_for_workers``."""
+    wait = _package("distributed").wait
+    while True:
+        with suppress(TimeoutError):
+            wait(future, timeout=_PATIENCE)
+            break
+        _wait_for_workers(client)
+    return future.result()
 
 
 def _count(part: Corpus, holdout: float, rare: str) -> Tally:
