@@ -138,6 +138,14 @@ def test_a_file_in_another_script_has_the_same_words(tmp_path: Path) -> None:
     assert (len(olivia), ava) == (6, "\u0430\u0445\u0430")
 
 
+def test_a_file_of_many_characters_has_one_for_three_letters(tmp_path: Path) -> None:
+    path = setting.write_words(make_setting(tmp_path), 1, "chinese")
+    emma, olivia, ava = path.read_text("utf-8").split("\n")[:3]
+    # emm and a in base 36: 14 * 36**2 + 22 * 36 + 22 is 958 above 18,000; and 10
+    assert emma == chr(0x4E00 + 958) + chr(0x4E00 + 10)
+    assert (len(olivia), len(ava)) == (2, 1)
+
+
 def test_a_file_in_another_encoding_is_written_in_it(tmp_path: Path) -> None:
     there = make_setting(tmp_path)
     (tmp_path / "drawn.txt").write_text("kay\n" * 1000)

@@ -30,7 +30,9 @@ OTHER_SCRIPTS = {
     "accented": (450, 120),
     "latin-1": (450, 120),
     "polish": (450, 120),
+    "vietnamese": (60, 60),  # Latin, but with letters of three bytes, which have to be decoded
     "cyrillic": (60, 60),
+    "chinese": (60, 60),
 }
 """How many megabytes a second at least, without and with a held-out split."""
 

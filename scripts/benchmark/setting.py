@@ -1,12 +1,13 @@
 """What the benchmark needs to run: an installed makemore, files to count, and the peers."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +23,33 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Script:
-    """How words are written: what each letter becomes, and the encoding."""
+    """How words are written: how a text of theirs is spelt, and the encoding."""
 
-    letters: dict[int, int]
+    spell: Callable[[str], str]
     encoding: str = "utf-8"
 
 
+def letters(before: str, after: str) -> Callable[[str], str]:
+    """Return what writes another letter for each of ``before``."""
+    table = str.maketrans(before, after)
+    return lambda text: text.translate(table)
+
+
+def syllables(text: str) -> str:
+    """Write one of 3,000 Chinese characters for every three letters, or fewer at a word's end."""
+    return re.sub("[a-z]{1,3}", lambda found: chr(0x4E00 + int(found[0], 36) % 3000), text)
+
+
 # about 12 % of the letters of names are replaced, more than in most languages
-_ACCENTS = str.maketrans("ydkj", "éöñç")
+_ACCENTS = letters("ydkj", "éöñç")
 SCRIPTS = {
-    "plain": Script({}),
+    "plain": Script(str),
     "accented": Script(_ACCENTS),
     "latin-1": Script(_ACCENTS, "latin-1"),
-    "polish": Script(str.maketrans("ydkj", "łęśż")),
-    "cyrillic": Script(str.maketrans(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ")),
+    "polish": Script(letters("ydkj", "łęśż")),
+    "vietnamese": Script(letters("ydkj", "ếđạư")),
+    "cyrillic": Script(letters(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ")),
+    "chinese": Script(syllables),
 }
 """The same words in several alphabets."""
 
@@ -147,34 +161,35 @@ def find_names(argument: Path | None) -> tuple[Path, str]:
 def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path:
     """Write a file of whole lines just under so many megabytes, always the same; return its path.
 
-    The words are drawn from an n-gram model of order 5, so that they are like words. Beyond 10 MB
-    they are the same 10 MB again and again.
+    The words are drawn from an n-gram model of order 5, so that they are like words, and the same
+    ones, about 10 MB, come again and again.
     """
     path = setting.folder / f"{script}-{megabytes}.txt"
     drawn = setting.folder / "drawn.txt"
     if not drawn.exists():
         draw_words(setting, drawn)
-    letters, encoding = SCRIPTS[script].letters, SCRIPTS[script].encoding
+    spelt = setting.folder / f"drawn-{script}.txt"
+    with open(spelt, "wb") as file:
+        for block in blocks_of_lines(drawn):
+            file.write(SCRIPTS[script].spell(block.decode()).encode(SCRIPTS[script].encoding))
     room = megabytes * MEGABYTE
     with open(path, "wb") as file:
-        for block in endless_blocks(drawn):
-            text = (block.translate(letters) if letters else block).encode(encoding)
-            if len(text) > room:
-                file.write(text[: text.rfind(b"\n", 0, room) + 1])
-                return path
-            room -= file.write(text)
-    raise AssertionError("the blocks end")
+        while True:
+            for block in blocks_of_lines(spelt):
+                if len(block) > room:
+                    file.write(block[: block.rfind(b"\n", 0, room) + 1])
+                    return path
+                room -= file.write(block)
 
 
-def endless_blocks(path: Path) -> Iterator[str]:
-    """Yield the text of a file again and again in blocks of whole lines.
+def blocks_of_lines(path: Path) -> Iterator[bytes]:
+    """Yield a file in blocks of whole lines.
 
     In blocks, for the peak memory of a child process is never below that of this one.
     """
-    while True:
-        with open(path, encoding="utf-8") as lines:
-            while block := "".join(lines.readlines(MEGABYTE)):
-                yield block
+    with open(path, "rb") as lines:
+        while block := b"".join(lines.readlines(MEGABYTE)):
+            yield block
 
 
 def prepare(setting: Setting) -> None:
