@@ -1,4 +1,4 @@
-"""Text of one and two bytes a character: which is counted, and as what."""
+"""Text of one to three bytes a character: which is counted, and as what."""
 
 import itertools
 import random
@@ -10,23 +10,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import cells
-from makemore.data.cells import TwoBytePairs
+from makemore.data.cells import CellPairs
 
-LEADS = range(0xC2, 0xE0)
+BLOCKS = [*range(0x02, 0x360), *range(0x380, 0x400)]
+"""Of characters of two and three bytes: their code points without the lowest six bits."""
+
 ALPHABETS = {
-    "French": "abcéèçÀ«»",
+    "French": "abcéèçÀ«»\u2019",
     "Polish": "abcąćęłńóśźżŁŻ",
     "Romanian": "abcăâîșțȘ",
     "Azerbaijani": "abcəşçğöü",
+    "Vietnamese": "abcàăđõơưạếộỹ",
     "Russian": "абвгдеёжзийя",
     "Greek": "βδλάέώΩabc",
     "Hebrew": "אבגדהוז",
     "Arabic": "ابتثجحخد",
+    "Hindi": "कखगज़ािीु्a",
+    "Thai": "กขคงจะาเแ",
+    "Hiragana": "あいうえおがぎぐ、。",
     "six blocks": "a\x80ÀĀŀ\u0400\u07ff",
+    "six blocks of three bytes": "a\u0800\u0841\u10c2\u20bf\ud7ff\uffff",
 }
 
 
-def counted(pairs: TwoBytePairs) -> Counter[tuple[str, str]]:
+def counted(pairs: CellPairs) -> Counter[tuple[str, str]]:
     square, characters = pairs.table()
     found = zip(*(places.tolist() for places in np.nonzero(square)), strict=True)
     return Counter({(characters[x], characters[y]): int(square[y, x]) for y, x in found})
@@ -41,17 +48,19 @@ def without_blank(pairs: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     return Counter({pair: n for pair, n in pairs.items() if pair != ("\n", "\n")})
 
 
-def first_bytes(text: str) -> set[int]:
-    return {c.encode()[0] for c in text if c > "\x7f"}
+def blocks_of(text: str) -> set[int]:
+    return {ord(c) >> 6 for c in text if c > "\x7f"}
 
 
 def can_be_counted(data: bytes) -> bool:
-    """Return whether it is text of one and two bytes a character, and six first bytes at most."""
+    """Return whether it is text in six blocks that do not share their lowest six bits."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return False
-    return max(text) < "\u0800" and "\x7f" not in text and len(first_bytes(text)) <= 6
+    blocks = blocks_of(text)
+    has_room = len(blocks) <= 6 and len({block & 63 for block in blocks}) == len(blocks)
+    return has_room and max(text) < "\U00010000" and not {"\x00", "\x7f"} & set(text)
 
 
 def lines_of(values: bytes) -> st.SearchStrategy[bytes]:
@@ -63,36 +72,48 @@ def lines_of(values: bytes) -> st.SearchStrategy[bytes]:
 @settings(max_examples=100, deadline=None)
 def test_pairs_of_an_alphabet_are_counted(alphabet: str, data: st.DataObject) -> None:
     texts = st.lists(st.text(alphabet + "\n", max_size=20).map(lambda text: text + "\n"))
-    pairs, expected = TwoBytePairs(), Counter[tuple[str, str]]()
+    pairs, expected = CellPairs(), Counter[tuple[str, str]]()
     for text in data.draw(texts):
-        assert pairs.add(text.encode())
+        assert pairs.add(text.encode()) == ""
         expected += pairs_of(text)
     assert without_blank(counted(pairs)) == without_blank(expected)
 
 
-@given(lines_of(b"\x00az\n\x7f\x80\xbf\xc0\xc1\xc2\xc3\xc4\xdf\xe0\xf8\xff"))
+@given(
+    lines_of(b"\x00az\n\x7f\x80\xbf\xc0\xc1\xc2\xc3\xc4\xdf\xe0\xe1\xed\xef\xf0\xf8\xff")
+    | lines_of(b"a\n\xe0\xa0\xed\x9f\xef\x80\xbf\xc3")
+)
 @settings(max_examples=3000, deadline=None)
 def test_bytes_are_counted_only_where_they_are_such_text(data: bytes) -> None:
-    pairs = TwoBytePairs()
-    assert pairs.add(data) == can_be_counted(data)
-    expected = pairs_of(data.decode()) if can_be_counted(data) else Counter[tuple[str, str]]()
+    pairs = CellPairs()
+    is_counted = pairs.add(data) is not None
+    assert is_counted == can_be_counted(data)
+    expected = pairs_of(data.decode()) if is_counted else Counter[tuple[str, str]]()
     assert without_blank(counted(pairs)) == without_blank(expected)
 
 
-@pytest.mark.parametrize("before", [b"", b"a", "é".encode(), "aé".encode()])
-def test_every_two_bytes_are_judged_as_python_judges_them(before: bytes) -> None:
+@pytest.mark.parametrize("before", ["", "a", "é", "aé", "ế", "aế"])
+def test_every_two_bytes_are_judged_as_python_judges_them(before: str) -> None:
     for first in range(256):
-        pairs = TwoBytePairs()
+        pairs = CellPairs()
         for second, after in itertools.product(range(256), (b"\n", b"b\n")):
-            data = before + bytes([first, second]) + after
-            assert pairs.add(data) == can_be_counted(data)
+            data = before.encode() + bytes([first, second]) + after
+            assert (pairs.add(data) == "") == can_be_counted(data)
+
+
+@pytest.mark.parametrize("before", ["", "a", "é", "ế"])
+def test_every_three_bytes_are_judged_as_python_judges_them(before: str) -> None:
+    edges = [0x0A, 0x41, 0x7F, 0x80, 0x81, 0x9F, 0xA0, 0xBE, 0xBF, 0xC0, 0xC2, 0xE0, 0xF0, 0xFF]
+    for first, second, third in itertools.product(range(0xC0, 0x100), edges, edges):
+        data = before.encode() + bytes([first, second, third]) + b"\n"
+        assert (CellPairs().add(data) == "") == can_be_counted(data)
 
 
 def test_what_is_refused_changes_no_count_of_what_is_not() -> None:
     draw = random.Random(5)
-    for _ in range(60):
-        letters = [chr((lead & 0x1F) << 6 | draw.randrange(64)) for lead in draw.sample(LEADS, 9)]
-        pairs, expected = TwoBytePairs(), Counter[tuple[str, str]]()
+    for _ in range(80):
+        letters = [chr(block << 6 | draw.randrange(64)) for block in draw.sample(BLOCKS, 9)]
+        pairs, expected = CellPairs(), Counter[tuple[str, str]]()
         answers = set()
         for _ in range(15):
             alphabet = [*"ab\n", *draw.sample(letters, draw.randint(0, 8))]
@@ -100,92 +121,113 @@ def test_what_is_refused_changes_no_count_of_what_is_not() -> None:
             if data and draw.random() < 0.3:
                 data[draw.randrange(len(data))] = draw.randrange(256)
             data += b"\n"
-            if draw.random() < 0.2:
-                pairs.make_room(bytes(data))
-            known = pairs._characters()
-            answer = pairs.add(bytes(data))
-            answers.add(answer)
-            if answer:
+            known = "".join(chr(block << 6) for block in pairs._blocks)
+            is_counted = pairs.add(bytes(data)) == ""
+            answers.add(is_counted)
+            assert is_counted == can_be_counted(bytes(data) + known.encode() + b"\n" * bool(known))
+            if is_counted:
                 expected += pairs_of(data.decode())
-            else:
-                assert (
-                    not can_be_counted(bytes(data)) or len(first_bytes(data.decode() + known)) > 6
-                )
             if draw.random() < 0.2:
                 assert without_blank(counted(pairs)) == without_blank(expected)
         assert answers == {True, False}
         assert without_blank(counted(pairs)) == without_blank(expected)
 
 
-def test_every_letter_is_counted_at_even_and_at_odd_places() -> None:
-    for lead in LEADS:
-        letters = "".join(chr((lead & 0x1F) << 6 | i) for i in range(64))
+def test_every_letter_is_counted_wherever_it_stands() -> None:
+    for block in BLOCKS[::5]:
+        letters = "".join(chr(block << 6 | i) for i in range(64))
         for text in (
             f"{letters}\n",
             f"a{letters}b\n",
-            "".join(f"{c}x{c}yz" for c in letters) + "\n",
+            f"é{letters}{letters}\n",
+            "".join(f"{c}x{c}yz{c}é" for c in letters) + "\n",
+            "".join(f"{c}{c}x{c}{c}{c}yz" for c in letters) + "\n",
         ):
-            pairs = TwoBytePairs()
-            assert pairs.add(text.encode())
-            assert without_blank(counted(pairs)) == pairs_of(text)
+            pairs = CellPairs()
+            if blocks_of(text) == {block} or block & 63 != 3:
+                assert pairs.add(text.encode()) == ""
+                assert without_blank(counted(pairs)) == pairs_of(text)
 
 
-def test_a_text_with_a_seventh_first_byte_is_not_counted() -> None:
-    pairs = TwoBytePairs()
-    six = [f"a{chr((lead & 0x1F) << 6)}\n" for lead in LEADS[:6]]
+def test_a_text_with_a_seventh_block_is_not_counted() -> None:
+    pairs = CellPairs()
+    six = [f"a{chr(block << 6)}\n" for block in BLOCKS[:60:10]]
     for text in six:
-        assert pairs.add(text.encode())
+        assert pairs.add(text.encode()) == ""
     expected = pairs_of("".join(six))
-    assert counted(pairs) == expected
-    for seventh in (f"a{chr((lead & 0x1F) << 6)}\n" for lead in LEADS[6:]):
-        assert not pairs.add((six[0] + seventh).encode())
-        assert pairs.make_room((seventh + six[0]).encode()) == [*seventh.encode()[1:2]]
-    assert counted(pairs) == expected
-    assert pairs.add("".join(six).encode())  # but what is known is still counted
+    assert without_blank(counted(pairs)) == without_blank(expected)
+    for seventh in (f"a{chr(block << 6)}\n" for block in BLOCKS[1:60:10]):
+        assert pairs.add((six[0] + seventh).encode()) is None
+    assert without_blank(counted(pairs)) == without_blank(expected)
+    assert pairs.add("".join(six).encode()) == ""  # but what is known is still counted
 
 
-def test_the_most_frequent_first_bytes_have_a_place_where_not_all_can() -> None:
-    letters = [chr((lead & 0x1F) << 6) for lead in LEADS[:9]]
-    text = "".join(letter * (1 + i % 5) for i, letter in enumerate(letters)) + "\n"
-    pairs = TwoBytePairs()
-    assert not pairs.add(text.encode())
-    excess = pairs.make_room(text.encode())
-    assert sorted(excess) == [letters[i].encode()[0] for i in (0, 5, 6)]
-    assert not counted(pairs)
-    for i, letter in enumerate(letters):
-        assert pairs.add(f"{letter}\n".encode()) == (i not in (0, 5, 6))
+def test_the_most_frequent_blocks_have_a_place_where_few_letters_have_none() -> None:
+    letters = [chr(block << 6) for block in BLOCKS[:9]]
+    few = "".join(f"{letters[i]}\n" for i in (0, 5, 8))
+    text = "".join(letter * 100 + "\n" for letter in letters if letter not in few)
+    pairs = CellPairs()
+    assert pairs.add((few + text).encode()) == few
+    assert without_blank(counted(pairs)) == without_blank(pairs_of(text))
 
 
-def test_a_first_byte_of_no_letter_takes_no_place() -> None:
-    pairs = TwoBytePairs()
-    for lead in (0xC0, 0xC1):
-        assert not pairs.add(bytes([lead, 0x80, 10]))
-    for lead in LEADS[:6]:
-        assert pairs.add(bytes([lead, 0x80, 10]))
-    for lead in (0xC0, 0xC1):
-        assert not pairs.add(bytes([lead, 0x80, 10]))
+def test_where_much_would_be_left_no_block_has_a_place() -> None:
+    pairs = CellPairs()
+    assert pairs.add("".join(f"{chr(block << 6)}\n" * 100 for block in BLOCKS[:7]).encode()) is None
+    assert pairs.add("".join(f"{chr(block << 6)}\n" for block in BLOCKS[7:13]).encode()) == ""
 
 
-def test_all_characters_with_six_first_bytes_have_codes_of_their_own() -> None:
+def test_two_blocks_that_look_alike_have_not_both_a_place() -> None:
+    # U+2080 to U+20BF is block 0x82, and U+0080 to U+00BF is block 2: both would be C2
+    pairs = CellPairs()
+    assert pairs.add("«five»\n€\n".encode()) is None
+    text = "«five»\n" * 1000
+    assert pairs.add(f"{text}€\n".encode()) == "€\n"
+    assert without_blank(counted(pairs)) == without_blank(pairs_of(text))
+
+
+def test_lines_are_left_out_from_which_a_block_was_not_seen_in_the_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cells, "_SAMPLE", 8)
+    text = "é\nanna\n" * 9 + "ł\n" * 9 + "я\n" * 9
+    pairs = CellPairs()
+    assert pairs.add(text.encode()) == ""
+    assert without_blank(counted(pairs)) == without_blank(pairs_of(text))
+
+
+def test_bytes_of_no_letter_take_no_place() -> None:
+    pairs = CellPairs()
+    wrong = [b"\xc0\x80", b"\xc1\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", "😀".encode(), b"\xff"]
+    for data in wrong:
+        assert pairs.add(data + b"\n") is None
+    for block in BLOCKS[:6]:
+        assert pairs.add(chr(block << 6).encode() + b"\n") == ""
+    for data in wrong:
+        assert pairs.add(data + b"\n") is None
+
+
+def test_all_characters_of_six_blocks_have_codes_of_their_own() -> None:
     draw = random.Random(7)
-    sets = [draw.sample(LEADS, number) for number in range(7) for _ in range(60)]
-    for leads in [*sets, list(LEADS[:6]), list(LEADS[-6:])]:
-        codes = cells._codes(leads, cells._factor(leads))
-        assert len(codes) == 128 + 64 * len(leads)
+    every = range(0xC0, 0x100)
+    sets = [draw.sample(every, number) for number in range(7) for _ in range(60)]
+    for marks in [*sets, list(every[:6]), list(every[-6:])]:
+        codes = cells._codes(marks, cells._factor(marks))
+        assert len(codes) == 128 + 64 * len(marks)
         assert len(set((codes >> 7).tolist())) == len(codes)
 
 
 def test_counts_are_moved_before_they_can_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "_FEW_COUNTED", 60)  # in the first table
     monkeypatch.setattr(cells, "_MAX_COUNTED", 100)
-    pairs = TwoBytePairs()
+    pairs = CellPairs()
     words = "éééé\n" * 3
     most = []
     for _ in range(50):
-        assert pairs.add(words.encode())
+        assert pairs.add(words.encode()) == ""
         assert pairs._triples is not None
         most.append(2 * int(pairs._triples.sum()))
-    assert not pairs.add(b"a" * 98 + "é\n".encode())  # of itself one byte more than the limit
+    assert pairs.add(b"a" * 98 + "é\n".encode()) is None  # of itself one byte more than the limit
     assert 0 < max(most[:2]) <= 60
     assert 60 < max(most) <= 100
     assert most[2:].count(min(most)) <= 50 / 3 + 1  # three blocks of 27 bytes are in each table

@@ -109,7 +109,7 @@ def test_lines_with_wide_letters_are_counted_apart(
     kinds: tuple[Callable[[str], Block], ...], blocks: list[str]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "_FEW", 1)
+        patch.setattr(cells, "_FEW", 1)
         assert counted(blocks, kinds) == pairs_of(blocks)
 
 
@@ -117,16 +117,20 @@ def test_lines_with_wide_letters_are_counted_apart(
     ("most", "few", "table"),
     [
         ("anna\nmia\n", "", "_single"),
-        ("zoë\nmia\n", "", "_two_byte"),
-        ("łódź\nmia\n", "", "_two_byte"),
-        ("юля\n", "", "_two_byte"),
-        ("anna\nmia\n", "日本\n", "_single"),
-        ("zoë\nłódź\n", "日本\n", "_two_byte"),
-        ("юля\n", "日本\n", "_two_byte"),
-        ("юля\n", "a\x7f\n", "_two_byte"),
-        ("ząë\nłódź\nюля\n", "Δ\n", "_two_byte"),  # a sixth first byte
-        ("ząë\nłódź\nюля\nΔ\n", "א\n", "_two_byte"),
-        ("", "日本\nłódź\n", ""),
+        ("anna\nmia\n", "é\n", "_cells"),
+        ("zoë\nmia\n", "", "_cells"),
+        ("łódź\nmia\n", "", "_cells"),
+        ("юля\n", "", "_cells"),
+        ("anna\nmia\n", "日本\n", "_cells"),
+        ("mẹ\nđường\n", "", "_cells"),
+        ("नमस्ते\n", "日本\n", "_cells"),
+        ("anna\n“mia”\n", "😀\n", "_cells"),
+        ("zoë\nłódź\n", "日本\n", "_cells"),
+        ("юля\n", "日本\n", "_cells"),
+        ("юля\n", "a\x7f\n", "_cells"),
+        ("ząë\nłódź\nюля\n", "Δ\n", "_cells"),  # in a sixth block
+        ("ząë\nłódź\nюля\nΔ\n", "א\n", "_cells"),
+        ("", "日本語あア한국\n", ""),
     ],
 )
 def test_each_text_is_counted_in_the_fastest_way(most: str, few: str, table: str) -> None:
@@ -134,9 +138,8 @@ def test_each_text_is_counted_in_the_fastest_way(most: str, few: str, table: str
     counter = PairCounter(ProvisionalIds())
     counter.add(utf_8_block(text))
     assert counter._single.table().any() == (table == "_single")
-    assert counter._two_byte.table()[0].any() == (table == "_two_byte")
-    decoded = few if few != "Δ\n" else ""
-    assert counter._wide.sum() == len(decoded)
+    assert counter._cells.table()[0].any() == (table == "_cells")
+    assert counter._wide.sum() == len(few)
     found = {letter for letter in text if letter != "\n"}
     assert set(counter.characters()) == found
 
@@ -192,18 +195,18 @@ def test_a_table_of_wide_letters_has_64_bits_before_32_are_too_few(
     monkeypatch.setattr(pairs, "_MAX_IN_32_BITS", 8)
     counter = PairCounter(ProvisionalIds())
     for _ in range(2):
-        counter.add(utf_8_block("日本\n"))
+        counter.add(utf_8_block("😀😁\n"))
     assert counter._wide.dtype == np.uint32
     counter._wide[counter._wide == 2] = (1 << 32) - 1  # as if there had been as many
-    for text in ("日本\n", "中\n"):
+    for text in ("😀😁\n", "😂\n"):
         counter.add(utf_8_block(text))
-    found = counter.matrix("日本")
+    found = counter.matrix("😀😁")
     assert found[1, 2] == 1 << 32
 
 
 def test_too_many_characters_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
-    characters = "".join(map(chr, range(0x4E00, 0x4E00 + 20)))
+    characters = "".join(map(chr, range(0x1F300, 0x1F300 + 20)))
     counter = PairCounter(ProvisionalIds())
     counter.add(TextBlock(characters[:12] + "\n"))
     counter.add(TextBlock(characters[:18] + "\n"))  # with the line feed there are 19

@@ -1,121 +1,161 @@
-"""The pairs of UTF-8 text whose characters have one or two bytes, counted without decoding it.
+"""The pairs of UTF-8 text whose letters have one byte to three, counted without decoding it.
 
 The text is cut into cells of two bytes, and each cell becomes one number of 16 bits:
 
-- 9 bits for the character that its second byte belongs to. Where that is a letter of two bytes, the
-  other one is beside it, in this cell or in the next one.
-- 7 bits for the character of its first byte, if that is ASCII, else ``_PART``: then it is part of
-  the character before it or after it, and that is told by this cell or by the one before.
+- 9 bits for the character that its second byte belongs to, wherever the other bytes of it are.
+- 7 bits for the character of its first byte, if that is ASCII. Else they say where it belongs:
+  ``_PART``, to the character before it or after it, of which the cell before or this one tells;
+  ``_INSIDE``, both bytes belong to a character of three, of which the cell before has told.
 
 So two neighbouring cells hold three characters x, y and z: that of the first cell's second byte and
-those of the second cell. Their pairs are (x, y) and (y, z), or (x, z) where y is a part. The text
-"aéb" with its line feeds is 0A, 61 C3, A9 62, 0A: after the cell that ends with the first line feed
-come (a, é), (part, b) and (line feed, line feed). 25 bits for x, y and z are an index into a table.
+those of the second cell. Their pairs are (x, y) and (y, z), or (x, z) where y is a part, or none
+where it is inside. With its line feeds "aéb" is 0A, 61 C3, A9 62, 0A: after the cell that ends with
+the first line feed come (a, é), (part, b) and (line feed, line feed). "aếb" is 0A, 61 E1, BA BF,
+62 0A: (a, ế), (inside, ế) and (b, line feed). 25 bits for x, y and z are an index into a table.
 
-Nine bits are enough for ASCII and six other blocks of 64 characters. The lead of a letter, its
-first byte, names such a block: C3 that of U+00C0 to U+00FF, which are most letters with accents.
-Most alphabets take one block to four, with their quotation marks. Which three bits stand for a
-block is left to a multiplication, whose factor is sought anew when a text turns out to use a
-further one. NumPy does each step on many cells at once, in a fraction of the time of decoding.
+Nine bits are enough for ASCII and six other blocks of 64 characters, whose code points differ only
+in the lowest six bits, so in the last byte. U+00C0 to U+00FF is the block of most letters with
+accents. Most alphabets take one block to four, with their quotation marks. In the text a block is
+known by its mark, C0 and the lowest six bits of its number: for letters of two bytes that is the
+first one, and those of three are rewritten as if they had it. Which three bits stand for a block is
+left to a multiplication of its mark, whose factor is sought anew when a text turns out to use a
+further block. NumPy does each step on many cells at once, in a fraction of the time of decoding.
 """
 
-from collections.abc import Iterator
+from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.holdout import Bytes
+from makemore.data.holdout import Bytes, Flags
 from makemore.data.tables import Counts, add_windows, sparse_zeros
+from makemore.data.text import cut_out_lines
 
 Cells = npt.NDArray[np.uint16]
 
 _ASCII, _BLOCK = 128, 64  # characters
-_LEADS = range(0xC2, 0xE0)
-_MAX_LEADS = 6
+_LEAD, _LONG_LEAD = 0xC0, 0xE0  # and above: the first bytes of letters, and of those of three bytes
+_BLOCKS = 1 << 10  # letters of those above have four bytes
+_MAX_BLOCKS = 6
 _PART = 0x7F  # the largest of 7 bits: the smaller of it and any other byte is ASCII or it
+_INSIDE = 0x00
 _FIRST_BITS, _SECOND_BITS = 7, 9  # of a cell
 _SECONDS = 1 << _SECOND_BITS
 _ROW = 1 << 16  # counts with the same z
 _FEW_COUNTED = 1 << 24  # bytes; for more, pages of megabytes are worth being cleared
 _MAX_COUNTED = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 _LINE_FEED = ord("\n")
+# Where one byte of so many begins what cannot be counted, its lines are cut out and decoded: less
+# work than to decode all. Where it is one of so many more, giving a block to it is not worth it.
+_FEW, _RARE = 256, 4096
+_SAMPLE = 4096  # bytes that show which blocks a text uses
 
-NOT_COUNTED = _PART
-"""An ASCII character: text that holds it cannot be counted here."""
+NOT_COUNTED = bytes((_PART, _INSIDE))
+"""ASCII characters that mean something else here."""
 
 
-class TwoBytePairs:
-    """Counts the pairs of UTF-8 text whose letters of two bytes have at most six leads."""
+class CellPairs:
+    """Counts the pairs of UTF-8 text whose letters are in six blocks at most, beside ASCII."""
 
     def __init__(self) -> None:
-        self._leads: list[int] = []  # those that have a block
+        self._blocks: list[int] = []  # code points without their lowest six bits
         self._factor = 0
         self._triples: npt.NDArray[np.uint32] | None = None  # by x + 2 ** 9 * y + 2 ** 16 * z
         self._bytes_in_triples = 0
         self._most_in_triples = _FEW_COUNTED
         self._pairs: Counts = np.zeros((_ASCII, _ASCII), np.int64)
 
-    def add(self, data: bytes) -> bool:
-        """Count the pairs of whole lines, at least one, and of the line feed before the first.
+    def add(self, data: bytes) -> str | None:
+        """Count the pairs of whole lines, and of the line feed before the first.
 
-        Return False, and count nothing, where that cannot be: a character has more than two bytes
-        or is ``NOT_COUNTED``, the leads are too many, or it is no UTF-8. Leads may have been given
-        blocks all the same.
+        Lines with a character that is in no block or in ``NOT_COUNTED`` are left out and returned,
+        decoded. Return None, and count nothing, where they are too many or ``data`` is no UTF-8.
         """
+        if len(data) > _MAX_COUNTED:
+            return None
         text = np.frombuffer(data, np.uint8)
-        highest = int(text.max())
-        if highest > _LEADS[-1] or bytes((_PART,)) in data or len(data) > _MAX_COUNTED:
-            return False
-        is_full = len(self._leads) == _MAX_LEADS
-        if is_full and any(self._new_leads(data, _LEADS)):  # far less work than all below
-            return False
-        found = _cells(text)
-        if found is None:
-            return False
-        cells, leads = found
-        lowest = int(leads.view(np.int8).min(initial=-1)) & 0xFF
-        if lowest < _LEADS[0] or (not is_full and self.make_room(data, range(lowest, highest + 1))):
-            return False
-        if self._factor:  # one block alone needs none
-            leads *= np.uint16(self._factor)
-            cells[1:-1] ^= leads
-        self._add_triples(cells)
-        return True
-
-    def make_room(self, data: bytes, leads: range = _LEADS) -> list[int]:
-        """Give a block to each new lead in ``data``, one of these; return those without.
-
-        If there is not one for all, the most frequent leads get it.
-        """
-        new = list(self._new_leads(data, leads))
-        room = _MAX_LEADS - len(self._leads)
-        if 0 < room < len(new):
-            text = np.frombuffer(data, np.uint8)
-            new.sort(key=lambda lead: -np.count_nonzero(text == lead))
-        if new[:room]:
-            self._give_blocks(new[:room])
-        return new[room:]
+        is_lead = text >= _LEAD
+        is_left = self._uncounted(data, is_lead)
+        left = np.count_nonzero(is_left)
+        if not left:
+            return "" if self._count(text, is_lead) else None
+        if left > len(data) // _FEW:
+            return None
+        data, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_left).tolist())
+        try:
+            left_out = b"".join(lines).decode()
+        except UnicodeDecodeError:
+            return None
+        text = np.frombuffer(data, np.uint8)
+        return left_out if self._count(text, text >= _LEAD) else None
 
     def table(self) -> tuple[Counts, str]:
         """Return the counts, row y and column x for the pair (x, y), and their characters."""
         self._settle()
-        return self._pairs, self._characters()
+        points = [block * _BLOCK + i for block in self._blocks for i in range(_BLOCK)]
+        return self._pairs, "".join(map(chr, [*range(_ASCII), *points]))
 
-    def _characters(self) -> str:
-        starts = [(lead & 0x1F) * _BLOCK for lead in self._leads]
-        codes = [*range(_ASCII), *(start + i for start in starts for i in range(_BLOCK))]
-        return "".join(map(chr, codes))
+    def _uncounted(self, data: bytes, is_lead: Flags) -> Flags:
+        """Return which bytes begin what cannot be counted, after giving blocks to what can."""
+        text, is_left = np.frombuffer(data, np.uint8), is_lead.copy()
+        for block in self._blocks:
+            is_left ^= _begins(text, block)
+        while np.count_nonzero(is_left) > len(data) // _RARE:
+            blocks = self._new_blocks(data, int(is_left.argmax()))
+            if not blocks:
+                break
+            self._give_blocks(blocks)
+            for block in blocks:
+                is_left ^= _begins(text, block)
+        for character in NOT_COUNTED:
+            if bytes((character,)) in data:
+                is_left |= text == character
+        return is_left
 
-    def _new_leads(self, data: bytes, leads: range) -> Iterator[int]:
-        return (lead for lead in leads if lead not in self._leads and bytes((lead,)) in data)
+    def _new_blocks(self, data: bytes, start: int) -> list[int]:
+        """Return the most frequent blocks of a sample of ``data`` that starts at a letter.
 
-    def _give_blocks(self, leads: list[int]) -> None:
+        None of them where too many letters of it would still be in no block.
+        """
+        room = _MAX_BLOCKS - len(self._blocks)
+        if not room:
+            return []
+        sample = data[start : start + _SAMPLE]
+        points = np.frombuffer(sample.decode(errors="ignore").encode("utf-32-le"), "<u4")
+        letters = Counter((points[points >= _ASCII] // _BLOCK).tolist())
+        for block in self._blocks:
+            del letters[block]
+        marks = {_mark(block) for block in self._blocks}
+        blocks: list[int] = []
+        for block, count in letters.most_common(room):
+            is_common = count > len(sample) // _RARE
+            if is_common and block < _BLOCKS and _mark(block) not in marks:
+                marks.add(_mark(block))
+                blocks.append(block)
+        left = letters.total() - sum(letters[block] for block in blocks)
+        return blocks if left <= len(sample) // _FEW else []
+
+    def _give_blocks(self, blocks: list[int]) -> None:
         self._settle()
-        self._leads += leads
-        self._factor = _factor(self._leads)
-        V = _ASCII + _BLOCK * len(self._leads)
+        self._blocks += blocks
+        self._factor = _factor(list(map(_mark, self._blocks)))
+        V = _ASCII + _BLOCK * len(self._blocks)
         old, self._pairs = self._pairs, np.zeros((V, V), np.int64)
         self._pairs[: len(old), : len(old)] = old
+
+    def _count(self, text: Bytes, is_lead: Flags) -> bool:
+        """Count what is in blocks alone; return False, and count nothing, where it is no UTF-8."""
+        if not len(text):
+            return True
+        found = _cells(text, is_lead)
+        if found is None:
+            return False
+        cells, marks = found
+        if self._factor:  # one block alone needs none
+            marks *= np.uint16(self._factor)
+            cells[1:-1] ^= marks
+        self._add_triples(cells)
+        return True
 
     def _add_triples(self, cells: Cells) -> None:
         if self._bytes_in_triples + 2 * len(cells) > self._most_in_triples:
@@ -132,7 +172,7 @@ class TwoBytePairs:
         """Turn the triples into pairs."""
         if self._triples is None:
             return
-        codes = _codes(self._leads, self._factor)
+        codes = _codes(list(map(_mark, self._blocks)), self._factor)
         ids = np.zeros(_SECONDS, np.intp)  # of characters, by the 9 bits of their codes
         ids[codes >> _FIRST_BITS] = np.arange(len(codes))
         flat, V = self._pairs.reshape(-1), len(self._pairs)
@@ -146,6 +186,7 @@ class TwoBytePairs:
             places = np.flatnonzero(row)
             counts = row[places].astype(np.int64)
             x, y = ids[places & (_SECONDS - 1)], (places >> _SECOND_BITS) ^ mask
+            counts[y == _INSIDE] = 0
             is_whole = y != _PART
             np.add.at(flat, np.where(is_whole, y, z) * V + x, counts)
             np.add.at(flat, z * V + y[is_whole], counts[is_whole])
@@ -155,26 +196,61 @@ class TwoBytePairs:
         self._bytes_in_triples = 0
 
 
-def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
-    """Return the two bytes of each cell, and the lead of the letter at its second one.
+def _mark(block: int) -> int:
+    """Return what stands in a text for the first bytes of a block's letters."""
+    return _LEAD | block % _BLOCK
 
-    The high byte of a cell is ASCII or the second byte of a letter, and the low one is ASCII or
-    ``_PART``. The first cell is the line feed before the text, and the last one ends with another:
-    these have no letter at their second byte, and the cells between them, of which the second array
-    tells, have 0 there where it is ASCII. Return None where ``text`` is no UTF-8.
+
+def _begins(text: Bytes, block: int) -> Flags:
+    """Return where letters of a block begin in whole lines."""
+    first, *middle = chr(block * _BLOCK).encode()[:-1]
+    begins: Flags = text == first
+    if middle:
+        begins[:-1] &= text[1:] == middle[0]
+    return begins
+
+
+def _cells(text: Bytes, is_lead: Flags) -> tuple[Cells, Cells] | None:
+    """Return the two bytes of each cell, and the mark of the letter at its second one.
+
+    The high byte of a cell is ASCII or the last byte of a letter, and the low one is ASCII,
+    ``_PART`` or ``_INSIDE``. The first cell is the line feed before the text, and the last one ends
+    with another: these have no letter at their second byte, and the cells between them, of which
+    the second array tells, have 0 there where it is ASCII. Return None where ``text`` is no UTF-8.
     """
-    # Of two neighbours the lead of a letter is the larger one, whatever the other is, and as a
-    # signed number the second byte of a letter is the smaller one.
-    before, after = text[:-1], text[1:]
-    leads = np.maximum(before, after)
-    has_lead = (leads >= 0xC0).view(np.uint8)
-    leads *= has_lead
-    inner = len(before) // 2
-    cells = np.empty(inner + 2, "<u2")
-    seconds = cells.view(np.int8)[2 : 2 + len(before)]
-    np.minimum(before.view(np.int8), after.view(np.int8), out=seconds)
-    if not _is_utf_8(text, has_lead, seconds):
+    is_long = text >= _LONG_LEAD if text.max() >= _LONG_LEAD else None
+    if not _is_utf_8(text, is_lead, is_long):
         return None
+    if is_long is None:
+        cells, marks = _cells_of_two(text, is_lead)
+    else:
+        cells, marks = _cells_of_three(text, is_lead, is_long)
+    marks_of_cells = marks[: 2 * len(cells) - 4].view("<u2")
+    marks_of_cells &= np.uint16(0xFF)
+    return cells, marks_of_cells
+
+
+def _is_utf_8(text: Bytes, is_lead: Flags, is_long: Flags | None) -> bool:
+    """Return whether the bytes 80 to BF stand where leads want them and nowhere else."""
+    is_wrong = text.view(np.int8) < -0x40
+    is_wrong[1:] ^= is_lead[:-1]
+    if is_long is not None:
+        is_wrong[2:] ^= is_long[:-2]
+    return not is_wrong.any()
+
+
+def _cells_of_two(text: Bytes, is_lead: Flags) -> tuple[Cells, Bytes]:
+    """Return the cells of text whose letters have two bytes, their mark and another.
+
+    And at each place but the last the mark of the letter that is there or at the next place.
+    """
+    marks = text * is_lead.view(np.uint8)
+    marks = marks[:-1] | marks[1:]
+    inner = len(marks) // 2
+    cells = np.empty(inner + 2, "<u2")
+    # As a signed number the second byte of a letter is smaller than any mark and than ASCII.
+    signed = text.view(np.int8)
+    np.minimum(signed[:-1], signed[1:], out=cells.view(np.int8)[2 : 2 + len(marks)])
     # what the bytes of a cell are at most: _PART; and the letter's second byte, or more than ASCII
     cells |= np.uint16(0x80FF)
     cells &= np.uint16(0xFF00 | _PART)
@@ -182,43 +258,47 @@ def _cells(text: Bytes) -> tuple[Cells, Cells] | None:
     np.minimum(text[: 2 * inner], both, out=both)
     cells[0] = _LINE_FEED << 8 | _LINE_FEED
     cells[-1] = _LINE_FEED << 8 | min(int(text[2 * inner]), _PART)
-    leads_of_cells = leads[: 2 * inner].view("<u2")
-    leads_of_cells &= np.uint16(0xFF)
-    return cells, leads_of_cells
+    return cells, marks
 
 
-def _is_utf_8(text: Bytes, has_lead: Bytes, seconds: npt.NDArray[np.int8]) -> bool:
-    """Return whether each lead has a second byte after it, and each second byte a lead before it.
+def _cells_of_three(text: Bytes, is_lead: Flags, is_long: Flags) -> tuple[Cells, Bytes]:
+    """Return what ``_cells_of_two`` does for text that also has letters of three bytes.
 
-    Both arrays tell of neighbours, at the place of the first one: whether one of them is a lead,
-    and a number below -0x40 where one is a second byte. A byte or the one before it must be a lead
-    exactly where it or the one after it is a second byte. From the start of the text on, where none
-    is before, that makes a second byte follow each lead; and one too many shows a place later.
+    These are rewritten as their mark and twice their last byte: a letter of two, and one byte more
+    that belongs to it as well.
     """
-    is_wrong = (seconds < -0x40).view(np.uint8)
-    is_wrong[1:] ^= has_lead[:-1]
-    is_wrong[:1] ^= text[:1] >= 0xC0
-    return not is_wrong.max(initial=0)
+    after_long = np.zeros(len(text) + 1, np.uint8)
+    np.negative(is_long.view(np.uint8), out=after_long[1:])  # 0xFF
+    moved = text[:-1] ^ text[1:]
+    moved &= after_long[1:-1] | after_long[:-2]
+    text = text.copy()
+    text[:-1] ^= moved
+    text |= after_long[1:] & np.uint8(_LEAD)
+    cells, marks = _cells_of_two(text, is_lead)
+    marks[1:] |= text[:-2] & after_long[1:-2]
+    is_inside = after_long[: 2 * len(cells) - 4].view("<u2")
+    cells[1:-1] ^= is_inside & np.uint16(_PART ^ _INSIDE)
+    return cells, marks
 
 
-def _codes(leads: list[int], factor: int) -> npt.NDArray[np.uint16]:
-    """Return the cells that hold 0 and each character: ASCII, then the blocks of these leads."""
-    starts = np.repeat([0, 0, *leads], _BLOCK)
-    seconds = np.r_[np.arange(_ASCII), np.tile(np.arange(0x80, 0xC0), len(leads))]
+def _codes(marks: list[int], factor: int) -> npt.NDArray[np.uint16]:
+    """Return the cells that hold 0 and each character: ASCII, then the blocks of these marks."""
+    starts = np.repeat([0, 0, *marks], _BLOCK)
+    seconds = np.r_[np.arange(_ASCII), np.tile(np.arange(0x80, 0xC0), len(marks))]
     codes: Cells = (seconds << 8 ^ starts * factor).astype(np.uint16)
     return codes
 
 
-def _factor(leads: list[int]) -> int:
-    """Return a number that sets apart the codes of ASCII and of the blocks of these leads.
+def _factor(marks: list[int]) -> int:
+    """Return a number that sets apart the codes of ASCII and of the blocks of these marks.
 
-    There is one for every six leads: all were tried.
+    There is one for every six marks: all 74,974,368 were tried.
     """
-    starts = [(0, 0x00), (0, 0x40), *((lead, 0x80) for lead in leads)]  # of blocks
+    starts = [(0, 0x00), (0, 0x40), *((mark, 0x80) for mark in marks)]  # of blocks
 
     def sets_apart(factor: int) -> bool:
         """Return whether the upper two of the 9 bits and the lowest differ between all blocks."""
-        codes = [second << 8 ^ lead * factor for lead, second in starts]
+        codes = [second << 8 ^ mark * factor for mark, second in starts]
         return len({(code >> 14 & 3, code >> 7 & 1) for code in codes}) == len(starts)
 
     return next(filter(sets_apart, range(1 << 16)))

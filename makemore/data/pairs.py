@@ -5,8 +5,8 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- Latin-1 is counted likewise, and UTF-8 with characters of one or two bytes in much the same way,
-  without decoding it: see ``cells.py``.
+- Latin-1 is counted likewise, and UTF-8 whose letters have one byte to three and are few hundred at
+  most in much the same way, without decoding it: see ``cells.py``.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
   those lines are.
@@ -18,19 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.cells import NOT_COUNTED, TwoBytePairs
+from makemore.data.cells import CellPairs
 from makemore.data.holdout import Bytes
 from makemore.data.tables import Counts, add_windows, look_up
-from makemore.data.text import Block, cut_out_lines
+from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
 _PIECE = 1 << 16  # pairs; as 64-bit places they stay in the processor's second cache
 _NARROW = 256
 _UNKNOWN = -1
-_WIDE = 0xE0  # and above: the first bytes of characters of three bytes and four
-# where one byte of so many is wide at most, lines are cut out faster than all is decoded
-_FEW = 256
 _TRIPLES_AFTER = 1 << 24  # bytes; the table takes as long to make and to read as some megabytes
 _MAX_IN_32_BITS = (1 << 32) - 1  # pairs
 _MAX_IN_TRIPLES = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
@@ -64,7 +61,7 @@ class PairCounter:
     def __init__(self, ids: ProvisionalIds) -> None:
         self._ids = ids
         self._single = _SingleBytePairs()
-        self._two_byte = TwoBytePairs()
+        self._cells = CellPairs()
         self._wide: npt.NDArray[Any] = np.zeros(0, np.uint32)  # 64 bits when they are needed
         self._pairs_in_wide = 0
         self._K = 0  # the wide table has room for K ids
@@ -104,45 +101,18 @@ class PairCounter:
     def _tables(self) -> Iterator[tuple[npt.NDArray[Any], Sequence[str]]]:
         """Yield tables of counts, row y and column x for the pair (x, y), and their characters."""
         yield self._single.table(), self._ids.characters[:_NARROW]
-        yield self._two_byte.table()
+        yield self._cells.table()
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
     def _add_undecoded(self, data: bytes) -> bool:
         """Count UTF-8 text of which few lines have to be decoded; of another return False."""
-        return self._add_narrow(data) or self._add_mostly_narrow(data)
-
-    def _add_narrow(self, data: bytes) -> bool:
-        """Count UTF-8 text without decoding it; where that cannot be, return False."""
         if data.isascii():
             self._single.add(np.frombuffer(data, np.uint8))
             return True
-        return self._two_byte.add(data)
-
-    def _add_mostly_narrow(self, data: bytes) -> bool:
-        """Count UTF-8 text after decoding those lines that have to be, if only few bytes have to.
-
-        Otherwise return False, and count nothing.
-        """
-        text = np.frombuffer(data, np.uint8)
-        is_wide = (text >= _WIDE) | (text == NOT_COUNTED)
-        most = len(data) // _FEW
-        if np.count_nonzero(is_wide) > most:
-            return False
-        for lead in self._two_byte.make_room(data):
-            is_wide |= text == lead
-            if np.count_nonzero(is_wide) > most:
-                return False
-        if not is_wide.any():
-            return False
-        rest, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_wide).tolist())
-        try:
-            decoded = b"".join(lines).decode()
-        except UnicodeDecodeError:
-            return False  # whoever decodes the whole names the place
-        if not self._add_narrow(rest):
-            return False
-        self._add_wide("\n" + decoded)
-        return True
+        left_out = self._cells.add(data)
+        if left_out:
+            self._add_wide("\n" + left_out)
+        return left_out is not None
 
     def _add_wide(self, text: str) -> None:
         self._pairs_in_wide += len(text)
