@@ -23,6 +23,7 @@ further block. NumPy does each step on many cells at once, in a fraction of the 
 """
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,26 @@ NOT_COUNTED = bytes((_PART, _INSIDE))
 """ASCII characters that mean something else here."""
 
 
+class _Lines(NamedTuple):
+    """Whole lines, and what all look at first.
+
+    Attributes
+    ----------
+    text : array of shape (n,)
+    is_lead : array of shape (n,)
+        Where letters of two bytes or three begin.
+    leads : array of shape (n,)
+        Their first bytes; 0 elsewhere.
+    reserved : list of int
+        Those of ``NOT_COUNTED`` that occur.
+    """
+
+    text: Bytes
+    is_lead: Flags
+    leads: Bytes
+    reserved: list[int]
+
+
 class CellPairs:
     """Counts the pairs of UTF-8 text whose letters are in six blocks at most, beside ASCII."""
 
@@ -73,21 +94,18 @@ class CellPairs:
         """
         if len(data) > _MAX_COUNTED:
             return None
-        text = np.frombuffer(data, np.uint8)
-        is_lead = text >= _LEAD
-        is_left = self._uncounted(data, is_lead)
-        left = np.count_nonzero(is_left)
-        if not left:
-            return "" if self._count(text, is_lead) else None
-        if left > len(data) // _FEW:
+        lines = _lines(data)
+        if self._has_all(lines):
+            return "" if self._count(lines) else None
+        is_left = self._uncounted(lines)
+        if np.count_nonzero(is_left) > len(data) // _FEW:
             return None
-        data, lines = cut_out_lines(data, b"\n", np.flatnonzero(is_left).tolist())
+        data, cut = cut_out_lines(data, b"\n", np.flatnonzero(is_left).tolist())
         try:
-            left_out = b"".join(lines).decode()
+            left_out = b"".join(cut).decode()
         except UnicodeDecodeError:
             return None
-        text = np.frombuffer(data, np.uint8)
-        return left_out if self._count(text, text >= _LEAD) else None
+        return left_out if self._count(_lines(data)) else None
 
     def table(self) -> tuple[Counts, str]:
         """Return the counts, row y and column x for the pair (x, y), and their characters."""
@@ -95,32 +113,41 @@ class CellPairs:
         points = [block * _BLOCK + i for block in self._blocks for i in range(_BLOCK)]
         return self._pairs, "".join(map(chr, [*range(_ASCII), *points]))
 
-    def _uncounted(self, data: bytes, is_lead: Flags) -> Flags:
+    def _has_all(self, lines: _Lines) -> bool:
+        """Return True only where all can be counted: a quick look that is enough for most text.
+
+        It sees the range of the leads. Most alphabets use blocks that follow each other.
+        """
+        lowest, highest = lines.leads.view(np.int8).min(initial=0), lines.leads.max(initial=0)
+        blocks = range(int(lowest) % _BLOCK, int(highest) % _BLOCK + 1)
+        is_short = highest < _LONG_LEAD
+        return is_short and not lines.reserved and all(block in self._blocks for block in blocks)
+
+    def _uncounted(self, lines: _Lines) -> Flags:
         """Return which bytes begin what cannot be counted, after giving blocks to what can."""
-        text, is_left = np.frombuffer(data, np.uint8), is_lead.copy()
+        text, is_left = lines.text, lines.is_lead.copy()
         for block in self._blocks:
             is_left ^= _begins(text, block)
-        while np.count_nonzero(is_left) > len(data) // _RARE:
-            blocks = self._new_blocks(data, int(is_left.argmax()))
+        while np.count_nonzero(is_left) > len(text) // _RARE:
+            blocks = self._new_blocks(text, int(is_left.argmax()))
             if not blocks:
                 break
             self._give_blocks(blocks)
             for block in blocks:
                 is_left ^= _begins(text, block)
-        for character in NOT_COUNTED:
-            if bytes((character,)) in data:
-                is_left |= text == character
+        for character in lines.reserved:
+            is_left |= text == character
         return is_left
 
-    def _new_blocks(self, data: bytes, start: int) -> list[int]:
-        """Return the most frequent blocks of a sample of ``data`` that starts at a letter.
+    def _new_blocks(self, text: Bytes, start: int) -> list[int]:
+        """Return the most frequent blocks of a sample of ``text`` that starts at a letter.
 
         None of them where too many letters of it would still be in no block.
         """
         room = _MAX_BLOCKS - len(self._blocks)
         if not room:
             return []
-        sample = data[start : start + _SAMPLE]
+        sample = text[start : start + _SAMPLE].tobytes()
         points = np.frombuffer(sample.decode(errors="ignore").encode("utf-32-le"), "<u4")
         letters = Counter((points[points >= _ASCII] // _BLOCK).tolist())
         for block in self._blocks:
@@ -143,11 +170,11 @@ class CellPairs:
         old, self._pairs = self._pairs, np.zeros((V, V), np.int64)
         self._pairs[: len(old), : len(old)] = old
 
-    def _count(self, text: Bytes, is_lead: Flags) -> bool:
+    def _count(self, lines: _Lines) -> bool:
         """Count what is in blocks alone; return False, and count nothing, where it is no UTF-8."""
-        if not len(text):
+        if not len(lines.text):
             return True
-        found = _cells(text, is_lead)
+        found = _cells(lines)
         if found is None:
             return False
         cells, marks = found
@@ -196,6 +223,13 @@ class CellPairs:
         self._bytes_in_triples = 0
 
 
+def _lines(data: bytes) -> _Lines:
+    text = np.frombuffer(data, np.uint8)
+    is_lead = text >= _LEAD
+    reserved = [character for character in NOT_COUNTED if bytes((character,)) in data]
+    return _Lines(text, is_lead, text * is_lead.view(np.uint8), reserved)
+
+
 def _mark(block: int) -> int:
     """Return what stands in a text for the first bytes of a block's letters."""
     return _LEAD | block % _BLOCK
@@ -210,19 +244,20 @@ def _begins(text: Bytes, block: int) -> Flags:
     return begins
 
 
-def _cells(text: Bytes, is_lead: Flags) -> tuple[Cells, Cells] | None:
+def _cells(lines: _Lines) -> tuple[Cells, Cells] | None:
     """Return the two bytes of each cell, and the mark of the letter at its second one.
 
     The high byte of a cell is ASCII or the last byte of a letter, and the low one is ASCII,
     ``_PART`` or ``_INSIDE``. The first cell is the line feed before the text, and the last one ends
     with another: these have no letter at their second byte, and the cells between them, of which
-    the second array tells, have 0 there where it is ASCII. Return None where ``text`` is no UTF-8.
+    the second array tells, have 0 there where it is ASCII. Return None where it is no UTF-8.
     """
-    is_long = text >= _LONG_LEAD if text.max() >= _LONG_LEAD else None
+    text, is_lead, leads, _ = lines
+    is_long = leads >= _LONG_LEAD if leads.max() >= _LONG_LEAD else None
     if not _is_utf_8(text, is_lead, is_long):
         return None
     if is_long is None:
-        cells, marks = _cells_of_two(text, is_lead)
+        cells, marks = _cells_of_two(text, leads)
     else:
         cells, marks = _cells_of_three(text, is_lead, is_long)
     marks_of_cells = marks[: 2 * len(cells) - 4].view("<u2")
@@ -239,13 +274,13 @@ def _is_utf_8(text: Bytes, is_lead: Flags, is_long: Flags | None) -> bool:
     return not is_wrong.any()
 
 
-def _cells_of_two(text: Bytes, is_lead: Flags) -> tuple[Cells, Bytes]:
+def _cells_of_two(text: Bytes, leads: Bytes) -> tuple[Cells, Bytes]:
     """Return the cells of text whose letters have two bytes, their mark and another.
 
     And at each place but the last the mark of the letter that is there or at the next place.
+    ``leads`` are the marks where they are, and 0 elsewhere.
     """
-    marks = text * is_lead.view(np.uint8)
-    marks = marks[:-1] | marks[1:]
+    marks = leads[:-1] | leads[1:]
     inner = len(marks) // 2
     cells = np.empty(inner + 2, "<u2")
     # As a signed number the second byte of a letter is smaller than any mark and than ASCII.
@@ -274,7 +309,7 @@ def _cells_of_three(text: Bytes, is_lead: Flags, is_long: Flags) -> tuple[Cells,
     text = text.copy()
     text[:-1] ^= moved
     text |= after_long[1:] & np.uint8(_LEAD)
-    cells, marks = _cells_of_two(text, is_lead)
+    cells, marks = _cells_of_two(text, text * is_lead.view(np.uint8))
     marks[1:] |= text[:-2] & after_long[1:-2]
     is_inside = after_long[: 2 * len(cells) - 4].view("<u2")
     cells[1:-1] ^= is_inside & np.uint16(_PART ^ _INSIDE)
