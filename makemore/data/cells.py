@@ -23,7 +23,7 @@ further block. NumPy does each step on many cells at once, in a fraction of the 
 """
 
 from collections import Counter
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,24 +55,30 @@ NOT_COUNTED = bytes((_PART, _INSIDE))
 """ASCII characters that mean something else here."""
 
 
-class _Lines(NamedTuple):
-    """Whole lines, and what all look at first.
+class _Lines:
+    """Whole lines, and what several steps look at.
 
     Attributes
     ----------
     text : array of shape (n,)
     is_lead : array of shape (n,)
         Where letters of two bytes or three begin.
-    leads : array of shape (n,)
-        Their first bytes; 0 elsewhere.
+    has_long : bool
+        Whether there are letters of three bytes, or more.
     reserved : list of int
         Those of ``NOT_COUNTED`` that occur.
     """
 
-    text: Bytes
-    is_lead: Flags
-    leads: Bytes
-    reserved: list[int]
+    def __init__(self, data: bytes) -> None:
+        self.text = np.frombuffer(data, np.uint8)
+        self.is_lead = self.text >= _LEAD
+        self.has_long = bool(self.text.max(initial=0) >= _LONG_LEAD)
+        self.reserved = [c for c in NOT_COUNTED if bytes((c,)) in data]
+
+    @cached_property
+    def leads(self) -> Bytes:
+        """The first bytes of letters where they are, 0 elsewhere, shape (n,)."""
+        return self.text * self.is_lead.view(np.uint8)
 
 
 class CellPairs:
@@ -94,7 +100,7 @@ class CellPairs:
         """
         if len(data) > _MAX_COUNTED:
             return None
-        lines = _lines(data)
+        lines = _Lines(data)
         if self._has_all(lines):
             return "" if self._count(lines) else None
         is_left = self._uncounted(lines)
@@ -105,7 +111,7 @@ class CellPairs:
             left_out = b"".join(cut).decode()
         except UnicodeDecodeError:
             return None
-        return left_out if self._count(_lines(data)) else None
+        return left_out if self._count(_Lines(data)) else None
 
     def table(self) -> tuple[Counts, str]:
         """Return the counts, row y and column x for the pair (x, y), and their characters."""
@@ -118,10 +124,11 @@ class CellPairs:
 
         It sees the range of the leads. Most alphabets use blocks that follow each other.
         """
+        if lines.has_long or lines.reserved:
+            return False
         lowest, highest = lines.leads.view(np.int8).min(initial=0), lines.leads.max(initial=0)
         blocks = range(int(lowest) % _BLOCK, int(highest) % _BLOCK + 1)
-        is_short = highest < _LONG_LEAD
-        return is_short and not lines.reserved and all(block in self._blocks for block in blocks)
+        return all(block in self._blocks for block in blocks)
 
     def _uncounted(self, lines: _Lines) -> Flags:
         """Return which bytes begin what cannot be counted, after giving blocks to what can."""
@@ -223,13 +230,6 @@ class CellPairs:
         self._bytes_in_triples = 0
 
 
-def _lines(data: bytes) -> _Lines:
-    text = np.frombuffer(data, np.uint8)
-    is_lead = text >= _LEAD
-    reserved = [character for character in NOT_COUNTED if bytes((character,)) in data]
-    return _Lines(text, is_lead, text * is_lead.view(np.uint8), reserved)
-
-
 def _mark(block: int) -> int:
     """Return what stands in a text for the first bytes of a block's letters."""
     return _LEAD | block % _BLOCK
@@ -252,12 +252,12 @@ def _cells(lines: _Lines) -> tuple[Cells, Cells] | None:
     with another: these have no letter at their second byte, and the cells between them, of which
     the second array tells, have 0 there where it is ASCII. Return None where it is no UTF-8.
     """
-    text, is_lead, leads, _ = lines
-    is_long = leads >= _LONG_LEAD if leads.max() >= _LONG_LEAD else None
+    text, is_lead = lines.text, lines.is_lead
+    is_long = text >= _LONG_LEAD if lines.has_long else None
     if not _is_utf_8(text, is_lead, is_long):
         return None
     if is_long is None:
-        cells, marks = _cells_of_two(text, leads)
+        cells, marks = _cells_of_two(text, lines.leads)
     else:
         cells, marks = _cells_of_three(text, is_lead, is_long)
     marks_of_cells = marks[: 2 * len(cells) - 4].view("<u2")

@@ -47,7 +47,7 @@ SCRIPTS = {
     "accented": Script(_ACCENTS),
     "latin-1": Script(_ACCENTS, "latin-1"),
     "polish": Script(letters("ydkj", "łęśż")),
-    "vietnamese": Script(letters("ydkj", "ếđạư")),
+    "vietnamese": Script(letters("ydkj", "ếđộư")),
     "cyrillic": Script(letters(ALPHABET, "абвгдежзийклмнопрстуфхцчшщ")),
     "chinese": Script(syllables),
 }
