@@ -2,14 +2,14 @@
 
 ``train`` is the whole way; ``gradient_descent`` is the heart of it for the bigram. Its objective is
 the mean cross-entropy in nats per symbol plus ``l2 * mean(W**2)``. It is convex in W, and its
-curvature is known beforehand: along any direction the Hessian of row i is at most half the row's
-share of the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992,
-"Multinomial logistic regression algorithm"). No row's loss depends on another row, so each takes
-steps of one over its own curvature: they never overshoot, whatever the corpus, and what follows a
-rare symbol is learnt as fast as what follows a frequent one. Nesterov's momentum makes such steps
-fast (Nesterov 1983; here W is the point that it looks ahead to, as in Bengio et al. 2012, "Advances
-in optimizing recurrent networks"). A learning rate that the user names is taken as given, the same
-for all rows, and the descent is then the plain one of the textbooks.
+curvature has a bound: along any direction the Hessian of row i is at most half the row's share of
+the symbols (the largest eigenvalue of diag(p) - p p^T is at most 1/2, Boehning 1992, "Multinomial
+logistic regression algorithm"). No row's loss depends on another row, so each takes steps of one
+over its own bound. By itself such a step never raises the loss, whatever the corpus, and what
+follows a rare symbol is learnt as fast as what follows a frequent one. Nesterov's momentum makes
+them fast (Nesterov 1983; here W is the point that it looks ahead to, as in Bengio et al. 2012,
+"Advances in optimizing recurrent networks"). A learning rate that the user names is taken as given,
+the same for all rows, and the descent is then the plain one of the textbooks.
 """
 
 import math
@@ -393,9 +393,9 @@ def initial_weights(V: int, seed: int) -> Floats:
 
 
 def row_curvatures(N: Counts, l2: float = 0.0) -> Floats:
-    """Return the most that the objective on counts N, (V, V), curves along each row of W, (V, 1).
+    """Return a bound on the curvature of the objective along each row of W, (V, V) -> (V, 1).
 
-    Half of the row's share of the pairs, for the loss, and 2 * l2 / V**2: a bound for every W.
+    Half of the row's share of the pairs N, for the loss, and 2 * l2 / V**2. It holds for every W.
     """
     return np.asarray(0.5 * N.sum(axis=1, keepdims=True) / N.sum() + 2.0 * (l2 / N.size))
 
@@ -421,9 +421,10 @@ def gradient_descent(
     if learning_rate is None:
         rates = _inverses(row_curvatures(N, l2))
     else:
-        rates = np.full((len(N), 1), learning_rate)
+        rates = np.full((len(N), 1), learning_rate, np.float64)
+    weights = np.asarray(weights, np.float64)
     n, decay = int(N.sum()), l2 / N.size
-    bands = [_Band(N, rows, n, rates, decay) for rows in _cached_rows(len(N))]
+    bands = [_Band(N, rows, n, rates, decay) for rows in _bands(len(N))]
     for number in range(steps):
         momentum = number / (number + 3) if learning_rate is None else 0.0
         before = weights
@@ -460,10 +461,10 @@ class _Band:
         self._ahead = np.zeros(self._counts.shape)  # how far momentum has carried the rows
 
     def step(self, before: Floats, after: Floats, momentum: float) -> float:
-        """Descend from the rows of ``before`` to those of ``after``, two arrays of shape (V, V).
+        """Take a step from ``before`` and write it to ``after``, two arrays of shape (V, V).
 
-        Return what the rows ``before`` add to the objective; nan where a weight that follows is not
-        a finite number.
+        Return what the rows of ``before`` add to the objective; nan where one of ``after`` has a
+        weight that is not a finite number.
         """
         W, updated, ahead = before[self._rows], after[self._rows], self._ahead
         objective, d_W = collapsed_loss_and_gradient(W, self._counts, self._row_sums, self._n)
@@ -478,8 +479,8 @@ class _Band:
         return objective if np.isfinite(updated).all() else math.nan
 
 
-def _cached_rows(V: int) -> Iterator[slice]:
-    """Cut V rows into bands."""
+def _bands(V: int) -> Iterator[slice]:
+    """Return slices of V rows of V numbers, each small enough for the cache."""
     height = max(1, _CACHED // V)
     return (slice(start, start + height) for start in range(0, V, height))
 
@@ -497,8 +498,10 @@ def _first_rise(history: Floats) -> int:
 
 
 def _divergence(step: int, learning_rate: float | None) -> TrainingError:
-    rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
+    rate, advice = "", ""
+    if learning_rate is not None:
+        rate = f" with learning rate {learning_rate:g}"
+        advice = "; train with a smaller --learning-rate or without one"
     return TrainingError(
-        f"the loss diverged at step {step}{rate}: it is no longer a finite number;"
-        " train with a smaller --learning-rate or without one"
+        f"the loss diverged at step {step}{rate}: it is no longer a finite number{advice}"
     )

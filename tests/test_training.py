@@ -2,6 +2,7 @@ import math
 import random
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_what_follows_a_rare_symbol_is_learnt_as_fast(rows: list[list[int]]) -> 
 
 
 def test_the_curvature_of_a_row_is_a_bound_that_is_reached() -> None:
-    # Most of all where two symbols are equally likely and one is learnt at the other's expense.
+    # It is largest where two symbols are equally likely and W moves from one to the other.
     for i in range(3):
         W, direction = np.zeros((3, 3)), np.zeros((3, 3))
         W[:, 2] = -40
@@ -127,6 +128,12 @@ def test_the_curvature_of_a_row_is_a_bound_that_is_reached() -> None:
 
         curvature = central_difference(slope, W, direction, h=1e-4)
         assert curvature == pytest.approx(row_curvatures(N)[i, 0], abs=1e-6)
+        for seed in range(30):
+            W, direction = random_array(3, 3, seed=seed, scale=3), np.zeros((3, 3))
+            direction[i] = random_array(1, 3, seed=seed + 100)[0]
+            direction /= np.linalg.norm(direction)
+            curvature = central_difference(partial(slope, direction=direction), W, direction, 1e-4)
+            assert curvature <= row_curvatures(N)[i, 0] + 1e-6
 
 
 def test_l2_curves_all_rows_alike() -> None:
@@ -160,6 +167,24 @@ def test_l2_adds_the_mean_square_of_the_weights() -> None:
     assert decayed.objective - plain.objective == pytest.approx(0.3 * np.mean(W**2))
     # d/dW of 0.3 * mean(W**2) over 9 weights
     assert decayed.weights - plain.weights == pytest.approx(-0.3 * 2 * W / 9)
+
+
+def test_the_objective_of_whole_numbers_has_room_for_their_squares() -> None:
+    W: Any = np.array([[20, 0, 1], [0, 30, 0], [1, 0, 5]], np.int8)
+    (found,) = gradient_descent(N, W, steps=1, l2=1.0)
+    (expected,) = gradient_descent(N, W.astype(np.float64), steps=1, l2=1.0)
+    assert found.objective == expected.objective
+
+
+def test_a_learning_rate_may_be_a_large_whole_number() -> None:
+    with pytest.raises(TrainingError, match=r"diverged at step \d+ with learning rate 1e\+30"):
+        train(Corpus.from_words(WORDS), TrainingOptions(learning_rate=10**30))
+
+
+def test_weights_that_leave_the_range_of_numbers_are_reported_at_once() -> None:
+    steps = gradient_descent(N, np.full((3, 3), -1.7e308), steps=1, learning_rate=1.7e308)
+    with pytest.raises(TrainingError, match="diverged at step 0 "):
+        next(steps)
 
 
 def test_divergence_is_reported_with_its_step() -> None:

@@ -503,10 +503,12 @@ def test_the_table_says_what_the_heatmap_shows(page: Browser, bigram: Checkpoint
 
 
 def test_the_loss_curve_comes_down_to_the_minimum(page: Browser, bigram: Checkpoint) -> None:
-    points = page.find(".loss .curve").get_attribute("points")
-    assert points is not None
+    # in one go, for the page may draw its curve again meanwhile
+    points, minimum = page.run(
+        "return [root.querySelector('.loss .curve').getAttribute('points'),"
+        " Number(root.querySelector('.loss .minimum').getAttribute('y1'))]"
+    )
     ys = [float(point.split(",")[1]) for point in points.split()]
-    minimum = float(page.find(".loss .minimum").get_attribute("y1") or "nan")
     assert ys[0] < ys[len(ys) // 2] < ys[-1] <= minimum + 0.1  # downwards is larger
     assert f"{bigram.training.minimum:.4f}" in page.text(".loss")
 

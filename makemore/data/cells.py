@@ -1,29 +1,35 @@
 """The pairs of UTF-8 text whose letters have one byte to three, counted without decoding it.
 
-The text is cut into cells of two bytes, and each cell becomes one number of 16 bits:
+A block is 64 letters whose code points differ only in the lowest six bits, and so only in the last
+byte: U+00C0 to U+00FF is one, that of most letters with accents. Most alphabets need one block to
+four. Six blocks beside ASCII are 512 characters, which fit into 9 bits. Of text in more blocks
+nothing is counted, but a few lines with letters in others are handed back.
 
-- 9 bits for the character that its second byte belongs to, wherever the other bytes of it are.
-- 7 bits for the character of its first byte, if that is ASCII. Else they say where it belongs:
-  ``_PART``, to the character before it or after it, of which the cell before or this one tells;
-  ``_INSIDE``, both bytes belong to a character of three, of which the cell before has told.
+The text is cut into cells of two bytes, and each cell becomes 16 bits:
 
-So two neighbouring cells hold three characters x, y and z: that of the first cell's second byte and
-those of the second cell. Their pairs are (x, y) and (y, z), or (x, z) where y is a part, or none
-where it is inside. With its line feeds "aéb" is 0A, 61 C3, A9 62, 0A: after the cell that ends with
-the first line feed come (a, é), (part, b) and (line feed, line feed). "aếb" is 0A, 61 E1, BA BF,
-62 0A: (a, ế), (inside, ế) and (b, line feed). 25 bits for x, y and z are an index into a table.
+- The upper 9 bits name the character that the second byte belongs to.
+- The lower 7 bits are the first byte if it is ASCII. Otherwise it is part of a letter that these 9
+  bits, or those of the cell before, already name, and the 7 bits are ``_PART``; or ``_INSIDE`` if
+  both bytes of the cell are the end of a letter of three, which the cell before has named, too.
 
-Nine bits are enough for ASCII and six other blocks of 64 characters, whose code points differ only
-in the lowest six bits, so in the last byte. U+00C0 to U+00FF is the block of most letters with
-accents. Most alphabets take one block to four, with their quotation marks. In the text a block is
-known by its mark, C0 and the lowest six bits of its number: for letters of two bytes that is the
-first one, and those of three are rewritten as if they had it. Which three bits stand for a block is
-left to a multiplication of its mark, whose factor is sought anew when a text turns out to use a
-further block. NumPy does each step on many cells at once, in a fraction of the time of decoding.
+Let x be the 9 bits of one cell, and y and z the 7 and the 9 bits of the next. The second cell adds
+the pairs (x, y) and (y, z), or (x, z) if y is ``_PART``, or none if y is ``_INSIDE``. The 25 bits
+of x, y and z are an index into one table of counts. "aéb" with its line feeds is 0A, 61 C3, A9 62,
+0A, and the cells after the first are (a, é), (part, b) and (line feed, line feed). "aếb" is 0A,
+61 E1, BA BF, 62 0A: (a, ế), (inside, ế) and (b, line feed).
+
+How a letter becomes 9 bits: its last byte gives the place in the block, and its mark gives the
+block. The mark is C0 plus the lowest six bits of the block's number: for letters of two bytes that
+is the first one, and those of three are rewritten as mark, last byte, last byte. Two blocks with
+the same mark, such as U+0080 and U+2080, cannot both be known. The mark times a factor is XORed
+onto the cell, so that all blocks differ. The factor is sought again when a block is added, after
+the table of counts was turned into pairs. NumPy does each step on many cells at once, in a fraction
+of the time of decoding.
 """
 
 from collections import Counter
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +44,7 @@ _ASCII, _BLOCK = 128, 64  # characters
 _LEAD, _LONG_LEAD = 0xC0, 0xE0  # and above: the first bytes of letters, and of those of three bytes
 _BLOCKS = 1 << 10  # letters of those above have four bytes
 _MAX_BLOCKS = 6
-_PART = 0x7F  # the largest of 7 bits: the smaller of it and any other byte is ASCII or it
+_PART = 0x7F  # the largest of 7 bits: the minimum of it and a byte is ASCII or it
 _INSIDE = 0x00
 _FIRST_BITS, _SECOND_BITS = 7, 9  # of a cell
 _SECONDS = 1 << _SECOND_BITS
@@ -46,13 +52,27 @@ _ROW = 1 << 16  # counts with the same z
 _FEW_COUNTED = 1 << 24  # bytes; for more, pages of megabytes are worth being cleared
 _MAX_COUNTED = 1 << 32  # bytes; a triple starts at every second one, and 32 bits count them
 _LINE_FEED = ord("\n")
-# Where one byte of so many begins what cannot be counted, its lines are cut out and decoded: less
-# work than to decode all. Where it is one of so many more, giving a block to it is not worth it.
+# Lines with what cannot be counted are cut out, if it begins at no more than one byte of _FEW:
+# beyond that it is less work to decode all. A block gets a place if its letters begin at more than
+# one byte of _RARE.
 _FEW, _RARE = 256, 4096
 _SAMPLE = 4096  # bytes that show which blocks a text uses
+_RESERVED = bytes((_PART, _INSIDE))  # ASCII characters whose 7 bits mean something else
 
-NOT_COUNTED = bytes((_PART, _INSIDE))
-"""ASCII characters that mean something else here."""
+
+class LeftOut(NamedTuple):
+    """Whole lines that others have to count.
+
+    Attributes
+    ----------
+    plain : bytes
+        In ASCII, which can be counted faster.
+    decoded : str
+        With characters that cannot be counted without decoding.
+    """
+
+    plain: bytes
+    decoded: str
 
 
 class _Lines:
@@ -62,27 +82,27 @@ class _Lines:
     ----------
     text : array of shape (n,)
     is_lead : array of shape (n,)
-        Where letters of two bytes or three begin.
+        Where a byte is C0 or above: a letter begins, or it is no UTF-8.
     has_long : bool
-        Whether there are letters of three bytes, or more.
+        Whether one is E0 or above: there are letters of three bytes or four, or it is no UTF-8.
     reserved : list of int
-        Those of ``NOT_COUNTED`` that occur.
+        The ASCII characters of ``_RESERVED`` that occur.
     """
 
     def __init__(self, data: bytes) -> None:
         self.text = np.frombuffer(data, np.uint8)
         self.is_lead = self.text >= _LEAD
         self.has_long = bool(self.text.max(initial=0) >= _LONG_LEAD)
-        self.reserved = [c for c in NOT_COUNTED if bytes((c,)) in data]
+        self.reserved = [c for c in _RESERVED if bytes((c,)) in data]
 
     @cached_property
     def leads(self) -> Bytes:
-        """The first bytes of letters where they are, 0 elsewhere, shape (n,)."""
+        """The bytes where ``is_lead`` is true, 0 elsewhere, shape (n,)."""
         return self.text * self.is_lead.view(np.uint8)
 
 
 class CellPairs:
-    """Counts the pairs of UTF-8 text whose letters are in six blocks at most, beside ASCII."""
+    """Counts the pairs of UTF-8 text whose letters, ASCII apart, are in at most six blocks."""
 
     def __init__(self) -> None:
         self._blocks: list[int] = []  # code points without their lowest six bits
@@ -92,26 +112,31 @@ class CellPairs:
         self._most_in_triples = _FEW_COUNTED
         self._pairs: Counts = np.zeros((_ASCII, _ASCII), np.int64)
 
-    def add(self, data: bytes) -> str | None:
+    def add(self, data: bytes) -> LeftOut | None:
         """Count the pairs of whole lines, and of the line feed before the first.
 
-        Lines with a character that is in no block or in ``NOT_COUNTED`` are left out and returned,
-        decoded. Return None, and count nothing, where they are too many or ``data`` is no UTF-8.
+        Return the lines that were not counted: those with a character that is reserved or in no
+        known block, and if the others are ASCII alone, they too. Return None, and count nothing,
+        where the former are too many or ``data`` is no UTF-8. Blocks may become known all the same.
         """
         if len(data) > _MAX_COUNTED:
             return None
-        lines = _Lines(data)
-        if self._has_all(lines):
-            return "" if self._count(lines) else None
-        is_left = self._uncounted(lines)
-        if np.count_nonzero(is_left) > len(data) // _FEW:
-            return None
-        data, cut = cut_out_lines(data, b"\n", np.flatnonzero(is_left).tolist())
-        try:
-            left_out = b"".join(cut).decode()
-        except UnicodeDecodeError:
-            return None
-        return left_out if self._count(_Lines(data)) else None
+        lines, decoded = _Lines(data), ""
+        if not self._surely_knows_all(lines):
+            is_unknown = self._find_unknown(lines)
+            unknown = np.count_nonzero(is_unknown)
+            if unknown > len(data) // _FEW:
+                return None
+            if unknown:
+                data, cut = cut_out_lines(data, b"\n", np.flatnonzero(is_unknown).tolist())
+                try:
+                    decoded = b"".join(cut).decode()
+                except UnicodeDecodeError:
+                    return None
+                if data.isascii():
+                    return LeftOut(data, decoded)
+                lines = _Lines(data)
+        return LeftOut(b"", decoded) if self._count(lines) else None
 
     def table(self) -> tuple[Counts, str]:
         """Return the counts, row y and column x for the pair (x, y), and their characters."""
@@ -119,10 +144,11 @@ class CellPairs:
         points = [block * _BLOCK + i for block in self._blocks for i in range(_BLOCK)]
         return self._pairs, "".join(map(chr, [*range(_ASCII), *points]))
 
-    def _has_all(self, lines: _Lines) -> bool:
-        """Return True only where all can be counted: a quick look that is enough for most text.
+    def _surely_knows_all(self, lines: _Lines) -> bool:
+        """Return True only where each lead is that of a known block, and nothing is reserved.
 
-        It sees the range of the leads. Most alphabets use blocks that follow each other.
+        A quick look that is enough for most text: it compares the range of the leads, for most
+        alphabets use blocks that follow each other. Whether it is UTF-8 is left to ``_count``.
         """
         if lines.has_long or lines.reserved:
             return False
@@ -130,26 +156,26 @@ class CellPairs:
         blocks = range(int(lowest) % _BLOCK, int(highest) % _BLOCK + 1)
         return all(block in self._blocks for block in blocks)
 
-    def _uncounted(self, lines: _Lines) -> Flags:
-        """Return which bytes begin what cannot be counted, after giving blocks to what can."""
-        text, is_left = lines.text, lines.is_lead.copy()
+    def _find_unknown(self, lines: _Lines) -> Flags:
+        """Return where begins what cannot be counted, after learning the blocks of what can be."""
+        text, is_unknown = lines.text, lines.is_lead.copy()
         for block in self._blocks:
-            is_left ^= _begins(text, block)
-        while np.count_nonzero(is_left) > len(text) // _RARE:
-            blocks = self._new_blocks(text, int(is_left.argmax()))
+            is_unknown ^= _begins(text, block)
+        while np.count_nonzero(is_unknown) > len(text) // _RARE:
+            blocks = self._new_blocks(text, _first_from_middle(is_unknown))
             if not blocks:
                 break
-            self._give_blocks(blocks)
+            self._give_places(blocks)
             for block in blocks:
-                is_left ^= _begins(text, block)
+                is_unknown ^= _begins(text, block)
         for character in lines.reserved:
-            is_left |= text == character
-        return is_left
+            is_unknown |= text == character
+        return is_unknown
 
     def _new_blocks(self, text: Bytes, start: int) -> list[int]:
-        """Return the most frequent blocks of a sample of ``text`` that starts at a letter.
+        """Return the most frequent unknown blocks of a sample of ``text`` that starts at a letter.
 
-        None of them where too many letters of it would still be in no block.
+        Return none if too many letters of the sample would still be in no known block.
         """
         room = _MAX_BLOCKS - len(self._blocks)
         if not room:
@@ -161,15 +187,16 @@ class CellPairs:
             del letters[block]
         marks = {_mark(block) for block in self._blocks}
         blocks: list[int] = []
-        for block, count in letters.most_common(room):
-            is_common = count > len(sample) // _RARE
-            if is_common and block < _BLOCKS and _mark(block) not in marks:
+        for block, count in letters.most_common():
+            if len(blocks) == room or count <= len(sample) // _RARE:
+                break
+            if block < _BLOCKS and _mark(block) not in marks:
                 marks.add(_mark(block))
                 blocks.append(block)
         left = letters.total() - sum(letters[block] for block in blocks)
         return blocks if left <= len(sample) // _FEW else []
 
-    def _give_blocks(self, blocks: list[int]) -> None:
+    def _give_places(self, blocks: list[int]) -> None:
         self._settle()
         self._blocks += blocks
         self._factor = _factor(list(map(_mark, self._blocks)))
@@ -230,6 +257,13 @@ class CellPairs:
         self._bytes_in_triples = 0
 
 
+def _first_from_middle(flags: Flags) -> int:
+    """Return the first place from the middle on, or else from the start, where a flag is true."""
+    middle = len(flags) // 2
+    place = middle + int(flags[middle:].argmax())
+    return place if flags[place] else int(flags.argmax())
+
+
 def _mark(block: int) -> int:
     """Return what stands in a text for the first bytes of a block's letters."""
     return _LEAD | block % _BLOCK
@@ -254,7 +288,7 @@ def _cells(lines: _Lines) -> tuple[Cells, Cells] | None:
     """
     text, is_lead = lines.text, lines.is_lead
     is_long = text >= _LONG_LEAD if lines.has_long else None
-    if not _is_utf_8(text, is_lead, is_long):
+    if not _has_whole_letters(text, is_lead, is_long):
         return None
     if is_long is None:
         cells, marks = _cells_of_two(text, lines.leads)
@@ -265,8 +299,12 @@ def _cells(lines: _Lines) -> tuple[Cells, Cells] | None:
     return cells, marks_of_cells
 
 
-def _is_utf_8(text: Bytes, is_lead: Flags, is_long: Flags | None) -> bool:
-    """Return whether the bytes 80 to BF stand where leads want them and nowhere else."""
+def _has_whole_letters(text: Bytes, is_lead: Flags, is_long: Flags | None) -> bool:
+    """Return whether continuation bytes, 80 to BF, stand exactly where the leads want them.
+
+    The leads are those of known blocks, so then it is UTF-8. A missing byte cannot be hidden by two
+    leads that want one in the same place: the second stands where the first wants one.
+    """
     is_wrong = text.view(np.int8) < -0x40
     is_wrong[1:] ^= is_lead[:-1]
     if is_long is not None:
@@ -277,8 +315,8 @@ def _is_utf_8(text: Bytes, is_lead: Flags, is_long: Flags | None) -> bool:
 def _cells_of_two(text: Bytes, leads: Bytes) -> tuple[Cells, Bytes]:
     """Return the cells of text whose letters have two bytes, their mark and another.
 
-    And at each place but the last the mark of the letter that is there or at the next place.
-    ``leads`` are the marks where they are, and 0 elsewhere.
+    And at each place but the last the mark of the letter that begins there or one place later.
+    ``leads`` are the marks where letters begin, and 0 elsewhere.
     """
     marks = leads[:-1] | leads[1:]
     inner = len(marks) // 2
@@ -286,7 +324,8 @@ def _cells_of_two(text: Bytes, leads: Bytes) -> tuple[Cells, Bytes]:
     # As a signed number the second byte of a letter is smaller than any mark and than ASCII.
     signed = text.view(np.int8)
     np.minimum(signed[:-1], signed[1:], out=cells.view(np.int8)[2 : 2 + len(marks)])
-    # what the bytes of a cell are at most: _PART; and the letter's second byte, or more than ASCII
+    # An upper limit for each byte. For a first one it is _PART; for a second one the last byte of
+    # its letter, or, where it is ASCII, something above it.
     cells |= np.uint16(0x80FF)
     cells &= np.uint16(0xFF00 | _PART)
     both = cells[1:-1].view(np.uint8)
@@ -310,6 +349,7 @@ def _cells_of_three(text: Bytes, is_lead: Flags, is_long: Flags) -> tuple[Cells,
     text[:-1] ^= moved
     text |= after_long[1:] & np.uint8(_LEAD)
     cells, marks = _cells_of_two(text, text * is_lead.view(np.uint8))
+    # where a cell is the end of a letter: its mark is one place further back
     marks[1:] |= text[:-2] & after_long[1:-2]
     is_inside = after_long[: 2 * len(cells) - 4].view("<u2")
     cells[1:-1] ^= is_inside & np.uint16(_PART ^ _INSIDE)
@@ -317,7 +357,7 @@ def _cells_of_three(text: Bytes, is_lead: Flags, is_long: Flags) -> tuple[Cells,
 
 
 def _codes(marks: list[int], factor: int) -> npt.NDArray[np.uint16]:
-    """Return the cells that hold 0 and each character: ASCII, then the blocks of these marks."""
+    """Return for each character, ASCII and the blocks of these marks, the cell of 0 and it."""
     starts = np.repeat([0, 0, *marks], _BLOCK)
     seconds = np.r_[np.arange(_ASCII), np.tile(np.arange(0x80, 0xC0), len(marks))]
     codes: Cells = (seconds << 8 ^ starts * factor).astype(np.uint16)
@@ -327,7 +367,7 @@ def _codes(marks: list[int], factor: int) -> npt.NDArray[np.uint16]:
 def _factor(marks: list[int]) -> int:
     """Return a number that sets apart the codes of ASCII and of the blocks of these marks.
 
-    There is one for every six marks: all 74,974,368 were tried.
+    There is one for every six marks, and so for fewer: all 74,974,368 were tried.
     """
     starts = [(0, 0x00), (0, 0x40), *((mark, 0x80) for mark in marks)]  # of blocks
 

@@ -5,8 +5,8 @@ Characters get provisional ids as they turn up, for the alphabet is known only a
 - In ASCII two neighbouring bytes are one 16-bit integer, and that integer is the place in a table
   of 65,536 counts: the bytes at even and at odd places, viewed as such integers, are all pairs. Of
   a large text three neighbours are counted at a time, at even places alone: half as many steps.
-- Latin-1 is counted likewise, and UTF-8 whose letters have one byte to three and are few hundred at
-  most in much the same way, without decoding it: see ``cells.py``.
+- Latin-1 is counted likewise, and UTF-8 whose letters have one byte to three and are at most a few
+  hundred in much the same way, without decoding it: see ``cells.py``.
 - Other text is written as 32-bit code points, which a table turns into ids. With room for K ids,
   the pair (x, y) has the place x + K * y, the same form. Where only a few lines are such text, only
   those lines are.
@@ -105,14 +105,20 @@ class PairCounter:
         yield self._wide.reshape(self._K, self._K), self._ids.characters[: self._K]
 
     def _add_undecoded(self, data: bytes) -> bool:
-        """Count UTF-8 text of which few lines have to be decoded; of another return False."""
+        """Count UTF-8 text of which few lines have to be decoded.
+
+        Return False, and count nothing, where that is not so.
+        """
         if data.isascii():
             self._single.add(np.frombuffer(data, np.uint8))
             return True
         left_out = self._cells.add(data)
-        if left_out:
-            self._add_wide("\n" + left_out)
-        return left_out is not None
+        if left_out is None:
+            return False
+        self._single.add(np.frombuffer(left_out.plain, np.uint8))
+        if left_out.decoded:
+            self._add_wide("\n" + left_out.decoded)
+        return True
 
     def _add_wide(self, text: str) -> None:
         self._pairs_in_wide += len(text)

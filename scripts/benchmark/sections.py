@@ -30,7 +30,7 @@ OTHER_SCRIPTS = {
     "accented": (450, 120),
     "latin-1": (450, 120),
     "polish": (450, 120),
-    "vietnamese": (60, 60),  # Latin, but with letters of three bytes, which have to be decoded
+    "vietnamese": (450, 120),
     "cyrillic": (60, 60),
     "chinese": (60, 60),
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.measure import MEGABYTE, Task, run
+from benchmark.measure import MEGABYTE, BenchmarkError, Task, run
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
@@ -168,6 +168,8 @@ def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path
     drawn = setting.folder / "drawn.txt"
     if not drawn.exists():
         draw_words(setting, drawn)
+    if not drawn.stat().st_size:
+        raise BenchmarkError("no words were drawn")
     spelt = setting.folder / f"drawn-{script}.txt"
     with open(spelt, "wb") as file:
         for block in blocks_of_lines(drawn):
