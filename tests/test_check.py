@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from makemore.data import check
 from makemore.data.check import MAX_EXAMPLES, check_corpus
 from makemore.data.corpus import Corpus
+from makemore.data.holdout import held_out_words
 from makemore.data.vocabulary import MAX_VOCABULARY
+from makemore.errors import CorpusError
+from makemore.training import train
 
 
 @given(st.text("aab\n\r é中\u0301", max_size=40), st.integers(1, 9))
@@ -30,7 +33,16 @@ def test_figures_equal_those_counted_by_hand(text: str, block_size: int) -> None
     counts = {fact.character: fact.count for fact in found.characters}
     assert counts == Counter("".join(words))
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
-    assert bool(found.failure) == (not words)
+    assert bool(found.failure) == held_out_words(words, 0.1).all()  # all of none, too
+
+
+def test_a_corpus_of_which_every_word_is_held_out_is_one_that_training_refuses() -> None:
+    corpus = Corpus.from_words(["bs", "bw"])  # both are, by their hashes
+    with pytest.raises(CorpusError) as refused:
+        train(corpus)
+    assert check_corpus(corpus).failure == str(refused.value)
+    assert not check_corpus(corpus, holdout=0).failure
+    assert not check_corpus(Corpus.from_words(["bs", "bw", "emma"])).failure
 
 
 def test_suspicious_characters_are_noted_with_their_reason() -> None:
@@ -50,7 +62,17 @@ def test_rare_characters_are_those_below_ten() -> None:
 
 
 def test_words_of_two_scripts_are_found_with_their_lines() -> None:
-    words = ["emma", "p\u0430ul", "\u044e\u043b\u044f", "東京タワー", "zoë-1", "ªº"]
+    words = [
+        "emma",
+        "p\u0430ul",
+        "\u044e\u043b\u044f",
+        "東京タワー",
+        "zoë-1",
+        "ªº",
+        "日本ｱ",
+        "µm",
+        "xⁿ",
+    ]
     found = check_corpus(Corpus.from_words(words), block_size=3)
     assert found.mixed_scripts.words == 1
     assert found.mixed_scripts.examples == ((2, "p\u0430ul"),)

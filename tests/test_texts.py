@@ -31,7 +31,7 @@ GOOD = {
     "all line ends": b"anna\r\r\nben\n\rcara\r\n\n",
     "NUL bytes": b"a\0na\nb\0\0n\n",
     "spaces": b" anna \n \nben  c\n",
-    "tab": b"an\tna\n",
+    "tab": b"an\tna\nemma\n",
     "dots": b"..\na.b\n.\n",
     "separators of other systems": "a\u2028b\nc\u2029d\ne\x85f\ng\x0bh\ni\x0cj\nk\x1cl\n".encode(),
     "beyond the basic plane": "\U0001d51e\U0001d52b\n😀😁\nanna\n".encode(),

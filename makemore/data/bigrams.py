@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines, unchanged
-from makemore.data.holdout import Bytes, held_out_lines
+from makemore.data.holdout import Bytes, all_held_out, held_out_lines
 from makemore.data.pairs import code_points
 from makemore.data.tables import Counts as Counts
 from makemore.data.tables import add_at, look_up
@@ -226,10 +226,7 @@ def bigram_counts(corpus: Corpus, tally: Tally, sha256: str, min_count: int) -> 
         raise CorpusError(f"{name} holds no word{why}: expected one a line")
     lines, held_out_lines = (int(N[0].sum()) for N in (tally.total, tally.held_out))
     if lines == held_out_lines:
-        raise CorpusError(
-            f"every word of {name} is held out, none is left for training: hold out none with"
-            " --holdout 0"
-        )
+        raise CorpusError(all_held_out(corpus.name))
     facts = CorpusFacts(
         name=corpus.name,
         sha256=sha256,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.data.corpus import BLOCK, Corpus, Progress
-from makemore.data.holdout import Hashes, distinct_hashes, hash_lines
+from makemore.data.holdout import Hashes, all_held_out, distinct_hashes, hash_lines, is_held_out
 from makemore.data.pairs import code_points
 from makemore.data.tables import add_at, look_up
 from makemore.data.text import Block
@@ -32,6 +32,11 @@ _UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
 _LF = ord("\n")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")
+# how the names of letters begin that several scripts share, or none has
+_NO_SCRIPTS = (
+    *("", "MODIFIER", "FULLWIDTH", "HALFWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"),
+    *("MICRO", "SUPERSCRIPT", "SUBSCRIPT"),
+)
 _NOTES = {
     "Cc": "control character",
     "Cf": "invisible: zero-width or direction mark",
@@ -149,14 +154,17 @@ class CorpusCheck:
 
 
 def check_corpus(
-    corpus: Corpus, progress: Progress | None = None, block_size: int = BLOCK
+    corpus: Corpus,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
+    holdout: float = 0.1,
 ) -> CorpusCheck:
-    """Read a corpus once and report on it.
+    """Read a corpus once and report on it, and whether training with this ``holdout`` would fail.
 
     Raises ``CorpusError`` where a source cannot be opened or has a line over ``MAX_LINE``. Text
     that is not in the corpus's encoding is part of the report.
     """
-    survey = _Survey()
+    survey = _Survey(holdout)
     reading = corpus.read(block_size, progress, digest=False)
     try:
         for block in reading.blocks(counts_lines=True):
@@ -185,8 +193,10 @@ class _OddWords:
 class _Survey:
     """What was found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, holdout: float) -> None:
         self._lines = 0
+        self._holdout = holdout
+        self._is_all_held_out = True
         self._frequencies = np.zeros(_UNICODE, np.int64)
         self._lengths: Counter[int] = Counter()
         self._distinct = _DistinctCounter()
@@ -220,7 +230,9 @@ class _Survey:
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
-        self._distinct.add(hashes[ends > starts])
+        hashes = hashes[ends > starts]
+        self._distinct.add(hashes)
+        self._is_all_held_out &= bool(is_held_out(hashes, self._holdout).all())
         self._add_spaced_words(text, points, starts, ends)
         if not text.isascii():
             self._add_odd_words(text, points, starts, ends)
@@ -255,8 +267,20 @@ class _Survey:
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
             is_whole=self._is_whole,
-            failure=self._errors[0] if self._errors else _failure(name, words, len(facts)),
+            failure=self._failure(name, words, len(facts)),
         )
+
+    def _failure(self, name: str, words: int, characters: int) -> str:
+        if self._errors:
+            return self._errors[0]
+        if not words:
+            return f"{shown(name)} holds no word: expected one a line"
+        if characters >= MAX_VOCABULARY:
+            return (
+                f"the corpus has {characters:,} different characters and the limit is"
+                f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
+            )
+        return all_held_out(name) if self._is_all_held_out else ""
 
     def _add_spaced_words(
         self,
@@ -364,8 +388,8 @@ class _Scripts:
         script = unicodedata.name(character, "").replace("-", " ").partition(" ")[0]
         if script in _EAST_ASIAN:
             script = "EAST ASIAN"
-        if script in ("", "MODIFIER", "FULLWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"):
-            return 0  # shared by several scripts, or of none
+        if script in _NO_SCRIPTS:
+            return 0
         return int(self._bit_of.setdefault(script, 1 << min(len(self._bit_of), 62)))
 
 
@@ -389,14 +413,3 @@ def _median(lengths: Counter[int]) -> int:
         if 2 * below >= lengths.total():
             return length
     return 0
-
-
-def _failure(name: str, words: int, characters: int) -> str:
-    if not words:
-        return f"{shown(name)} holds no word: expected one a line"
-    if characters >= MAX_VOCABULARY:
-        return (
-            f"the corpus has {characters:,} different characters and the limit is"
-            f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
-        )
-    return ""

@@ -118,6 +118,7 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
     scheduler does not answer.
     """
     dask = _package("distributed")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is an error here
     if address is None:
         with _interruptions_blocked():  # Ctrl-C is for this process, which ends the others
             local = dask.LocalCluster(
@@ -200,7 +201,9 @@ def count_on_cluster(
         raise CorpusError(
             f"the workers of the cluster end while they count: {shown(str(error))}"
         ) from None
-    except (CancelledError, OSError) as error:
+    except CancelledError:  # whose text is about the task
+        raise CorpusError("the Dask scheduler was lost while the cluster counted") from None
+    except OSError as error:
         raise CorpusError(
             f"the Dask scheduler was lost while the cluster counted: {shown(str(error))}"
         ) from None

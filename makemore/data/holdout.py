@@ -21,6 +21,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from makemore.errors import shown
+
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -86,6 +88,14 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
 def is_held_out(hashes: Hashes, share: float) -> Flags:
     """Return which words belong to the held-out ``share`` (0 <= share < 1), shape of ``hashes``."""
     return hashes < np.uint64(int(share * _MODULUS))
+
+
+def all_held_out(name: str) -> str:
+    """Return what to say of a corpus of which no word is left for training."""
+    return (
+        f"every word of {shown(name)} is held out, none is left for training: hold out none with"
+        " --holdout 0"
+    )
 
 
 def held_out_words(words: Sequence[str], share: float) -> Flags:

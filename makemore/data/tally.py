@@ -138,22 +138,29 @@ def merge(tallies: Sequence[Tally]) -> Tally:
     sample = _SampleCollector()
     for tally in tallies:
         sample.merge(tally.sample)
-    V = len(characters) + 1
-    total = np.zeros((V, V), np.int64)
-    held_out = np.zeros((V, V), np.int64)
-    for tally in tallies:
-        places = [0, *(characters.index(character) + 1 for character in tally.characters)]
-        for i, place in enumerate(places):  # row by row: V can be thousands
-            total[place, places] += tally.total[i]
-            held_out[place, places] += tally.held_out[i]
     return Tally(
         characters,
-        total,
-        held_out,
+        _sum_of_tables(characters, ((tally.characters, tally.total) for tally in tallies)),
+        _sum_of_tables(characters, ((tally.characters, tally.held_out) for tally in tallies)),
         sum(tally.fingerprint for tally in tallies) % (1 << 64),
         sum(tally.dropped_lines for tally in tallies),
         sample.result(),
     )
+
+
+def _sum_of_tables(characters: str, tables: Iterable[tuple[str, Counts]]) -> Counts:
+    """Return the sum of tables of counts, each given with its characters, for ``characters``."""
+    V = len(characters) + 1
+    id_of = {character: i for i, character in enumerate(characters, 1)}
+    total = np.zeros((V, V), np.int64)
+    for known, table in tables:
+        if known == characters:
+            total += table
+        elif table.any():
+            ids = np.array([0, *map(id_of.__getitem__, known)])
+            for i, row in zip(ids, table, strict=True):  # row by row: V can be thousands
+                total[i, ids] += row
+    return total
 
 
 def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int]:
