@@ -231,6 +231,19 @@ def test_bytes_of_no_letter_take_no_place() -> None:
         assert pairs.add(data + b"\n") is None
 
 
+def test_blocks_are_one_run_where_their_letters_differ_in_one_byte_at_the_beginning() -> None:
+    # C3 and C4; DF; E0 A0; E1 BA and BB; E1 BF; E2 80
+    found = cells._runs([0x1F, 0x20, 0x04, 0x03, 0x7B, 0x7A, 0x80, 0x7F])
+    assert found == [
+        range(0x03, 0x05),
+        range(0x1F, 0x20),
+        range(0x20, 0x21),
+        range(0x7A, 0x7C),
+        range(0x7F, 0x80),
+        range(0x80, 0x81),
+    ]
+
+
 def test_all_characters_of_six_blocks_have_codes_of_their_own() -> None:
     draw = random.Random(7)
     every = range(0xC0, 0x100)

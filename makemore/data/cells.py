@@ -42,6 +42,7 @@ Cells = npt.NDArray[np.uint16]
 
 _ASCII, _BLOCK = 128, 64  # characters
 _LEAD, _LONG_LEAD = 0xC0, 0xE0  # and above: the first bytes of letters, and of those of three bytes
+_FIRST_LONG = 32  # the first block whose letters have three bytes
 _BLOCKS = 1 << 10  # letters of those above have four bytes
 _MAX_BLOCKS = 6
 _PART = 0x7F  # the largest of 7 bits: the minimum of it and a byte is ASCII or it
@@ -159,15 +160,15 @@ class CellPairs:
     def _find_unknown(self, lines: _Lines) -> Flags:
         """Return where begins what cannot be counted, after learning the blocks of what can be."""
         text, is_unknown = lines.text, lines.is_lead.copy()
-        for block in self._blocks:
-            is_unknown ^= _begins(text, block)
+        for run in _runs(self._blocks):
+            is_unknown ^= _begins(text, run)
         while np.count_nonzero(is_unknown) > len(text) // _RARE:
             blocks = self._new_blocks(text, _first_from_middle(is_unknown))
             if not blocks:
                 break
             self._give_places(blocks)
-            for block in blocks:
-                is_unknown ^= _begins(text, block)
+            for run in _runs(blocks):
+                is_unknown ^= _begins(text, run)
         for character in lines.reserved:
             is_unknown |= text == character
         return is_unknown
@@ -269,12 +270,25 @@ def _mark(block: int) -> int:
     return _LEAD | block % _BLOCK
 
 
-def _begins(text: Bytes, block: int) -> Flags:
-    """Return where letters of a block begin in whole lines."""
-    first, *middle = chr(block * _BLOCK).encode()[:-1]
-    begins: Flags = text == first
-    if middle:
-        begins[:-1] &= text[1:] == middle[0]
+def _runs(blocks: list[int]) -> list[range]:
+    """Return the blocks as runs of numbers that differ in the mark alone: one look finds them."""
+    runs: list[range] = []
+    for block in sorted(blocks):
+        if runs and block == runs[-1].stop and block % _BLOCK and block != _FIRST_LONG:
+            runs[-1] = range(runs[-1].start, block + 1)
+        else:
+            runs.append(range(block, block + 1))
+    return runs
+
+
+def _begins(text: Bytes, run: range) -> Flags:
+    """Return where letters of these blocks, a run of ``_runs``, begin in whole lines."""
+    *first, lowest = chr(run.start * _BLOCK).encode()[:-1]
+    has_last: Flags = text - np.uint8(lowest) < len(run) if len(run) > 1 else text == lowest
+    if not first:
+        return has_last
+    begins: Flags = text == first[0]
+    begins[:-1] &= has_last[1:]
     return begins
 
 
