@@ -122,22 +122,19 @@ class CellPairs:
         """
         if len(data) > _MAX_COUNTED:
             return None
-        lines, decoded = _Lines(data), ""
-        if not self._surely_knows_all(lines):
-            is_unknown = self._find_unknown(lines)
-            unknown = np.count_nonzero(is_unknown)
-            if unknown > len(data) // _FEW:
-                return None
-            if unknown:
-                data, cut = cut_out_lines(data, b"\n", np.flatnonzero(is_unknown).tolist())
-                try:
-                    decoded = b"".join(cut).decode()
-                except UnicodeDecodeError:
-                    return None
-                if data.isascii():
-                    return LeftOut(data, decoded)
-                lines = _Lines(data)
-        return LeftOut(b"", decoded) if self._count(lines) else None
+        lines = _Lines(data)
+        if self._surely_knows_all(lines) or not (is_unknown := self._find_unknown(lines)).any():
+            return LeftOut(b"", "") if self._count(lines) else None
+        if np.count_nonzero(is_unknown) > len(data) // _FEW:
+            return None
+        rest, cut = cut_out_lines(data, b"\n", np.flatnonzero(is_unknown).tolist())
+        try:
+            decoded = b"".join(cut).decode()
+        except UnicodeDecodeError:
+            return None
+        if rest.isascii():
+            return LeftOut(rest, decoded)
+        return LeftOut(b"", decoded) if self._count(_Lines(rest)) else None
 
     def table(self) -> tuple[Counts, str]:
         """Return the counts, row y and column x for the pair (x, y), and their characters."""
