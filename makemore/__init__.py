@@ -14,49 +14,49 @@ The public names below are imported from their modules when they are first used,
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from makemore.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from makemore.calibration import Calibration
     from makemore.checkpoint import load, save
-    from makemore.comparison import compare
-    from makemore.constraints import Constraints
-    from makemore.data.bigrams import bigram_pairs, count_pairs
+    from makemore.counting.bigrams import bigram_pairs, count_pairs
     from makemore.data.check import check_corpus
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.data.download import download_names
     from makemore.data.vocabulary import Vocabulary
     from makemore.errors import MakemoreError
-    from makemore.evaluation import evaluate, roc_auc, score_words, transition_scores
+    from makemore.evaluation.calibration import Calibration
+    from makemore.evaluation.comparison import compare
+    from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
+    from makemore.generation.constraints import Constraints
+    from makemore.generation.sampling import Sampler, sample
+    from makemore.generation.search import most_probable_words
     from makemore.models.base import Model
     from makemore.models.bigram import Bigram
     from makemore.models.ngram import Ngram
-    from makemore.plotting import draw_heatmap, draw_loss, save_figure
-    from makemore.sampling import Sampler, sample
-    from makemore.search import most_probable_words
-    from makemore.training import Checkpoint, TrainingOptions, TrainingRecord, train
-    from makemore.webpage import write_page
+    from makemore.page.webpage import write_page
+    from makemore.pictures.plotting import draw_heatmap, draw_loss, save_figure
+    from makemore.training.train import Checkpoint, TrainingOptions, TrainingRecord, train
 
 _HOMES = {
-    "calibration": ("Calibration",),
     "checkpoint": ("load", "save"),
-    "comparison": ("compare",),
-    "constraints": ("Constraints",),
-    "data.bigrams": ("bigram_pairs", "count_pairs"),
+    "counting.bigrams": ("bigram_pairs", "count_pairs"),
     "data.check": ("check_corpus",),
     "data.corpus": ("Corpus", "CorpusFacts"),
     "data.download": ("download_names",),
     "data.vocabulary": ("Vocabulary",),
     "errors": ("MakemoreError",),
-    "evaluation": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "evaluation.calibration": ("Calibration",),
+    "evaluation.comparison": ("compare",),
+    "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "generation.constraints": ("Constraints",),
+    "generation.sampling": ("Sampler", "sample"),
+    "generation.search": ("most_probable_words",),
     "models.base": ("Model",),
     "models.bigram": ("Bigram",),
     "models.ngram": ("Ngram",),
-    "plotting": ("draw_heatmap", "draw_loss", "save_figure"),
-    "sampling": ("Sampler", "sample"),
-    "search": ("most_probable_words",),
-    "training": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
-    "webpage": ("write_page",),
+    "page.webpage": ("write_page",),
+    "pictures.plotting": ("draw_heatmap", "draw_loss", "save_figure"),
+    "training.train": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -30,14 +30,14 @@ from typing import Any, NamedTuple, get_args, get_origin
 import numpy as np
 import numpy.typing as npt
 
-from makemore import __version__
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.models import MODELS
 from makemore.models.base import ArraySpec, Model
-from makemore.training import Checkpoint, TrainingOptions, TrainingRecord
+from makemore.training.train import Checkpoint, TrainingOptions, TrainingRecord
+from makemore.version import __version__
 
 FORMAT = 1
 MAX_METADATA = 1 << 20

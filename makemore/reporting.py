@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from makemore.data.bigrams import Counts
+from makemore.arrays import Counts
 from makemore.errors import PlottingError, shown
-from makemore.evaluation import Choices, accuracy, as_json, bits_per_symbol, perplexity
+from makemore.evaluation.losses import Choices, accuracy, as_json, bits_per_symbol, perplexity
 from makemore.models.base import Model
-from makemore.training import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
+from makemore.training.train import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
-    from makemore.comparison import Comparison
+    from makemore.arrays import Table
     from makemore.data.check import CharacterFact, CorpusCheck, Oddity
-    from makemore.display import Table
-    from makemore.novelty import Novelty
-    from makemore.scoring import Summary
+    from makemore.evaluation.comparison import Comparison
+    from makemore.evaluation.scoring import Summary
+    from makemore.generation.novelty import Novelty
 
 MAX_ODD = 20
 

@@ -23,11 +23,12 @@ from lesson_by_hand import draw_by_hand, gradient_by_hand, loss_by_hand, softmax
 from lesson_material import LATER_STEPS, MAX_WORD, STEPS, Material, find_material, shortened
 from lesson_picture import draw_lesson
 
-from makemore.data.bigrams import bigram_pairs, count_pairs
+from makemore.arrays import Floats
+from makemore.counting.bigrams import bigram_pairs, count_pairs
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import MakemoreError, shown
-from makemore.models.base import Floats
+from makemore.generation.sampling import DrawTable, sample
 from makemore.models.bigram import (
     Bigram,
     closed_form_minimum,
@@ -36,13 +37,12 @@ from makemore.models.bigram import (
     cross_entropy,
     cross_entropy_gradient,
     one_hot,
-    softmax,
     weight_gradient,
     weights_from_counts,
 )
-from makemore.plotting import save_figure
-from makemore.sampling import DrawTable, sample
-from makemore.training import gradient_descent, initial_weights, row_curvatures
+from makemore.models.softmax import softmax
+from makemore.pictures.plotting import save_figure
+from makemore.training.train import gradient_descent, initial_weights, row_curvatures
 
 PICTURE = Path("lesson.png")
 H = 1e-5

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from makemore.data.bigrams import Counts, bigram_pairs, count_pairs
+from makemore.arrays import Counts, Floats, Ids
+from makemore.counting.bigrams import bigram_pairs, count_pairs
 from makemore.data.corpus import Corpus
 from makemore.data.download import bundled_names, names_are_intact
-from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
-from makemore.display import symbol_label
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CorpusError, OptionError, shown
-from makemore.models.base import Floats
 from makemore.models.bigram import one_hot
-from makemore.training import TrainingOptions, gradient_descent, initial_weights
+from makemore.pictures.labels import symbol_label
+from makemore.training.train import TrainingOptions, gradient_descent, initial_weights
 
 PROJECT = Path(__file__).parents[1]
 STEPS = 10

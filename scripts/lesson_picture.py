@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from lesson_material import STEPS, Material, shortened
 
-from makemore.models.base import Floats
+from makemore.arrays import Floats
 from makemore.models.bigram import (
     closed_form_minimum,
     collapsed_loss,
     cross_entropy_gradient,
     one_hot,
-    softmax,
     weights_from_counts,
 )
+from makemore.models.softmax import softmax
 
 LINE, ACCENT, GRID = "#1f6fb4", "#c2410c", "#d8dee5"
 

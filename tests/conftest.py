@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from makemore.data.bigrams import bigram_pairs, count_pairs
+from makemore.arrays import Floats
+from makemore.counting.bigrams import bigram_pairs, count_pairs
 from makemore.data.vocabulary import Vocabulary
-from makemore.models.base import Floats
 from makemore.models.bigram import Bigram, weights_from_counts
 
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure

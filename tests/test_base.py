@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from makemore.data.vocabulary import Ids, Vocabulary
+from makemore.arrays import Floats, Ids
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import SamplingError
-from makemore.evaluation import score_words
+from makemore.evaluation.losses import score_words
+from makemore.generation.sampling import sample
 from makemore.models import base
-from makemore.models.base import ArraySpec, Floats, Model
-from makemore.sampling import sample
+from makemore.models.base import ArraySpec, Model
 
 
 class Doubling(Model):
@@ -76,7 +77,7 @@ def test_a_large_batch_is_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     contexts = np.random.default_rng(0).integers(0, 3, (50, 2))
     targets = np.random.default_rng(1).integers(0, 3, 50)
     expected = MODEL.log_probabilities(contexts)[np.arange(50), targets]
-    monkeypatch.setattr(base, "CHUNK_CELLS", 7)
+    monkeypatch.setattr("makemore.arrays.CHUNK_CELLS", 7)
     np.testing.assert_array_equal(MODEL.target_log_probabilities(contexts, targets), expected)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from benchmark import measure, peers, report, setting
 
-from makemore.data.bigrams import bigram_pairs
+from makemore.counting.bigrams import bigram_pairs
 from makemore.data.vocabulary import Vocabulary
 from makemore.models.bigram import weight_gradient
 

@@ -6,9 +6,10 @@ from conftest import central_difference, make_bigram, random_array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.data.bigrams import bigram_pairs, count_pairs
+from makemore.arrays import Floats
+from makemore.counting.bigrams import bigram_pairs, count_pairs
 from makemore.data.vocabulary import Vocabulary
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 from makemore.models.bigram import (
     LOG_ZERO,
     Bigram,
@@ -17,12 +18,11 @@ from makemore.models.bigram import (
     collapsed_loss_and_gradient,
     cross_entropy,
     cross_entropy_gradient,
-    log_softmax,
     one_hot,
-    softmax,
     weight_gradient,
     weights_from_counts,
 )
+from makemore.models.softmax import log_softmax, softmax
 
 extreme = st.floats(-1e300, 1e300)
 

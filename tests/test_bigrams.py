@@ -18,15 +18,15 @@ from corpus_oracles import is_held_out, pair_counts, word_hash, words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data.bigrams import (
+from makemore.counting.bigrams import (
     BigramCounts,
     bigram_pairs,
     count_bigrams,
     count_pairs,
     id_blocks,
 )
+from makemore.counting.tally import MAX_SAMPLE_LENGTH
 from makemore.data.corpus import Corpus
-from makemore.data.tally import MAX_SAMPLE_LENGTH
 from makemore.data.vocabulary import MAX_VOCABULARY, Vocabulary
 from makemore.errors import CorpusError, VocabularyError
 
@@ -247,7 +247,7 @@ def test_names_txt_has_the_published_counts() -> None:
 
 PEAK = """
 import resource, sys
-from makemore.data.bigrams import count_bigrams
+from makemore.counting.bigrams import count_bigrams
 from makemore.data.corpus import Corpus
 count_bigrams(Corpus.from_paths(sys.argv[1]), 0.1, jobs=1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -269,7 +269,7 @@ def test_the_locale_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_bytes(TEXT.encode())
     program = (
-        "import sys; from makemore.data.bigrams import count_bigrams;"
+        "import sys; from makemore.counting.bigrams import count_bigrams;"
         "from makemore.data.corpus import Corpus;"
         "print(ascii(count_bigrams(Corpus.from_paths(sys.argv[1]), 0).vocabulary.characters))"
     )

@@ -9,11 +9,11 @@ from conftest import make_bigram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.calibration import ENOUGH, IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
+from makemore.arrays import Floats
 from makemore.data.holdout import hash_lines
 from makemore.errors import CheckpointError
-from makemore.evaluation import score_words
-from makemore.models.base import Floats
+from makemore.evaluation.calibration import ENOUGH, IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
+from makemore.evaluation.losses import score_words
 from makemore.models.bigram import Bigram
 
 MODEL = make_bigram(["abc", "ab", "b", "ca", "cab", "abcabc"])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import cells
-from makemore.data.cells import CellPairs, LeftOut
+from makemore.counting import cells
+from makemore.counting.cells import CellPairs, LeftOut
 
 BLOCKS = [*range(0x02, 0x360), *range(0x380, 0x400)]
 """Of characters of two and three bytes: their code points without the lowest six bits."""

@@ -14,7 +14,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import CorpusError
-from makemore.training import train
+from makemore.training.train import train
 
 
 @given(st.text("aab\n\r é中\u0301", max_size=40), st.integers(1, 9))

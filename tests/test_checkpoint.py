@@ -21,7 +21,7 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.models.bigram import Bigram
 from makemore.reporting import describe_training
-from makemore.training import Checkpoint, TrainingRecord
+from makemore.training.train import Checkpoint, TrainingRecord
 
 
 def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoint:

@@ -15,7 +15,7 @@ from makemore.cli import main
 from makemore.data.vocabulary import Vocabulary
 from makemore.models import MODELS
 from makemore.models.ngram import SMOOTHING_METHODS
-from makemore.training import TRAINERS, TrainingOptions
+from makemore.training.train import TRAINERS, TrainingOptions
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana", "zoë"]
 

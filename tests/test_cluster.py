@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from processes import COMMAND, environment
 
-from makemore.data.bigrams import BigramCounts, count_bigrams
-from makemore.data.cluster import cluster, count_on_cluster, url_corpus
+from makemore.counting.bigrams import BigramCounts, count_bigrams
+from makemore.counting.cluster import cluster, count_on_cluster, url_corpus
 from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError, VocabularyError
 
@@ -177,14 +177,14 @@ def dask(part: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], st
 def test_a_cluster_without_workers_or_that_is_lost_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("makemore.data.cluster._PATIENCE", 2)
+    monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
     path = tmp_path / "names"
     path.write_text(TEXT)
     with dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (scheduler, address):
         with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
             with cluster(address):
                 pass
-        monkeypatch.setattr("makemore.data.cluster._PATIENCE", 30)
+        monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 30)
         with dask("worker", address, "--nthreads", "1"), cluster(address) as client:
             with pytest.raises(CorpusError, match="the Dask scheduler was lost while"):
                 count_on_cluster(
@@ -205,7 +205,7 @@ def test_a_cluster_that_loses_all_its_workers_is_named(
         dask("worker", address, "--nthreads", "1", "--no-nanny") as (worker, _),
         cluster(address) as client,
     ):
-        monkeypatch.setattr("makemore.data.cluster._PATIENCE", 2)
+        monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
         with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
             count_on_cluster(
                 url_corpus([str(path)]),

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.columns import decimals, join, texts, with_rows
+from makemore.evaluation.columns import decimals, join, texts, with_rows
 
 NUMBERS = st.lists(
     st.floats(-1e9, 1e9) | st.sampled_from([0.0, -0.0, 0.00004, -0.00004, 9.99996, 1e12])

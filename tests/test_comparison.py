@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from makemore.comparison import compare, totals_of_known_words
 from makemore.data.corpus import Corpus
 from makemore.errors import CheckpointError
-from makemore.evaluation import score_words
+from makemore.evaluation.comparison import compare, totals_of_known_words
+from makemore.evaluation.losses import score_words
 from makemore.reporting import comparison_table
-from makemore.training import Checkpoint, TrainingOptions, train
+from makemore.training.train import Checkpoint, TrainingOptions, train
 
 GENERATOR = np.random.default_rng(0)
 WORDS = ["".join(GENERATOR.choice(list("abcd"), GENERATOR.integers(1, 8))) for _ in range(500)]

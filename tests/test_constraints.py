@@ -9,13 +9,18 @@ from conftest import make_bigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore import constraints
-from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, WishedAutomaton
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
+from makemore.generation import constraints
+from makemore.generation.constraints import (
+    MAX_LENGTH,
+    ConditionedModel,
+    Constraints,
+    WishedAutomaton,
+)
+from makemore.generation.sampling import sample
 from makemore.models.base import Model
 from makemore.models.bigram import LOG_ZERO, Bigram
-from makemore.sampling import sample
 
 
 def probability(model: Model, word: str) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.display import QUANTITIES, log_spaced_steps, select_symbols, symbol_label
+from makemore.pictures.labels import QUANTITIES, log_spaced_steps, select_symbols, symbol_label
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -10,12 +10,12 @@ from conftest import make_bigram
 from hypothesis import given
 from hypothesis import strategies as st
 
+from makemore.counting.ngrams import NgramCounter
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
-from makemore.data.ngrams import NgramCounter
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import VocabularyError
-from makemore.evaluation import (
+from makemore.evaluation.losses import (
     Choices,
     Totals,
     accuracy,

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import ngrams as counting
-from makemore.data.ngrams import NgramCounter, NgramCounts
+from makemore.arrays import Floats
+from makemore.counting import ngrams as counting
+from makemore.counting.ngrams import NgramCounter, NgramCounts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, SamplingError, TrainingError
 from makemore.models import MODELS, ngram
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 from makemore.models.bigram import Bigram, log_probability_table, weights_from_counts
 from makemore.models.ngram import (
     SMOOTHING_METHODS,
@@ -442,7 +443,7 @@ def test_models_answer_alike_by_the_base_and_by_their_own_way() -> None:
 
 
 def test_the_base_gathers_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("makemore.models.base.CHUNK_CELLS", 7)
+    monkeypatch.setattr("makemore.arrays.CHUNK_CELLS", 7)
     model = train(["abab", "b"], 2)
     contexts, targets = np.array([[0], [1], [2], [3], [1]]), np.array([1, 2, 0, 4, 0])
     found = Model.target_log_probabilities(model, contexts, targets)

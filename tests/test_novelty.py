@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore import novelty
 from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError
-from makemore.novelty import KnownWords, nearest_words, training_texts
-from makemore.training import TrainingOptions, train
+from makemore.generation import novelty
+from makemore.generation.novelty import KnownWords, nearest_words, training_texts
+from makemore.training.train import TrainingOptions, train
 
 words = st.text("abcé", min_size=1, max_size=6)
 WORDS = ["emma", "olivia", "ava", "zoë"]

@@ -11,18 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from makemore.arrays import Floats
 from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import TrainingError
-from makemore.models.base import Floats
-from makemore.models.bigram import (
-    closed_form_minimum,
-    collapsed_loss,
-    collapsed_loss_and_gradient,
-    log_softmax,
-    softmax,
-)
-from makemore.training import TrainingOptions, gradient_descent, train
+from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
+from makemore.models.softmax import log_softmax, softmax
+from makemore.training.train import TrainingOptions, gradient_descent, train
 
 V = 4
 sizes = st.sampled_from([1e-300, 1e-8, 1.0, 50.0, 800.0, 1e8, 1e150, 1e300])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import cells, pairs, tables
-from makemore.data.pairs import PairCounter, ProvisionalIds
+from makemore.counting import cells, pairs, tables
+from makemore.counting.pairs import PairCounter, ProvisionalIds
 from makemore.data.text import Block, EncodedBlock, Place, TextBlock
 from makemore.errors import DecodingError, VocabularyError
 

@@ -13,10 +13,10 @@ from colour_oracle import luminance
 from matplotlib.figure import Figure
 from PIL import Image
 
-from makemore import plotting
-from makemore.display import symbol_label
 from makemore.errors import PlottingError
-from makemore.plotting import (
+from makemore.pictures import plotting
+from makemore.pictures.labels import symbol_label
+from makemore.pictures.plotting import (
     Frame,
     animate_learning,
     draw_heatmap,
@@ -293,7 +293,7 @@ def test_ffmpeg_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyP
 DRAW = """
 import sys
 import numpy as np
-from makemore.plotting import draw_heatmap, save_figure
+from makemore.pictures.plotting import draw_heatmap, save_figure
 save_figure(draw_heatmap(np.eye(3), ["", "a", "\\u4e00"]), sys.argv[1])
 """
 
@@ -316,7 +316,8 @@ def test_nothing_is_said_without_home_or_display(
 
 def test_window_without_a_display_is_refused_in_a_sentence() -> None:
     code = (
-        "from matplotlib.figure import Figure; from makemore.plotting import show; show(Figure())"
+        "from matplotlib.figure import Figure;"
+        " from makemore.pictures.plotting import show; show(Figure())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -328,5 +329,5 @@ def test_window_without_a_display_is_refused_in_a_sentence() -> None:
 
 
 def test_matplotlib_is_loaded_only_to_draw() -> None:
-    code = "import sys, makemore.plotting; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, makemore.pictures.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 from conftest import make_bigram
 
-from makemore import sampling
-from makemore.constraints import Constraints
-from makemore.data.bigrams import Counts
+from makemore.arrays import Counts, Floats
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
-from makemore.models.base import Floats
+from makemore.generation import sampling
+from makemore.generation.constraints import Constraints
+from makemore.generation.novelty import KnownWords
+from makemore.generation.sampling import (
+    DrawTable,
+    Sampler,
+    next_distributions,
+    sample,
+    sample_others,
+)
 from makemore.models.bigram import Bigram
-from makemore.novelty import KnownWords
-from makemore.sampling import DrawTable, Sampler, next_distributions, sample, sample_others
 
 
 def chi_square_is_plausible(observed: Floats | Counts, expected: Floats) -> bool:

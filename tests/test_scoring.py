@@ -12,13 +12,13 @@ from conftest import make_bigram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.calibration import Calibration, calibrate
 from makemore.checkpoint import save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.evaluation import score_words
-from makemore.scoring import Judgement, Summary, judge
-from makemore.training import TrainingOptions, train
+from makemore.evaluation.calibration import Calibration, calibrate
+from makemore.evaluation.losses import score_words
+from makemore.evaluation.scoring import Judgement, Summary, judge
+from makemore.training.train import TrainingOptions, train
 
 MODEL = make_bigram(["abc", "ab", "b", "ca", "cab", "abcabc"])
 OTHER = make_bigram(["cba", "ba", "b", "ac", "bac"])

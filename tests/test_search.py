@@ -7,10 +7,10 @@ from conftest import make_bigram
 from hypothesis import given, settings
 from test_constraints import fulfils, probability, wishes
 
-from makemore.constraints import Constraints
 from makemore.errors import SamplingError
+from makemore.generation.constraints import Constraints
+from makemore.generation.search import most_probable_words
 from makemore.models.bigram import Bigram
-from makemore.search import most_probable_words
 
 
 def all_words(model: Bigram, wish: Constraints, longest: int) -> list[tuple[float, str]]:

@@ -12,6 +12,8 @@ import makemore
 PACKAGE = Path(makemore.__file__).parent
 
 ORDER = [
+    "version",
+    "arrays",
     "errors",
     "files",
     "data.vocabulary",
@@ -19,36 +21,37 @@ ORDER = [
     "data.sources",
     "data.text",
     "data.corpus",
-    "data.tables",
-    "data.cells",
-    "data.pairs",
-    "data.tally",
-    "data.workers",
-    "data.ngrams",
+    "counting.tables",
+    "counting.cells",
+    "counting.pairs",
+    "counting.tally",
+    "counting.workers",
+    "counting.ngrams",
     "data.check",
     "data.download",
-    "data.bigrams",
-    "data.cluster",
+    "counting.bigrams",
+    "counting.cluster",
     "models.base",
+    "models.softmax",
     "models.bigram",
     "models.ngram",
     "models",
-    "evaluation",
-    "calibration",
-    "training",
+    "evaluation.losses",
+    "evaluation.calibration",
+    "training.train",
     "checkpoint",
-    "constraints",
-    "novelty",
-    "sampling",
-    "search",
-    "columns",
-    "scoring",
-    "comparison",
-    "display",
-    "terminal",
-    "plotting",
-    "learning",
-    "webpage",
+    "generation.constraints",
+    "generation.novelty",
+    "generation.sampling",
+    "generation.search",
+    "evaluation.columns",
+    "evaluation.scoring",
+    "evaluation.comparison",
+    "pictures.labels",
+    "pictures.terminal",
+    "pictures.plotting",
+    "pictures.learning",
+    "page.webpage",
     "reporting",
     "cli.console",
     "cli.options",
@@ -61,7 +64,10 @@ ORDER = [
 ]
 """A module may import only from those above it."""
 
-ONLY = {"requests": "data.download", "matplotlib": "plotting"}
+ROOMS = {"counting", "data", "evaluation", "generation", "page", "pictures", "training"}
+"""Packages without code of their own."""
+
+ONLY = {"requests": "data.download", "matplotlib": "pictures.plotting"}
 """Libraries that one module alone may import."""
 
 
@@ -71,7 +77,7 @@ def modules() -> dict[str, Path]:
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__")
-        if name and name not in {"data"}:
+        if name and name not in ROOMS:
             found[name] = path
     return found
 

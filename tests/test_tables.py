@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import tables
-from makemore.data.tables import add_at, add_windows, look_up, sparse_zeros
+from makemore.counting import tables
+from makemore.counting.tables import add_at, add_windows, look_up, sparse_zeros
 
 PLACES = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from corpus_oracles import is_held_out, word_hash
 
-from makemore.data import pairs, tally
-from makemore.data.tally import Tally, WordSample, count, merge
+from makemore.counting import pairs, tally
+from makemore.counting.tally import Tally, WordSample, count, merge
 from makemore.data.text import TextBlock
 from makemore.errors import VocabularyError
 

@@ -9,7 +9,7 @@ from colour_oracle import luminance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.terminal import heatmap_text
+from makemore.pictures.terminal import heatmap_text
 
 SYMBOLS = ("", "a", "b")
 PROBABILITIES = np.array([[0, 0.75, 0.25], [0.2, 0.8, 0], [1, 0, 0]])

@@ -12,13 +12,13 @@ from conftest import central_difference, random_array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.data.bigrams import BigramCounts, count_bigrams
+from makemore.arrays import Floats
+from makemore.counting.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
-from makemore.models.base import Floats
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
-from makemore.training import (
+from makemore.training.train import (
     Step,
     TrainingOptions,
     gradient_descent,
@@ -154,7 +154,7 @@ def test_rows_are_stepped_through_in_bands_of_any_height(
 
     whole = descend()
     for cached in (1, 3 * V, 6 * V + 1):
-        monkeypatch.setattr("makemore.training._CACHED", cached)
+        monkeypatch.setattr("makemore.training.train._CACHED", cached)
         for step, expected in zip(descend(), whole, strict=True):
             assert step.objective == pytest.approx(expected.objective, rel=1e-13)
             np.testing.assert_allclose(step.weights, expected.weights, rtol=0, atol=1e-12)

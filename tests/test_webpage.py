@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from webpage_oracle import Page, PageModel, Xoshiro
 
-from makemore import webpage
 from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
 from makemore.models.base import Automaton
-from makemore.training import Checkpoint, TrainingOptions, train
-from makemore.webpage import Arcs, page_data, render_page, write_page
+from makemore.page import webpage
+from makemore.page.webpage import Arcs, page_data, render_page, write_page
+from makemore.training.train import Checkpoint, TrainingOptions, train
 
 WORDS = ["emma", "olivia", "ava", "isabella", "sophia", "mia", "amelia", "ella", "ivy"]
 HOSTILE = [

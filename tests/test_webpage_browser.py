@@ -23,11 +23,12 @@ from test_webpage import HOSTILE, HOSTILE_NAME, trained
 from webpage_oracle import Page, PageModel
 
 import makemore
+from makemore.arrays import Floats
 from makemore.data.corpus import Corpus
-from makemore.models.base import Floats, Model
-from makemore.sampling import next_distributions
-from makemore.training import Checkpoint
-from makemore.webpage import write_page
+from makemore.generation.sampling import next_distributions
+from makemore.models.base import Model
+from makemore.page.webpage import write_page
+from makemore.training.train import Checkpoint
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

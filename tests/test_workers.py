@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import bigrams, workers
-from makemore.data.bigrams import BigramCounts, count_bigrams
+from makemore.counting import bigrams, workers
+from makemore.counting.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
 from makemore.errors import CorpusError, DecodingError
@@ -125,7 +125,7 @@ DIE = {
         "work()",
         """
 import os, pickle
-from makemore.data import workers
+from makemore.counting import workers
 slices_had = 0
 load = pickle.load
 def load_or_die(file):
@@ -291,7 +291,7 @@ def test_archives_and_encodings_that_cannot_be_cut_are_counted_here(tmp_path: Pa
 COUNT_SLOWLY = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
-from makemore.data import workers
+from makemore.counting import workers
 from makemore.data.corpus import Corpus
 corpus = Corpus.from_paths(sys.argv[1])
 started = lambda done, total: print("started", flush=True)

@@ -13,9 +13,9 @@ at once.
 
 import click
 
-from makemore import __version__
 from makemore.cli import data, models, pictures, words
 from makemore.cli.console import CommandLine
+from makemore.version import __version__
 
 EXAMPLES = """
 \b

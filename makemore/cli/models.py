@@ -24,9 +24,9 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from makemore.data.bigrams import BigramCounts
+    from makemore.counting.bigrams import BigramCounts
     from makemore.data.corpus import Corpus
-    from makemore.training import Step
+    from makemore.training.train import Step
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
 
@@ -118,8 +118,8 @@ def train(
     """
     from makemore.checkpoint import refuse_other_files, save
     from makemore.reporting import describe_training
-    from makemore.training import TrainingOptions
-    from makemore.training import train as train_model
+    from makemore.training.train import TrainingOptions
+    from makemore.training.train import train as train_model
 
     started = time.perf_counter()
     text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
@@ -167,11 +167,11 @@ def _descent(steps: int, keep: bool) -> Iterator[tuple[Callable[["Step"], bool],
 def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
     """Give what counts the pairs: this process and its children, or a Dask cluster."""
     if dask is None:
-        from makemore.data.bigrams import count_bigrams
+        from makemore.counting.bigrams import count_bigrams
 
         yield count_bigrams
         return
-    from makemore.data.cluster import cluster, count_on_cluster
+    from makemore.counting.cluster import cluster, count_on_cluster
     from makemore.errors import OptionError
 
     if model != "bigram":
@@ -231,7 +231,7 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
     """
     import json
 
-    from makemore.comparison import compare as compare_checkpoints
+    from makemore.evaluation.comparison import compare as compare_checkpoints
     from makemore.reporting import comparison_table, comparison_values
 
     loaded = {path: load_checkpoint(path) for path in checkpoints}

@@ -8,9 +8,9 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from makemore.constraints import Constraints
     from makemore.data.corpus import Corpus, CorpusFacts
-    from makemore.training import Checkpoint
+    from makemore.generation.constraints import Constraints
+    from makemore.training.train import Checkpoint
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -158,8 +158,8 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
     The texts are changed as that of the training corpus was, so ``--prefix Zoë`` works with a model
     that was trained with --lowercase.
     """
-    from makemore.constraints import Constraints
     from makemore.data.text import text_change
+    from makemore.generation.constraints import Constraints
 
     change = text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
     wishes = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
@@ -193,7 +193,7 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     how = {name: options.pop(name) for name in names}
     how["normalize"] = how["normalize"] or ""
     if remote:
-        from makemore.data.cluster import url_corpus
+        from makemore.counting.cluster import url_corpus
 
         if "-" in paths:
             raise OptionError("--dask cannot count stdin: name files or URLs")
@@ -211,7 +211,7 @@ def blocks_like(
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
-    from makemore.scoring import BLOCK
+    from makemore.evaluation.scoring import BLOCK
 
     corpus = replace(Corpus.from_paths(*paths).changed_as(facts), encoding=encoding)
     return iter(corpus.read(BLOCK, digest=False))

@@ -17,7 +17,7 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from makemore.training import Checkpoint
+    from makemore.training.train import Checkpoint
 
 
 @command("plot-heatmap", "makemore plot-heatmap --values counts -o counts.svg")
@@ -50,7 +50,7 @@ def plot_heatmap(
     animate: str | None,
 ) -> None:
     """Draw the table of all pairs: which character follows which."""
-    from makemore import plotting
+    from makemore.pictures import plotting
 
     if animate:
         refuse_idle(ctx, ("output", "values", "show", "text"), "with --animate")
@@ -68,8 +68,8 @@ def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
     """Print the table as characters, for the width of the terminal."""
     import shutil  # a large module
 
+    from makemore.pictures.terminal import heatmap_text
     from makemore.reporting import heatmap_values, symbol_frequencies
-    from makemore.terminal import heatmap_text
 
     lines = heatmap_text(
         heatmap_values(checkpoint.model, values),
@@ -84,7 +84,7 @@ def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
 
 def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
     """Return the picture of the table."""
-    from makemore.plotting import draw_heatmap
+    from makemore.pictures.plotting import draw_heatmap
     from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
 
     return draw_heatmap(
@@ -99,8 +99,8 @@ def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
 
 def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
     """Make the film of a training."""
-    from makemore.learning import learning_frames
-    from makemore.plotting import animate_learning
+    from makemore.pictures.learning import learning_frames
+    from makemore.pictures.plotting import animate_learning
     from makemore.reporting import picture_title, symbol_frequencies
 
     with progress("drawing") as report:
@@ -118,7 +118,7 @@ def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
 
 def _save(figure: Any, path: str, show: bool) -> None:
     """Save a picture, say where it is, and open it in a window if asked to."""
-    from makemore import plotting
+    from makemore.pictures import plotting
 
     plotting.save_figure(figure, path)
     print_results(path)
@@ -133,7 +133,7 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the loss of each training step."""
-    from makemore import plotting
+    from makemore.pictures import plotting
     from makemore.reporting import picture_title
 
     plotting.picture_ending(output)
@@ -152,7 +152,7 @@ def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
 @output_option("makemore.html", "The page.")
 def page(checkpoint: str, output: str) -> None:
     """Write a page to play with the model in any browser."""
-    from makemore.webpage import write_page
+    from makemore.page.webpage import write_page
 
     write_page(load_checkpoint(checkpoint), output)
     print_results(output)

@@ -29,11 +29,11 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from makemore.calibration import Calibration
+    from makemore.evaluation.calibration import Calibration
+    from makemore.generation.novelty import KnownWords
+    from makemore.generation.sampling import Sampler
     from makemore.models.base import Model
-    from makemore.novelty import KnownWords
-    from makemore.sampling import Sampler
-    from makemore.training import Checkpoint
+    from makemore.training.train import Checkpoint
 
 DRAWING = "How they are drawn"
 
@@ -96,8 +96,8 @@ def sample(
     Wishes about prefix, suffix, content and length are fulfilled exactly: the words have the
     model's distribution among those that fulfil them, and what no word can fulfil is refused.
     """
-    from makemore.novelty import Novelty
-    from makemore.sampling import Sampler
+    from makemore.generation.novelty import Novelty
+    from makemore.generation.sampling import Sampler
 
     if as_json:
         refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
@@ -132,7 +132,7 @@ def _known_words(
     checkpoint: "Checkpoint", new: bool, corpus: str | None, exclude: tuple[str, ...]
 ) -> "KnownWords":
     """Return the words that are not wanted: of the training corpus if ``new``, and of files."""
-    from makemore.novelty import KnownWords, training_texts
+    from makemore.generation.novelty import KnownWords, training_texts
 
     def texts() -> Iterator[str]:
         """Yield the words in blocks of text."""
@@ -148,7 +148,7 @@ def _other_texts(
     sampler: "Sampler", count: int, seed: int, known: "KnownWords", unique: bool
 ) -> Iterator[str]:
     """Yield words that are not known in blocks of text, and say so when there are too few."""
-    from makemore.sampling import PATIENCE, sample_others
+    from makemore.generation.sampling import PATIENCE, sample_others
 
     found = 0
     for words in sample_others(sampler, count, seed, known=known, unique=unique):
@@ -181,14 +181,14 @@ def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> s
     """Return a block of words as it is printed."""
     if not (with_scores or as_json):
         return text
-    from makemore.scoring import judge
+    from makemore.evaluation.scoring import judge
 
     (judged,) = judge(model, [text])
     return judged.json_lines() if as_json else judged.table()
 
 
 def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
-    from makemore.novelty import nearest_words, training_texts
+    from makemore.generation.novelty import nearest_words, training_texts
     from makemore.reporting import describe_novelty
 
     nearest = nearest_words(novelty.first, training_texts(checkpoint.corpus, corpus))
@@ -220,7 +220,7 @@ def top(
     """
     import json
 
-    from makemore.search import most_probable_words
+    from makemore.generation.search import most_probable_words
 
     if not new:
         refuse_idle(ctx, ["corpus"], "without --new")
@@ -291,8 +291,8 @@ def score(
     in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
     the ratio. The sums over all lines go to stderr.
     """
+    from makemore.evaluation.scoring import Summary, judge
     from makemore.reporting import describe_scores
-    from makemore.scoring import Summary, judge
 
     if only and fpr is None:
         raise click.UsageError("--only needs --fpr, which says what is flagged")
@@ -322,7 +322,7 @@ def score(
 
 def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     """Return what words are judged by, and say so where it cannot flag any at this rate."""
-    from makemore.calibration import Calibration
+    from makemore.evaluation.calibration import Calibration
 
     calibration = Calibration(checkpoint.training.calibration)
     if fpr < calibration.smallest_p:

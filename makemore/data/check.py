@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import Hashes
+from makemore.counting.pairs import code_points
+from makemore.counting.tables import add_at, look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
-from makemore.data.holdout import Hashes, all_held_out, distinct_hashes, hash_lines, is_held_out
-from makemore.data.pairs import code_points
-from makemore.data.tables import add_at, look_up
+from makemore.data.holdout import all_held_out, distinct_hashes, hash_lines, is_held_out
 from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown

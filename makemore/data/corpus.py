@@ -4,7 +4,7 @@ A corpus is text with one word a line. Lines end at LF, CRLF or CR and nowhere e
 hold no word; nothing else is changed unless it is asked for. However the text comes (files, a pipe,
 compressed, in any encoding) it leaves this module as one stream of blocks: whole lines, each ended
 by ``\n``, of about ``BLOCK`` bytes except where one line is longer. Counting what is in the blocks
-is the work of ``bigrams.py``.
+is the work of ``counting/``.
 """
 
 import codecs

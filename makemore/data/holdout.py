@@ -19,14 +19,9 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
+from makemore.arrays import Bytes, Flags, Hashes, Offsets
 from makemore.errors import shown
-
-Bytes = npt.NDArray[np.uint8]
-Hashes = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
@@ -66,7 +61,7 @@ def distinct_hashes(hashes: Hashes) -> Hashes:
     return hashes[np.diff(hashes, prepend=before) > 0]
 
 
-def held_out_lines(text: Bytes, share: float) -> tuple[Places, Hashes]:
+def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes]:
     """Find the lines that hold a held-out word in ``text``, which is as ``hash_lines`` takes it.
 
     Returns the places of their bytes, their line feeds included, and the hashes of their words,
@@ -104,11 +99,11 @@ def held_out_words(words: Sequence[str], share: float) -> Flags:
     return is_held_out(hash_lines(np.frombuffer(text, np.uint8)), share)
 
 
-def _line_ends(text: Bytes) -> Places:
+def _line_ends(text: Bytes) -> Offsets:
     return np.flatnonzero(text == ord("\n"))
 
 
-def _hash_lines(text: Bytes, ends: Places) -> Hashes:
+def _hash_lines(text: Bytes, ends: Offsets) -> Hashes:
     """Return the hashes of the lines that end at ``ends``, (lines,), 0 for blank ones."""
     starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
     hashes = np.empty(len(ends), np.uint64)
@@ -126,7 +121,7 @@ def _hash_lines(text: Bytes, ends: Places) -> Hashes:
     return hashes
 
 
-def _sums_of_lines(piece: Bytes, starts: Places) -> Hashes:
+def _sums_of_lines(piece: Bytes, starts: Offsets) -> Hashes:
     """Return the polynomials of whole lines, shape (lines,), 0 for blank ones.
 
     Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.

@@ -2,7 +2,7 @@
 
 Characters take the ids 1..V-1 in code-point order. Id 0 is the boundary that starts and ends every
 word; it is an id and not a character, so a word may hold any character but line ends, ``.``
-included. Finding the characters of a corpus is the work of ``tally.py``.
+included. Finding the characters of a corpus is the work of ``counting/``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import Ids
 from makemore.errors import VocabularyError, shown
-
-Ids = npt.NDArray[np.int64]
 
 BOUNDARY = 0
 UNKNOWN = -1  # no id: it marks what is not in the vocabulary, and cannot be decoded

@@ -3,7 +3,7 @@
 A model is asked one question: given contexts of ids, what are the log-probabilities of the next
 symbol? Whoever samples, scores, draws or exports asks only that, so a new model is one file in this
 folder and one entry in the table of ``models/__init__.py``; how it is trained stands in the tables
-of ``training.py``.
+of ``training/``.
 
 A model with a short memory is also a finite automaton, and much becomes exact and fast on one
 (draws under constraints, the most probable words). ``Model.automaton`` makes every context a state;
@@ -11,34 +11,18 @@ a model that knows a smaller automaton overrides the method.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.bigrams import Counts
-from makemore.data.vocabulary import Ids, Vocabulary
+from makemore.arrays import Counts, Floats, Ids, States, chunks
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import SamplingError
 
 MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
-
-CHUNK_CELLS = 1 << 20
-"""How many cells of a table are worked on at once, so that memory is bounded: 8 MiB."""
-
-Floats = npt.NDArray[np.float64]
-States = npt.NDArray[np.int32]
-
-
-def chunks(rows: int, columns: int) -> Iterator[slice]:
-    """Return slices of so many rows, ``CHUNK_CELLS`` cells at a time or one row.
-
-    >>> list(chunks(5, CHUNK_CELLS // 2))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
-    """
-    step = max(1, CHUNK_CELLS // columns)
-    return (slice(first, first + step) for first in range(0, rows, step))
 
 
 class ArraySpec(NamedTuple):

@@ -18,7 +18,7 @@ N = X.T @ one_hot(ys) and n = N.sum() the same loss and gradient are
 
 at a cost of V * V whatever the size of the corpus. The gradient of softmax and cross-entropy is
 derived in Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.4. How W is found is
-the work of ``training.py``.
+the work of ``training/``.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.bigrams import Counts
-from makemore.data.vocabulary import Ids, Vocabulary
+from makemore.arrays import Counts, Floats, Ids
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
-from makemore.models.base import ArraySpec, Automaton, Floats, Model
+from makemore.models.base import ArraySpec, Automaton, Model
+from makemore.models.softmax import log_softmax, softmax
 
 LOG_ZERO = -1e3
 """The logit of a symbol with probability zero: exp(-1000) is 0.0, and the number stays finite."""
@@ -47,26 +48,6 @@ def one_hot(ids: Ids, V: int) -> Floats:
     rows = np.zeros((len(ids), V))
     rows[np.arange(len(ids)), ids] = 1.0
     return rows
-
-
-def softmax(logits: Floats) -> Floats:
-    """Return exp(logits) normalised along the last axis, shape unchanged.
-
-    The row's maximum is subtracted first: the result is the same and nothing overflows.
-    """
-    with np.errstate(over="ignore"):  # a difference past the range is -inf, and its exponential 0
-        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
-
-
-def log_softmax(logits: Floats) -> Floats:
-    """Return log(softmax(logits)) along the last axis, in nats, shape unchanged.
-
-    It is logits - log(sum of exp(logits)), which never takes the logarithm of a zero.
-    """
-    with np.errstate(over="ignore"):  # as in softmax
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def cross_entropy(logits: Floats, ys: Ids) -> float:

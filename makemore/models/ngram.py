@@ -37,17 +37,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.ngrams import (
-    MAX_ORDER,
-    MIN_ORDER,
-    Integers,
-    NgramCounts,
-    add_up,
-    mark_first,
-)
-from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
+from makemore.arrays import Flags, Floats, Ids, Integers, States
+from makemore.counting.ngrams import MAX_ORDER, MIN_ORDER, NgramCounts, add_up, mark_first
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CheckpointError, SamplingError, TrainingError
-from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Floats, Model, States
+from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Model
 
 MAX_SMOOTHING = 1e9
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
@@ -57,8 +51,6 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 ROOT, START = 0, 1
 """The states of the empty context and of a word's start, which is the first 1-gram."""
-
-Flags = npt.NDArray[np.bool_]
 
 
 class NgramTree(NamedTuple):

@@ -14,8 +14,8 @@ SAMPLES = 50_000
 def step(path: str) -> float:
     """Return the seconds of a step of gradient descent on the count matrix."""
     from makemore import Corpus
-    from makemore.data.bigrams import count_bigrams
-    from makemore.training import gradient_descent, initial_weights
+    from makemore.counting.bigrams import count_bigrams
+    from makemore.training.train import gradient_descent, initial_weights
 
     N = count_bigrams(Corpus.from_paths(path)).training
     W = initial_weights(len(N), 0)
@@ -54,7 +54,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     """
     from makemore import Corpus, load, roc_auc, score_words
     from makemore.data.holdout import held_out_words
-    from makemore.evaluation import perplexity
+    from makemore.evaluation.losses import perplexity
 
     loaded = load(checkpoint)
     model, record = loaded.model, loaded.training
@@ -82,7 +82,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
 def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
     """Return which share of samples is known, repeated, new, as ``sample --report`` counts them."""
     from makemore import Sampler
-    from makemore.novelty import KnownWords, Novelty, training_texts
+    from makemore.generation.novelty import KnownWords, Novelty, training_texts
 
     novelty = Novelty(KnownWords(training_texts(loaded.corpus, names)))
     for _ in novelty.watch(Sampler(loaded.model).texts(samples, RANDOM_SEED)):

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from makemore.calibration import calibrate
-from makemore.data.bigrams import BigramCounts, Counts, count_bigrams, id_blocks
+from makemore.arrays import Counts, Floats
+from makemore.counting.bigrams import BigramCounts, count_bigrams, id_blocks
+from makemore.counting.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.data.corpus import Corpus, CorpusFacts, Progress, unchanged
-from makemore.data.ngrams import MAX_ORDER, MIN_ORDER, NgramCounter
 from makemore.errors import OptionError, TrainingError
-from makemore.models.base import Floats, Model
+from makemore.evaluation.calibration import calibrate
+from makemore.models.base import Model
 from makemore.models.bigram import (
     Bigram,
     closed_form_minimum,

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
-from makemore.data.bigrams import (
+from makemore.arrays import Counts
+from makemore.counting.bigrams import (
     BigramCounts,
-    Counts,
     bigram_counts,
     character_frequencies,
     rare_characters,
 )
+from makemore.counting.tally import Tally, count, merge
 from makemore.data.corpus import (
     Corpus,
     Progress,
@@ -32,7 +33,6 @@ from makemore.data.corpus import (
     unchanged,
 )
 from makemore.data.sources import ByteStream, Limited, Source, line_spans
-from makemore.data.tally import Tally, count, merge
 from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, shown
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from makemore.constraints import Completions, Constraints, WishedAutomaton
+from makemore.arrays import Floats
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import Floats, Model
+from makemore.generation.constraints import Completions, Constraints, WishedAutomaton
+from makemore.models.base import Model
 
 
 def most_probable_words(

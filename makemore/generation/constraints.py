@@ -20,18 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
+from makemore.arrays import Flags, Floats, Ids, Indices, chunks
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError, VocabularyError, shown
-from makemore.models.base import MAX_CELLS, Automaton, Floats, chunks
+from makemore.models.base import MAX_CELLS, Automaton
 
 MAX_LENGTH = 10_000
 """No word is longer: one that has not ended by then shows that the model does not end its words."""
 
 _CONVERGED = 1e-13
 """Relative change of b below which further steps back from the end of a word change nothing."""
-
-Indices = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import Floats, Ids
 from makemore.data.text import words_of
-from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Ids
+from makemore.data.vocabulary import BOUNDARY, UNKNOWN
 from makemore.errors import VocabularyError
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 
 _CHUNK = 1 << 16
 """Symbols whose contexts are made at once, so that they stay in the cache."""

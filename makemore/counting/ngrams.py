@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.tables import add_at
-from makemore.data.vocabulary import BOUNDARY, Ids
+from makemore.arrays import Ids, Integers
+from makemore.counting.tables import add_at
+from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import TrainingError
 
 MIN_ORDER, MAX_ORDER = 2, 10
 
-Integers = npt.NDArray[np.int64]
 
 _BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
 _BUFFER = 1 << 21  # codes that are counted at once

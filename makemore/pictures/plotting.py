@@ -1,7 +1,7 @@
 """Pictures: the table of a model, the course of its training, and both in motion.
 
 Data come in as plain arrays, so every model that has a table of pairs can be drawn. What of them is
-shown, and how it is labelled, is the work of ``display.py``. This is the only file that imports
+shown, and how it is labelled, is the work of ``labels.py``. This is the only file that imports
 matplotlib, and it does so inside functions: no other command waits for it. Figures are made without
 pyplot, which keeps no state and needs no display; only ``show`` opens a window.
 
@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.display import (
+from makemore.arrays import Floats, Ids, Table
+from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import PlottingError, shown, unwritable
+from makemore.files import replace_atomically
+from makemore.pictures.labels import (
     QUANTITIES,
-    Table,
     code_point,
     columns,
     limits,
@@ -38,9 +40,6 @@ from makemore.display import (
     symbol_label,
     table_part,
 )
-from makemore.errors import PlottingError, shown, unwritable
-from makemore.files import replace_atomically
-from makemore.models.base import Floats
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

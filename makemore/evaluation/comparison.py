@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from makemore.errors import CheckpointError, CorpusError, shown
-from makemore.evaluation import (
+from makemore.evaluation.losses import (
     Totals,
     bits_per_symbol,
     perplexity,
@@ -14,7 +14,7 @@ from makemore.evaluation import (
     without_blank_lines,
 )
 from makemore.models.base import Model
-from makemore.training import Checkpoint
+from makemore.training.train import Checkpoint
 
 
 @dataclass(frozen=True)

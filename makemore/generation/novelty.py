@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import CodePoints, Flags, Hashes
 from makemore.data.corpus import Corpus, CorpusFacts
-from makemore.data.holdout import Hashes, distinct_hashes, hash_lines
+from makemore.data.holdout import distinct_hashes, hash_lines
 from makemore.errors import CorpusError, shown
-
-Flags = npt.NDArray[np.bool_]
-CodePoints = npt.NDArray[np.uint32]
 
 SHOWN = 20
 """So many words are compared with the nearest known one."""

@@ -13,12 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from makemore.constraints import MAX_LENGTH, ConditionedModel, Constraints, Indices, WishedAutomaton
-from makemore.data.vocabulary import BOUNDARY, Ids, Vocabulary
+from makemore.arrays import Floats, Ids, Indices, Symbols
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError
-from makemore.models.base import Floats, Model
-from makemore.models.bigram import softmax
-from makemore.novelty import KnownWords, hash_text
+from makemore.generation.constraints import (
+    MAX_LENGTH,
+    ConditionedModel,
+    Constraints,
+    WishedAutomaton,
+)
+from makemore.generation.novelty import KnownWords, hash_text
+from makemore.models.base import Model
+from makemore.models.softmax import softmax
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
 GROUP_CELLS = 1 << 20
@@ -31,7 +37,6 @@ _BITS = 53
 _GUIDE_CELLS = 1 << 15
 _CACHED_CELLS = 1 << 16
 Draws = npt.NDArray[np.uint64]
-Symbols = npt.NDArray[np.int16]
 Words = tuple[Symbols, Ids]
 """The symbols of many words in one row, end marks included, and the places of the end marks."""
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-from makemore.display import log_spaced_steps
+from makemore.arrays import Floats
 from makemore.errors import PlottingError
-from makemore.models.base import Floats
-from makemore.models.bigram import Bigram, softmax
-from makemore.plotting import MAX_FILM_WORDS, Frame
-from makemore.sampling import sample
-from makemore.training import Checkpoint, TrainingOptions, gradient_descent, initial_weights
+from makemore.generation.sampling import sample
+from makemore.models.bigram import Bigram
+from makemore.models.softmax import softmax
+from makemore.pictures.labels import log_spaced_steps
+from makemore.pictures.plotting import MAX_FILM_WORDS, Frame
+from makemore.training.train import Checkpoint, TrainingOptions, gradient_descent, initial_weights
 
 FRAMES = 60
 

@@ -10,12 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.models.base import Floats
-
-Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+from makemore.arrays import Floats, Ids, Table
+from makemore.data.vocabulary import BOUNDARY
 
 
 class Quantity(NamedTuple):

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.calibration import Calibration
-from makemore.columns import Characters, decimals, join, texts, with_rows
+from makemore.arrays import Flags, Floats
 from makemore.errors import shown
-from makemore.evaluation import (
+from makemore.evaluation.calibration import Calibration
+from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
+from makemore.evaluation.losses import (
     Choices,
     Scores,
     Totals,
@@ -21,7 +22,7 @@ from makemore.evaluation import (
     score_lines,
     without_blank_lines,
 )
-from makemore.models.base import Floats, Model
+from makemore.models.base import Model
 
 BLOCK = 1 << 16
 """Bytes of a corpus that are best read at a time: what is made of them stays in the cache."""
@@ -29,8 +30,6 @@ BLOCK = 1 << 16
 _NATS_PER_STEP = 1.5
 _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
 """Of the 256-colour palette, from none over pale yellow to red, one for each step of surprise."""
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.holdout import Bytes, Flags
-from makemore.data.tables import Counts, add_windows, sparse_zeros
+from makemore.arrays import Bytes, Counts, Flags
+from makemore.counting.tables import add_windows, sparse_zeros
 from makemore.data.text import cut_out_lines
 
 Cells = npt.NDArray[np.uint16]

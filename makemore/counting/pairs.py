@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.data.cells import CellPairs
-from makemore.data.holdout import Bytes
-from makemore.data.tables import Counts, add_windows, look_up
+from makemore.arrays import Bytes, Counts
+from makemore.counting.cells import CellPairs
+from makemore.counting.tables import add_windows, look_up
 from makemore.data.text import Block
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError

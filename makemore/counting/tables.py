@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
-
 _COUNTED = 1 << 16  # places; with 64 bits each they stay in the processor's second cache
 _LOOKED_UP = 1 << 19  # places; shorter pieces take longer
 

@@ -31,15 +31,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore import __version__
+from makemore.arrays import Floats, Ids, States, chunks
 from makemore.data.corpus import CorpusFacts
-from makemore.data.vocabulary import BOUNDARY, Ids
-from makemore.display import log_spaced_steps, select_symbols
+from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import PlottingError, shown, unwritable
-from makemore.evaluation import bits_per_symbol, perplexity
+from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import Automaton, Floats, Model, States, chunks
-from makemore.training import Checkpoint, TrainingRecord
+from makemore.models.base import Automaton, Model
+from makemore.pictures.labels import log_spaced_steps, select_symbols
+from makemore.training.train import Checkpoint, TrainingRecord
+from makemore.version import __version__
 
 MAX_SHOWN = 64
 """The most symbols that the page's heatmap shows: each pair is an element of the page."""

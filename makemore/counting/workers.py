@@ -22,9 +22,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, cast
 
+from makemore.counting.tally import Tally, count, merge
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, FileSource, SliceSource, line_spans
-from makemore.data.tally import Tally, count, merge
 from makemore.data.text import Block, has_plain_line_feeds
 from makemore.errors import MakemoreError
 
@@ -38,7 +38,7 @@ _MAX_SLICES = 1 << 10
 
 _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    " from makemore.data.workers import work; work()"
+    " from makemore.counting.workers import work; work()"
 )
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import Bytes, Counts, Ids
+from makemore.counting.pairs import code_points
+from makemore.counting.tables import add_at, look_up
+from makemore.counting.tally import Tally, WordSample, count, without_lines_holding
 from makemore.data.corpus import BLOCK, Corpus, CorpusFacts, Progress, naming_lines, unchanged
-from makemore.data.holdout import Bytes, all_held_out, held_out_lines
-from makemore.data.pairs import code_points
-from makemore.data.tables import Counts as Counts
-from makemore.data.tables import add_at, look_up
-from makemore.data.tally import Tally, WordSample, count, without_lines_holding
+from makemore.data.holdout import all_held_out, held_out_lines
 from makemore.data.text import words_of
-from makemore.data.vocabulary import Ids, Vocabulary
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError, shown
 
 Row = npt.NDArray[np.int16]
@@ -208,7 +208,7 @@ def _count(
 ) -> BigramCounts:
     with naming_lines(corpus):
         if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
-            from makemore.data.workers import count_in_processes, job_count
+            from makemore.counting.workers import count_in_processes, job_count
 
             if (jobs := job_count(corpus, jobs)) > 1:
                 found = count_in_processes(corpus, holdout, rare, jobs, progress, block_size)

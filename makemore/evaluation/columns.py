@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from makemore.models.base import Floats
+from makemore.arrays import Floats
 
 Characters = npt.NDArray[np.uint8]
 """ASCII codes, a row per line, and ``FILLER``, which is left out when the rows are joined."""

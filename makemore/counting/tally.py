@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.data.holdout import Hashes, held_out_lines
-from makemore.data.pairs import PairCounter, ProvisionalIds, refuse_too_many
-from makemore.data.tables import Counts
+from makemore.arrays import Counts, Hashes
+from makemore.counting.pairs import PairCounter, ProvisionalIds, refuse_too_many
+from makemore.data.holdout import held_out_lines
 from makemore.data.text import Block, TextBlock, cut_out_lines
 
 MAX_SAMPLE = 1 << 15

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from makemore.display import (
+from makemore.arrays import Floats, Table
+from makemore.pictures.labels import (
     QUANTITIES,
-    Table,
     columns,
     limits,
     select_symbols,
     symbol_label,
     table_part,
 )
-from makemore.models.base import Floats
 
 SHADES = " ░▒▓█"
 # xterm's 256 colours, white to navy, as (background, text on it).

@@ -23,9 +23,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from makemore.arrays import Floats
 from makemore.errors import CheckpointError
-from makemore.evaluation import Scores, score_words
-from makemore.models.base import Floats, Model
+from makemore.evaluation.losses import Scores, score_words
+from makemore.models.base import Model
 
 ENOUGH = 100
 """So many held-out words of one length need no others beside them."""

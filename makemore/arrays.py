@@ -1,0 +1,41 @@
+"""The types of the package's arrays, one name each, and how much is worked on at once.
+
+A name says what the numbers are and how many bits they have; shapes stand in the docstrings of the
+functions that take them.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+CodePoints = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
+Ids = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
+Integers = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int64]
+States = npt.NDArray[np.int32]
+Symbols = npt.NDArray[np.int16]
+Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+
+CHUNK_CELLS = 1 << 20
+"""How many cells of a table are worked on at once, so that memory is bounded: 8 MiB."""
+
+CACHED = 1 << 16
+"""How many numbers of 64 bits are worked on at once where speed is wanted: half a MiB, which with a
+few temporary arrays stays in a processor's second-level cache."""
+
+
+def chunks(rows: int, columns: int) -> Iterator[slice]:
+    """Yield slices that cover ``rows`` rows, each of at most ``CHUNK_CELLS`` cells or of one row.
+
+    >>> list(chunks(5, CHUNK_CELLS // 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    step = max(1, CHUNK_CELLS // columns)
+    return (slice(first, first + step) for first in range(0, rows, step))

@@ -1,0 +1,1 @@
+"""Words from a model: drawn, constrained, searched, and compared with known ones."""

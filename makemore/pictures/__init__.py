@@ -1,0 +1,1 @@
+"""What a model and its training look like, as pictures and in a terminal."""
