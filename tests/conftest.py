@@ -11,6 +11,7 @@ from hypothesis import settings
 from makemore.arrays import Floats
 from makemore.counting.bigrams import bigram_pairs, count_pairs
 from makemore.data.vocabulary import Vocabulary
+from makemore.models.base import Automaton, Model
 from makemore.models.bigram import Bigram, weights_from_counts
 
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
@@ -37,6 +38,13 @@ def make_bigram(words: list[str], smoothing: float = 0.5) -> Bigram:
     vocabulary = Vocabulary("".join(words))
     N = count_pairs(*bigram_pairs(words, vocabulary), len(vocabulary))
     return Bigram(vocabulary, weights_from_counts(N, smoothing), N)
+
+
+def automaton_of(model: Model) -> Automaton:
+    """Return the automaton of a model that must have one."""
+    automaton = model.automaton()
+    assert automaton is not None
+    return automaton
 
 
 @pytest.fixture

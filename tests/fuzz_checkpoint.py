@@ -194,7 +194,7 @@ def check(path: Path) -> None:
         if not str(error).isprintable() or len(str(error)) > 2000:
             raise AssertionError("the message is no printable line") from error
         raise
-    V, C = len(checkpoint.model.vocabulary), checkpoint.model.context_length
+    V, C = len(checkpoint.model.vocabulary), checkpoint.model.context_length or 0
     contexts = np.repeat(np.arange(V)[:, None], C, axis=1)
     probabilities = np.exp(checkpoint.model.log_probabilities(contexts))
     np.testing.assert_allclose(probabilities.sum(axis=1), np.ones(V))

@@ -15,8 +15,9 @@ from makemore.generation import constraints
 from makemore.generation.constraints import (
     MAX_LENGTH,
     ConditionedModel,
+    ConstrainedAutomaton,
     Constraints,
-    WishedAutomaton,
+    Requirements,
 )
 from makemore.generation.sampling import sample
 from makemore.models.base import Model
@@ -31,16 +32,16 @@ def probability(model: Model, word: str) -> float:
     )
 
 
-def fulfils(word: str, wish: Constraints) -> bool:
+def fulfils(word: str, limits: Constraints) -> bool:
     return (
-        word.startswith(wish.prefix)
-        and word.endswith(wish.suffix)
-        and wish.contains in word
-        and wish.min_length <= len(word) <= (wish.max_length or 99)
+        word.startswith(limits.prefix)
+        and word.endswith(limits.suffix)
+        and limits.contains in word
+        and limits.min_length <= len(word) <= (limits.max_length or 99)
     )
 
 
-def brute_force(model: Model, wish: Constraints, longest: int) -> dict[str, float]:
+def brute_force(model: Model, limits: Constraints, longest: int) -> dict[str, float]:
     """Return the conditional probability of each word of at most ``longest`` characters."""
     characters = model.vocabulary.characters
     words = (
@@ -48,26 +49,29 @@ def brute_force(model: Model, wish: Constraints, longest: int) -> dict[str, floa
         for length in range(1, longest + 1)
         for letters in itertools.product(characters, repeat=length)
     )
-    weights = {word: probability(model, word) for word in words if fulfils(word, wish)}
+    weights = {word: probability(model, word) for word in words if fulfils(word, limits)}
     total = sum(weights.values())
     return {word: weight / total for word, weight in weights.items()}
 
 
-def conditioned(model: Model, wish: Constraints) -> ConditionedModel:
+def conditioned(model: Model, limits: Constraints) -> ConditionedModel:
     automaton = model.automaton()
+    assert automaton is not None
     P = np.exp(automaton.log_probabilities)
-    return ConditionedModel(WishedAutomaton(P, automaton, model.vocabulary, wish))
+    requirements = Requirements(model.vocabulary, limits)
+    return ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
 
 
-def conditioned_probability(model: Model, wish: Constraints, word: str) -> float:
+def conditioned_probability(model: Model, limits: Constraints, word: str) -> float:
     """Return the probability of drawing ``word``, symbol by symbol."""
-    machine = conditioned(model, wish)
+    machine = conditioned(model, limits)
     ids = model.vocabulary.encode(word).tolist()
-    if ids[: len(machine.automaton.prefix)] != machine.automaton.prefix.tolist():
+    prefix = machine.automaton.requirements.prefix.tolist()
+    if ids[: len(prefix)] != prefix:
         return 0.0
     state, result = machine.automaton.start, 1.0
     for t, symbol in enumerate([*ids, 0]):
-        if t < len(machine.automaton.prefix):
+        if t < len(prefix):
             continue
         result *= machine.next_probabilities(t, np.array([state]))[0, symbol]
         state = int(machine.automaton.successors[state, symbol])
@@ -75,7 +79,7 @@ def conditioned_probability(model: Model, wish: Constraints, word: str) -> float
 
 
 texts = st.text("abc", max_size=3)
-wishes = st.builds(
+constraint_sets = st.builds(
     Constraints,
     prefix=texts,
     suffix=texts,
@@ -86,20 +90,20 @@ wishes = st.builds(
 
 
 @settings(max_examples=40, deadline=None)
-@given(wishes)
-def test_probabilities_are_those_of_brute_force(wish: Constraints) -> None:
+@given(constraint_sets)
+def test_probabilities_are_those_of_brute_force(limits: Constraints) -> None:
     model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"])
-    expected = brute_force(model, wish, wish.max_length or 0)
+    expected = brute_force(model, limits, limits.max_length or 0)
     if not expected:
         with pytest.raises(SamplingError, match="no word with"):
-            conditioned(model, wish)
+            conditioned(model, limits)
         return
     for word, share in expected.items():
-        assert conditioned_probability(model, wish, word) == pytest.approx(share, rel=1e-9)
+        assert conditioned_probability(model, limits, word) == pytest.approx(share, rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "limits",
     [
         Constraints(),
         Constraints(min_length=3),
@@ -108,19 +112,21 @@ def test_probabilities_are_those_of_brute_force(wish: Constraints) -> None:
         Constraints(prefix="c", suffix="cc", min_length=2),
     ],
 )
-def test_without_a_longest_length_all_words_count(wish: Constraints) -> None:
+def test_without_a_longest_length_all_words_count(limits: Constraints) -> None:
     model = make_bigram(["a", "b", "c", "ab", "bb", "cc"], smoothing=0.1)
-    expected = brute_force(model, wish, 9)
+    expected = brute_force(model, limits, 9)
     for word, share in itertools.islice(expected.items(), 50):
         # brute force ends at nine characters and misses the little that is longer
-        assert conditioned_probability(model, wish, word) == pytest.approx(share, rel=0.02)
+        assert conditioned_probability(model, limits, word) == pytest.approx(share, rel=0.02)
 
 
 def test_drawn_frequencies_are_those_of_brute_force(small_model: Bigram) -> None:
-    wish = Constraints(prefix="a", suffix="b", contains="c", min_length=3, max_length=5)
-    expected = brute_force(small_model, wish, 5)
+    limits = Constraints(prefix="a", suffix="b", contains="c", min_length=3, max_length=5)
+    expected = brute_force(small_model, limits, 5)
     n = 40_000
-    words, counts = np.unique(sample(small_model, n, seed=3, constraints=wish), return_counts=True)
+    words, counts = np.unique(
+        sample(small_model, n, seed=3, constraints=limits), return_counts=True
+    )
     assert set(words) <= set(expected)
     found = dict(zip(words.tolist(), counts.tolist(), strict=True))
     chi_square = sum(
@@ -131,7 +137,7 @@ def test_drawn_frequencies_are_those_of_brute_force(small_model: Bigram) -> None
 
 
 @pytest.mark.parametrize(
-    ("wish", "named"),
+    ("limits", "named"),
     [
         (Constraints(prefix="ab", max_length=1), "prefix 'ab', max-length 1"),
         (Constraints(suffix="abc", max_length=2), "suffix 'abc', max-length 2"),
@@ -141,18 +147,18 @@ def test_drawn_frequencies_are_those_of_brute_force(small_model: Bigram) -> None
         (Constraints(suffix="\x1b"), "suffix '\\\\x1b'.*not in the vocabulary"),
     ],
 )
-def test_a_wish_that_no_word_fulfils_is_answered_at_once(
-    small_model: Bigram, wish: Constraints, named: str
+def test_a_constraint_that_no_word_fulfils_is_answered_at_once(
+    small_model: Bigram, limits: Constraints, named: str
 ) -> None:
     with pytest.raises(SamplingError, match=named):
-        conditioned(small_model, wish)
+        conditioned(small_model, limits)
 
 
-def test_a_wish_that_only_this_model_cannot_fulfil_is_answered_at_once() -> None:
+def test_a_constraint_that_only_this_model_cannot_fulfil_is_answered_at_once() -> None:
     model = make_bigram(["ab", "aab"], smoothing=0)
-    for wish in (Constraints(prefix="b"), Constraints(contains="ba"), Constraints(suffix="a")):
+    for limits in (Constraints(prefix="b"), Constraints(contains="ba"), Constraints(suffix="a")):
         with pytest.raises(SamplingError, match="the model can write no word"):
-            conditioned(model, wish)
+            conditioned(model, limits)
 
 
 def test_lengths_that_exclude_each_other_are_refused() -> None:
@@ -167,22 +173,22 @@ def test_lengths_out_of_range_are_refused(wrong: dict[str, int]) -> None:
 
 
 def test_improbable_lengths_are_reached(small_model: Bigram) -> None:
-    wish = Constraints(min_length=900, max_length=900)
-    assert {len(word) for word in sample(small_model, 3, seed=0, constraints=wish)} == {900}
+    limits = Constraints(min_length=900, max_length=900)
+    assert {len(word) for word in sample(small_model, 3, seed=0, constraints=limits)} == {900}
 
 
 def test_overlapping_patterns_are_found_in_all_their_ways(small_model: Bigram) -> None:
-    wish = Constraints(contains="aba", suffix="ab", max_length=5)
-    words = sample(small_model, 2_000, seed=1, constraints=wish)
-    assert set(words) == set(brute_force(small_model, wish, 5))
+    limits = Constraints(contains="aba", suffix="ab", max_length=5)
+    words = sample(small_model, 2_000, seed=1, constraints=limits)
+    assert set(words) == set(brute_force(small_model, limits, 5))
 
 
-def test_a_wish_that_every_word_fulfils_changes_nothing_however_seldom_words_end() -> None:
+def test_a_constraint_that_every_word_fulfils_changes_nothing_however_rarely_words_end() -> None:
     """The chance to end at all takes thousands of steps to be known."""
     logits = np.array([[LOG_ZERO, 0.0], [math.log(0.002), math.log(0.998)]])
     model = Bigram(Vocabulary("a"), logits, np.zeros((2, 2), np.int64))
-    for wish in (Constraints(contains="a"), Constraints(suffix="a")):
-        machine = conditioned(model, wish)
+    for limits in (Constraints(contains="a"), Constraints(suffix="a")):
+        machine = conditioned(model, limits)
         seen = machine.automaton.successors[machine.automaton.start, 1]
         assert machine.next_probabilities(1, np.array([seen]))[0, 0] == pytest.approx(0.002)
 
@@ -190,10 +196,10 @@ def test_a_wish_that_every_word_fulfils_changes_nothing_however_seldom_words_end
 def test_patterns_that_take_too_many_states_are_refused(
     small_model: Bigram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wish = Constraints(contains="ab")  # three states of progress, times those of the model
+    limits = Constraints(contains="ab")  # three states of progress, times those of the model
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4 - 1)
     with pytest.raises(SamplingError, match="too long to be sought at once"):
-        conditioned(small_model, wish)
+        conditioned(small_model, limits)
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4)
-    with pytest.raises(SamplingError, match="states of model and wish, times 4 symbols"):
-        conditioned(small_model, wish)
+    with pytest.raises(SamplingError, match="states of model and constraints, times 4 symbols"):
+        conditioned(small_model, limits)

@@ -29,22 +29,22 @@ from makemore.evaluation.losses import (
     transition_scores,
     without_blank_lines,
 )
-from makemore.models.base import Model
+from makemore.models.base import WindowedModel
 from makemore.models.bigram import Bigram
-from makemore.models.ngram import train_ngram
+from makemore.models.ngram import Ngram, train_ngram
 
 TRAINING = ["abc", "ab", "b", "ca", "cab", "abcabc"]
 WORDS = st.lists(st.text("abcé\0\t", max_size=6), max_size=8)
 
 
-def make_ngram(words: list[str], order: int) -> Model:
+def make_ngram(words: list[str], order: int) -> Ngram:
     vocabulary = Vocabulary("".join(words))
     counter = NgramCounter(len(vocabulary), order)
     counter.add(vocabulary.encode_words(words))
     return train_ngram(counter.counts(), vocabulary)
 
 
-def slow_nats(model: Model, word: str) -> list[float]:
+def slow_nats(model: WindowedModel, word: str) -> list[float]:
     """Ask the model for one symbol after another."""
     before = [0] * model.context_length
     nats = []
@@ -60,7 +60,9 @@ def slow_nats(model: Model, word: str) -> list[float]:
     "model", [make_bigram(TRAINING), *(make_ngram(TRAINING, n) for n in (2, 3, 5))]
 )
 @given(words=WORDS)
-def test_a_score_is_the_sum_over_symbols_asked_one_by_one(model: Model, words: list[str]) -> None:
+def test_a_score_is_the_sum_over_symbols_asked_one_by_one(
+    model: WindowedModel, words: list[str]
+) -> None:
     scores = score_words(model, words)
     assert scores.words == words
     assert scores.symbols.tolist() == [len(word) + 1 for word in words]

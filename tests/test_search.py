@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import make_bigram
 from hypothesis import given, settings
-from test_constraints import fulfils, probability, wishes
+from test_constraints import constraint_sets, fulfils, probability
 
 from makemore.errors import SamplingError
 from makemore.generation.constraints import Constraints
@@ -13,7 +13,7 @@ from makemore.generation.search import most_probable_words
 from makemore.models.bigram import Bigram
 
 
-def all_words(model: Bigram, wish: Constraints, longest: int) -> list[tuple[float, str]]:
+def all_words(model: Bigram, limits: Constraints, longest: int) -> list[tuple[float, str]]:
     """Return all words up to a length with their probabilities, the most probable first."""
     characters = model.vocabulary.characters
     words = (
@@ -21,19 +21,19 @@ def all_words(model: Bigram, wish: Constraints, longest: int) -> list[tuple[floa
         for length in range(1, longest + 1)
         for letters in itertools.product(characters, repeat=length)
     )
-    return sorted(((probability(model, w), w) for w in words if fulfils(w, wish)), reverse=True)
+    return sorted(((probability(model, w), w) for w in words if fulfils(w, limits)), reverse=True)
 
 
 @settings(max_examples=30, deadline=None)
-@given(wishes)
-def test_all_words_come_in_the_order_of_brute_force(wish: Constraints) -> None:
+@given(constraint_sets)
+def test_all_words_come_in_the_order_of_brute_force(limits: Constraints) -> None:
     model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"], smoothing=0.3)
-    expected = all_words(model, wish, wish.max_length or 0)
+    expected = all_words(model, limits, limits.max_length or 0)
     if not expected:
         with pytest.raises(SamplingError, match="no word with"):
-            most_probable_words(model, wish)
+            most_probable_words(model, limits)
         return
-    found = list(most_probable_words(model, wish))
+    found = list(most_probable_words(model, limits))
     assert [p for _, p in found] == pytest.approx([p for p, _ in expected])
     assert {word for word, _ in found} == {word for _, word in expected}
     for word, p in found:

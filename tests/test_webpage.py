@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import automaton_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webpage_oracle import Page, PageModel, Xoshiro
@@ -69,7 +70,7 @@ def assert_same_distribution(model: PageModel, automaton: Automaton, rows: range
 )
 def test_the_page_has_the_models_probabilities(options: dict[str, Any]) -> None:
     checkpoint = trained(WORDS, **options)
-    automaton = checkpoint.model.automaton()
+    automaton = automaton_of(checkpoint.model)
     model = page_model(checkpoint)
     assert model.start == automaton.start
     assert_same_distribution(model, automaton, range(len(automaton.successors)))
@@ -78,7 +79,7 @@ def test_the_page_has_the_models_probabilities(options: dict[str, Any]) -> None:
 def test_an_ngram_keeps_one_arc_for_each_ngram_that_was_seen() -> None:
     checkpoint = trained(WORDS, model="ngram", order=4)
     tree = checkpoint.model.arrays()["keys"]
-    arcs = Arcs.of(checkpoint.model.automaton())
+    arcs = Arcs.of(automaton_of(checkpoint.model))
     root_arcs = len(checkpoint.model.vocabulary)  # the root has all, the boundary too
     assert len(arcs.symbols) <= len(tree) + root_arcs
 

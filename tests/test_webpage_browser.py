@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import automaton_of
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -179,7 +180,7 @@ def test_the_page_draws_from_the_distribution_of_the_command(
     )
     rows = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
     expected = next_distributions(
-        bigram.model.automaton().log_probabilities, temperature=temperature
+        automaton_of(bigram.model).log_probabilities, temperature=temperature
     )
     np.testing.assert_allclose(rows, expected, rtol=1e-6)
 
@@ -227,6 +228,7 @@ def chi_square(observed: Floats, expected: Floats) -> float:
 
 def assert_drawn_from(model: Model, words: list[list[int]]) -> None:
     """Compare what followed each context that came often with the model's own probabilities."""
+    assert model.context_length is not None
     C = model.context_length
     contexts: dict[tuple[int, ...], Counter[int]] = {}
     for word in words:
@@ -276,8 +278,9 @@ def test_the_page_scores_as_the_model_does(
     browser.open(ngram_page)
     for word in ["emma", "xzqj", "a", ""]:
         ids = ngram.model.vocabulary.encode(word).tolist()
-        padded = [0] * ngram.model.context_length + ids
-        contexts = [padded[t : t + ngram.model.context_length] for t in range(len(ids) + 1)]
+        C = ngram.model.context_length or 0
+        padded = [0] * C + ids
+        contexts = [padded[t : t + C] for t in range(len(ids) + 1)]
         log_probabilities = ngram.model.log_probabilities(np.array(contexts))
         expected = [-row[v] for row, v in zip(log_probabilities, [*ids, 0], strict=True)]
         nats = browser.run("return surprises(automaton, arguments[0])", ids)

@@ -31,7 +31,6 @@ from makemore.cli.options import (
 if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
     from makemore.generation.novelty import KnownWords
-    from makemore.generation.sampling import Sampler
     from makemore.models.base import Model
     from makemore.training.train import Checkpoint
 
@@ -97,7 +96,7 @@ def sample(
     model's distribution among those that fulfil them, and what no word can fulfil is refused.
     """
     from makemore.generation.novelty import Novelty
-    from makemore.generation.sampling import Sampler
+    from makemore.generation.sampling import PATIENCE, Sampler
 
     if as_json:
         refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
@@ -108,15 +107,20 @@ def sample(
         refuse_overwriting(output, checkpoint, corpus, *exclude, loaded.corpus.path)
     sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
     seed = _fresh_seed() if seed is None else seed
-    texts = sampler.texts(count, seed)
-    if unique or new or exclude:
-        known = _known_words(loaded, new, corpus, exclude)
-        texts = _other_texts(sampler, count, seed, known, unique)
+    known = _known_words(loaded, new, corpus, exclude) if new or exclude else None
+    texts = sampler.texts(count, seed, unique=unique, known=known)
     novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
     to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
+        found = 0
         for text in novelty.watch(texts) if novelty else texts:
+            found += text.count("\n")
             write(_formatted(text, loaded.model, with_scores, as_json))
+    if found < count:
+        say(
+            f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
+            " so the model has hardly more to give; relax the constraints or raise --temperature"
+        )
     if novelty:
         _report(novelty, loaded, corpus)
 
@@ -142,23 +146,6 @@ def _known_words(
             yield from blocks_like(checkpoint.corpus, exclude)
 
     return KnownWords(texts())
-
-
-def _other_texts(
-    sampler: "Sampler", count: int, seed: int, known: "KnownWords", unique: bool
-) -> Iterator[str]:
-    """Yield words that are not known in blocks of text, and say so when there are too few."""
-    from makemore.generation.sampling import PATIENCE, sample_others
-
-    found = 0
-    for words in sample_others(sampler, count, seed, known=known, unique=unique):
-        found += len(words)
-        yield "".join(word + "\n" for word in words)
-    if found < count:
-        say(
-            f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
-            " so the model has hardly more to give; relax the wishes or raise --temperature"
-        )
 
 
 @contextmanager

@@ -23,9 +23,6 @@ from makemore.data.vocabulary import BOUNDARY, UNKNOWN
 from makemore.errors import VocabularyError
 from makemore.models.base import Model
 
-_CHUNK = 1 << 16
-"""Symbols whose contexts are made at once, so that they stay in the cache."""
-
 
 def perplexity(loss: float) -> float:
     """Return exp(loss): the number of equally likely symbols that would be as hard to guess."""
@@ -165,7 +162,9 @@ def score_words(model: Model, words: Sequence[str]) -> Scores:
 def score_lines(model: Model, text: str) -> Scores:
     """Return how surprising each line is; every line ends with a line feed."""
     ids = model.vocabulary.encode_lines(text)
-    return Scores(text, ids, _surprise(model, ids), np.flatnonzero(ids == BOUNDARY))
+    # 0 - x, for -x would make -0.0 of what is certain
+    nats = 0.0 - model.symbol_log_probabilities(ids)
+    return Scores(text, ids, nats, np.flatnonzero(ids == BOUNDARY))
 
 
 def transition_scores(model: Model, word: str) -> Floats:
@@ -243,47 +242,3 @@ def roc_auc(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
     values, ranked = np.asarray(positive, np.float64), np.sort(np.asarray(negative, np.float64))
     below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
     return float(below.mean() / (2 * len(ranked)))
-
-
-def _surprise(model: Model, ids: Ids) -> Floats:
-    """Return -log P of each id given those before it in its word, shape of ``ids``."""
-    C = model.context_length
-    nats = np.empty(len(ids))
-    for first in range(0, len(ids), _CHUNK):
-        targets = ids[first : first + _CHUNK]
-        before = np.concatenate((np.full(C, BOUNDARY), ids[max(0, first - C) : first]))[-C:]
-        contexts = _contexts(np.concatenate((before, targets[:-1])), C)
-        is_unknown = None
-        if targets.min() == UNKNOWN or contexts.min() == UNKNOWN:
-            is_unknown = (targets == UNKNOWN) | (contexts == UNKNOWN).any(axis=1)
-            targets, contexts = np.maximum(targets, BOUNDARY), np.maximum(contexts, BOUNDARY)
-        part = nats[first : first + _CHUNK]
-        # 0 - x, for -x would make -0.0 of what is certain
-        np.subtract(0.0, _log_probabilities(model, contexts, targets), out=part)
-        if is_unknown is not None:
-            part[is_unknown] = np.nan
-    return nats
-
-
-def _log_probabilities(model: Model, contexts: Ids, targets: Ids) -> Floats:
-    """Return log P(target | context), (B, C) and (B,) -> (B,), asking once for what is equal.
-
-    A corpus repeats itself: of 65,536 symbols of names a third differ in their last five.
-    """
-    V, C = len(model.vocabulary), model.context_length
-    if C == 1 or V ** (C + 1) > 1 << 63:  # a look-up in a table is faster than sorting
-        return model.target_log_probabilities(contexts, targets)
-    codes = contexts @ V ** np.arange(C, 0, -1) + targets
-    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
-    return np.asarray(model.target_log_probabilities(contexts[first], targets[first])[places])
-
-
-def _contexts(row: Ids, C: int) -> Ids:
-    """Return each C ids in a row, with boundaries before a boundary, (B + C - 1,) -> (B, C)."""
-    contexts = np.lib.stride_tricks.sliding_window_view(row, C)
-    if C == 1:
-        return contexts
-    contexts = contexts.copy()
-    for column in range(C - 2, -1, -1):
-        contexts[contexts[:, column + 1] == BOUNDARY, column] = BOUNDARY
-    return contexts

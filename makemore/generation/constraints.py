@@ -1,26 +1,27 @@
-"""Wishes that words must fulfil, and models conditioned on them.
+"""Constraints on words, and models conditioned on them.
 
-A model is an automaton, and so is each wish: "contains" and "suffix" are the string-matching
-automata of Knuth, Morris and Pratt (1977, "Fast pattern matching in strings"). Their product has as
-states what must be remembered of a word begun. With b_t(s) the probability that a word of t
-characters in state s ends well,
+A model with a finite automaton is one table of states, and so is each constraint: "contains" and
+"suffix" are the string-matching automata of Knuth, Morris and Pratt (1977, "Fast pattern matching
+in strings"). Their product has as states what must be remembered of a word begun. With b_t(s) the
+probability that a word of t characters in state s ends well,
 
     b_t(s) = [s may end, t >= min_length] P(end | s) + [t < max_length] sum_v P(v | s) b_t+1(s v)
 
-and the next symbol given that the wishes will be fulfilled has the probability
+and the next symbol given that the constraints will be fulfilled has the probability
 
     P(v | s) b_t+1(s v) / b_t(s)
 
-This is the backward algorithm of hidden Markov models; no word is ever drawn and thrown away.
-Lengths count characters, not the end mark.
+This is the backward algorithm of hidden Markov models; no word is ever drawn and thrown away. For a
+model without an automaton ``Requirements`` tells which words begun can no longer fulfil the
+constraints. Lengths count characters, not the end-of-word symbol.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.arrays import Flags, Floats, Ids, Indices, chunks
+from makemore.arrays import Flags, Floats, Ids, Indices, States, chunks
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError, VocabularyError, shown
 from makemore.models.base import MAX_CELLS, Automaton
@@ -34,7 +35,7 @@ _CONVERGED = 1e-13
 
 @dataclass(frozen=True)
 class Constraints:
-    """What a word must be like. The defaults wish nothing but that it is not empty.
+    """What a word must be like. The defaults ask for nothing but that it is not empty.
 
     Attributes
     ----------
@@ -68,17 +69,110 @@ class Constraints:
             )
 
     def describe(self) -> str:
-        """Return the wishes in words, for messages; nothing where there is none."""
+        """Return the constraints in words, for messages; an empty string where there are none."""
         texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
-        wishes = [f"{name} '{shown(text)}'" for name, text in texts.items() if text]
+        parts = [f"{name} '{shown(text)}'" for name, text in texts.items() if text]
         if self.min_length > 1:
-            wishes.append(f"min-length {self.min_length}")
+            parts.append(f"min-length {self.min_length}")
         if self.max_length is not None:
-            wishes.append(f"max-length {self.max_length}")
-        return ", ".join(wishes)
+            parts.append(f"max-length {self.max_length}")
+        return ", ".join(parts)
+
+    def shares(self, words: Sequence[str]) -> dict[str, float]:
+        """Return for each constraint but the prefix the share of ``words`` that fulfil it."""
+        tests: dict[str, tuple[object, Callable[[str], bool]]] = {
+            f"end with '{shown(self.suffix)}'": (self.suffix, lambda w: w.endswith(self.suffix)),
+            f"contain '{shown(self.contains)}'": (self.contains, lambda w: self.contains in w),
+            f"have {self.min_length} characters or more": (
+                self.min_length > 1,
+                lambda w: len(w) >= self.min_length,
+            ),
+            f"have {self.max_length} characters or fewer": (
+                self.max_length is not None,
+                lambda w: len(w) <= (self.max_length or 0),
+            ),
+        }
+        return {
+            name: sum(map(test, words)) / len(words)
+            for name, (asked, test) in tests.items()
+            if asked
+        }
 
 
-class WishedAutomaton:
+class Requirements:
+    """What constraints ask of the symbols of a word, whatever the model.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    constraints : Constraints
+
+    Attributes
+    ----------
+    constraints : Constraints
+    prefix : array of ids
+        What every word begins with.
+    matcher : array of shape (K, V)
+        The automaton that follows "contains" and "suffix": state, symbol -> state. It starts in 0.
+    may_end : array of shape (K,), bool
+        The states in which a word has both.
+
+    Raises
+    ------
+    SamplingError
+        A text holds a character that the model does not know.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, constraints: Constraints) -> None:
+        self.constraints = constraints
+        self.prefix = _encode_text(vocabulary, "prefix", constraints.prefix)
+        self.matcher, self.may_end = _pattern_automaton(
+            _encode_text(vocabulary, "contains", constraints.contains),
+            _encode_text(vocabulary, "suffix", constraints.suffix),
+            len(vocabulary),
+        )
+        self._reaching = _reaching(self.matcher, self.may_end)
+
+    def after_prefix(self) -> int:
+        """Return the state of the matcher behind the prefix."""
+        state = 0
+        for symbol in self.prefix.tolist():
+            state = int(self.matcher[state, symbol])
+        return state
+
+    def allowed(self, t: int, states: Indices) -> Flags:
+        """Return which symbols leave a word of t characters a way to fulfil the constraints.
+
+        (B,) states of the matcher -> (B, V). The model may still make that way impossible.
+        """
+        limits = self.constraints
+        allowed = self._can_finish(t + 1)[self.matcher[states]]
+        is_long_enough = t >= limits.min_length and t <= (limits.max_length or t)
+        allowed[:, BOUNDARY] = self.may_end[states] & is_long_enough
+        return np.asarray(allowed)
+
+    def _can_finish(self, t: int) -> Flags:
+        """Return from which states a word of t characters can become one that fulfils all, (K,)."""
+        limits, last = self.constraints, len(self._reaching) - 1
+        fewest = min(max(0, limits.min_length - t), last)
+        most = last if limits.max_length is None else min(limits.max_length - t, last)
+        return np.asarray(self._reaching[fewest : max(0, most + 1)].any(axis=0))
+
+    def impossible(self) -> SamplingError:
+        """Return the error that says that no word fulfils the constraints."""
+        constraints = self.constraints.describe()
+        if not constraints:
+            return SamplingError(
+                "the model goes on for ever and ends no word: train on other words, or limit the"
+                " length by --max-length"
+            )
+        return SamplingError(
+            f"the model can write no word with {constraints}: relax the constraints, or train on"
+            " words that fulfil them"
+        )
+
+
+class ConstrainedAutomaton:
     """The product of an automaton and constraints: it remembers all that they need of a word begun.
 
     Parameters
@@ -87,48 +181,35 @@ class WishedAutomaton:
         Distributions of the next symbol by state.
     automaton : Automaton
         Gives the successors and the start; its own probabilities are not looked at.
-    vocabulary : Vocabulary
-    constraints : Constraints
+    requirements : Requirements
 
     Attributes
     ----------
-    constraints : Constraints
-    prefix : array of ids
-        What every word begins with; the automaton starts behind it, in the state ``start``.
+    requirements : Requirements
+    start : int
+        The state behind the prefix.
     prefix_probability : float
     P, successors : arrays of shape (S', V)
-        Of the product's states, those that can be reached.
+        Those of the product's states that can be reached.
     may_end : array of shape (S',), bool
-        Where a word has all it needs but maybe the length.
+        The states in which a word has all that it needs, except perhaps the length.
     has_pattern : bool
         Whether ``may_end`` is not true everywhere.
-
-    Raises
-    ------
-    SamplingError
-        A wished text holds a character that the model does not know.
     """
 
-    def __init__(
-        self, P: Floats, automaton: Automaton, vocabulary: Vocabulary, constraints: Constraints
-    ) -> None:
-        self.constraints = constraints
-        self.prefix = _encode_wish(vocabulary, "prefix", constraints.prefix)
-        wish, may_end = _wish_automaton(
-            _encode_wish(vocabulary, "contains", constraints.contains),
-            _encode_wish(vocabulary, "suffix", constraints.suffix),
-            len(vocabulary),
-        )
-        self.has_pattern = len(wish) > 1
-        state, progress, self.prefix_probability = automaton.start, 0, 1.0
-        for symbol in self.prefix:
+    def __init__(self, P: Floats, automaton: Automaton, requirements: Requirements) -> None:
+        self.requirements = requirements
+        matcher = requirements.matcher
+        self.has_pattern = len(matcher) > 1
+        state, self.prefix_probability = automaton.start, 1.0
+        for symbol in requirements.prefix.tolist():
             self.prefix_probability *= float(P[state, symbol])
             state = int(automaton.successors[state, symbol])
-            progress = int(wish[progress, symbol])
-        pairs, self.successors = _product(automaton.successors, wish, (state, progress))
-        self.start = int(np.searchsorted(pairs, state * len(wish) + progress))
-        self.P = P[pairs // len(wish)] if self.has_pattern else P
-        self.may_end = may_end[pairs % len(wish)]
+        progress = requirements.after_prefix()
+        pairs, self.successors = _product(automaton.successors, matcher, (state, progress))
+        self.start = int(np.searchsorted(pairs, state * len(matcher) + progress))
+        self.P = P[pairs // len(matcher)] if self.has_pattern else P
+        self.may_end = requirements.may_end[pairs % len(matcher)]
 
     def always_ends(self) -> bool:
         """Return whether an end can be reached from every state; then it is, sooner or later."""
@@ -141,18 +222,6 @@ class WishedAutomaton:
             can_end[stuck] = onward.any(axis=1)
         return bool(can_end.all())
 
-    def impossible(self) -> SamplingError:
-        """Return the error that says that no word fulfils the constraints."""
-        wish = self.constraints.describe()
-        if not wish:
-            return SamplingError(
-                "the model goes on for ever and ends no word: raise --temperature, --top-k or"
-                " --top-p, or train on other words"
-            )
-        return SamplingError(
-            f"the model can write no word with {wish}: relax the wish, or train on words like it"
-        )
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -163,11 +232,11 @@ class Layer:
 
 
 class Completions:
-    """b_t(s) of a wished automaton, as the module's docstring defines it.
+    """b_t(s) of a constrained automaton, as the module's docstring defines it.
 
     Parameters
     ----------
-    automaton : WishedAutomaton
+    automaton : ConstrainedAutomaton
     best : bool
         Take the largest term instead of the sum: b_t(s) is then the probability of the one most
         probable way to end (Viterbi's algorithm).
@@ -178,13 +247,13 @@ class Completions:
         No word fulfils the constraints; names them.
     """
 
-    def __init__(self, automaton: WishedAutomaton, *, best: bool = False) -> None:
+    def __init__(self, automaton: ConstrainedAutomaton, *, best: bool = False) -> None:
         self._automaton = automaton
         self._best = best
         self._ending, self._growing = self._solve()
-        layer = self.layer(len(automaton.prefix))
+        layer = self.layer(len(automaton.requirements.prefix))
         if automaton.prefix_probability == 0.0 or layer.b[automaton.start] == 0.0:
-            raise automaton.impossible()
+            raise automaton.requirements.impossible()
 
     def layer(self, t: int) -> Layer:
         """Return b_t, for t from the length of the prefix on."""
@@ -196,7 +265,7 @@ class Completions:
 
         These are counted only as far as they change anything.
         """
-        limits, longest = self._automaton.constraints, len(self._ending) - 1
+        limits, longest = self._automaton.requirements.constraints, len(self._ending) - 1
         if t < limits.min_length:
             return False, min(limits.min_length - t, len(self._growing) - 1)
         if limits.max_length is None:
@@ -208,7 +277,8 @@ class Completions:
 
         Each list stops early where it no longer changes; its last entry then holds for the rest.
         """
-        limits, prefix = self._automaton.constraints, len(self._automaton.prefix)
+        requirements = self._automaton.requirements
+        limits, prefix = requirements.constraints, len(requirements.prefix)
         shortest = max(limits.min_length, prefix)
         nothing = Layer(np.zeros(len(self._automaton.P)), 0.0)
         if limits.max_length is not None:
@@ -253,7 +323,7 @@ class ConditionedModel:
     Raises ``SamplingError`` where no word does.
     """
 
-    def __init__(self, automaton: WishedAutomaton) -> None:
+    def __init__(self, automaton: ConstrainedAutomaton) -> None:
         self.automaton = automaton
         self._completions = Completions(automaton)
 
@@ -265,7 +335,7 @@ class ConditionedModel:
         P, following = self.automaton.P[states], self._completions.layer(t + 1)
         rows = P * following.b[self.automaton.successors[states]]
         rows[:, BOUNDARY] = 0.0
-        if t >= self.automaton.constraints.min_length:
+        if t >= self.automaton.requirements.constraints.min_length:
             ends = P[:, BOUNDARY] * self.automaton.may_end[states]
             # The scale matters only beside the chance to end here; elsewhere it might underflow.
             rows[ends > 0] *= np.exp(following.log_scale)
@@ -274,15 +344,16 @@ class ConditionedModel:
 
     def stage(self, t: int) -> tuple[bool, bool, int]:
         """Return what the distributions after t characters depend on: equal stages, equal ones."""
-        return t >= self.automaton.constraints.min_length, *self._completions.stage(t + 1)
+        shortest = self.automaton.requirements.constraints.min_length
+        return t >= shortest, *self._completions.stage(t + 1)
 
     def is_settled(self, t: int) -> bool:
         """Whether the distributions after t characters hold for any larger number, too."""
-        limits = self.automaton.constraints
+        limits = self.automaton.requirements.constraints
         return limits.max_length is None and t >= limits.min_length
 
 
-def _encode_wish(vocabulary: Vocabulary, name: str, text: str) -> Ids:
+def _encode_text(vocabulary: Vocabulary, name: str, text: str) -> Ids:
     try:
         return vocabulary.encode(text)
     except VocabularyError as error:
@@ -305,7 +376,7 @@ def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:
     return table
 
 
-def _wish_automaton(contains: Ids, suffix: Ids, V: int) -> tuple[Indices, Flags]:
+def _pattern_automaton(contains: Ids, suffix: Ids, V: int) -> tuple[Indices, Flags]:
     """Return the product of both matchers, (K, V), and which of its states may end a word."""
     K1, K2 = len(contains) + 1, len(suffix) + 1
     if K1 * K2 * V > MAX_CELLS:
@@ -318,27 +389,38 @@ def _wish_automaton(contains: Ids, suffix: Ids, V: int) -> tuple[Indices, Flags]
     return table, np.arange(K1 * K2) == K1 * K2 - 1
 
 
+def _reaching(table: Indices, goals: Flags) -> Flags:
+    """Return from which states of a matcher n characters can lead to a goal, (N + 1, K) by n.
+
+    The last row holds for all larger n, too: every pattern can be written in so many characters.
+    """
+    rows = [goals]
+    while not rows[-1].all():
+        rows.append(np.asarray(rows[-1][table[:, 1:]].any(axis=1)))
+    return np.stack(rows)
+
+
 def _product(
-    successors: npt.NDArray[np.int32], wish: Indices, start: tuple[int, int]
-) -> tuple[Indices, npt.NDArray[np.int32]]:
+    successors: States, matcher: Indices, start: tuple[int, int]
+) -> tuple[Indices, States]:
     """Return the reachable pairs (state * K + progress), sorted, and their successors, (S', V)."""
-    (S, V), K = successors.shape, len(wish)
+    (S, V), K = successors.shape, len(matcher)
     if K == 1:
         return np.arange(S), successors
     index = np.full(S * K, -1, np.int32)
     frontier = np.array([start[0] * K + start[1]])
     while len(frontier):
         index[frontier] = 0
-        following = successors[frontier // K, 1:] * K + wish[frontier % K, 1:]
+        following = successors[frontier // K, 1:] * K + matcher[frontier % K, 1:]
         following = np.unique(following)
         frontier = following[index[following] < 0]
     pairs = np.flatnonzero(index == 0)
     if len(pairs) * V > MAX_CELLS:
         raise SamplingError(
-            f"{len(pairs):,} states of model and wish, times {V} symbols, are too many: the limit"
-            f" is {MAX_CELLS:,}; shorten --contains or --suffix"
+            f"{len(pairs):,} states of model and constraints, times {V} symbols, are too many: the"
+            f" limit is {MAX_CELLS:,}; shorten --contains or --suffix"
         )
     index[pairs] = np.arange(len(pairs))
-    following = index[successors[pairs // K] * K + wish[pairs % K]]
+    following = index[successors[pairs // K] * K + matcher[pairs % K]]
     following[:, BOUNDARY] = 0  # leads nowhere: a word is over
     return pairs, following

@@ -4,49 +4,65 @@ Words are drawn in groups, all words of a group together. Each group has a rando
 made of the seed and the group's number, so the first words are the same however many are asked for.
 A draw is an integer of 53 bits from the raw output of PCG64, which NumPy promises to keep; it is
 compared with the cumulative distribution on the same scale.
+
+A model with an automaton is conditioned on the constraints, and every word drawn fulfils them. Any
+other model is asked step by step: its words begin with the prefix, and a word is rejected as soon
+as it can no longer fulfil the other constraints. Both ways draw from the same distribution, that of
+the model given that a word fulfils the constraints. (It would be quicker to strike out the symbols
+that cannot lead to the goal and to normalise what is left, but that is another distribution.)
+
+``temperature`` changes the model. ``top_k``, ``top_p`` and temperature 0 choose among what the
+constraints leave: where a symbol can no longer lead to a word that fulfils them, it is out of the
+question before the likeliest ones are chosen. A prefix is given and not drawn.
 """
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids, Indices, Symbols
+from makemore.arrays import CHUNK_CELLS, Floats, Ids, Indices, Symbols
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.generation.constraints import (
     MAX_LENGTH,
     ConditionedModel,
+    ConstrainedAutomaton,
     Constraints,
-    WishedAutomaton,
+    Requirements,
 )
 from makemore.generation.novelty import KnownWords, hash_text
-from makemore.models.base import Model
+from makemore.models.base import Automaton, Model, State, select
 from makemore.models.softmax import softmax
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
 GROUP_CELLS = 1 << 20
 """How much is drawn together, less at first. Other numbers give other words for the same seed."""
 
+STEPWISE_LANES = 1 << 10
+"""How many words of a model without an automaton are drawn together: a matrix product of so many
+rows is nearly as fast as of more, and their states take little memory."""
+
 PATIENCE = 100_000
-"""So many unwanted words in a row end the search for others."""
+"""The search for words ends after so many draws in a row that gave none of them."""
 
 _BITS = 53
 _GUIDE_CELLS = 1 << 15
 _CACHED_CELLS = 1 << 16
 Draws = npt.NDArray[np.uint64]
 Words = tuple[Symbols, Ids]
-"""The symbols of many words in one row, end marks included, and the places of the end marks."""
+"""The symbols of many words in a row, end-of-word symbols included, and the offsets of those."""
 
 
 class DrawTable:
     """Distributions prepared for drawing by inversion of their cumulative distributions.
 
-    The unit interval of each row is cut into buckets, and a guide tells for each bucket the one
-    symbol it belongs to (after Chen and Asau 1974, "On generating random variates from an empirical
-    distribution"). A draw in a bucket that several symbols share is found by bisection.
+    The unit interval of each row is cut into buckets, and a guide table tells for each bucket the
+    one symbol that it belongs to (after Chen and Asau 1974, "On generating random variates from an
+    empirical distribution"). A draw in a bucket that several symbols share is found by bisection.
 
     Parameters
     ----------
@@ -56,10 +72,7 @@ class DrawTable:
 
     def __init__(self, P: Floats) -> None:
         S, self._V = P.shape
-        cumulative = np.cumsum(P, axis=1)
-        cumulative /= np.maximum(cumulative[:, -1:], np.finfo(np.float64).tiny)
-        # From a row's last possible symbol on this is 2**53: no draw can step past it.
-        self._thresholds = np.rint(cumulative * 2.0**_BITS).astype(np.uint64).ravel()
+        self._thresholds = _thresholds(P).ravel()
         self._guide_bits = min(10, max(0, (_GUIDE_CELLS // S).bit_length() - 1))
         self._guide = self._make_guide(S)
 
@@ -93,6 +106,85 @@ class DrawTable:
         return low
 
 
+def draw_each(P: Floats, draws: Draws) -> Indices:
+    """Return a symbol of each row by its 53-bit draw, (B, V) and (B,) -> (B,).
+
+    It is what ``DrawTable(P).draw(np.arange(B), draws)`` gives, for rows that are used only once.
+    """
+    symbols = (_thresholds(P) <= draws[:, None]).sum(axis=1)
+    return np.asarray(np.minimum(symbols, P.shape[1] - 1))  # of a row of zeros the last one
+
+
+def _thresholds(P: Floats) -> Draws:
+    """Return for each symbol the first 53-bit draw that lies above it, (S, V) -> (S, V)."""
+    cumulative = np.cumsum(P, axis=1)
+    cumulative /= np.maximum(cumulative[:, -1:], np.finfo(np.float64).tiny)
+    # From a row's last possible symbol on this is 2**53: no draw can step past it.
+    return np.rint(cumulative * 2.0**_BITS).astype(np.uint64)
+
+
+class _Choice:
+    """How the next symbol is chosen from its distribution.
+
+    Parameters
+    ----------
+    temperature, top_k, top_p
+        As ``Sampler`` takes them.
+
+    Raises
+    ------
+    OptionError
+        One of them is out of its range.
+    """
+
+    def __init__(self, temperature: float, top_k: int | None, top_p: float) -> None:
+        if not 0 <= temperature < np.inf:
+            raise OptionError(f"--temperature is {temperature} and must be 0 or more and finite")
+        if top_k is not None and top_k < 1:
+            raise OptionError(f"--top-k is {top_k} and must be 1 or more")
+        if not 0 < top_p <= 1:
+            raise OptionError(f"--top-p is {top_p} and must be above 0 and at most 1")
+        self.temperature, self._top_k, self._top_p = temperature, top_k, top_p
+        self.is_narrow = temperature == 0 or top_k is not None or top_p < 1
+
+    def heat(self, log_probabilities: Floats) -> Floats:
+        """Return the distributions at the temperature, (S, V) in nats -> (S, V).
+
+        Temperature 0 chooses the likeliest symbol later, among what the constraints leave.
+        """
+        return softmax(log_probabilities / (self.temperature or 1.0))
+
+    def narrow(self, P: Floats) -> Floats:
+        """Return the distributions of the symbols that may be chosen, (S, V) -> (S, V).
+
+        A row of zeros stays one.
+        """
+        if not self.is_narrow:
+            return P
+        if self.temperature == 0:
+            greedy = np.zeros(P.shape)
+            rows = np.arange(len(P))
+            greedy[rows, P.argmax(axis=1)] = P.any(axis=1)
+            return greedy
+        order = np.argsort(-P, axis=1, kind="stable")
+        likeliest_first = np.take_along_axis(P, order, axis=1)
+        if self._top_k is not None:
+            likeliest_first[:, self._top_k :] = 0.0
+        before = np.cumsum(likeliest_first, axis=1) - likeliest_first
+        total = likeliest_first.sum(axis=1, keepdims=True)
+        likeliest_first[before >= self._top_p * total] = 0.0
+        narrowed = np.empty(P.shape)
+        np.put_along_axis(narrowed, order, likeliest_first, axis=1)
+        sums = narrowed.sum(axis=1, keepdims=True)
+        return np.asarray(narrowed / np.maximum(sums, np.finfo(np.float64).tiny))
+
+    def describe(self) -> str:
+        """Return the options that narrow the choice or change the model, as they are typed."""
+        options = {"temperature": (self.temperature, 1.0), "top-k": (self._top_k, None)}
+        options["top-p"] = (self._top_p, 1.0)
+        return " ".join(f"--{n} {v:g}" for n, (v, usual) in options.items() if v != usual)
+
+
 def next_distributions(
     log_probabilities: Floats,
     *,
@@ -113,32 +205,8 @@ def next_distributions(
         Of what is left, keep the likeliest symbols that together reach this probability ("nucleus
         sampling", Holtzman et al. 2020).
     """
-    _check_shares(temperature, top_k, top_p)
-    if temperature == 0:
-        P = np.zeros(log_probabilities.shape)
-        P[np.arange(len(P)), log_probabilities.argmax(axis=1)] = 1.0
-        return P
-    P = softmax(log_probabilities / temperature)
-    if top_k is None and top_p == 1.0:
-        return P
-    order = np.argsort(-P, axis=1, kind="stable")
-    likeliest_first = np.take_along_axis(P, order, axis=1)
-    if top_k is not None:
-        likeliest_first[:, top_k:] = 0.0
-    before = np.cumsum(likeliest_first, axis=1) - likeliest_first
-    total = likeliest_first.sum(axis=1, keepdims=True)
-    likeliest_first[before >= top_p * total] = 0.0
-    np.put_along_axis(P, order, likeliest_first, axis=1)
-    return np.asarray(P / P.sum(axis=1, keepdims=True))
-
-
-def _check_shares(temperature: float, top_k: int | None, top_p: float) -> None:
-    if not 0 <= temperature < np.inf:
-        raise OptionError(f"--temperature is {temperature} and must be 0 or more and finite")
-    if top_k is not None and top_k < 1:
-        raise OptionError(f"--top-k is {top_k} and must be 1 or more")
-    if not 0 < top_p <= 1:
-        raise OptionError(f"--top-p is {top_p} and must be above 0 and at most 1")
+    choice = _Choice(temperature, top_k, top_p)
+    return choice.narrow(choice.heat(log_probabilities))
 
 
 class Sampler:
@@ -148,7 +216,7 @@ class Sampler:
     ----------
     model : Model
     temperature, top_k, top_p
-        As in ``next_distributions``.
+        As in ``next_distributions``, among what the constraints leave.
     constraints : Constraints
         Every word fulfils them: the distribution is the model's, conditioned on them.
 
@@ -169,51 +237,121 @@ class Sampler:
         top_p: float = 1.0,
         constraints: Constraints | None = None,
     ) -> None:
+        choice = _Choice(temperature, top_k, top_p)
+        requirements = Requirements(model.vocabulary, constraints or Constraints())
         automaton = model.automaton()
-        P = next_distributions(
-            automaton.log_probabilities, temperature=temperature, top_k=top_k, top_p=top_p
-        )
-        wishes = constraints or Constraints()
-        conditioned = ConditionedModel(WishedAutomaton(P, automaton, model.vocabulary, wishes))
-        is_uniform = conditioned.is_settled(len(wishes.prefix) + 1)
-        self._writer = _Lanes(conditioned) if is_uniform else _Lockstep(conditioned)
-        self._prefix = wishes.prefix
+        if automaton is None:
+            self._writer: _Writer = _Stepwise(model, requirements, choice)
+        else:
+            self._writer = _automaton_writer(automaton, requirements, choice)
+        self._prefix = requirements.constraints.prefix
         self._as_text = text_writer(model.vocabulary)
 
-    def texts(self, count: int, seed: int) -> Iterator[str]:
-        """Yield ``count`` words in blocks of text, a line feed after each word.
+    def texts(
+        self, count: int, seed: int, *, unique: bool = False, known: KnownWords | None = None
+    ) -> Iterator[str]:
+        """Yield up to ``count`` words in blocks of text, a line feed after each word.
 
-        Raises ``SamplingError`` where a word does not end within ``MAX_LENGTH`` characters from
-        where it may.
+        Parameters
+        ----------
+        count, seed : int
+            The first words are the same for every larger count.
+        unique : bool
+            Skip words that were drawn before.
+        known : KnownWords, optional
+            Skip these words.
+
+        With ``unique`` or ``known`` there may be fewer than ``count`` words: the search ends after
+        ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word does not
+        end within ``MAX_LENGTH`` characters from where it may, or where draws do not fulfil the
+        constraints.
         """
-        for group in itertools.count():
+        if unique or known is not None:
+            yield from self._other_texts(count, seed, unique, known or KnownWords(()))
+            return
+        for words in self._groups(seed):
             if count <= 0:
                 return
-            stream = np.random.SeedSequence(seed, spawn_key=(group,))
-            lanes = LANES if group else FIRST_LANES
-            symbols, ends = self._writer.write_words(np.random.PCG64(stream), lanes)
+            symbols, ends = words
             ends = ends[:count]
             count -= len(ends)
-            text = self._as_text(symbols[: ends[-1] + 1])
-            if self._prefix:
-                text = self._prefix + text[:-1].replace("\n", "\n" + self._prefix) + "\n"
-            yield text
+            if len(ends):
+                yield self._text(symbols[: ends[-1] + 1])
+
+    def _groups(self, seed: int) -> Iterator[Words]:
+        """Yield the words of one group after another, without their prefix."""
+        for group in itertools.count():
+            stream = np.random.SeedSequence(seed, spawn_key=(group,))
+            lanes = LANES if group else FIRST_LANES
+            yield self._writer.write_words(np.random.PCG64(stream), lanes)
+
+    def _text(self, symbols: Symbols) -> str:
+        text = self._as_text(symbols)
+        if self._prefix:
+            text = self._prefix + text[:-1].replace("\n", "\n" + self._prefix) + "\n"
+        return text
+
+    def _other_texts(self, count: int, seed: int, unique: bool, known: KnownWords) -> Iterator[str]:
+        """Yield words that are not known, each only once if ``unique``."""
+        seen: set[int] = set()
+        misses = 0
+        texts = self.texts(sys.maxsize, seed)
+        while count > 0 and misses < PATIENCE:
+            text = next(texts)
+            words = text.split("\n")
+            hashes = hash_text(text)
+            wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()
+            if unique:
+                wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
+            found = [words[i] for i in wanted[:count]]
+            misses = len(hashes) - 1 - wanted[-1] if wanted else misses + len(hashes)
+            count -= len(found)
+            if found:
+                yield "".join(word + "\n" for word in found)
 
 
-class _Lanes:
+class _Writer(ABC):
+    """Writes the words of one group after another."""
+
+    @abstractmethod
+    def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
+        """Return the words of one group, without their prefix. Raises ``SamplingError``."""
+
+
+def _automaton_writer(automaton: Automaton, requirements: Requirements, choice: _Choice) -> _Writer:
+    """Return what writes words of an automaton. Raises ``SamplingError`` where there are none."""
+    P = choice.heat(automaton.log_probabilities)
+    try:
+        conditioned = ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
+    except SamplingError:
+        if choice.temperature not in (0, 1):  # probabilities may have become zero there alone
+            P = softmax(automaton.log_probabilities)
+            ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
+            raise SamplingError(
+                f"at {choice.describe()} no word with {requirements.constraints.describe()} has a"
+                " probability above zero: name a temperature nearer to 1"
+            ) from None
+        raise
+    if conditioned.is_settled(len(requirements.prefix) + 1):
+        return _Lanes(conditioned, choice)
+    return _Lockstep(conditioned, choice)
+
+
+class _Lanes(_Writer):
     """Writes words where only the first symbol behind the prefix is special.
 
     Each lane writes word after word for ``STEPS`` symbols and then ends its last one. To stop there
     does not favour any words: whether a word begins is decided before it is drawn.
     """
 
-    def __init__(self, model: ConditionedModel) -> None:
+    def __init__(self, model: ConditionedModel, choice: _Choice) -> None:
         automaton = model.automaton
+        self._choice = choice
         self._begin, self._V = automaton.P.shape
-        t = len(automaton.prefix)
+        t = len(automaton.requirements.prefix)
         first = model.next_probabilities(t, np.array([automaton.start]))
         others = model.next_probabilities(t + 1, np.arange(self._begin))
-        self._table = DrawTable(np.concatenate((others, first)))
+        self._table = DrawTable(choice.narrow(np.concatenate((others, first))))
         successors = np.concatenate((automaton.successors, automaton.successors[[automaton.start]]))
         successors[:, BOUNDARY] = self._begin
         self._successors = successors.ravel()
@@ -234,23 +372,25 @@ class _Lanes:
             columns.append(_column(lanes, alive, symbols))
             states[alive] = self._successors.take(states[alive] * self._V + symbols)
             alive = alive[symbols != BOUNDARY]
-        raise _endless()
+        raise _endless(self._choice)
 
 
-class _Lockstep:
+class _Lockstep(_Writer):
     """Writes words whose distribution changes with their length, one word a lane.
 
     The tables of small models are kept, one for each stage; of large models only the rows that are
     needed are made, again for each group.
     """
 
-    def __init__(self, model: ConditionedModel) -> None:
+    def __init__(self, model: ConditionedModel, choice: _Choice) -> None:
         self._model = model
+        self._choice = choice
         self._V = model.automaton.P.shape[1]
         self._successors = model.automaton.successors.ravel()
         self._tables: dict[tuple[bool, bool, int], DrawTable] = {}
-        limits = model.automaton.constraints
-        self._last = max(len(model.automaton.prefix), limits.min_length) + MAX_LENGTH
+        requirements = model.automaton.requirements
+        limits = requirements.constraints
+        self._last = max(len(requirements.prefix), limits.min_length) + MAX_LENGTH
         self._most_lanes = GROUP_CELLS // (limits.max_length or limits.min_length)
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
@@ -259,7 +399,7 @@ class _Lockstep:
         alive = np.arange(lanes)
         states = np.full(lanes, self._model.automaton.start)
         columns = []
-        first = len(self._model.automaton.prefix)
+        first = len(self._model.automaton.requirements.prefix)
         for t in range(first, self._last):
             symbols = self._draw(t, states, _draws(random, len(states)))
             columns.append(_column(lanes, alive, symbols))
@@ -268,17 +408,93 @@ class _Lockstep:
                 return _in_a_row(columns)
             alive, symbols = alive[going], symbols[going]
             states = self._successors.take(states[going] * self._V + symbols).astype(np.intp)
-        raise _endless()
+        raise _endless(self._choice)
 
     def _draw(self, t: int, states: Indices, draws: Draws) -> Indices:
         if not self._model.is_settled(t) and self._model.automaton.P.size > _CACHED_CELLS:
             rows, states = np.unique(states, return_inverse=True)
-            return DrawTable(self._model.next_probabilities(t, rows)).draw(states, draws)
+            return self._table(t, rows).draw(states, draws)
         stage = self._model.stage(t)
         if stage not in self._tables:
-            everywhere = np.arange(len(self._model.automaton.P))
-            self._tables[stage] = DrawTable(self._model.next_probabilities(t, everywhere))
+            self._tables[stage] = self._table(t, np.arange(len(self._model.automaton.P)))
         return self._tables[stage].draw(states, draws)
+
+    def _table(self, t: int, rows: Indices) -> DrawTable:
+        return DrawTable(self._choice.narrow(self._model.next_probabilities(t, rows)))
+
+
+class _Stepwise(_Writer):
+    """Writes words of any model, a step at a time, and rejects those that fail the constraints.
+
+    The tries since the last word that was kept are bounded by ``PATIENCE``.
+    """
+
+    def __init__(self, model: Model, requirements: Requirements, choice: _Choice) -> None:
+        self._model, self._requirements, self._choice = model, requirements, choice
+        self._lanes = max(1, min(STEPWISE_LANES, CHUNK_CELLS // len(model.vocabulary)))
+        self._misses = 0
+        first = np.array([requirements.after_prefix()])
+        if not requirements.allowed(len(requirements.prefix), first).any():
+            raise requirements.impossible()
+
+    def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
+        """Return those words of one group that fulfil the constraints, without their prefix."""
+        lanes = min(lanes, self._lanes)
+        symbols, ends = self._draw(random, lanes, is_rejecting=True)
+        if len(ends):
+            self._misses = 0
+        else:
+            self._misses += lanes
+            if self._misses >= PATIENCE:
+                raise self._hopeless(random)
+        return symbols, ends
+
+    def _draw(self, random: np.random.PCG64, lanes: int, *, is_rejecting: bool) -> Words:
+        """Return the words that so many lanes write, those that are not rejected."""
+        requirements = self._requirements
+        state = self._begin(lanes)
+        progress = np.full(lanes, requirements.after_prefix())
+        alive = np.arange(lanes)
+        columns: list[Symbols] = []
+        kept = np.ones(lanes, np.bool_)
+        first = len(requirements.prefix)
+        for t in range(first, max(first, requirements.constraints.min_length) + MAX_LENGTH):
+            P = self._choice.heat(self._model.log_probabilities(state))
+            allowed = requirements.allowed(t, progress) if is_rejecting else np.ones_like(P, bool)
+            if self._choice.is_narrow:
+                P = self._choice.narrow(np.where(allowed, P, 0.0))
+            rows = np.arange(len(alive))
+            symbols = draw_each(P, _draws(random, len(alive)))
+            columns.append(_column(lanes, alive, symbols))
+            fine = allowed[rows, symbols] & (P[rows, symbols] > 0)
+            kept[alive[~fine]] = False
+            going = np.flatnonzero(fine & (symbols != BOUNDARY))
+            if not len(going):
+                return _in_a_row([np.where(kept, column, -1) for column in columns])
+            alive, symbols, progress = alive[going], symbols[going], progress[going]
+            progress = requirements.matcher[progress, symbols]
+            state = self._model.advance(select(state, going), symbols)
+        raise _endless(self._choice)
+
+    def _begin(self, lanes: int) -> State:
+        """Return the state of so many words behind the prefix."""
+        state = self._model.start(lanes)
+        for symbol in self._requirements.prefix.tolist():
+            state = self._model.advance(state, np.full(lanes, symbol))
+        return state
+
+    def _hopeless(self, random: np.random.PCG64) -> SamplingError:
+        """Return the error that says which constraint how many draws fulfil."""
+        symbols, _ = self._draw(random, self._lanes, is_rejecting=False)
+        prefix = self._requirements.constraints.prefix
+        text = text_writer(self._model.vocabulary)(symbols)
+        words = [prefix + word for word in text.split("\n")[:-1]]
+        shares = self._requirements.constraints.shares(words)
+        found = ", ".join(f"{share:.2%} {name}" for name, share in shares.items())
+        return SamplingError(
+            f"no word in {self._misses:,} draws fulfilled all constraints; of {len(words):,} draws"
+            f" {found}: relax the constraints, or train on words that fulfil them"
+        )
 
 
 def _draws(random: np.random.PCG64, count: int) -> Draws:
@@ -299,10 +515,11 @@ def _in_a_row(columns: list[Symbols]) -> Words:
     return symbols, np.flatnonzero(symbols == BOUNDARY)
 
 
-def _endless() -> SamplingError:
+def _endless(choice: _Choice) -> SamplingError:
+    options = choice.describe()
     return SamplingError(
-        f"a word has not ended after {MAX_LENGTH:,} characters: the model seldom or never ends a"
-        " word; limit the length by --max-length"
+        f"a word has not ended after {MAX_LENGTH:,} characters{options and f' at {options}'}: the"
+        " model rarely or never ends a word; limit the length by --max-length"
     )
 
 
@@ -324,39 +541,20 @@ def sample(
     top_k: int | None = None,
     top_p: float = 1.0,
     constraints: Constraints | None = None,
+    unique: bool = False,
+    known: KnownWords | None = None,
 ) -> list[str]:
-    """Return ``count`` words drawn from the model. The parameters are those of ``Sampler``.
+    """Return up to ``count`` words drawn from the model, as ``makemore sample`` writes them.
 
-    The first words are the same for every larger count. Raises ``SamplingError``.
+    The parameters are those of ``Sampler`` and of its ``texts``: for ``--new`` and ``--exclude``
+    hand over the words to keep out as ``known``. The first words are the same for every larger
+    count. Raises ``SamplingError``.
     """
     sampler = Sampler(
         model, temperature=temperature, top_k=top_k, top_p=top_p, constraints=constraints
     )
-    return list(_words(sampler.texts(count, seed)))
-
-
-def sample_others(
-    sampler: Sampler, count: int, seed: int, *, known: KnownWords, unique: bool = True
-) -> Iterator[list[str]]:
-    """Yield up to ``count`` words that are not known, each only once if ``unique``, in lists.
-
-    Ends early when ``PATIENCE`` words in a row were not wanted: the model has hardly more to give.
-    """
-    seen: set[int] = set()
-    misses = 0
-    texts = sampler.texts(sys.maxsize, seed)
-    while count > 0 and misses < PATIENCE:
-        text = next(texts)
-        words = text.split("\n")
-        hashes = hash_text(text)
-        wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()
-        if unique:
-            wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
-        found = [words[i] for i in wanted[:count]]
-        misses = len(hashes) - 1 - wanted[-1] if wanted else misses + len(hashes)
-        count -= len(found)
-        if found:
-            yield found
+    texts = sampler.texts(count, seed, unique=unique, known=known)
+    return [word for text in texts for word in text.split("\n")[:-1]]
 
 
 def _add(seen: set[int], item: int) -> bool:
@@ -364,8 +562,3 @@ def _add(seen: set[int], item: int) -> bool:
     size = len(seen)
     seen.add(item)
     return len(seen) > size
-
-
-def _words(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        yield from text.split("\n")[:-1]

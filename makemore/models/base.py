@@ -1,13 +1,18 @@
-"""What every model answers, and what follows from that answer alone.
+"""The contract of a model: three questions, and all that follows from their answers.
 
-A model is asked one question: given contexts of ids, what are the log-probabilities of the next
-symbol? Whoever samples, scores, draws or exports asks only that, so a new model is one file in this
-folder and one entry in the table of ``models/__init__.py``; how it is trained stands in the tables
-of ``training/``.
+A model is asked about B words that were begun at once:
 
-A model with a short memory is also a finite automaton, and much becomes exact and fast on one
-(draws under constraints, the most probable words). ``Model.automaton`` makes every context a state;
-a model that knows a smaller automaton overrides the method.
+    start(B) -> State                        before the first symbol
+    advance(State, symbols (B,)) -> State    never over a boundary
+    log_probabilities(State) -> (B, V)       of the next symbol, in nats
+
+Whoever samples, searches, scores or draws asks only for this, so a new model is one file in this
+folder and one entry in the table of kinds. The rest of ``Model`` follows from the three questions,
+and a model overrides it where it knows a faster way.
+
+A *windowed* model sees a fixed number of symbols. Its state is the ids in the window, and it may be
+a finite automaton of useful size. Much is exact and fast on one: draws under constraints, the most
+probable words, the page.
 """
 
 from abc import ABC, abstractmethod
@@ -17,12 +22,26 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Counts, Floats, Ids, States, chunks
-from makemore.data.vocabulary import Vocabulary
-from makemore.errors import SamplingError
+from makemore.arrays import CACHED, Counts, Flags, Floats, Ids, Indices, States, chunks
+from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+
+State = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
+"""What a model knows of B words begun: an array, or several, whose first axis is B."""
 
 MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
+
+
+def select(state: State, rows: Indices | Flags | slice) -> State:
+    """Return the state of some of the words that it describes.
+
+    >>> select((np.array([1, 2, 3]), np.array([[1.0], [2.0], [3.0]])), np.array([2, 0]))
+    (array([3, 1]), array([[3.],
+           [1.]]))
+    """
+    if isinstance(state, tuple):
+        return tuple(array[rows] for array in state)
+    return state[rows]
 
 
 class ArraySpec(NamedTuple):
@@ -57,47 +76,82 @@ class Automaton(NamedTuple):
 
 
 class Model(ABC):
-    """A distribution over the next symbol given the ``context_length`` symbols before it.
+    """A distribution over the next symbol, given the symbols of the word before it.
 
     Attributes
     ----------
     name : str
         The model's name on the command line and in checkpoints.
-    vocabulary : Vocabulary
-    context_length : int
-        How many symbols the model sees. Before a word's start there are boundaries.
+    vocabulary : Vocabulary, of V symbols
+    context_length : int or None
+        The number of symbols that the model sees; None where it sees the whole word so far.
     """
 
     name: ClassVar[str]
     vocabulary: Vocabulary
-    context_length: int
+    context_length: int | None = None
 
     @abstractmethod
-    def log_probabilities(self, contexts: Ids) -> Floats:
-        """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
+    def start(self, B: int) -> State:
+        """Return the state of B words before their first symbol."""
 
-    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
-        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
+    @abstractmethod
+    def advance(self, state: State, symbols: Ids) -> State:
+        """Return the state after one more symbol of each word, (B,) ids, none a boundary."""
 
-        This looks them up among those of all symbols, a part at a time so that memory is bounded; a
-        model that need not know the others overrides it.
+    @abstractmethod
+    def log_probabilities(self, state: State) -> Floats:
+        """Return log P(next symbol) in nats, (B, V). Each row is the logarithm of a distribution.
+
+        The values are float64, and -inf where a symbol is impossible.
         """
-        found = np.empty(len(targets))
-        for chunk in chunks(len(targets), len(self.vocabulary)):
-            table = self.log_probabilities(contexts[chunk])
-            found[chunk] = table[np.arange(len(table)), targets[chunk]]
+
+    def symbol_log_probabilities(self, ids: Ids) -> Floats:
+        """Return log P of each symbol given those before it in its word, in nats, (n,) -> (n,).
+
+        ``ids`` holds whole words in a row, the boundary after each, as ``Vocabulary.encode_lines``
+        gives them. The value is nan where a symbol, or one that the model looks back to, is
+        ``UNKNOWN``.
+
+        All words advance together, the longest first, so those that have not ended are always the
+        first ones. A state never crosses a boundary.
+        """
+        found = np.empty(len(ids))
+        ends = np.flatnonzero(ids == BOUNDARY)
+        starts = np.concatenate((np.zeros(1, np.int64), ends + 1))[:-1]
+        longest_first = np.argsort(starts - ends, kind="stable")
+        for batch in chunks(len(starts), len(self.vocabulary)):
+            words = longest_first[batch]
+            self._walk(ids, starts[words], ends[words] - starts[words], found)
         return found
+
+    def _walk(self, ids: Ids, starts: Ids, lengths: Ids, found: Floats) -> None:
+        """Fill in the log-probabilities of words that start at ``starts``, the longest first."""
+        state = self.start(len(starts))
+        is_known = np.ones(len(starts), np.bool_)
+        for t in range(int(lengths[0]) + 1):
+            B = int(np.searchsorted(-lengths, -t, side="right"))  # words of t characters or more
+            offsets = starts[:B] + t
+            symbols = ids[offsets]
+            is_known = is_known[:B] & (symbols != UNKNOWN)
+            state = select(state, slice(B))
+            rows = self.log_probabilities(state)[np.arange(B), np.maximum(symbols, BOUNDARY)]
+            found[offsets] = np.where(is_known, rows, np.nan)
+            going = symbols != BOUNDARY
+            # A word with an unknown symbol goes on as if by another: nothing of it is looked at.
+            state = self.advance(select(state, going), np.abs(symbols[going]))
+            is_known = is_known[going]
 
     def bigram_table(self) -> Floats:
         """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
 
-        A model that sees more than one symbol is asked as at a word's start: before this symbol
-        there are boundaries. A model that can tell better overrides it.
+        Row 0 is the start of a word. A model that sees more than one symbol is asked what follows
+        each symbol at a word's start. A model that can tell better overrides this.
         """
         V = len(self.vocabulary)
-        contexts = np.zeros((V, self.context_length), np.int64)
-        contexts[:, -1] = np.arange(V)
-        return np.exp(self.log_probabilities(contexts))
+        firsts = self.advance(self.start(V - 1), np.arange(1, V))
+        rows = (self.log_probabilities(self.start(1)), self.log_probabilities(firsts))
+        return np.exp(np.concatenate(rows))
 
     def bigram_counts(self) -> Counts | None:
         """Return N of the training words, shape (V, V), or None where the model keeps none."""
@@ -107,25 +161,9 @@ class Model(ABC):
         """Return the logits of the next symbol, shape (V, V), or None where there are none."""
         return None
 
-    def automaton(self) -> Automaton:
-        """Return the model as an automaton whose states are all V**context_length contexts.
-
-        Raises ``SamplingError`` where they are too many.
-        """
-        V, C = len(self.vocabulary), self.context_length
-        S = V**C
-        if S * V > MAX_CELLS:
-            raise SamplingError(
-                f"{S:,} contexts of {V} symbols are too many to go through: the limit is"
-                f" {MAX_CELLS:,} states times symbols"
-            )
-        codes = np.arange(S)[:, None]
-        log_probabilities, successors = np.empty((S, V)), np.empty((S, V), np.int32)
-        for chunk in chunks(S, V):
-            contexts = codes[chunk] // V ** np.arange(C - 1, -1, -1) % V
-            log_probabilities[chunk] = self.log_probabilities(contexts)
-            successors[chunk] = (codes[chunk] * V + np.arange(V)) % S
-        return Automaton(log_probabilities, successors, start=0)
+    def automaton(self) -> Automaton | None:
+        """Return the model as a finite automaton, or None where none of useful size exists."""
+        return None
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
@@ -154,5 +192,93 @@ class Model(ABC):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers the model has learnt."""
+        """The number of parameters that the model has learnt."""
         return sum(array.size for array in self.arrays().values())
+
+
+class WindowedModel(Model):
+    """A model that sees the last ``context_length`` symbols, and boundaries before a word's start.
+
+    Its state is the contexts themselves: ids of shape (B, context_length), the latest symbol last.
+    A subclass answers ``log_probabilities`` for them.
+    """
+
+    context_length: int
+
+    def start(self, B: int) -> Ids:
+        """Return B contexts of boundaries, (B, context_length)."""
+        return np.full((B, self.context_length), BOUNDARY)
+
+    def advance(self, state: State, symbols: Ids) -> Ids:
+        """Return the contexts moved on by one symbol."""
+        return np.concatenate((np.asarray(state)[:, 1:], symbols[:, None]), axis=1)
+
+    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
+
+        This looks them up among those of all symbols, a part at a time so that memory is bounded. A
+        model that need not know the others overrides it.
+        """
+        found = np.empty(len(targets))
+        for chunk in chunks(len(targets), len(self.vocabulary)):
+            table = self.log_probabilities(contexts[chunk])
+            found[chunk] = table[np.arange(len(table)), targets[chunk]]
+        return found
+
+    def symbol_log_probabilities(self, ids: Ids) -> Floats:
+        """Return log P of each symbol as ``Model`` defines it, by the window before each symbol."""
+        C = self.context_length
+        found = np.empty(len(ids))
+        for first in range(0, len(ids), CACHED):
+            targets = ids[first : first + CACHED]
+            before = np.concatenate((np.full(C, BOUNDARY), ids[max(0, first - C) : first]))[-C:]
+            contexts = windows(np.concatenate((before, targets[:-1])), C)
+            is_unknown = None
+            if targets.min() == UNKNOWN or contexts.min() == UNKNOWN:
+                is_unknown = (targets == UNKNOWN) | (contexts == UNKNOWN).any(axis=1)
+                targets, contexts = np.maximum(targets, BOUNDARY), np.maximum(contexts, BOUNDARY)
+            part = found[first : first + CACHED]
+            part[:] = self._distinct_log_probabilities(contexts, targets)
+            if is_unknown is not None:
+                part[is_unknown] = np.nan
+        return found
+
+    def _distinct_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
+        """Return log P(target | context), (B, C) and (B,) -> (B,), asking once for equal ones.
+
+        A corpus repeats itself: of 65,536 symbols of names a third differ in their last five.
+        """
+        V, C = len(self.vocabulary), self.context_length
+        if C == 1 or V ** (C + 1) > 1 << 63:  # a look-up in a table is faster than sorting
+            return self.target_log_probabilities(contexts, targets)
+        codes = contexts @ V ** np.arange(C, 0, -1) + targets
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        return self.target_log_probabilities(contexts[first], targets[first])[inverse]
+
+    def automaton(self) -> Automaton | None:
+        """Return the automaton whose states are all V**context_length contexts.
+
+        None where they are more than ``MAX_CELLS`` states times symbols.
+        """
+        V, C = len(self.vocabulary), self.context_length
+        S = V**C
+        if S * V > MAX_CELLS:
+            return None
+        codes = np.arange(S)[:, None]
+        log_probabilities, successors = np.empty((S, V)), np.empty((S, V), np.int32)
+        for chunk in chunks(S, V):
+            contexts = codes[chunk] // V ** np.arange(C - 1, -1, -1) % V
+            log_probabilities[chunk] = self.log_probabilities(contexts)
+            successors[chunk] = (codes[chunk] * V + np.arange(V)) % S
+        return Automaton(log_probabilities, successors, start=0)
+
+
+def windows(row: Ids, C: int) -> Ids:
+    """Return each C ids in a row, with boundaries before a boundary, (B + C - 1,) -> (B, C)."""
+    contexts = np.lib.stride_tricks.sliding_window_view(row, C)
+    if C == 1:
+        return contexts
+    contexts = contexts.copy()
+    for column in range(C - 2, -1, -1):
+        contexts[contexts[:, column + 1] == BOUNDARY, column] = BOUNDARY
+    return contexts

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from makemore.arrays import Counts, Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
-from makemore.models.base import ArraySpec, Automaton, Model
+from makemore.models.base import ArraySpec, Automaton, State, WindowedModel
 from makemore.models.softmax import log_softmax, softmax
 
 LOG_ZERO = -1e3
@@ -150,7 +150,7 @@ def log_probability_table(W: Floats) -> Floats:
     return table
 
 
-class Bigram(Model):
+class Bigram(WindowedModel):
     """P(next symbol | this symbol) = softmax(W) by rows.
 
     Parameters
@@ -178,9 +178,10 @@ class Bigram(Model):
             table[i] = log_probability_table(logits)
         return table
 
-    def log_probabilities(self, contexts: Ids) -> Floats:
+    def log_probabilities(self, state: State) -> Floats:
         """Return log P(next symbol | context) in nats, (B, 1) ids -> (B, V)."""
-        return self._table[contexts[:, 0]]
+        rows: Floats = self._table[np.asarray(state)[:, 0]]
+        return rows
 
     def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
         """Return log P(target | context) in nats, (B, 1) and (B,) ids -> (B,)."""

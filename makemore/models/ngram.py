@@ -40,8 +40,8 @@ import numpy.typing as npt
 from makemore.arrays import Flags, Floats, Ids, Integers, States
 from makemore.counting.ngrams import MAX_ORDER, MIN_ORDER, NgramCounts, add_up, mark_first
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
-from makemore.errors import CheckpointError, SamplingError, TrainingError
-from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, Model
+from makemore.errors import CheckpointError, TrainingError
+from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, State, WindowedModel
 
 MAX_SMOOTHING = 1e9
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
@@ -255,7 +255,7 @@ SMOOTHING_METHODS: dict[str, Callable[[Level, float], Estimate]] = {
 }
 
 
-class Ngram(Model):
+class Ngram(WindowedModel):
     """An n-gram model of order 2 to 10.
 
     Parameters
@@ -307,10 +307,10 @@ class Ngram(Model):
         self._backoffs[rows] = backoffs
         self._is_whole[level] = extensions == 0
 
-    def log_probabilities(self, contexts: Ids) -> Floats:
+    def log_probabilities(self, state: State) -> Floats:
         """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
         V = len(self.vocabulary)
-        states, rows = np.unique(self._states_after(contexts), return_inverse=True)
+        states, rows = np.unique(self._states_after(np.asarray(state)), return_inverse=True)
         symbols = np.tile(np.arange(V), len(states))
         return self._log_probabilities(np.repeat(states, V), symbols).reshape(-1, V)[rows]
 
@@ -325,9 +325,10 @@ class Ngram(Model):
             self._automaton = self.automaton()
         if self._automaton is None:
             return self._log_probabilities(self._states_after(contexts), targets)
+        successors = self._automaton.successors
         states = np.full(len(targets), ROOT, np.int32)
         for symbols in contexts.T:
-            states = self._automaton.successors[states, symbols]
+            states = np.where(symbols == BOUNDARY, START, successors[states, symbols])
         return self._automaton.log_probabilities[states, targets]
 
     def _log_probabilities(self, states: Integers, symbols: Ids) -> Floats:
@@ -364,17 +365,14 @@ class Ngram(Model):
             states = self._suffix_states[states[go_on]]
         return found, weights
 
-    def automaton(self) -> Automaton:
+    def automaton(self) -> Automaton | None:
         """Return the automaton whose states are the contexts that were seen, the root among them.
 
-        Raises ``SamplingError`` where they are too many.
+        None where they are more than ``MAX_CELLS`` states times symbols.
         """
         V, S = len(self.vocabulary), len(self._backoffs)
         if S * V > MAX_CELLS:
-            raise SamplingError(
-                f"{S:,} contexts of {V:,} symbols are too many to go through: the limit is"
-                f" {MAX_CELLS:,} states times symbols; train with a lower order"
-            )
+            return None
         P = np.full((S, V), 1.0 / V)
         successors = np.full((S, V), ROOT, np.int32)
         for level in self.tree.levels():
@@ -496,7 +494,7 @@ def train_ngram(
     return Ngram(vocabulary, tree, smoothing_method, smoothing)
 
 
-def loss_on_counts(model: Model, ngrams: NgramCounts) -> float:
+def loss_on_counts(model: WindowedModel, ngrams: NgramCounts) -> float:
     """Return the mean of -log P over all counted symbols in nats per symbol.
 
     The order of the n-grams is the model's context length and one. Infinite where a symbol that was

@@ -194,7 +194,13 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _automaton_data(model: Model) -> dict[str, Any]:
-    arcs = Arcs.of(model.automaton())
+    automaton = model.automaton()
+    if automaton is None:
+        raise PlottingError(
+            f"the {model.name} model has no automaton of a size that a page can hold: train with a"
+            " lower order or another model"
+        )
+    arcs = Arcs.of(automaton)
     data = arcs.packed()
     if len(data) > MAX_DATA:
         raise PlottingError(

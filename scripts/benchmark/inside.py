@@ -67,7 +67,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     assert record.held_out_loss is not None, "trained with a holdout"
     return {
         "model": model.name,
-        "order": model.context_length + 1,
+        "order": (model.context_length or 0) + 1,
         "parameters": model.parameter_count,
         "training_loss": record.training_loss,
         "held_out_loss": record.held_out_loss,
