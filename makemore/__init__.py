@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from makemore.models.ngram import Ngram
     from makemore.page.webpage import write_page
     from makemore.pictures.plotting import draw_heatmap, draw_loss, save_figure
-    from makemore.training.train import Checkpoint, TrainingOptions, TrainingRecord, train
+    from makemore.training.options import TrainingOptions
+    from makemore.training.record import Checkpoint, TrainingRecord
+    from makemore.training.train import train
 
 _HOMES = {
     "checkpoint": ("load", "save"),
@@ -56,7 +58,9 @@ _HOMES = {
     "models.ngram": ("Ngram",),
     "page.webpage": ("write_page",),
     "pictures.plotting": ("draw_heatmap", "draw_loss", "save_figure"),
-    "training.train": ("Checkpoint", "TrainingOptions", "TrainingRecord", "train"),
+    "training.options": ("TrainingOptions",),
+    "training.record": ("Checkpoint", "TrainingRecord"),
+    "training.train": ("train",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

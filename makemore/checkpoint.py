@@ -32,11 +32,11 @@ import numpy.typing as npt
 
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
+from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
-from makemore.models import MODELS
+from makemore.kinds import KINDS
 from makemore.models.base import ArraySpec, Model
-from makemore.training.train import Checkpoint, TrainingOptions, TrainingRecord
+from makemore.training.record import Checkpoint, TrainingRecord
 from makemore.version import __version__
 
 FORMAT = 1
@@ -49,6 +49,9 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
+
+_OPTIONS: dict[str, Any] = {"model": str, "method": str, "holdout": float | int, "seed": int}
+"""The options that commands read, and their types."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -201,11 +204,12 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     """Return the type and shape of every array, in the order of the file, from the metadata."""
     vocabulary = _vocabulary(metadata["vocabulary"])
     model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
-    if model["name"] not in MODELS:
+    if model["name"] not in KINDS:
         raise CheckpointError(
-            f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}"
+            f"expected a model among {', '.join(KINDS)} and found {_cut(model['name'])}"
         )
-    specs = dict(MODELS[model["name"]].array_specs(vocabulary, model["options"]))
+    cls: type[Model] = KINDS[model["name"]].load_model()
+    specs = dict(cls.array_specs(vocabulary, model["options"]))
     table = _entries(metadata["arrays"], dict.fromkeys([*specs, *RECORD_ARRAYS], dict), "arrays")
     for entry in table.values():
         _entries(entry, {"dtype": str, "shape": list, "sha256": str}, "table of arrays")
@@ -254,23 +258,28 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
     record = _record(TrainingRecord, training, {name: arrays[name] for name in RECORD_ARRAYS})
-    _refuse_impossible(record.options)
+    _refuse_odd_options(record.options)
     return Checkpoint(_model(metadata, arrays), corpus, record)
 
 
-def _refuse_impossible(options: dict[str, Any]) -> None:
-    """Raise ``CheckpointError`` for options that no training can have had."""
-    try:
-        TrainingOptions(**options)
-    except (OptionError, TypeError) as error:
-        raise CheckpointError(f"no training can have the options {_cut(_dump(options))}") from error
+def _refuse_odd_options(options: dict[str, Any]) -> None:
+    """Raise ``CheckpointError`` for options that are not the plain values of any training.
+
+    Whether this version knows them is not asked: they are a record of what was done.
+    """
+    known = {name: kind for name, kind in _OPTIONS.items() if name in options}
+    _entries({name: options[name] for name in known}, known, "options")
+    for name, value in options.items():
+        if type(value) not in (str, int, float, bool, type(None)):
+            raise CheckpointError(f"the option {_cut(name)} cannot be {_cut(value)}")
 
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
     own = {name: array for name, array in arrays.items() if name not in RECORD_ARRAYS}
     vocabulary = Vocabulary(metadata["vocabulary"])
-    model = MODELS[metadata["model"]["name"]].from_arrays(vocabulary, options, own)
+    cls: type[Model] = KINDS[metadata["model"]["name"]].load_model()
+    model = cls.from_arrays(vocabulary, options, own)
     if _dump(model.options()) != _dump(options):
         raise CheckpointError(
             f"the model {model.name} cannot have the options {_cut(_dump(options))}"

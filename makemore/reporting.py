@@ -5,14 +5,15 @@ three, counts with thousands separated.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from makemore.arrays import Counts
 from makemore.errors import PlottingError, shown
 from makemore.evaluation.losses import Choices, accuracy, as_json, bits_per_symbol, perplexity
+from makemore.kinds import COMMON, OPTION
 from makemore.models.base import Model
-from makemore.training.train import ALWAYS_APPLICABLE, Checkpoint, TrainingOptions, TrainingRecord
+from makemore.training.record import Checkpoint, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
     from makemore.arrays import Table
@@ -37,13 +38,13 @@ def describe_training(checkpoint: Checkpoint) -> str:
             f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
             f" than {corpus.min_count:,} times"
         )
+    share = training.options.get("holdout", 0.0)
     if corpus.held_out_lines:
-        share = TrainingOptions(**training.options).holdout
         lines.append(
             f"held out  {_counted(corpus.held_out_lines, 'word')},"
             f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"
         )
-    elif TrainingOptions(**training.options).holdout:
+    elif share:
         lines.append("held out  nothing: there are too few different words for that share")
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
@@ -56,19 +57,15 @@ def describe_training(checkpoint: Checkpoint) -> str:
 
 def _method(training: TrainingRecord) -> str:
     """Return how a model was trained, with the options that only this method has."""
-    options = {
-        field.name: training.options.get(field.name)
-        for field in fields(TrainingOptions)
-        if field.name not in ALWAYS_APPLICABLE
-    }
-    return ", ".join(
-        [training.method]
-        + [
-            f"{name.replace('_', ' ')} {_value(value)}"
-            for name, value in options.items()
-            if value is not None
-        ]
-    )
+    known = [name for name in OPTION if name in training.options]
+    others = [name for name in training.options if name not in OPTION]
+    elsewhere = ("model", "method", *COMMON)
+    options = [
+        f"{name.replace('_', ' ')} {_value(training.options[name])}"
+        for name in (*known, *others)
+        if name not in elsewhere and training.options[name] is not None
+    ]
+    return ", ".join([training.method, *options])
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:

@@ -42,7 +42,7 @@ from makemore.models.bigram import (
 )
 from makemore.models.softmax import softmax
 from makemore.pictures.plotting import save_figure
-from makemore.training.train import gradient_descent, initial_weights, row_curvatures
+from makemore.training.descent import gradient_descent, initial_weights, row_curvatures
 
 PICTURE = Path("lesson.png")
 H = 1e-5

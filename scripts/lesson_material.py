@@ -14,7 +14,8 @@ from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CorpusError, OptionError, shown
 from makemore.models.bigram import one_hot
 from makemore.pictures.labels import symbol_label
-from makemore.training.train import TrainingOptions, gradient_descent, initial_weights
+from makemore.training.descent import gradient_descent, initial_weights
+from makemore.training.options import TrainingOptions
 
 PROJECT = Path(__file__).parents[1]
 STEPS = 10

@@ -13,9 +13,8 @@ import makemore
 from makemore.checkpoint import load
 from makemore.cli import main
 from makemore.data.vocabulary import Vocabulary
-from makemore.models import MODELS
-from makemore.models.ngram import SMOOTHING_METHODS
-from makemore.training.train import TRAINERS, TrainingOptions
+from makemore.kinds import KINDS, OPTIONS
+from makemore.models.ngram import ESTIMATORS
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana", "zoë"]
 
@@ -149,12 +148,19 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:
     options = {p.name: p for p in main.commands["train"].params}
-    assert set(options["model"].type.choices) == set(MODELS)  # type: ignore[attr-defined]
-    assert set(options["method"].type.choices) == set(TRAINERS["bigram"].methods)  # type: ignore[attr-defined]
-    assert set(options["smoothing_method"].type.choices) == set(SMOOTHING_METHODS)  # type: ignore[attr-defined]
-    for name, value in vars(TrainingOptions(method="gradient")).items():
-        if value is not None and name != "method":
-            assert options[name].default == value, name
+    assert set(options["model"].type.choices) == set(KINDS)  # type: ignore[attr-defined]
+    assert set(options["method"].type.choices) == {m for k in KINDS.values() for m in k.methods}  # type: ignore[attr-defined]
+    assert set(options["smoothing_method"].type.choices) == set(ESTIMATORS)  # type: ignore[attr-defined]
+    for row in OPTIONS:
+        (flag,) = options[row.name].opts
+        assert flag == row.flag
+
+
+def test_the_help_shows_the_defaults_of_the_kinds(run: Run) -> None:
+    text = " ".join(run("train", "--help").stdout.split())
+    for shown in ("The number of steps. [default: 100]", "2 to 10. [default: 5]"):
+        assert shown in text
+    assert "[default: None]" not in text
 
 
 def test_sample_writes_one_word_a_line(trained: Run) -> None:

@@ -11,7 +11,9 @@ from makemore.errors import CheckpointError
 from makemore.evaluation.comparison import compare, totals_of_known_words
 from makemore.evaluation.losses import score_words
 from makemore.reporting import comparison_table
-from makemore.training.train import Checkpoint, TrainingOptions, train
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
 
 GENERATOR = np.random.default_rng(0)
 WORDS = ["".join(GENERATOR.choice(list("abcd"), GENERATOR.integers(1, 8))) for _ in range(500)]

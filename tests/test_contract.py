@@ -22,10 +22,13 @@ from makemore.generation import sampling, search
 from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.sampling import Sampler, sample
 from makemore.generation.search import most_probable_words
-from makemore.models import MODELS, base
+from makemore.kinds import KINDS
+from makemore.models import base
 from makemore.models.base import Automaton, Model, State, select
 from makemore.models.bigram import LOG_ZERO, Bigram
-from makemore.training.train import Checkpoint, TrainingOptions, train
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
 
 WORDS = ["abc", "ab", "b", "ca", "cab", "aab", "bb", "acca", "b"] * 3
 
@@ -34,7 +37,7 @@ def trained(kind: str) -> Checkpoint:
     return train(Corpus.from_words(WORDS), TrainingOptions(model=kind, holdout=0))
 
 
-CHECKPOINTS = {kind: trained(kind) for kind in MODELS}
+CHECKPOINTS = {kind: trained(kind) for kind in KINDS}
 IN_TESTS: tuple[Model, ...] = (RecurrentModel(), LopsidedModel())
 EVERY_MODEL = {kind: c.model for kind, c in CHECKPOINTS.items()} | {m.name: m for m in IN_TESTS}
 every_model = pytest.mark.parametrize("model", EVERY_MODEL.values(), ids=EVERY_MODEL.keys())
@@ -141,7 +144,7 @@ def test_the_table_of_pairs_is_what_follows_a_first_symbol(model: Model) -> None
     assert model.parameter_count == 10
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_survives_its_checkpoint(kind: str, tmp_path: object) -> None:
     path = f"{tmp_path}/model.npz"
     save(path, CHECKPOINTS[kind])

@@ -21,11 +21,12 @@ from makemore.counting.ngrams import NgramCounter, NgramCounts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.generation.sampling import sample
-from makemore.models import MODELS, ngram
+from makemore.kinds import KINDS
+from makemore.models import ngram
 from makemore.models.base import WindowedModel
 from makemore.models.bigram import Bigram, log_probability_table, weights_from_counts
 from makemore.models.ngram import (
-    SMOOTHING_METHODS,
+    ESTIMATORS,
     Ngram,
     kneser_ney_discounts,
     loss_on_counts,
@@ -36,7 +37,7 @@ from makemore.models.ngram import (
 ABCD = Vocabulary("abcd")
 words_of_abc = st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=12)
 orders = st.integers(2, 5)
-methods = st.sampled_from(list(SMOOTHING_METHODS))
+methods = st.sampled_from(list(ESTIMATORS))
 
 
 def count(words: Sequence[str], order: int, vocabulary: Vocabulary = ABCD) -> NgramCounts:
@@ -207,7 +208,7 @@ def test_every_state_has_a_distribution(words: list[str], order: int, method: st
     assert rows.min() > 0
 
 
-@pytest.mark.parametrize("method", SMOOTHING_METHODS)
+@pytest.mark.parametrize("method", ESTIMATORS)
 @pytest.mark.parametrize("words", [["a"], ["aaaa"], ["ab"] * 1000], ids=["a", "aaaa", "repeated"])
 def test_tiny_corpora_make_a_model(words: list[str], method: str) -> None:
     for order in range(2, 11):
@@ -480,7 +481,7 @@ def test_too_many_ngrams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_model_is_in_the_table() -> None:
-    assert MODELS["ngram"] is Ngram
+    assert KINDS["ngram"].load_model() is Ngram
 
 
 @given(words_of_abc, orders, methods)

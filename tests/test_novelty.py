@@ -9,7 +9,8 @@ from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError
 from makemore.generation import novelty
 from makemore.generation.novelty import KnownWords, nearest_words, training_texts
-from makemore.training.train import TrainingOptions, train
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 words = st.text("abcé", min_size=1, max_size=6)
 WORDS = ["emma", "olivia", "ava", "zoë"]

@@ -17,7 +17,9 @@ from makemore.data.corpus import Corpus
 from makemore.errors import TrainingError
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
 from makemore.models.softmax import log_softmax, softmax
-from makemore.training.train import TrainingOptions, gradient_descent, train
+from makemore.training.descent import gradient_descent
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 V = 4
 sizes = st.sampled_from([1e-300, 1e-8, 1.0, 50.0, 800.0, 1e8, 1e150, 1e300])

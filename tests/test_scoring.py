@@ -18,7 +18,8 @@ from makemore.data.corpus import Corpus
 from makemore.evaluation.calibration import Calibration, calibrate
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.scoring import Judgement, Summary, judge
-from makemore.training.train import TrainingOptions, train
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 MODEL = make_bigram(["abc", "ab", "b", "ca", "cab", "abcabc"])
 OTHER = make_bigram(["cba", "ba", "b", "ac", "bac"])

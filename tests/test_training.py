@@ -1,5 +1,6 @@
 import math
 import random
+import time
 import tracemalloc
 from dataclasses import replace
 from functools import partial
@@ -17,15 +18,17 @@ from makemore.counting.bigrams import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
+from makemore.kinds import KINDS, OPTION
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
-from makemore.training.train import (
+from makemore.training.descent import (
     Step,
-    TrainingOptions,
     gradient_descent,
     initial_weights,
+    plain_descent,
     row_curvatures,
-    train,
 )
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana"]
 N = np.array([[0, 3, 1], [2, 0, 0], [2, 4, 1]])
@@ -154,7 +157,7 @@ def test_rows_are_stepped_through_in_bands_of_any_height(
 
     whole = descend()
     for cached in (1, 3 * V, 6 * V + 1):
-        monkeypatch.setattr("makemore.training.train._CACHED", cached)
+        monkeypatch.setattr("makemore.training.descent.CACHED", cached)
         for step, expected in zip(descend(), whole, strict=True):
             assert step.objective == pytest.approx(expected.objective, rel=1e-13)
             np.testing.assert_allclose(step.weights, expected.weights, rtol=0, atol=1e-12)
@@ -262,7 +265,64 @@ def test_the_same_options_give_the_same_model() -> None:
 def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None:
     name = next(iter(wrong)).replace("_", "-")
     with pytest.raises(OptionError, match=rf"--{name} is .* must be"):
-        replace(TrainingOptions(), **wrong)  # type: ignore[arg-type]
+        TrainingOptions(**{"method": "counts" if name == "smoothing" else "", **wrong})  # type: ignore[arg-type]
+
+
+def test_an_option_that_has_no_effect_is_refused() -> None:
+    with pytest.raises(OptionError, match="--order has no effect on --model bigram by --method"):
+        TrainingOptions(order=3)
+    with pytest.raises(OptionError, match="--smoothing has no effect on --model ngram"):
+        TrainingOptions(model="ngram", smoothing=0.5)
+    with pytest.raises(OptionError, match="no option colour"):
+        TrainingOptions(colour="red")
+
+
+def test_options_are_values_that_can_be_read_and_compared() -> None:
+    options = TrainingOptions(model="ngram", smoothing_method="additive", order=3)
+    assert (options.order, options.smoothing, options.holdout) == (3, 1.0, 0.1)
+    assert options.record() == {
+        "model": "ngram",
+        "method": "counts",
+        "order": 3,
+        "smoothing_method": "additive",
+        "smoothing": 1.0,
+        "holdout": 0.1,
+        "min_count": 1,
+    }
+    again = TrainingOptions(**options.record())
+    assert again == options
+    assert hash(again) == hash(options)
+    assert repr(again) == repr(options)
+    assert TrainingOptions() != options
+    with pytest.raises(AttributeError, match="no option 'steps'"):
+        _ = options.steps
+
+
+def test_every_default_is_in_range() -> None:
+    for kind in KINDS.values():
+        for method in kind.methods:
+            for name, value in kind.defaults(method).items():
+                assert value is None or not OPTION[name].fault(value), name
+
+
+def test_plain_descent_is_the_rule_of_the_textbooks() -> None:
+    W = random_array(3, 3)
+    for step in plain_descent(N, W, steps=5, learning_rate=0.5, l2=0.1):
+        d_W = collapsed_loss_and_gradient(W, N.astype(np.float64))[1] + 0.1 * 2 * W / 9
+        W = W - 0.5 * d_W
+        np.testing.assert_allclose(step.weights, W, rtol=1e-14)
+
+
+def test_the_record_has_the_seconds_that_the_training_took() -> None:
+    started = time.perf_counter()
+    seconds = train(Corpus.from_words(WORDS)).training.seconds
+    assert 0.0 < seconds <= time.perf_counter() - started
+
+
+def test_a_record_of_a_kind_and_options_that_nobody_knows_can_be_read() -> None:
+    known = train(Corpus.from_words(WORDS)).training
+    strange = replace(known, options={**known.options, "model": "oracle", "depth": 7})
+    assert (strange.method, strange.seed) == ("gradient", 0)
 
 
 def test_a_corpus_without_words_is_refused() -> None:
@@ -302,7 +362,8 @@ def test_a_large_alphabet_takes_memory_for_few_tables(
     corpus = Corpus.from_words(words)
     tracemalloc.start()
     try:
-        options = TrainingOptions(method=method, holdout=holdout, steps=2)
+        steps = 2 if method == "gradient" else None
+        options = TrainingOptions(method=method, holdout=holdout, steps=steps)
         checkpoint = train(corpus, options, jobs=1)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -16,7 +16,9 @@ from makemore.errors import PlottingError
 from makemore.models.base import Automaton
 from makemore.page import webpage
 from makemore.page.webpage import Arcs, page_data, render_page, write_page
-from makemore.training.train import Checkpoint, TrainingOptions, train
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
 
 WORDS = ["emma", "olivia", "ava", "isabella", "sophia", "mia", "amelia", "ella", "ivy"]
 HOSTILE = [

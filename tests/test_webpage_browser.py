@@ -29,7 +29,7 @@ from makemore.data.corpus import Corpus
 from makemore.generation.sampling import next_distributions
 from makemore.models.base import Model
 from makemore.page.webpage import write_page
-from makemore.training.train import Checkpoint
+from makemore.training.record import Checkpoint
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -10,7 +10,7 @@ import click
 from makemore.cli.console import interruption_noted, print_results, progress, say
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
-    TEXT,
+    all_of,
     blocks_like,
     checkpoint_option,
     command,
@@ -22,75 +22,68 @@ from makemore.cli.options import (
     text_options,
     was_typed,
 )
+from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
+from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from makemore.counting.bigrams import BigramCounts
     from makemore.data.corpus import Corpus
-    from makemore.training.train import Step
+    from makemore.training.descent import Step
 
-MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
+
+def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of training to a command, as ``kinds.py`` has them."""
+    options = [
+        option(
+            "--model",
+            type=click.Choice(list(KINDS)),
+            default="bigram",
+            group=MODEL,
+            help="The kind of model: the bigram sees one character, the n-gram --order minus one.",
+        ),
+        option(
+            "--method",
+            type=click.Choice(METHODS),
+            group=MODEL,
+            help="For the bigram: gradient descent from random weights (the default), or the"
+            " closed form.",
+        ),
+        *(
+            option(
+                row.flag,
+                type=click.Choice(row.choices) if row.choices else row.type,
+                show_default=_default_text(row.name),
+                group=row.group,
+                help=row.help,
+            )
+            for row in OPTIONS
+        ),
+    ]
+    return all_of(*options)(function)
+
+
+def _default_text(name: str) -> str | bool:
+    """Return the defaults of an option as the help shows them; False where it needs no value."""
+    values = {
+        kind.name: kind.defaults(method)[name]
+        for kind in KINDS.values()
+        for method in kind.methods
+        if kind.defaults(method).get(name) is not None
+    }
+    if len(set(values.values())) <= 1:
+        return next(map(str, values.values()), False)
+    return ", ".join(f"{value} for {kind}" for kind, value in values.items())
 
 
 @command("train", "makemore train words.txt --model ngram --order 4 -c words.npz")
 @click.argument("corpus", nargs=-1)
 @checkpoint_option
-@option(
-    "--model",
-    type=click.Choice(["bigram", "ngram"]),
-    default="bigram",
-    group=MODEL,
-    help="What it sees: one character, or --order minus one.",
-)
-@option(
-    "--method",
-    type=click.Choice(["gradient", "counts"]),
-    group=MODEL,
-    help="For the bigram: gradient descent from random weights (the default), or the closed form.",
-)
-@option("--order", type=int, default=5, group=MODEL, help="Of the n-gram, 2 to 10.")
-@option(
-    "--smoothing-method",
-    type=click.Choice(["kneser-ney", "witten-bell", "additive"]),
-    default="kneser-ney",
-    group=MODEL,
-    help="Of the n-gram.",
-)
-@option(
-    "--smoothing",
-    type=float,
-    default=1.0,
-    group=MODEL,
-    help="What --method counts and additive smoothing add to each count.",
-)
-@option("--steps", type=int, default=100, group=DESCENT, help="How many.")
-@option(
-    "--learning-rate",
-    type=float,
-    group=DESCENT,
-    help="Plain gradient descent with this rate. Without it each row of the weights has a rate that"
-    " follows from its curvature, and momentum is added.",
-)
-@option("--l2", type=float, default=0.0, group=DESCENT, help="Add this times mean(W**2).")
-@option("--seed", type=int, default=0, group=DESCENT, help="Of the random weights.")
+@_training_options
 @option(
     "--keep",
     is_flag=True,
     group=DESCENT,
     help="On Ctrl-C save what was learnt so far; without it nothing is saved.",
-)
-@option(
-    "--holdout",
-    type=float,
-    default=0.1,
-    group=EVALUATION,
-    help="Share of the distinct words that is kept apart to measure the loss on; 0 for none.",
-)
-@option(
-    "--min-count",
-    type=int,
-    default=1,
-    group=TEXT,
-    help="Leave out words with a character rarer than this.",
 )
 @text_options
 @option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
@@ -118,18 +111,16 @@ def train(
     """
     from makemore.checkpoint import refuse_other_files, save
     from makemore.reporting import describe_training
-    from makemore.training.train import TrainingOptions
     from makemore.training.train import train as train_model
 
     started = time.perf_counter()
     text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
-    chosen = TrainingOptions(**{**options, "method": options["method"] or ""})
-    chosen.refuse_inapplicable({name for name in options if was_typed(ctx, name)})
+    chosen = TrainingOptions(**_given(ctx, options))
     refuse_other_files(checkpoint)
     with (
         _counting(dask, chosen.model) as count,
         progress("reading") as on_read,
-        _descent(chosen.steps, keep) as (on_step, stopped),
+        _descent(keep, chosen.values.get("steps", 0)) as (on_step, stopped),
     ):
         trained = train_model(
             text, chosen, jobs=jobs, on_read=on_read, on_step=on_step, count=count
@@ -143,8 +134,19 @@ def train(
         ctx.exit(130)
 
 
+def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given. Those of the environment count where they have effect."""
+    chosen = {"model": options["model"], "method": options["method"] or ""}
+    values = TrainingOptions(**chosen).values
+    return chosen | {
+        name: value
+        for name, value in options.items()
+        if value is not None and name not in chosen and (was_typed(ctx, name) or name in values)
+    }
+
+
 @contextmanager
-def _descent(steps: int, keep: bool) -> Iterator[tuple[Callable[["Step"], bool], Sequence[float]]]:
+def _descent(keep: bool, steps: int) -> Iterator[tuple[Callable[["Step"], bool], Sequence[float]]]:
     """Give what is called after each step of a descent, and when it was told to stop and be kept.
 
     With ``keep``, SIGINT is noted from the first step to the end of the block, which it would end.

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from makemore.kinds import TEXT
+
 if TYPE_CHECKING:
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.generation.constraints import Constraints
-    from makemore.training.train import Checkpoint
+    from makemore.training.record import Checkpoint
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -21,6 +23,13 @@ class GroupedOption(click.Option):
     def __init__(self, *args: Any, group: str = "Options", **more: Any) -> None:
         super().__init__(*args, **more)
         self.group = group
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what the help adds to the line; a default in words has no brackets around it."""
+        extra = super().get_help_extra(ctx)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
+        return extra
 
 
 class GroupedCommand(click.Command):
@@ -92,8 +101,6 @@ def output_option(default: str | None, purpose: str) -> Decorator:
     """Return the option that says where a file is put."""
     return option("-o", "--output", type=click.Path(), default=default, help=purpose)
 
-
-TEXT = "How the text is read"
 
 encoding_option = option(
     "--encoding",

@@ -17,7 +17,7 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from makemore.training.train import Checkpoint
+    from makemore.training.record import Checkpoint
 
 
 @command("plot-heatmap", "makemore plot-heatmap --values counts -o counts.svg")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
     from makemore.generation.novelty import KnownWords
     from makemore.models.base import Model
-    from makemore.training.train import Checkpoint
+    from makemore.training.record import Checkpoint
 
 DRAWING = "How they are drawn"
 

@@ -18,9 +18,7 @@ from makemore.arrays import Ids, Integers
 from makemore.counting.tables import add_at
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import TrainingError
-
-MIN_ORDER, MAX_ORDER = 2, 10
-
+from makemore.kinds import MAX_ORDER, MIN_ORDER
 
 _BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
 _BUFFER = 1 << 21  # codes that are counted at once

@@ -14,7 +14,7 @@ from makemore.evaluation.losses import (
     without_blank_lines,
 )
 from makemore.models.base import Model
-from makemore.training.train import Checkpoint
+from makemore.training.record import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Integers, States
-from makemore.counting.ngrams import MAX_ORDER, MIN_ORDER, NgramCounts, add_up, mark_first
+from makemore.counting.ngrams import NgramCounts, add_up, mark_first
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CheckpointError, TrainingError
+from makemore.kinds import MAX_ORDER, MAX_SMOOTHING, MIN_ORDER, SMOOTHING_METHODS
 from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, State, WindowedModel
 
-MAX_SMOOTHING = 1e9
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
 WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
@@ -248,7 +248,7 @@ def additive(level: Level, smoothing: float) -> Estimate:
     return shares, np.where(is_full, smoothing * level.V / totals, 1.0)
 
 
-SMOOTHING_METHODS: dict[str, Callable[[Level, float], Estimate]] = {
+ESTIMATORS: dict[str, Callable[[Level, float], Estimate]] = {
     "kneser-ney": kneser_ney,
     "witten-bell": witten_bell,
     "additive": additive,
@@ -263,7 +263,7 @@ class Ngram(WindowedModel):
     vocabulary : Vocabulary, of V symbols
     tree : NgramTree
     smoothing_method : str
-        A key of ``SMOOTHING_METHODS``.
+        A key of ``ESTIMATORS``.
     smoothing : float
         What the additive method adds to every count; no other method uses it.
     """
@@ -298,7 +298,7 @@ class Ngram(WindowedModel):
         keys, counts, rows = self.tree.keys[level], self.tree.counts[level], self.tree.states(level)
         extensions = np.bincount(longer_suffixes - level.start, minlength=len(keys))
         contexts = keys // self.tree.V - rows.start
-        estimate = SMOOTHING_METHODS[self.smoothing_method]
+        estimate = ESTIMATORS[self.smoothing_method]
         shares, backoffs = estimate(
             Level(self.tree.V, counts, extensions, contexts), self.smoothing
         )

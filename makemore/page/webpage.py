@@ -39,7 +39,7 @@ from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
 from makemore.models.base import Automaton, Model
 from makemore.pictures.labels import log_spaced_steps, select_symbols
-from makemore.training.train import Checkpoint, TrainingRecord
+from makemore.training.record import Checkpoint, TrainingRecord
 from makemore.version import __version__
 
 MAX_SHOWN = 64

@@ -9,7 +9,8 @@ from makemore.models.bigram import Bigram
 from makemore.models.softmax import softmax
 from makemore.pictures.labels import log_spaced_steps
 from makemore.pictures.plotting import MAX_FILM_WORDS, Frame
-from makemore.training.train import Checkpoint, TrainingOptions, gradient_descent, initial_weights
+from makemore.training.descent import gradient_descent, initial_weights
+from makemore.training.record import Checkpoint
 
 FRAMES = 60
 
@@ -34,13 +35,12 @@ def learning_frames(
     steps = len(training.loss_history)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
     W = initial_weights(len(model.vocabulary), training.seed)
-    options = TrainingOptions(**training.options)
     descent = gradient_descent(
         model.counts,
         W,
         steps=steps,
-        learning_rate=options.learning_rate,
-        l2=options.l2,
+        learning_rate=training.options.get("learning_rate"),
+        l2=training.options.get("l2", 0.0),
     )
     for taken, step in enumerate(descent):
         report(taken, steps)

@@ -15,7 +15,7 @@ def step(path: str) -> float:
     """Return the seconds of a step of gradient descent on the count matrix."""
     from makemore import Corpus
     from makemore.counting.bigrams import count_bigrams
-    from makemore.training.train import gradient_descent, initial_weights
+    from makemore.training.descent import gradient_descent, initial_weights
 
     N = count_bigrams(Corpus.from_paths(path)).training
     W = initial_weights(len(N), 0)
