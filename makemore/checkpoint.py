@@ -1,16 +1,14 @@
-"""A model and its history <-> one ``.npz`` file. Knows files, not mathematics.
+"""A model and its history <-> the arrays of one ``.npz`` file. Knows what they mean.
 
-A checkpoint is a zip archive of ``.npy`` arrays that ``numpy.load`` reads without pickle:
+A checkpoint is a zip archive of ``.npy`` arrays that ``numpy.load`` reads without pickle; its bytes
+are the work of ``archive.py``:
 
     metadata         JSON as a string: versions, model, vocabulary, corpus, training, and a table
                      of the arrays below with type, shape and SHA-256
     metadata_sha256  of that string's UTF-8 bytes, hexadecimal
     weights, ...     the model's arrays and the training record's, in alphabetical order
 
-Nothing in the file is left to choice: members are stored uncompressed, times are fixed, keys are
-sorted. So equal checkpoints are equal bytes, and ``load`` needs no parser of zip or ``.npy``: it
-works out the bytes that ``save`` writes around the data, and refuses a file that has others. It
-goes from the front to the back and allocates nothing larger than what is left of the file.
+The keys of the metadata are sorted, so equal checkpoints are equal bytes.
 
 JSON has no infinity. The one number here that may be infinite, the held-out loss of a model that
 gives a held-out word no probability, is written as the string "infinite"; null says that nothing
@@ -19,17 +17,23 @@ was held out.
 
 import os
 import stat
-import struct
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import fields
 from io import BufferedReader
-from math import prod
 from types import UnionType
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import (
+    MAX_BYTES,
+    SIGNATURE,
+    ArchiveReader,
+    archive_size,
+    bytes_of,
+    write_archive,
+)
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
@@ -42,8 +46,6 @@ from makemore.version import __version__
 FORMAT = 1
 MAX_METADATA = 1 << 20
 """The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
-MAX_BYTES = (1 << 32) - 2
-"""The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""
 RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "calibration": (None, 2),
     "loss_history": (None,),
@@ -68,15 +70,12 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     ``refuse_other_files``.
     """
     try:
-        members = _members(checkpoint)
+        arrays = _all_arrays(checkpoint)
     except CheckpointError as error:
         raise CheckpointError(f"nothing was saved to {_shown(path)}: {error}") from error
     try:
         with replace_atomically(path) as file:
-            for member in members:
-                file.write(_local_header(member))
-                file.write(_bytes_of(member.array))
-            file.write(_directory(members))
+            write_archive(file, arrays)
     except OSError as error:
         raise CheckpointError(unwritable(path, error)) from error
 
@@ -89,10 +88,10 @@ def refuse_other_files(path: str | os.PathLike[str]) -> None:
     """
     try:
         with _open_regular(path) as file:
-            head = file.read(len(_LOCAL_SIGNATURE))
+            head = file.read(len(SIGNATURE))
     except (OSError, CheckpointError):
         return  # there is no file, or writing will tell
-    if head and head != _LOCAL_SIGNATURE:
+    if head and head != SIGNATURE:
         raise CheckpointError(
             f"{_shown(path)} is no checkpoint and would be lost: choose another name, or remove it"
         )
@@ -120,10 +119,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{_shown(path)} is not usable: {error!s:.500}: {advice}") from error
 
 
-# ---- the metadata ----
-
-
-def _members(checkpoint: Checkpoint) -> list["_Member"]:
+def _all_arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
     """Return what ``save`` writes, in order, having seen that ``load`` would take it."""
     arrays = _arrays(checkpoint)
     text = _metadata_text(checkpoint, arrays)
@@ -131,11 +127,11 @@ def _members(checkpoint: Checkpoint) -> list["_Member"]:
     _specs(metadata)
     _checkpoint(metadata, arrays)
     strings = {"metadata": np.array(text), "metadata_sha256": np.array(_sha256(text.encode()))}
-    members = [_Member.of(name, array) for name, array in (strings | arrays).items()]
-    size = sum(member.size for member in members)
+    everything = strings | arrays
+    size = archive_size(everything)
     if size > MAX_BYTES:
         raise CheckpointError(f"it would take {size:,} bytes and the limit is {MAX_BYTES:,}")
-    return members
+    return everything
 
 
 def _arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
@@ -160,7 +156,7 @@ def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
             name: {
                 "dtype": array.dtype.str,
                 "shape": list(array.shape),
-                "sha256": _sha256(_bytes_of(array)),
+                "sha256": _sha256(bytes_of(array)),
             }
             for name, array in arrays.items()
         },
@@ -313,72 +309,6 @@ def _entries(values: dict[str, Any], kinds: Mapping[str, Any], place: str) -> di
     return values
 
 
-# ---- the container ----
-
-
-class _Member(NamedTuple):
-    """An array in the archive, and the checksum of its bytes as a ``.npy`` file."""
-
-    name: bytes
-    array: npt.NDArray[Any]
-    npy_header: bytes
-    crc32: int
-
-    @classmethod
-    def of(cls, name: str, array: npt.NDArray[Any]) -> "_Member":
-        """Return the member that holds an array."""
-        from binascii import crc32
-
-        header = _npy_header(ArraySpec(array.dtype.str, array.shape))
-        return cls(name.encode() + b".npy", array, header, crc32(_bytes_of(array), crc32(header)))
-
-    @property
-    def size(self) -> int:
-        """Bytes in the archive, from the local header on."""
-        return _LOCAL.size + len(self.name) + len(self.npy_header) + self.array.nbytes
-
-
-# APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16.
-_LOCAL_SIGNATURE = b"PK\3\4"
-_LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
-_VERSION, _NO_FLAGS, _STORED, _MIDNIGHT, _FIRST_OF_1980 = 20, 0, 0, 0, 0x21
-_COMMON = (_VERSION, _NO_FLAGS, _STORED, _MIDNIGHT, _FIRST_OF_1980)
-
-
-def _local_header(member: _Member) -> bytes:
-    """Return what stands in the archive before the member's data."""
-    size = len(member.npy_header) + member.array.nbytes
-    zip_header = _LOCAL.pack(
-        _LOCAL_SIGNATURE, *_COMMON, member.crc32, size, size, len(member.name), 0
-    )
-    return zip_header + member.name + member.npy_header
-
-
-def _directory(members: Sequence[_Member]) -> bytes:
-    """Return what stands in the archive after the last member."""
-    entries, offset = b"", 0
-    for member in members:
-        size = len(member.npy_header) + member.array.nbytes
-        entries += _CENTRAL.pack(
-            b"PK\1\2", _VERSION, *_COMMON, member.crc32, size, size,
-            len(member.name), 0, 0, 0, 0, 0, offset,
-        ) + member.name  # fmt: skip
-        offset += member.size
-    count = len(members)
-    return entries + _END.pack(b"PK\5\6", 0, 0, count, count, len(entries), offset, 0)
-
-
-def _npy_header(spec: ArraySpec) -> bytes:
-    """Return the header of a ``.npy`` file, version 1.0 of NumPy's NEP 1."""
-    text = f"{{'descr': {spec.dtype!r}, 'fortran_order': False, 'shape': {spec.shape!r}, }}"
-    padding = -(len(text) + 11) % 64
-    return struct.pack("<8sH", b"\x93NUMPY\1\0", len(text) + padding + 1) + (
-        text + " " * padding + "\n"
-    ).encode("ascii")
-
-
 def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     # A FIFO would keep a reader waiting for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -391,70 +321,18 @@ def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 def _read(file: BufferedReader) -> Checkpoint:
     """Return the checkpoint in ``file``, whatever its bytes. Raises ``CheckpointError``."""
-    members = [_read_member(file, "metadata", _metadata_spec(file))]
-    text = _text_of(members[0])
+    archive = ArchiveReader(file)
+    text = archive.read_first_text("metadata", MAX_METADATA)
     metadata = _parse(text)
-    members.append(_read_member(file, "metadata_sha256", ArraySpec("<U64", ())))
-    if _text_of(members[1]) != _sha256(text.encode()):
+    if archive.read_text("metadata_sha256", 64) != _sha256(text.encode()):
         raise CheckpointError("its metadata are damaged: their SHA-256 is another")
     arrays = {}
     for name, spec in _specs(metadata).items():
-        members.append(_read_member(file, name, spec))
-        arrays[name] = members[-1].array
-        if _sha256(_bytes_of(arrays[name])) != metadata["arrays"][name]["sha256"]:
+        arrays[name] = archive.read(name, spec)
+        if _sha256(bytes_of(arrays[name])) != metadata["arrays"][name]["sha256"]:
             raise CheckpointError(f"the array {name} is damaged: its SHA-256 is another")
-    directory = _directory(members)
-    if file.read(len(directory) + 1) != directory:
-        raise CheckpointError("its end is not as makemore writes it")
+    archive.finish()
     return _checkpoint(metadata, arrays)
-
-
-def _metadata_spec(file: BufferedReader) -> ArraySpec:
-    """Return the type of the first member, whose length alone no one else knows."""
-    start = file.read(_LOCAL.size)
-    file.seek(0)
-    if not start:
-        raise CheckpointError("the file is empty")
-    if len(start) < _LOCAL.size or not start.startswith(_LOCAL_SIGNATURE):
-        raise CheckpointError(
-            f"expected the bytes {_LOCAL_SIGNATURE.hex(' ')} at its start, as .npz files have, and"
-            f" found {start[:4].hex(' ')}"
-        )
-    *_, size, _, _ = _LOCAL.unpack(start)
-    characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
-    if not 0 < characters <= MAX_METADATA:
-        raise CheckpointError(f"its first member has {size:,} bytes and cannot be the metadata")
-    return ArraySpec(f"<U{characters}", ())
-
-
-def _read_member(file: BufferedReader, name: str, spec: ArraySpec) -> _Member:
-    """Return the next member, which must be the array of that name, type and shape."""
-    header_size = _LOCAL.size + len(f"{name}.npy") + len(_npy_header(spec))
-    size = prod(spec.shape) * np.dtype(spec.dtype).itemsize
-    left = os.fstat(file.fileno()).st_size - file.tell() - header_size
-    if size > left:
-        raise CheckpointError(
-            f"it is cut short: {name} takes {size:,} bytes and {max(left, 0):,} are left"
-        )
-    header = file.read(header_size)
-    array = np.empty(spec.shape, spec.dtype)
-    file.readinto(_bytes_of(array))
-    member = _Member.of(name, array)
-    if header != _local_header(member):
-        raise CheckpointError(f"its member {name} is damaged or not as makemore writes it")
-    return member
-
-
-def _text_of(member: _Member) -> str:
-    try:
-        return bytes(_bytes_of(member.array)).decode("utf-32-le")
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"its member {member.name.decode()} is not text") from error
-
-
-def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
-    """Return the memory of a contiguous array as bytes, without a copy."""
-    return array.reshape(-1).view(np.uint8).data
 
 
 def _sha256(data: bytes | memoryview) -> str:

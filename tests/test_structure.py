@@ -44,6 +44,7 @@ ORDER = [
     "training.bigram",
     "training.ngram",
     "training.train",
+    "archive",
     "checkpoint",
     "generation.constraints",
     "generation.novelty",
