@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from makemore.models.bigram import Bigram
     from makemore.models.ngram import Ngram
     from makemore.page.webpage import write_page
-    from makemore.pictures.plotting import draw_heatmap, draw_loss, save_figure
+    from makemore.pictures.curves import draw_loss
+    from makemore.pictures.heatmap import draw_heatmap
+    from makemore.pictures.output import save_figure
     from makemore.training.options import TrainingOptions
     from makemore.training.record import Checkpoint, TrainingRecord
     from makemore.training.train import train
@@ -57,7 +59,9 @@ _HOMES = {
     "models.bigram": ("Bigram",),
     "models.ngram": ("Ngram",),
     "page.webpage": ("write_page",),
-    "pictures.plotting": ("draw_heatmap", "draw_loss", "save_figure"),
+    "pictures.curves": ("draw_loss",),
+    "pictures.heatmap": ("draw_heatmap",),
+    "pictures.output": ("save_figure",),
     "training.options": ("TrainingOptions",),
     "training.record": ("Checkpoint", "TrainingRecord"),
     "training.train": ("train",),

@@ -1,22 +1,18 @@
-"""What the commands say, as text and as JSON values. Writes nothing itself.
+"""The texts that commands print about models, corpora and words. Nothing is printed here.
 
-Numbers are said in one way: losses in nats per symbol and bits with four decimals, perplexity with
-three, counts with thousands separated.
+Numbers look the same everywhere: losses in nats per symbol and bits have four decimals, perplexity
+has three, and counts have their thousands separated.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from makemore.arrays import Counts
-from makemore.errors import PlottingError, shown
-from makemore.evaluation.losses import Choices, accuracy, as_json, bits_per_symbol, perplexity
+from makemore.errors import shown
+from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.kinds import COMMON, OPTION
-from makemore.models.base import Model
 from makemore.training.record import Checkpoint, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
-    from makemore.arrays import Table
     from makemore.data.check import CharacterFact, CorpusCheck, Oddity
     from makemore.evaluation.comparison import Comparison
     from makemore.evaluation.scoring import Summary
@@ -83,28 +79,6 @@ def _loss_table(checkpoint: Checkpoint) -> list[str]:
 
 def _loss_columns(loss: float) -> str:
     return f"{loss:16.4f}{bits_per_symbol(loss):10.4f}{perplexity(loss):13.3f}"
-
-
-def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what ``makemore info --json`` prints; an infinite loss is "infinite"."""
-    model, training = checkpoint.model, checkpoint.training
-    losses = {
-        "training": training.training_loss,
-        "minimum": training.minimum,
-        "held_out": training.held_out_loss,
-    }
-    return {
-        "model": model.name,
-        "parameters": model.parameter_count,
-        "context_length": model.context_length,
-        "alphabet": model.vocabulary.characters,
-        "corpus": asdict(checkpoint.corpus),
-        "method": training.method,
-        "options": training.options,
-        "seconds": round(training.seconds, 3),
-        "steps": len(training.loss_history),
-        "nats_per_symbol": {name: as_json(loss) for name, loss in losses.items()},
-    }
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> str:
@@ -219,11 +193,6 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def check_values(check: "CorpusCheck") -> dict[str, Any]:
-    """Return what ``makemore check --json`` prints."""
-    return asdict(check)
-
-
 def describe_novelty(novelty: "Novelty", nearest: Sequence[tuple[str, int]]) -> str:
     """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
     lines = [
@@ -270,55 +239,6 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
         cell.ljust(width) if i < 2 else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
-
-
-def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any]]:
-    """Return what ``makemore compare --json`` prints; an infinite loss is "infinite"."""
-    return [
-        {
-            "checkpoint": row.name,
-            "model": row.model,
-            "parameters": row.parameters,
-            "seconds": round(row.seconds, 3),
-            "nats_per_symbol": {
-                "training": as_json(row.training_loss),
-                "minimum": as_json(row.minimum),
-                "held_out": as_json(row.held_out_loss),
-                "corpus": as_json(row.corpus.loss) if row.corpus else None,
-            },
-            "bits_per_symbol": as_json(row.bits),
-            "perplexity": as_json(row.perplexity),
-        }
-        for row in comparisons
-    ]
-
-
-def picture_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above a picture: the corpus, the model and its loss."""
-    loss = checkpoint.training.training_loss
-    return (
-        f"{checkpoint.corpus.name}: {checkpoint.model.name},"
-        f" training loss {loss:.4f} nats per symbol"
-    )
-
-
-def heatmap_values(model: Model, values: str) -> "Table":
-    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
-    tables: dict[str, Callable[[], Table | None]] = {
-        "probabilities": model.bigram_table,
-        "counts": model.bigram_counts,
-        "weights": model.bigram_weights,
-    }
-    table = tables[values]()
-    if table is None:
-        raise PlottingError(f"the {model.name} model has no {values}: show its probabilities")
-    return table
-
-
-def symbol_frequencies(model: Model) -> Counts | None:
-    """Return how often each symbol stands first in a pair, (V,), where the model knows."""
-    N = model.bigram_counts()
-    return None if N is None else N.sum(axis=1)
 
 
 def _alphabet(characters: str, most: int = 60) -> str:

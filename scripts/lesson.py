@@ -41,7 +41,7 @@ from makemore.models.bigram import (
     weights_from_counts,
 )
 from makemore.models.softmax import softmax
-from makemore.pictures.plotting import save_figure
+from makemore.pictures.output import save_figure
 from makemore.training.descent import gradient_descent, initial_weights, row_curvatures
 
 PICTURE = Path("lesson.png")

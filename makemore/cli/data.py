@@ -41,7 +41,8 @@ def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **optio
     import json
 
     from makemore.data.check import check_corpus
-    from makemore.reporting import check_values, describe_check
+    from makemore.json_values import check_values
+    from makemore.reporting import describe_check
 
     with progress("reading") as report:
         found = check_corpus(corpus_of(corpus, options), report)

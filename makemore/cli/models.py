@@ -209,7 +209,8 @@ def info(checkpoint: str, as_json: bool) -> None:
     """Describe a checkpoint: its model, its corpus, its losses."""
     import json
 
-    from makemore.reporting import checkpoint_values, describe_checkpoint
+    from makemore.json_values import checkpoint_values
+    from makemore.reporting import describe_checkpoint
 
     loaded = load_checkpoint(checkpoint)
     print_results(json.dumps(checkpoint_values(loaded)) if as_json else describe_checkpoint(loaded))
@@ -234,7 +235,8 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
     import json
 
     from makemore.evaluation.comparison import compare as compare_checkpoints
-    from makemore.reporting import comparison_table, comparison_values
+    from makemore.json_values import comparison_values
+    from makemore.reporting import comparison_table
 
     loaded = {path: load_checkpoint(path) for path in checkpoints}
     first = loaded[checkpoints[0]]

@@ -50,17 +50,19 @@ def plot_heatmap(
     animate: str | None,
 ) -> None:
     """Draw the table of all pairs: which character follows which."""
-    from makemore.pictures import plotting
-
     if animate:
+        from makemore.pictures.film import animation_ending
+
         refuse_idle(ctx, ("output", "values", "show", "text"), "with --animate")
-        plotting.animation_ending(animate)
+        animation_ending(animate)
         _animate(load_checkpoint(checkpoint), animate, dark)
     elif text:
         refuse_idle(ctx, ("output", "dark", "show"), "with --text")
         _print_heatmap(load_checkpoint(checkpoint), values)
     else:
-        plotting.picture_ending(output)
+        from makemore.pictures.output import picture_ending
+
+        picture_ending(output)
         _save(_heatmap(load_checkpoint(checkpoint), values, dark), output, show)
 
 
@@ -68,8 +70,8 @@ def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
     """Print the table as characters, for the width of the terminal."""
     import shutil  # a large module
 
+    from makemore.pictures.contents import heatmap_values, symbol_frequencies
     from makemore.pictures.terminal import heatmap_text
-    from makemore.reporting import heatmap_values, symbol_frequencies
 
     lines = heatmap_text(
         heatmap_values(checkpoint.model, values),
@@ -84,8 +86,8 @@ def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
 
 def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
     """Return the picture of the table."""
-    from makemore.pictures.plotting import draw_heatmap
-    from makemore.reporting import heatmap_values, picture_title, symbol_frequencies
+    from makemore.pictures.contents import heatmap_values, picture_title, symbol_frequencies
+    from makemore.pictures.heatmap import draw_heatmap
 
     return draw_heatmap(
         heatmap_values(checkpoint.model, values),
@@ -99,9 +101,9 @@ def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
 
 def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
     """Make the film of a training."""
+    from makemore.pictures.contents import picture_title, symbol_frequencies
+    from makemore.pictures.film import animate_learning
     from makemore.pictures.learning import learning_frames
-    from makemore.pictures.plotting import animate_learning
-    from makemore.reporting import picture_title, symbol_frequencies
 
     with progress("drawing") as report:
         animate_learning(
@@ -118,12 +120,12 @@ def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
 
 def _save(figure: Any, path: str, show: bool) -> None:
     """Save a picture, say where it is, and open it in a window if asked to."""
-    from makemore.pictures import plotting
+    from makemore.pictures import output
 
-    plotting.save_figure(figure, path)
+    output.save_figure(figure, path)
     print_results(path)
     if show:
-        plotting.show(figure)
+        output.show(figure)
 
 
 @command("plot-loss", "makemore plot-loss -o loss.pdf")
@@ -133,12 +135,13 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the loss of each training step."""
-    from makemore.pictures import plotting
-    from makemore.reporting import picture_title
+    from makemore.pictures.contents import picture_title
+    from makemore.pictures.curves import draw_loss
+    from makemore.pictures.output import picture_ending
 
-    plotting.picture_ending(output)
+    picture_ending(output)
     loaded = load_checkpoint(checkpoint)
-    figure = plotting.draw_loss(
+    figure = draw_loss(
         loaded.training.loss_history,
         loaded.training.minimum,
         title=picture_title(loaded),

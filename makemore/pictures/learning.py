@@ -7,8 +7,8 @@ from makemore.errors import PlottingError
 from makemore.generation.sampling import sample
 from makemore.models.bigram import Bigram
 from makemore.models.softmax import softmax
+from makemore.pictures.film import MAX_FILM_WORDS, Frame
 from makemore.pictures.labels import log_spaced_steps
-from makemore.pictures.plotting import MAX_FILM_WORDS, Frame
 from makemore.training.descent import gradient_descent, initial_weights
 from makemore.training.record import Checkpoint
 

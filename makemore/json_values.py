@@ -1,0 +1,63 @@
+"""What the commands print with ``--json``, as values for ``json.dumps``.
+
+JSON has no number for an infinite loss: it is the text "infinite".
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from makemore.evaluation.losses import as_json
+from makemore.training.record import Checkpoint
+
+if TYPE_CHECKING:  # a command that prints one of these does not wait for the other
+    from makemore.data.check import CorpusCheck
+    from makemore.evaluation.comparison import Comparison
+
+
+def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what ``makemore info --json`` prints."""
+    model, training = checkpoint.model, checkpoint.training
+    losses = {
+        "training": training.training_loss,
+        "minimum": training.minimum,
+        "held_out": training.held_out_loss,
+    }
+    return {
+        "model": model.name,
+        "parameters": model.parameter_count,
+        "context_length": model.context_length,
+        "alphabet": model.vocabulary.characters,
+        "corpus": asdict(checkpoint.corpus),
+        "method": training.method,
+        "options": training.options,
+        "seconds": round(training.seconds, 3),
+        "steps": len(training.loss_history),
+        "nats_per_symbol": {name: as_json(loss) for name, loss in losses.items()},
+    }
+
+
+def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any]]:
+    """Return what ``makemore compare --json`` prints."""
+    return [
+        {
+            "checkpoint": row.name,
+            "model": row.model,
+            "parameters": row.parameters,
+            "seconds": round(row.seconds, 3),
+            "nats_per_symbol": {
+                "training": as_json(row.training_loss),
+                "minimum": as_json(row.minimum),
+                "held_out": as_json(row.held_out_loss),
+                "corpus": as_json(row.corpus.loss) if row.corpus else None,
+            },
+            "bits_per_symbol": as_json(row.bits),
+            "perplexity": as_json(row.perplexity),
+        }
+        for row in comparisons
+    ]
+
+
+def check_values(check: "CorpusCheck") -> dict[str, Any]:
+    """Return what ``makemore check --json`` prints."""
+    return asdict(check)

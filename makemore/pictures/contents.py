@@ -1,0 +1,36 @@
+"""What a picture shows of a checkpoint: a table of its model, and a title."""
+
+from collections.abc import Callable
+
+from makemore.arrays import Counts, Table
+from makemore.errors import PlottingError
+from makemore.models.base import Model
+from makemore.training.record import Checkpoint
+
+
+def picture_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above a picture: the corpus, the model and its loss."""
+    loss = checkpoint.training.training_loss
+    return (
+        f"{checkpoint.corpus.name}: {checkpoint.model.name},"
+        f" training loss {loss:.4f} nats per symbol"
+    )
+
+
+def heatmap_values(model: Model, values: str) -> Table:
+    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
+    tables: dict[str, Callable[[], Table | None]] = {
+        "probabilities": model.bigram_table,
+        "counts": model.bigram_counts,
+        "weights": model.bigram_weights,
+    }
+    table = tables[values]()
+    if table is None:
+        raise PlottingError(f"the {model.name} model has no {values}: show its probabilities")
+    return table
+
+
+def symbol_frequencies(model: Model) -> Counts | None:
+    """Return how often each symbol stands first in a pair, (V,), or None if unknown."""
+    N = model.bigram_counts()
+    return None if N is None else N.sum(axis=1)

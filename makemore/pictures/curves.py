@@ -1,0 +1,147 @@
+"""The curves of a training: the loss step by step, and its distance from the minimum."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from makemore.arrays import Floats, Ids
+from makemore.errors import PlottingError
+from makemore.pictures.labels import log_spaced_steps
+from makemore.pictures.style import (
+    POINTS_PER_INCH,
+    Theme,
+    choose_theme,
+    drawing,
+    heading_lines,
+    type_size,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_CURVE_POINTS = 2_000
+"""The most steps that a curve shows: it is not wider in dots."""
+
+
+def draw_loss(
+    history: Floats, minimum: float | None, *, title: str = "", dark: bool = False
+) -> "Figure":
+    """Return a picture of the loss by step and, below it, of its distance from the minimum.
+
+    Both have a logarithmic axis of steps, because most happens in the first ones. The distance has
+    a logarithmic scale, too: steady progress is a straight line, a standstill a flat one.
+
+    Parameters
+    ----------
+    history : array of shape (steps,), nats per symbol
+        The training objective before each step.
+    minimum : float or None
+        The closed-form minimum, where there is one; without it there is no second panel.
+
+    Raises
+    ------
+    PlottingError
+        The history is empty: nothing was trained step by step.
+    """
+    if not len(history):
+        raise PlottingError(
+            "there is no loss curve: the model was not trained by steps;"
+            " train it with --method gradient"
+        )
+    kept = log_spaced_steps(len(history), MAX_CURVE_POINTS)
+    steps, losses = np.array(kept), np.asarray(history, np.float64)[kept]
+    with_distance = minimum is not None and bool((losses > minimum).any())
+    theme = choose_theme(dark)
+    title = heading_lines(title)
+    with drawing(theme, [title]) as substitutes:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=75, layout=layout)
+        panels = figure.subplots(1 + with_distance, 1, sharex=True, squeeze=False)[:, 0]
+        figure.suptitle(
+            title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
+        )
+        _draw_losses(panels[0], steps, losses, minimum, theme)
+        if minimum is not None and with_distance:
+            _draw_distance(panels[1], steps, losses - minimum, theme)
+        finish_step_axis(panels[-1], int(steps[-1]))
+        figure.align_ylabels()
+        # The layout is computed here, in this style, and not again at each save.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
+def _draw_losses(
+    axes: "Axes", steps: Ids, losses: Floats, minimum: float | None, theme: Theme
+) -> None:
+    axes.plot(steps, losses, color=theme.line, linewidth=2)
+    _mark(axes, 0, float(losses[0]), f"{losses[0]:.4f} at step 0", (8, 8), theme)
+    if len(steps) > 1:
+        last = f"{losses[-1]:.4f} at step {steps[-1]:,}"
+        _mark(axes, int(steps[-1]), float(losses[-1]), last, (0, 10), theme)
+    if minimum is not None:
+        draw_minimum(axes, minimum, theme)
+        axes.margins(y=0.12)
+    axes.set_ylabel("loss (nats per symbol)")
+    finish_panel(axes)
+
+
+def draw_minimum(axes: "Axes", minimum: float, theme: Theme) -> None:
+    """Draw the closed-form minimum as a dashed line with its name."""
+    axes.axhline(minimum, color=theme.accent, linewidth=1.2, linestyle=(0, (5, 3)))
+    axes.annotate(
+        f"closed-form minimum {minimum:.4f}",
+        (0.01, minimum),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0, -5),
+        textcoords="offset points",
+        va="top",
+        color=theme.accent,
+    )
+
+
+def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) -> None:
+    above = distances > 0
+    steps, distances = steps[above], distances[above]
+    axes.plot(steps, distances, color=theme.line, linewidth=2)
+    axes.set_yscale("log")
+    axes.margins(y=0.1)
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    axes.set_ylabel("loss above the minimum")
+    text = f"{distances[-1]:.2g}"
+    _mark(axes, int(steps[-1]), float(distances[-1]), text, (-8, -3), theme)
+    finish_panel(axes)
+
+
+def _mark(
+    axes: "Axes", step: int, loss: float, text: str, offset: tuple[int, int], theme: Theme
+) -> None:
+    """Mark one point and write ``text`` beside it, ``offset`` points away."""
+    axes.plot([step], [loss], "o", color=theme.line, markersize=5, clip_on=False)
+    axes.annotate(
+        text,
+        (step, loss),
+        xytext=offset,
+        textcoords="offset points",
+        ha="left" if offset[0] > 0 else "right",
+        va="center_baseline" if offset[1] == 0 else "bottom" if offset[1] > 0 else "top",
+    )
+
+
+def finish_panel(axes: "Axes") -> None:
+    """Leave two sides open and draw a grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(linewidth=0.6)
+
+
+def finish_step_axis(axes: "Axes", last: int) -> None:
+    """Make the axis of steps logarithmic with room for step 0, and label the powers of ten."""
+    axes.set_xscale("symlog", linthresh=1, linscale=0.5)
+    powers = [10**k for k in range(len(str(last))) if 10**k <= last]
+    axes.set_xticks([0, *powers], ["0", *(f"{power:,}" for power in powers)])
+    axes.set_xlim(0, max(last, 1))
+    axes.set_xlabel("step")

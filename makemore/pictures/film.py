@@ -1,0 +1,293 @@
+"""The training as a film: the table, the falling loss and the samples, as a GIF or an MP4."""
+
+import io
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.arrays import Floats, Table
+from makemore.errors import PlottingError, shown
+from makemore.pictures.curves import draw_minimum, finish_panel, finish_step_axis
+from makemore.pictures.heatmap import draw_cells, turn_long_labels
+from makemore.pictures.labels import columns, printable, select_symbols, symbol_label, table_part
+from makemore.pictures.output import known_ending, write_picture
+from makemore.pictures.style import (
+    POINTS_PER_INCH,
+    Theme,
+    choose_theme,
+    drawing,
+    heading_lines,
+    type_size,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+Pixels = npt.NDArray[np.uint8]
+
+ANIMATION_ENDINGS = (".gif", ".mp4")
+MAX_ANIMATED = 100
+"""The most symbols in a film."""
+MAX_FILM_COLUMNS = 28
+MAX_FILM_WORDS = 7
+FRAMES_PER_SECOND = 10
+LAST_FRAME_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A moment of the training.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken so far.
+    probabilities : array of shape (V, V)
+        Rows are distributions over the second symbol.
+    loss : float
+        Nats per symbol.
+    samples : sequence of str
+        Words as the model writes them now.
+    """
+
+    step: int
+    probabilities: Floats
+    loss: float
+    samples: Sequence[str]
+
+
+def animate_learning(
+    frames: Iterable[Frame],
+    symbols: Sequence[str],
+    path: str | Path,
+    *,
+    minimum: float | None = None,
+    frequencies: Table | None = None,
+    title: str = "",
+    dark: bool = False,
+) -> None:
+    """Write a film of the training to ``path``: the table, the falling loss and samples.
+
+    Pillow writes a GIF, the program ffmpeg an MP4. Sixty frames take six seconds;
+    ``log_spaced_steps`` chooses the steps that deserve one. The other parameters are those of
+    ``draw_heatmap`` and ``draw_loss``.
+
+    Raises
+    ------
+    PlottingError
+        The ending of ``path`` is unknown, ffmpeg is missing or fails, there is no frame, or the
+        file cannot be written.
+    """
+    ending = animation_ending(path)
+    selection = select_symbols(len(symbols), frequencies, MAX_ANIMATED)
+    ids = selection.ids  # a frame keeps only what is shown of it, which saves memory
+    shown = [
+        replace(frame, probabilities=table_part(frame.probabilities, ids, "probabilities"))
+        for frame in frames
+    ]
+    if not shown:
+        raise PlottingError("there is nothing to animate: the training has no step")
+    labels = [symbol_label(symbols[i]) for i in ids]
+    heading = heading_lines(title, selection.note)
+    pictures = _film(shown, labels, heading, minimum, choose_theme(dark))
+    write_picture(path, _gif(pictures) if ending == ".gif" else _mp4(pictures))
+
+
+def _film(
+    frames: Sequence[Frame],
+    labels: Sequence[str],
+    heading: str,
+    minimum: float | None,
+    theme: Theme,
+) -> Iterator[Pixels]:
+    """Yield a picture per frame, each (height, width, 3).
+
+    The axes are drawn once; a frame draws only what moves, on a copy of them.
+    """
+    samples = [printable(word) for frame in frames for word in frame.samples]
+    with drawing(theme, [heading, *labels, *samples]) as substitutes:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9.6, 5.6), dpi=100)
+        canvas: Any = FigureCanvasAgg(figure)  # matplotlib gives no types for it
+        figure.text(0.055, 0.965, heading.translate(substitutes), size=12, va="top")
+        highest = max(float(frame.probabilities.max()) for frame in frames)
+        labels = [label.translate(substitutes) for label in labels]
+        table = _FilmTable(figure, labels, highest, theme)
+        curve = _FilmCurve(figure, frames, minimum, theme)
+        words = _FilmWords(figure, substitutes, theme)
+        moving = [*table.artists, *curve.artists, *words.artists]
+        for artist in moving:
+            artist.set_animated(True)
+        canvas.draw()
+        still = canvas.copy_from_bbox(figure.bbox)
+        for k in range(len(frames)):
+            canvas.restore_region(still)
+            for part in (table, curve, words):
+                part.show(frames[: k + 1])
+            for artist in moving:
+                figure.draw_artist(artist)
+            yield np.array(canvas.buffer_rgba())[..., :3]
+
+
+class _FilmTable:
+    """The probabilities of the last frame as cells; all frames share a scale up to ``highest``."""
+
+    def __init__(
+        self, figure: "Figure", labels: Sequence[str], highest: float, theme: Theme
+    ) -> None:
+        axes = figure.add_axes((0.055, 0.05, 0.4725, 0.81))
+        V = len(labels)
+        self._image = draw_cells(axes, np.full((V, V), highest), "probabilities", theme)
+        cell = 0.81 * figure.get_figheight() * POINTS_PER_INCH / V
+        longest = max(labels, key=columns)
+        size = type_size(longest, 32, min(9.0, 0.85 * cell))
+        axes.set_xticks(range(V), labels, size=size)
+        axes.set_yticks(range(V), labels, size=size)
+        axes.xaxis.tick_top()
+        turn_long_labels(axes)
+        axes.tick_params(length=0, pad=3)
+        axes.spines[:].set_visible(False)
+        lines = (
+            axes.axvline(0.5, color=theme.accent, linewidth=1),
+            axes.axhline(0.5, color=theme.accent, linewidth=1),
+        )
+        self.artists: list[Artist] = [self._image, *lines]
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Draw the last of these frames."""
+        self._image.set_data(frames[-1].probabilities)
+
+
+class _FilmCurve:
+    """The loss of the frames so far, on axes that have room for all."""
+
+    def __init__(
+        self, figure: "Figure", frames: Sequence[Frame], minimum: float | None, theme: Theme
+    ) -> None:
+        axes = figure.add_axes((0.62, 0.47, 0.35, 0.39))
+        losses = [frame.loss for frame in frames]
+        low, high = min(losses), max(losses)
+        if minimum is not None:
+            low = min(low, minimum)
+            draw_minimum(axes, minimum, theme)
+        room = 0.15 * (high - low or 1.0)
+        axes.set_ylim(low - room, high + room)
+        axes.set_ylabel("loss (nats per symbol)")
+        finish_panel(axes)
+        finish_step_axis(axes, frames[-1].step)
+        (self._line,) = axes.plot([], [], color=theme.line, linewidth=2)
+        (self._head,) = axes.plot([], [], "o", color=theme.line, clip_on=False)
+        self._text = figure.text(0.62, 0.9, "", size=12)
+        self.artists: list[Artist] = [self._line, self._head, self._text]
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Draw the curve of these frames."""
+        steps, losses = [frame.step for frame in frames], [frame.loss for frame in frames]
+        self._line.set_data(steps, losses)
+        self._head.set_data(steps[-1:], losses[-1:])
+        self._text.set_text(f"step {steps[-1]:,}   loss {losses[-1]:.4f}")
+
+
+class _FilmWords:
+    """The samples of the last frame."""
+
+    def __init__(self, figure: "Figure", substitutes: Mapping[int, str], theme: Theme) -> None:
+        figure.text(0.62, 0.36, "samples", size=10, va="top", color=theme.muted)
+        self._substitutes = substitutes
+        self._text = figure.text(0.62, 0.315, "", size=12, va="top", linespacing=1.4)
+        self.artists: list[Artist] = [self._text]
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Show as many samples as there is room for, one a line."""
+        words = [printable(word).translate(dict(self._substitutes)) for word in frames[-1].samples]
+        self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
+
+
+def _shortened(word: str) -> str:
+    """Return as much of ``word`` as fits beside the table."""
+    start = word[:MAX_FILM_COLUMNS]
+    while columns(start) > MAX_FILM_COLUMNS:
+        start = start[:-1]
+    return word if start == word else start + "…"
+
+
+def animation_ending(path: str | Path) -> str:
+    """Return the ending of ``path`` in lower case.
+
+    Raises ``PlottingError`` for an unknown one, and for .mp4 when ffmpeg is missing.
+    """
+    ending = known_ending(path, ANIMATION_ENDINGS, "animation")
+    if ending == ".mp4":
+        _ffmpeg()
+    return ending
+
+
+def _gif(pictures: Iterable[Pixels]) -> bytes:
+    """Return the pictures as a GIF that plays again and again and rests on the last."""
+    from PIL import Image
+
+    images = [Image.fromarray(picture) for picture in pictures]
+    # All frames share the palette of the last, which shows all shades: with palettes of their own
+    # they would flicker. Dithering would flicker, too, and make the file larger.
+    palette = images[-1].quantize(256, Image.Quantize.MAXCOVERAGE)
+    frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    _restore_background(frames, images[0].getpixel((0, 0)))
+    rest = 1000 * LAST_FRAME_SECONDS
+    durations = [1000 // FRAMES_PER_SECOND] * (len(frames) - 1) + [rest]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return data.getvalue()
+
+
+def _restore_background(frames: "Sequence[Image.Image]", colour: Any) -> None:
+    """Give the background its exact colour back, which the corner shows: it is most of a frame."""
+    background: Any = frames[0].getpixel((0, 0))
+    for frame in frames:
+        colours = frame.getpalette() or []
+        colours[3 * background : 3 * background + 3] = colour
+        frame.putpalette(colours)
+
+
+def _ffmpeg() -> str:
+    """Return the path of ffmpeg. Raises ``PlottingError`` when it is missing."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise PlottingError(
+            "an .mp4 is made by the program ffmpeg, which was not found:"
+            " install it, or choose a name that ends in .gif"
+        )
+    return program
+
+
+def _mp4(pictures: Iterable[Pixels]) -> bytes:
+    """Return the pictures as an H.264 film that rests on the last. Raises ``PlottingError``."""
+    frames = list(pictures)
+    frames += frames[-1:] * (FRAMES_PER_SECOND * LAST_FRAME_SECONDS)
+    height, width, _ = frames[0].shape
+    # An .mp4 begins with a table that is known last, so ffmpeg cannot write it into a pipe.
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder, "film.mp4")
+        command = [_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pixel_format", "rgb24"]
+        command += ["-video_size", f"{width}x{height}", "-framerate", f"{FRAMES_PER_SECOND}"]
+        command += ["-i", "-", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(film)]
+        done = subprocess.run(
+            command, input=b"".join(map(np.ndarray.tobytes, frames)), capture_output=True
+        )
+        if done.returncode:
+            complaint = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+            raise PlottingError(
+                f"ffmpeg ended with {done.returncode}: {shown(complaint)};"
+                " choose a name that ends in .gif"
+            )
+        return film.read_bytes()
