@@ -79,10 +79,6 @@ class LineDecoder:
         """
         undecoded = len(self._decoder.getstate()[0])
         text = self._text(data, final)
-        if self._rest and self._rest[-1].endswith("\r"):  # was it half of a CRLF?
-            held_back = self._rest.pop()
-            self._length -= len(held_back)
-            text = held_back + text
         # A CR at the end may be the first half of a CRLF.
         stop = len(text) if final or not text.endswith("\r") else len(text) - 1
         end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
