@@ -347,7 +347,7 @@ def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
     Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
     out = run("check", "odd.txt").stdout
     assert "6, 1 of them blank" in out
-    assert "4 different, 1 repeated" in out
+    assert "4 distinct, 1 repeated" in out
     assert "\\u200b U+200B ZERO WIDTH SPACE, once: invisible" in out
     assert "1 word with letters of two scripts: \u0430nna (line 6)" in out
     assert "would succeed" in out

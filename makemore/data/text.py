@@ -274,7 +274,7 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
     """Raise ``DecodingError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
 
     Without a byte order mark UTF-16 shows by its NUL bytes: the line ends of every script, and all
-    of Latin text, have them at every second place and there alone.
+    of Latin text, have them at every second byte and there alone.
     """
     even, odd = head[::2].count(0), head[1::2].count(0)
     enough = max(8, len(head) // 32)
