@@ -18,14 +18,9 @@ from corpus_oracles import is_held_out, pair_counts, word_hash, words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.counting.bigrams import (
-    BigramCounts,
-    bigram_pairs,
-    count_bigrams,
-    count_pairs,
-    id_blocks,
-)
-from makemore.counting.tally import MAX_SAMPLE_LENGTH
+from makemore.counting.bigrams import bigram_pairs, count_pairs
+from makemore.counting.passes import BigramCounts, count_bigrams, id_blocks
+from makemore.counting.survey import MAX_SAMPLE_LENGTH
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import MAX_VOCABULARY, Vocabulary
 from makemore.errors import CorpusError, VocabularyError
@@ -45,28 +40,27 @@ def check_against_dictionaries(counts: BigramCounts, words: list[str], share: fl
     """Compare everything that was found with what plain Python finds in ``words``."""
     held_out = [word for word in words if is_held_out(word, share)]
     training = [word for word in words if not is_held_out(word, share)]
-    assert counts.vocabulary.characters == "".join(sorted(set("".join(words))))
-    assert as_pairs(counts.vocabulary, counts.training) == pair_counts(training)
-    assert as_pairs(counts.vocabulary, counts.held_out) == pair_counts(held_out)
-    facts = counts.facts
+    assert counts.survey.vocabulary.characters == "".join(sorted(set("".join(words))))
+    assert as_pairs(counts.survey.vocabulary, counts.training) == pair_counts(training)
+    assert as_pairs(counts.survey.vocabulary, counts.held_out) == pair_counts(held_out)
+    facts = counts.survey.facts
     assert (facts.lines, facts.held_out_lines) == (len(words), len(held_out))
     assert facts.symbols == sum(len(word) + 1 for word in words)
     assert facts.held_out_symbols == sum(len(word) + 1 for word in held_out)
     assert int(facts.held_out_fingerprint, 16) == sum(map(word_hash, held_out)) % (1 << 64)
-    kept = dict(zip(counts.sample.words, counts.sample.counts.tolist(), strict=True))
-    assert kept == Counter(word for word in held_out if len(word) <= MAX_SAMPLE_LENGTH)
-    assert list(kept) == sorted(kept, key=word_hash)
+    short = {word for word in held_out if len(word) <= MAX_SAMPLE_LENGTH}
+    assert counts.survey.sample.words == tuple(sorted(short, key=word_hash))
 
 
 def same(a: BigramCounts, b: BigramCounts) -> bool:
     """Return whether two results are equal in everything but the corpus's name and path."""
     return (
-        a.vocabulary == b.vocabulary
+        a.survey.vocabulary == b.survey.vocabulary
         and np.array_equal(a.training, b.training)
         and np.array_equal(a.held_out, b.held_out)
-        and a.sample.words == b.sample.words
-        and np.array_equal(a.sample.counts, b.sample.counts)
-        and replace(a.facts, name="", path="") == replace(b.facts, name="", path="")
+        and a.survey.sample.words == b.survey.sample.words
+        and a.survey.sample.hashes == b.survey.sample.hashes
+        and replace(a.survey.facts, name="", path="") == replace(b.survey.facts, name="", path="")
     )
 
 
@@ -118,7 +112,7 @@ def test_min_count_drops_the_words_that_hold_a_rare_character(
         return
     counts = count_bigrams(corpus, 0, min_count, block_size=block_size)
     check_against_dictionaries(counts, kept, 0)
-    assert counts.facts.dropped_lines == len(words) - len(kept)
+    assert counts.survey.facts.dropped_lines == len(words) - len(kept)
 
 
 @given(TEXTS, st.integers(1, 9), st.sampled_from([0.0, 0.3]))
@@ -177,8 +171,8 @@ def test_a_pipe_gives_the_counts_of_memory(
 
 def test_rare_characters_that_mean_something_in_a_pattern_are_dropped_too() -> None:
     counts = count_bigrams(Corpus.from_words([*"]^-\\[&~|", "a-b", "ab", "ab"]), 0, min_count=3)
-    assert counts.vocabulary.characters == "ab"
-    assert (counts.facts.lines, counts.facts.dropped_lines) == (2, 9)
+    assert counts.survey.vocabulary.characters == "ab"
+    assert (counts.survey.facts.lines, counts.survey.facts.dropped_lines) == (2, 9)
 
 
 def test_what_came_through_a_pipe_has_no_path_to_be_read_again(tmp_path: Path) -> None:
@@ -186,7 +180,7 @@ def test_what_came_through_a_pipe_has_no_path_to_be_read_again(tmp_path: Path) -
         with Corpus.from_paths(path).rereadable() as corpus:
             return count_bigrams(corpus, 0)
 
-    facts = through_a_pipe(b"emma\nava\n", use, tmp_path).facts
+    facts = through_a_pipe(b"emma\nava\n", use, tmp_path).survey.facts
     assert (facts.name, facts.path) == ("pipe", "")
 
 
@@ -200,14 +194,14 @@ def test_alphabet_over_the_limit_names_limit_and_option() -> None:
     words = [chr(0x4E00 + i) for i in range(MAX_VOCABULARY)]
     with pytest.raises(VocabularyError, match=r"8,192 .* limit is 8,191: .* --min-count"):
         count_bigrams(Corpus.from_words(words))
-    assert len(count_bigrams(Corpus.from_words(words[1:]), 0).vocabulary) == MAX_VOCABULARY
+    assert len(count_bigrams(Corpus.from_words(words[1:]), 0).survey.vocabulary) == MAX_VOCABULARY
 
 
 def test_alphabet_over_the_limit_can_be_cut_by_min_count() -> None:
     words = [chr(0x4E00 + i) for i in range(MAX_VOCABULARY)]
     counts = count_bigrams(Corpus.from_words([*words, "ab", "ab"]), 0, min_count=2)
-    assert counts.vocabulary.characters == "ab"
-    assert counts.facts.dropped_lines == MAX_VOCABULARY
+    assert counts.survey.vocabulary.characters == "ab"
+    assert counts.survey.facts.dropped_lines == MAX_VOCABULARY
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\r\n\n", b"\xef\xbb\xbf"])
@@ -240,14 +234,14 @@ def test_names_txt_has_the_published_counts() -> None:
     path = os.environ.get("MAKEMORE_NAMES")
     if not path:
         pytest.skip("MAKEMORE_NAMES does not name the list")
-    facts = count_bigrams(Corpus.from_paths(path), 0).facts
+    facts = count_bigrams(Corpus.from_paths(path), 0).survey.facts
     assert facts.sha256 == "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
     assert (facts.lines, facts.symbols) == (32_033, 228_146)
 
 
 PEAK = """
 import resource, sys
-from makemore.counting.bigrams import count_bigrams
+from makemore.counting.passes import count_bigrams
 from makemore.data.corpus import Corpus
 count_bigrams(Corpus.from_paths(sys.argv[1]), 0.1, jobs=1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -269,9 +263,10 @@ def test_the_locale_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_bytes(TEXT.encode())
     program = (
-        "import sys; from makemore.counting.bigrams import count_bigrams;"
+        "import sys; from makemore.counting.passes import count_bigrams;"
         "from makemore.data.corpus import Corpus;"
-        "print(ascii(count_bigrams(Corpus.from_paths(sys.argv[1]), 0).vocabulary.characters))"
+        "counts = count_bigrams(Corpus.from_paths(sys.argv[1]), 0);"
+        "print(ascii(counts.survey.vocabulary.characters))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)],
@@ -291,7 +286,7 @@ def test_a_corpus_of_rare_characters_alone_is_told_from_an_empty_one() -> None:
 def test_latin_1_is_changed_before_it_is_counted() -> None:
     sources = Corpus.from_bytes("Emma\nZOË\n".encode("latin-1")).sources
     counts = count_bigrams(Corpus(sources, encoding="latin-1", lowercase=True), 0.0)
-    assert "".join(counts.vocabulary.itos) == "aemozë"
+    assert "".join(counts.survey.vocabulary.itos) == "aemozë"
 
 
 @pytest.mark.parametrize(

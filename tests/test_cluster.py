@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from processes import COMMAND, environment
 
-from makemore.counting.bigrams import BigramCounts, count_bigrams
 from makemore.counting.cluster import cluster, count_on_cluster, url_corpus
+from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError, VocabularyError
 
@@ -46,18 +46,18 @@ def paths(tmp_path: Path) -> list[str]:
 
 
 def check_equal(a: BigramCounts, b: BigramCounts) -> None:
-    assert a.facts == b.facts
-    assert a.vocabulary == b.vocabulary
+    assert a.survey.facts == b.survey.facts
+    assert a.survey.vocabulary == b.survey.vocabulary
     np.testing.assert_array_equal(a.training, b.training)
     np.testing.assert_array_equal(a.held_out, b.held_out)
-    assert a.sample.words == b.sample.words
-    np.testing.assert_array_equal(a.sample.counts, b.sample.counts)
+    assert a.survey.sample.words == b.survey.sample.words
+    assert a.survey.sample.hashes == b.survey.sample.hashes
 
 
 @pytest.mark.parametrize("min_count", [1, 602])
 def test_the_result_is_the_local_one(client: Any, paths: list[str], min_count: int) -> None:
     expected = count_bigrams(Corpus.from_paths(*paths), 0.3, min_count)
-    assert (expected.facts.dropped_lines > 0) == (min_count > 1)
+    assert (expected.survey.facts.dropped_lines > 0) == (min_count > 1)
     for shard_size in (1_000, 1 << 20):
         counts = count_on_cluster(url_corpus(paths), client, 0.3, min_count, shard_size=shard_size)
         check_equal(counts, expected)
@@ -139,7 +139,7 @@ def test_the_workers_read_remote_files_themselves(
     counts = count_on_cluster(url_corpus(urls), client, 0.3, shard_size=1000)
     check_equal(counts, count_bigrams(Corpus.from_paths(*paths), 0.3))
     alone = count_on_cluster(url_corpus(urls[:1]), client, shard_size=1000)
-    assert alone.facts.path == urls[0]
+    assert alone.survey.facts.path == urls[0]
     with pytest.raises(CorpusError, match=r"^cannot read http://.*/none: 404"):
         count_on_cluster(url_corpus([f"{served}/none"]), client)
 

@@ -2,6 +2,7 @@ import math
 import random
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.arrays import Floats
-from makemore.counting.bigrams import BigramCounts, count_bigrams
+from makemore.counting.passes import count_bigrams, survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
@@ -330,22 +331,28 @@ def test_a_corpus_without_words_is_refused() -> None:
         train(Corpus.from_words([]))
 
 
-def test_only_what_is_still_to_be_read_must_stay_as_it_is(tmp_path: Path) -> None:
+def test_only_what_is_still_to_be_read_must_stay_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "names"
     path.write_text("emma\nava\nmia\n" * 10)
 
-    def count_then_change(*arguments: Any, **options: Any) -> BigramCounts:
-        counts = count_bigrams(*arguments, **options)
-        with open(path, "a") as names:
-            names.write("paul\n")
-        return counts
+    def then_changed(count: Callable[..., Any]) -> Callable[..., Any]:
+        def count_then_change(*arguments: Any, **options: Any) -> Any:
+            found = count(*arguments, **options)
+            with open(path, "a") as names:
+                names.write("paul\n")
+            return found
+
+        return count_then_change
 
     corpus = Corpus.from_paths(path)
-    bigram = train(corpus, TrainingOptions(holdout=0), count=count_then_change)
+    bigram = train(corpus, TrainingOptions(holdout=0), count=then_changed(count_bigrams))
     assert bigram.corpus.lines == 30
     ngram = TrainingOptions(holdout=0, model="ngram", order=2)
+    monkeypatch.setattr("makemore.training.ngram.survey_corpus", then_changed(survey_corpus))
     with pytest.raises(CorpusError, match="names changed while it was read"):
-        train(corpus, ngram, count=count_then_change)
+        train(corpus, ngram)
 
 
 @pytest.mark.parametrize(

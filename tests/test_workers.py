@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.counting import bigrams, workers
-from makemore.counting.bigrams import BigramCounts, count_bigrams
+from makemore.counting import passes, workers
+from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
 from makemore.errors import CorpusError, DecodingError
@@ -28,7 +28,7 @@ TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
 @pytest.fixture
 def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use processes for small corpora too."""
-    monkeypatch.setattr(bigrams, "_SIZE_FOR_PROCESSES", 2)
+    monkeypatch.setattr(passes, "_SIZE_FOR_PROCESSES", 2)
     monkeypatch.setattr(workers, "MIN_SHARE", 1)
     monkeypatch.setattr(workers, "MIN_SLICE", 1)
 
@@ -43,12 +43,12 @@ def names(tmp_path: Path) -> Path:
 
 def equal(a: BigramCounts, b: BigramCounts) -> bool:
     return (
-        a.facts == b.facts
-        and a.vocabulary == b.vocabulary
+        a.survey.facts == b.survey.facts
+        and a.survey.vocabulary == b.survey.vocabulary
         and np.array_equal(a.training, b.training)
         and np.array_equal(a.held_out, b.held_out)
-        and a.sample.words == b.sample.words
-        and np.array_equal(a.sample.counts, b.sample.counts)
+        and a.survey.sample.words == b.survey.sample.words
+        and a.survey.sample.hashes == b.survey.sample.hashes
     )
 
 
@@ -62,8 +62,8 @@ def test_any_number_of_processes_gives_the_same_result(
         path.write_bytes(text.encode())
     corpus = Corpus.from_paths(*paths)
     expected = count_bigrams(corpus, 0.3, min_count, jobs=1)
-    assert (expected.facts.dropped_lines > 0) == (min_count > 1)
-    monkeypatch.setattr(bigrams, "count", None)  # no falling back
+    assert (expected.survey.facts.dropped_lines > 0) == (min_count > 1)
+    monkeypatch.setattr(passes, "count_part", None)  # no falling back
     for jobs in (2, 3, 5):
         assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
 
@@ -241,7 +241,7 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
     corpus = Corpus.from_paths(path)
     pool = workers._Pool(corpus, None)
-    request = workers._Request(corpus, 0.0, "", 1000)
+    request = workers._Request(corpus, 0.0, "", 1000, pairs=True)
     with workers._running(1, request, pool) as started:
         answer = pool._answers.get(timeout=60)
     assert started == 1

@@ -26,7 +26,7 @@ from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
 from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
-    from makemore.counting.bigrams import BigramCounts
+    from makemore.counting.passes import BigramCounts
     from makemore.data.corpus import Corpus
     from makemore.training.descent import Step
 
@@ -169,7 +169,7 @@ def _descent(keep: bool, steps: int) -> Iterator[tuple[Callable[["Step"], bool],
 def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
     """Give what counts the pairs: this process and its children, or a Dask cluster."""
     if dask is None:
-        from makemore.counting.bigrams import count_bigrams
+        from makemore.counting.passes import count_bigrams
 
         yield count_bigrams
         return

@@ -1,8 +1,8 @@
 """Counting on a Dask cluster: shards of local or remote files, counted where workers are free.
 
-Tallies add up, so the result is that of ``count_bigrams`` to the last bit. A shard whose worker is
-lost is counted again by another. This needs the extra ``makemore-numpy[dask]``; the workers need
-makemore too, and must be able to read the files by the same names.
+The counts of parts add up, so the result is that of ``count_bigrams`` to the last bit. A shard
+whose worker is lost is counted again by another. This needs the extra ``makemore-numpy[dask]``; the
+workers need makemore too, and must be able to read the files by the same names.
 """
 
 import importlib
@@ -17,13 +17,14 @@ from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
 from makemore.arrays import Counts
-from makemore.counting.bigrams import (
-    BigramCounts,
-    bigram_counts,
+from makemore.counting.passes import BigramCounts, bigram_counts
+from makemore.counting.survey import (
+    Part,
     character_frequencies,
+    count_part,
+    merge,
     rare_characters,
 )
-from makemore.counting.tally import Tally, count, merge
 from makemore.data.corpus import (
     Corpus,
     Progress,
@@ -188,11 +189,10 @@ def count_on_cluster(
             if min_count > 1:
                 frequencies = sum(_results(client, _frequencies, parts), 0)
                 rare = rare_characters(cast(Counts, frequencies), min_count)
-            tallies: list[Tally] = []
-            for part, tally in zip(
-                parts, _results(client, _count, parts, holdout=holdout, rare=rare), strict=True
-            ):
-                tallies = [merge([*tallies, tally])]
+            counted: list[Part] = []
+            results = _results(client, _count, parts, holdout=holdout, rare=rare)
+            for part, found in zip(parts, results, strict=True):
+                counted = [merge([*counted, found])]
                 done += part.size() or 0
                 if progress:
                     progress(done, total)
@@ -207,7 +207,7 @@ def count_on_cluster(
         raise CorpusError(
             f"the Dask scheduler was lost while the cluster counted: {shown(str(error))}"
         ) from None
-    return bigram_counts(corpus, tallies[0], sha256, min_count)
+    return bigram_counts(corpus, counted[0], sha256, min_count)
 
 
 def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) -> Iterator[Any]:
@@ -228,8 +228,8 @@ def _result(client: Any, future: Any) -> Any:
     return future.result()
 
 
-def _count(part: Corpus, holdout: float, rare: str) -> Tally:
-    return count(part.read(digest=False).blocks(), holdout, rare)
+def _count(part: Corpus, holdout: float, rare: str) -> Part:
+    return count_part(part.read(digest=False).blocks(), holdout, rare)
 
 
 def _frequencies(part: Corpus) -> Counts:

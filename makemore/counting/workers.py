@@ -6,8 +6,12 @@ Slices that a process has taken when it fails go back to the others.
 
 The other processes are fresh interpreters rather than forks, which NumPy's threads make unsafe.
 They speak in pickles over pipes: they get a request, ask for slice after slice until none is left,
-and answer with their tally. They are in no terminal's foreground, so Ctrl-C reaches their parent
-alone; and they end by themselves when their parent is gone: when nobody gives them a slice.
+and answer with what they counted. They are in no terminal's foreground, so Ctrl-C reaches their
+parent alone; and they end by themselves when their parent is gone: when nobody gives them a slice.
+
+``concurrent.futures`` would import the caller's main module in each process, so that a script
+without a guard runs again in all of them; a worker that is killed would break the whole pool, and
+Ctrl-C would reach the workers while they start.
 """
 
 import os
@@ -22,10 +26,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, cast
 
-from makemore.counting.tally import Tally, count, merge
+from makemore.counting.survey import Part, count_part, merge
 from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, FileSource, SliceSource, line_spans
-from makemore.data.text import Block, has_plain_line_feeds
+from makemore.data.text import has_plain_line_feeds
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -46,7 +50,7 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 _ASK = "next"
 
-_Answer = Tally | MakemoreError | None
+_Answer = Part | MakemoreError | None
 """Of a process: None where it fails."""
 
 
@@ -56,12 +60,14 @@ class _Request:
     holdout: float
     rare: str
     block_size: int
+    pairs: bool
 
-    def count(self, next_slice: Callable[[], SliceSource | None]) -> Tally:
+    def count(self, next_slice: Callable[[], SliceSource | None]) -> Part:
         """Count slices of the corpus until there is no next one."""
-        return count(self._blocks(next_slice), self.holdout, self.rare)
+        blocks = self._blocks(next_slice)
+        return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
 
-    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[Block]:
+    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[str]:
         while part := next_slice():
             corpus = replace(self.corpus, sources=(part,))
             yield from corpus.read(self.block_size, digest=False).blocks()
@@ -85,18 +91,20 @@ def count_in_processes(
     jobs: int,
     progress: Progress | None = None,
     block_size: int = BLOCK,
-) -> tuple[Tally, str]:
-    """Return the tally of a corpus of plain files and its digest; ``jobs`` includes this process.
+    *,
+    pairs: bool = True,
+) -> tuple[Part, str]:
+    """Return what is in a corpus of plain files, and its digest; ``jobs`` includes this process.
 
     Raises ``CorpusError`` and ``VocabularyError``.
     """
-    request = _Request(corpus, holdout, rare, block_size)
+    request = _Request(corpus, holdout, rare, block_size, pairs)
     pool = _Pool(corpus, progress)
     with _running(jobs - 1, request, pool) as started:
         pool.awaited = started
         digests = [source_digest(source, pool.report) for source in corpus.sources]
-        tally = request.count(pool.next_slice)
-    return merge([tally, *pool.tallies]), combined_digest(digests)
+        part = request.count(pool.next_slice)
+    return merge([part, *pool.parts]), combined_digest(digests)
 
 
 class _Pool:
@@ -108,7 +116,7 @@ class _Pool:
     ----------
     awaited : int
         How many processes have not answered.
-    tallies : list of Tally
+    parts : list of Part
         Those of the processes that have.
     """
 
@@ -121,7 +129,7 @@ class _Pool:
         self._done = 0
         self._progress = progress
         self.awaited = 0
-        self.tallies: list[Tally] = []
+        self.parts: list[Part] = []
 
     def take(self) -> SliceSource | None:
         """Return a slice, or None where none is left."""
@@ -148,7 +156,7 @@ class _Pool:
             if isinstance(answer, MakemoreError):
                 raise answer
             if answer:
-                self.tallies.append(answer)
+                self.parts.append(answer)
             part = part or self.take()
         self.report()
         return part
@@ -253,5 +261,5 @@ def _serve(process: subprocess.Popen[bytes], request: _Request, pool: _Pool) -> 
                 taken.append(part)
             to_process.write(pickle.dumps(part))
             to_process.flush()
-        answer = message if isinstance(message, Tally | MakemoreError) else None
+        answer = message if isinstance(message, Part | MakemoreError) else None
     pool.answer(answer, taken)

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Hashes
-from makemore.counting.pairs import code_points
 from makemore.counting.tables import add_at, look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.holdout import all_held_out, distinct_hashes, hash_lines, is_held_out
-from makemore.data.text import Block
+from makemore.data.text import code_points, line_bounds
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -168,8 +167,8 @@ def check_corpus(
     survey = _Survey(holdout)
     reading = corpus.read(block_size, progress, digest=False)
     try:
-        for block in reading.blocks(counts_lines=True):
-            survey.add(block)
+        for text in reading.blocks(counts_lines=True, on_error=survey.note):
+            survey.add(text)
     except DecodingError as error:
         survey.end_at(error)
     return survey.report(corpus.name)
@@ -214,19 +213,18 @@ class _Survey:
         self._is_whole = False
         self._lines += 1
         self._lengths[0] += 1
-        self._note(error)
+        self.note(error)
 
-    def _note(self, error: DecodingError) -> None:
+    def note(self, error: DecodingError) -> None:
+        """Take the error of a line that is not in the encoding."""
         self._undecodable += 1
         if len(self._errors) < MAX_EXAMPLES:
             self._errors.append(str(error))
 
-    def add(self, block: Block) -> None:
+    def add(self, text: str) -> None:
         """Take a block; lines that are not in the encoding count as blank until the report."""
-        text = block.salvage(self._note)
         points = code_points(text)
-        ends = np.flatnonzero(points == _LF)
-        starts = np.concatenate(([0], ends[:-1] + 1))
+        starts, ends = line_bounds(points)
         add_at(self._frequencies, points)
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
@@ -298,7 +296,7 @@ class _Survey:
     def _add_odd_words(
         self,
         text: str,
-        points: npt.NDArray[np.uint32],
+        points: npt.NDArray[Any],
         starts: npt.NDArray[np.int64],
         ends: npt.NDArray[np.int64],
     ) -> None:
@@ -362,7 +360,7 @@ class _Scripts:
         self._bit_of: dict[str, int] = {}
 
     def of_lines(
-        self, points: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]
+        self, points: npt.NDArray[Any], starts: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int64]:
         """Return the bits of all letters of each line that starts at ``starts``, (lines,)."""
         bits = np.zeros(len(starts), np.int64)
@@ -374,7 +372,7 @@ class _Scripts:
             bits[first:after] |= np.bitwise_or.reduceat(self._bits(piece), inside)
         return bits
 
-    def _bits(self, points: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    def _bits(self, points: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Return the bit of each code point's script, 0 for what is no letter."""
         bits = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:

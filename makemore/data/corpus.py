@@ -20,11 +20,7 @@ import numpy as np
 
 from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
 from makemore.data.text import (
-    Block,
-    ChangedBlock,
-    OtherLines,
-    PlainLines,
-    has_plain_line_feeds,
+    LineDecoder,
     is_utf_8,
     refuse_other_encodings,
     text_change,
@@ -235,31 +231,46 @@ class Reading:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
-        return (block.text for block in self.blocks(counts_lines=True))
+        return self.blocks(counts_lines=True)
 
-    def blocks(self, counts_lines: bool = False) -> Iterator[Block]:
-        """Yield the blocks as they are, decoded or not.
+    def blocks(
+        self,
+        *,
+        counts_lines: bool = False,
+        on_error: Callable[[DecodingError], None] | None = None,
+    ) -> Iterator[str]:
+        """Yield the text of each block.
 
-        Where they are not, it is ``Block.text`` that raises ``DecodingError``; in an encoding
-        without plain line feeds it is the iteration. For a corpus that can be read again that error
-        names no line unless ``counts_lines``: see ``naming_lines``.
+        Errors in a corpus that can be read again name no line unless ``counts_lines``: see
+        ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
         """
         _keep_freed_memory()
         corpus = self._corpus
+        counts_lines = counts_lines or not corpus.is_rereadable
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         for source in corpus.sources:
-            for block in self._blocks(source, counts_lines or not corpus.is_rereadable):
-                yield ChangedBlock(block, change) if change else block
+            for block in self._blocks(source, counts_lines, on_error):
+                yield change(block) if change else block
 
     @property
     def sha256(self) -> str:
         """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
 
-    def _blocks(self, source: Source, counts_lines: bool) -> Iterator[Block]:
+    def _blocks(
+        self,
+        source: Source,
+        counts_lines: bool,
+        on_error: Callable[[DecodingError], None] | None,
+    ) -> Iterator[str]:
         encoding, begins_file = self._corpus.encoding, source.begins_file
-        lines = PlainLines if has_plain_line_feeds(encoding) else OtherLines
-        decoder = lines(source.name, encoding, begins_file, counts_lines)
+        decoder = LineDecoder(
+            source.name,
+            encoding,
+            begins_text=begins_file,
+            counts_lines=counts_lines,
+            on_error=on_error,
+        )
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
             if begins_file and is_utf_8(encoding):
@@ -272,7 +283,7 @@ class Reading:
                 self._report(stream.position())
             self._bytes_before += stream.position()
         self._digests.append(digest.digest())
-        if block := decoder.finish():
+        if block := decoder.decode(b"", final=True):
             yield block
 
     def _report(self, position: int) -> None:

@@ -21,6 +21,7 @@ from functools import cache
 import numpy as np
 
 from makemore.arrays import Bytes, Flags, Hashes, Offsets
+from makemore.data.text import line_bounds
 from makemore.errors import shown
 
 _R = 0x9E3779B97F4A7C15
@@ -47,11 +48,11 @@ def hash_lines(text: Bytes) -> Hashes:
     >>> bool(a == a_again), bool(a == b)
     (True, False)
     """
-    return _hash_lines(text, _line_ends(text))
+    return _hash_lines(text, *line_bounds(text))
 
 
 def distinct_hashes(hashes: Hashes) -> Hashes:
-    """Return the different ones, sorted.
+    """Return the distinct hashes, sorted.
 
     ``np.unique`` does this with a hash table from NumPy 2.3 on, which takes several times as long
     where most differ.
@@ -64,20 +65,20 @@ def distinct_hashes(hashes: Hashes) -> Hashes:
 def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes]:
     """Find the lines that hold a held-out word in ``text``, which is as ``hash_lines`` takes it.
 
-    Returns the places of their bytes, their line feeds included, and the hashes of their words,
+    Return the offsets of their bytes, their line feeds included, and the hashes of their words,
     shape (held-out lines,). A blank line holds no word.
     """
-    ends = _line_ends(text)
-    hashes = _hash_lines(text, ends)
+    all_starts, ends = line_bounds(text)
+    hashes = _hash_lines(text, all_starts, ends)
     held_out = np.flatnonzero(is_held_out(hashes, share))
-    starts = np.where(held_out > 0, ends[held_out - 1] + 1, 0)
+    starts = all_starts[held_out]
     lengths = ends[held_out] + 1 - starts
     if (lengths == 1).any():
         blank = lengths == 1
         held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
     before = np.cumsum(lengths) - lengths  # bytes of the held-out lines above each
-    places = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
-    return places, hashes[held_out]
+    offsets = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+    return offsets, hashes[held_out]
 
 
 def is_held_out(hashes: Hashes, share: float) -> Flags:
@@ -99,13 +100,9 @@ def held_out_words(words: Sequence[str], share: float) -> Flags:
     return is_held_out(hash_lines(np.frombuffer(text, np.uint8)), share)
 
 
-def _line_ends(text: Bytes) -> Offsets:
-    return np.flatnonzero(text == ord("\n"))
-
-
-def _hash_lines(text: Bytes, ends: Offsets) -> Hashes:
-    """Return the hashes of the lines that end at ``ends``, (lines,), 0 for blank ones."""
-    starts = np.concatenate(([0], ends + 1))  # the last one is the end of the text
+def _hash_lines(text: Bytes, line_starts: Offsets, ends: Offsets) -> Hashes:
+    """Return the hashes of the lines with these bounds, (lines,), 0 for blank ones."""
+    starts = np.append(line_starts, len(text))
     hashes = np.empty(len(ends), np.uint64)
     line = 0
     while line < len(ends):

@@ -1,371 +1,219 @@
 r"""From bytes to lines: decoding, line ends, and the changes to a text that a user may ask for.
 
-Lines end at LF, CRLF or CR and nowhere else; here they all become LF. Where the bytes come from is
-the work of ``sources.py``.
-
-Text moves in blocks of whole lines. A block is made of bytes or of characters and makes the other
-when it is asked for: most text is UTF-8, and whoever only counts need not decode it.
+Lines end at LF, CRLF or CR and nowhere else; here they all become LF. Text moves in blocks: strings
+of whole lines, each ended by a line feed. Where the bytes come from is the work of ``sources.py``.
 """
 
 import codecs
-import io
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from functools import cache, cached_property
-from typing import AnyStr, Literal, NamedTuple, Protocol
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from makemore.arrays import Bytes, CodePoints, Offsets
 from makemore.errors import DecodingError, LongLineError, shown
 
 MAX_LINE = 1 << 26
-"""The longest line, in bytes or, where they must be decoded to find lines, in characters."""
+"""The longest line, in characters."""
 
 Change = Callable[[str], str]
 
-_UTF_8, _LATIN_1 = "utf-8", "iso8859-1"  # what Python calls them
-_MARKS = len(codecs.BOM_UTF8) + len(b"\r")  # at the ends of a line and no part of it
+_UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
+_LF = ord("\n")
+_LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
+_LINE_END = re.compile("\r\n|\r|\n")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
-class Block(Protocol):
-    """Whole lines, each ended by a line feed."""
-
-    @property
-    def data(self) -> bytes:
-        """The text as UTF-8, perhaps not yet checked to be that: reading ``text`` checks it."""
-
-    @property
-    def text(self) -> str:
-        """The characters. Raises ``DecodingError`` naming the place."""
-
-    @property
-    def latin_1(self) -> bytes | None:
-        """The characters, one byte each.
-
-        None where one is not below 256, and of UTF-8, which is not decoded for this. Raises
-        ``DecodingError``.
-        """
-
-    def salvage(self, note: Callable[[DecodingError], None]) -> str:
-        """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
-
-
-class TextBlock:
-    """A block that is made of characters."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @cached_property
-    def data(self) -> bytes:
-        """The text as UTF-8."""
-        return self.text.encode()
-
-    @property
-    def latin_1(self) -> bytes | None:
-        """The characters, one byte each, where all are below 256."""
-        return _latin_1(self.text)
-
-    def salvage(self, note: Callable[[DecodingError], None]) -> str:
-        """Return the text, which is decoded."""
-        return self.text
-
-
-class ChangedBlock:
-    """A block whose text is changed as a user asked, when it is read."""
-
-    def __init__(self, block: Block, change: Change) -> None:
-        self._block = block
-        self._change = change
-
-    @cached_property
-    def text(self) -> str:
-        """The changed characters. Raises ``DecodingError`` naming the place."""
-        return self._change(self._block.text)
-
-    @cached_property
-    def data(self) -> bytes:
-        """The changed text as UTF-8. Raises ``DecodingError`` naming the place."""
-        return self.text.encode()
-
-    @property
-    def latin_1(self) -> bytes | None:
-        """The changed characters, one byte each, where all are below 256.
-
-        Raises ``DecodingError`` naming the place.
-        """
-        return _latin_1(self.text)
-
-    def salvage(self, note: Callable[[DecodingError], None]) -> str:
-        """Return the changed text with a blank line for each that cannot be decoded."""
-        return self._change(self._block.salvage(note))
-
-
-class Place(NamedTuple):
-    """A place in a source: its byte and its line, both from 0; None where lines are not counted.
-
-    ``name`` is what messages call the source.
-    """
-
-    name: str
-    byte: int
-    line: int | None
-
-    def __str__(self) -> str:
-        line = "" if self.line is None else f" line {self.line + 1:,},"
-        return f"{shown(self.name)},{line} byte {self.byte:,}"
-
-    def after(self, raw: bytes) -> "Place":
-        """Return the place behind ``raw``; no CRLF is cut in two there."""
-        line = self.line
-        if line is not None:
-            # several times faster than bytes.count on short lines
-            ends = np.frombuffer(_with_line_feeds(raw), np.uint8) == ord("\n")
-            line += int(np.count_nonzero(ends))
-        return self._replace(byte=self.byte + len(raw), line=line)
-
-
-class EncodedBlock:
-    """A block that is made of bytes, which may have any line ends and may be no text at all.
-
-    The encoding is one with plain line feeds, by the name that Python gives it.
-    """
-
-    def __init__(self, raw: bytes, place: Place, encoding: str = _UTF_8) -> None:
-        self._raw = raw
-        self._place = place
-        self._encoding = encoding
-
-    @cached_property
-    def data(self) -> bytes:
-        """The text as UTF-8, perhaps not yet checked to be that. Raises ``DecodingError``."""
-        return self._lines if self._encoding == _UTF_8 else self.text.encode()
-
-    @cached_property
-    def text(self) -> str:
-        """The characters. Raises ``DecodingError`` naming the place."""
-        try:
-            text = self._raw.decode(self._encoding)
-        except UnicodeDecodeError as error:
-            place = self._place.after(self._raw[: error.start])
-            raise _decoding_error(error, self._encoding, place) from None
-        is_done = "\r" not in text and text.endswith("\n")
-        return text if is_done else self._lines.decode(self._encoding)
-
-    @property
-    def latin_1(self) -> bytes | None:
-        """The characters, one byte each: nothing of UTF-8. Raises ``DecodingError``."""
-        if self._encoding == _LATIN_1:
-            return self._lines
-        return None if self._encoding == _UTF_8 else _latin_1(self.text)
-
-    @cached_property
-    def _lines(self) -> bytes:
-        """The bytes with line feeds for all line ends."""
-        lines = _with_line_feeds(self._raw)
-        return lines if lines.endswith(b"\n") else lines + b"\n"
-
-    def salvage(self, note: Callable[[DecodingError], None]) -> str:
-        """Return the text with a blank line for each that cannot be decoded, telling ``note``."""
-        with suppress(DecodingError):
-            return self.text
-        lines: list[str] = []
-        place = self._place
-        for raw in self._raw.splitlines(keepends=True):  # at LF, CRLF and CR, as bytes are split
-            try:
-                lines.append(EncodedBlock(raw, place, self._encoding).text)
-            except DecodingError as error:
-                note(error)
-                lines.append("\n")
-            place = place.after(raw)
-        return "".join(lines)
-
-
-class PlainLines:
-    """Bytes of an encoding with plain line feeds in, blocks of whole lines out.
+class LineDecoder:
+    """Bytes in, blocks of whole lines out.
 
     Parameters
     ----------
     name : str
         What messages call the source.
     encoding : str
+        A name that Python knows.
     begins_text : bool
         Whether a byte order mark may stand first; it is no part of the text.
     counts_lines : bool
-        Whether errors name the line, which costs some time.
+        Whether errors name the line. That takes some time, and a part of a source cannot tell.
+    on_error : callable, optional
+        Told of each line that cannot be decoded, which then becomes a blank one. Only encodings
+        with plain line feeds allow that; in others, and without it, the error is raised.
     """
 
-    def __init__(self, name: str, encoding: str, begins_text: bool, counts_lines: bool) -> None:
-        self._place = Place(name, 0, 0 if counts_lines else None)
-        self._encoding = codecs.lookup(encoding).name
-        self._at_start = begins_text and self._encoding == _UTF_8
-        self._rest: list[bytes] = []  # the line that is not whole yet, in parts
-        self._length = 0  # of the rest
-
-    def decode(self, data: bytes) -> Block | None:
-        """Return the lines that are whole now, if any are.
-
-        Raises ``LongLineError`` where one is longer than ``MAX_LINE``.
-        """
-        self._length += len(data)
-        if self._rest and self._rest[-1].endswith(b"\r"):
-            data = self._rest.pop() + data
-        end = data.rfind(b"\n") + 1
-        # a CR at the end may be the first half of a CRLF
-        end = data.rfind(b"\r", end, -1) + 1 or end
-        if not end:
-            self._rest.append(data)
-            if self._length > MAX_LINE + _MARKS:
-                raise _long_line_error(self._place)
-            return None
-        raw = b"".join([*self._rest, memoryview(data)[:end]])
-        self._rest = [data[end:]]
-        self._length = len(data) - end
-        return self._block(raw)
-
-    def finish(self) -> Block | None:
-        """Return the last line where no line end closed it, with one."""
-        raw = b"".join(self._rest)
-        return self._block(raw) if raw else None
-
-    def _block(self, raw: bytes) -> Block | None:
-        if self._at_start and raw.startswith(codecs.BOM_UTF8):
-            raw = raw.removeprefix(codecs.BOM_UTF8)
-            self._place = self._place.after(codecs.BOM_UTF8)
-        self._at_start = False
-        if not raw:
-            return None
-        if len(raw) > MAX_LINE:
-            self._refuse_long_line(raw)
-        block = EncodedBlock(raw, self._place, self._encoding)
-        self._place = self._place.after(raw)
-        return block
-
-    def _refuse_long_line(self, raw: bytes) -> None:
-        place = self._place
-        for line in raw.splitlines(keepends=True):
-            if len(line.rstrip(b"\r\n")) > MAX_LINE:
-                raise _long_line_error(place)
-            place = place.after(line)
-
-
-class OtherLines:
-    """Bytes of another encoding in, blocks of whole lines out; as ``PlainLines``."""
-
-    def __init__(self, name: str, encoding: str, begins_text: bool, counts_lines: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        encoding: str,
+        *,
+        begins_text: bool = True,
+        counts_lines: bool = True,
+        on_error: Callable[[DecodingError], None] | None = None,
+    ) -> None:
         self._name = name
         self._encoding = codecs.lookup(encoding).name
-        self._decoder = io.IncrementalNewlineDecoder(
-            codecs.getincrementaldecoder(encoding)(), translate=True
-        )
+        salvages = on_error is not None and has_plain_line_feeds(encoding)
+        self._on_error = on_error if salvages else None
+        errors = "surrogateescape" if salvages else "strict"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
         self._at_start = begins_text
+        self._counts_lines = counts_lines
         self._rest: list[str] = []  # the line that is not whole yet, in parts
-        self._length = 0  # of the rest
-        self._bytes = 0
-        self._lines = 0 if counts_lines else None
+        self._length = 0  # of the rest, in characters
+        self._bytes = 0  # that were read before the data at hand
+        self._lines = 0  # that came out, where they are counted
+        self._offset = 0  # of the next block in bytes, where errors are told
 
-    def decode(self, data: bytes) -> Block | None:
-        """Return the lines that are whole now, if any are.
+    def decode(self, data: bytes, final: bool = False) -> str:
+        """Return the lines that are whole now; an empty string where none is.
 
-        Raises ``DecodingError`` naming the place where ``data`` is not in the encoding, and
-        ``LongLineError`` where a line is longer than ``MAX_LINE``.
+        ``final`` says that no data follow: a last line without an end gets one. Raises
+        ``DecodingError`` and ``LongLineError``, which name the place.
         """
+        undecoded = len(self._decoder.getstate()[0])
+        text = self._text(data, final)
+        # A CR at the end may be the first half of a CRLF.
+        stop = len(text) if final or not text.endswith("\r") else len(text) - 1
+        end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
+        self._refuse_long_lines(text, undecoded)
         self._bytes += len(data)
-        text = self._text(data, final=False)
-        end = text.rfind("\n") + 1
-        self._length += len(text)
+        if final and (end < len(text) or (self._rest and not end)):
+            text, end = text + "\n", len(text) + 1
         if not end:
-            self._rest.append(text)
-            if self._length > MAX_LINE:
-                raise _long_line_error(self._here())
-            return None
-        block = self._block("".join([*self._rest, text[:end]]))
-        if self._lines is not None:
-            self._lines += text.count("\n")
-        self._rest = [text[end:]]
-        self._length = len(text) - end
+            self._keep(text)
+            return ""
+        block = "".join([*self._rest, text[:end]])
+        self._rest, self._length = [], 0
+        self._keep(text[end:])
+        if self._on_error:
+            block = self._without_escaped(block, self._on_error)
+        block = with_line_feeds(block)
+        if self._counts_lines:  # several times as fast as str.count on short lines
+            self._lines += int(np.count_nonzero(np.frombuffer(block.encode(), np.uint8) == _LF))
         return block
 
-    def finish(self) -> Block | None:
-        """Return the last line where no line end closed it, with one."""
-        rest = "".join([*self._rest, self._text(b"", final=True)])
-        if not rest:
-            return None
-        return self._block(rest if rest.endswith("\n") else rest + "\n")
-
-    def _block(self, text: str) -> Block:
-        if len(text) > MAX_LINE:
-            for above, line in enumerate(text.split("\n")):
-                if len(line) > MAX_LINE:
-                    raise _long_line_error(self._here(above))
-        return TextBlock(text)
-
-    def _here(self, lines: int = 0) -> Place:
-        """Return how far was read, ``lines`` below the last block."""
-        line = None if self._lines is None else self._lines + lines
-        return Place(self._name, self._bytes, line)
+    def _keep(self, text: str) -> None:
+        if text:
+            self._rest.append(text)
+            self._length += len(text)
 
     def _text(self, data: bytes, final: bool) -> str:
         state = self._decoder.getstate()
         try:
             try:
                 text = self._decoder.decode(data, final)
-                if _latin_1(text) is None:
-                    text.encode()  # some encodings can write surrogates, which are no characters
             except UnicodeDecodeError as error:
-                self._decoder.setstate(state)
-                raise self._error(error, data) from None
+                raise self._error(error, data, state) from None
+            if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
+                text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeError as error:  # also from reading again what stands before the other error
             raise DecodingError(
                 f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
             ) from None
         if self._at_start and text:
             self._at_start = False
-            text = text.removeprefix("\ufeff")
+            if text.startswith("\ufeff"):
+                self._offset = len(self._encoded("\ufeff"))
+                text = text[1:]
         return text
 
-    def _error(self, error: UnicodeDecodeError, data: bytes) -> DecodingError:
+    def _error(self, error: UnicodeDecodeError, data: bytes, state: tuple[bytes, int]) -> Exception:
         bad = len(error.object) - error.start  # bytes from the first bad one on
-        before = self._decoder.decode(data[: max(0, len(data) - bad)])
-        held_back = self._decoder.getstate()[1] & 1  # a CR, until it is known that no LF follows
-        line = self._lines
-        if line is not None:
-            line += before.count("\n") + held_back
-        return _decoding_error(error, self._encoding, Place(self._name, self._bytes - bad, line))
+        line = None
+        if self._counts_lines:
+            self._decoder.setstate(state)
+            good = self._decoder.decode(data[: max(0, len(data) - bad)])
+            line = self._lines + with_line_feeds("".join([*self._rest, good])).count("\n")
+        offset = self._bytes + len(data) - bad
+        return _decoding_error(self._name, self._encoding, error, offset, line)
+
+    def _refuse_long_lines(self, text: str, undecoded: int) -> None:
+        """Raise ``LongLineError`` where the line that ``text`` continues has become too long."""
+        if self._length + len(text) <= MAX_LINE:
+            return
+        whole = "".join([*self._rest, text])
+        start = 0
+        for number, found in enumerate([*_LINE_END.finditer(whole), None]):
+            if (found.start() if found else len(whole)) - start > MAX_LINE:
+                line = f" line {self._lines + number + 1:,}," if self._counts_lines else ""
+                offset = self._bytes - undecoded - len(self._encoded("".join(self._rest)))
+                offset += len(self._encoded(whole[:start]))
+                raise LongLineError(
+                    f"{shown(self._name)},{line} byte {offset:,}: expected one word a line, found"
+                    f" a line over {MAX_LINE:,} characters: is this the file that you mean?"
+                )
+            start = found.end() if found else start
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self._encoding, "surrogateescape")
+
+    def _without_escaped(self, block: str, tell: Callable[[DecodingError], None]) -> str:
+        """Return whole lines with a blank one for each that could not be decoded."""
+        offset = self._offset
+        self._offset += len(self._encoded(block))
+        if not _ESCAPED.search(block):
+            return block
+        lines = []
+        for number, line in enumerate(_LINE.findall(block)):
+            raw = self._encoded(line)
+            try:
+                raw.decode(self._encoding)
+            except UnicodeDecodeError as error:
+                place = (offset + error.start, self._lines + number)
+                tell(_decoding_error(self._name, self._encoding, error, *place))
+                line = "\n"
+            lines.append(with_line_feeds(line))
+            offset += len(raw)
+        return "".join(lines)
 
 
-def _latin_1(text: str) -> bytes | None:
-    """Return one byte a character, where all are below 256, which is quick to tell."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return None
-
-
-def _with_line_feeds(data: bytes) -> bytes:
-    if b"\r" not in data:
-        return data
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _long_line_error(place: Place) -> LongLineError:
-    return LongLineError(
-        f"{place}: expected one word a line, found a line over {MAX_LINE:,} bytes: is this the file"
-        " that you mean?"
-    )
-
-
-def _decoding_error(error: UnicodeDecodeError, encoding: str, place: Place) -> DecodingError:
-    """Say what is wrong at a place, where ``error.object[error.start:]`` stands."""
+def _decoding_error(
+    name: str, encoding: str, error: UnicodeDecodeError, offset: int, line: int | None
+) -> DecodingError:
+    """Say what is wrong at a byte of a source; lines count from 0, None where nobody knows."""
     found = error.object[error.start : error.start + 4].hex(" ")
-    what = "name the file's encoding with --encoding"
+    advice = "name the file's encoding with --encoding"
     if encoding != _UTF_8:  # it was named
-        what = "the file may have another encoding"
+        advice = "the file may have another encoding"
+    where = "" if line is None else f" line {line + 1:,},"
     return DecodingError(
-        f"{place}: expected {encoding}, found the bytes {found} ({error.reason}): {what}"
+        f"{shown(name)},{where} byte {offset:,}: expected {encoding}, found the bytes {found}"
+        f" ({error.reason}): {advice}"
     )
+
+
+def with_line_feeds(text: str) -> str:
+    r"""Return text whose lines all end with LF.
+
+    >>> with_line_feeds("emma\r\nava\rmia\n")
+    'emma\nava\nmia\n'
+    """
+    if "\r" not in text:
+        return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def code_points(text: str) -> Bytes | CodePoints:
+    """Return the code points of ``text``, shape (len(text),), with 8 bits for ASCII, else 32."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def line_bounds(symbols: npt.NDArray[Any]) -> tuple[Offsets, Offsets]:
+    """Return where lines start and where their line feeds stand, (lines,) each.
+
+    ``symbols`` are bytes or code points of whole lines, shape (n,).
+    """
+    ends = np.flatnonzero(symbols == ord("\n"))
+    return np.concatenate((np.zeros(1, np.int64), ends + 1))[: len(ends)], ends
 
 
 def is_utf_8(encoding: str) -> bool:
@@ -400,30 +248,26 @@ def words_of(text: str) -> Iterator[str]:
     >>> list(words_of("emma\r\n\r\nava"))
     ['emma', 'ava']
     """
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    for line in with_line_feeds(text).split("\n"):
         if line:
             yield line
 
 
-def cut_out_lines(
-    text: AnyStr, line_feed: AnyStr, places: Iterable[int]
-) -> tuple[AnyStr, list[AnyStr]]:
-    r"""Return whole lines without those at ``places``, in ascending order, and those lines.
+def without_lines(text: str, offsets: Iterable[int]) -> tuple[str, int]:
+    r"""Return whole lines without those that hold ``offsets``, ascending, and how many they were.
 
-    >>> cut_out_lines(b"emma\nava\nmia\n", b"\n", [6, 7])
-    (b'emma\nmia\n', [b'ava\n'])
+    >>> without_lines("emma\nava\nmia\n", [6, 7])
+    ('emma\nmia\n', 1)
     """
-    kept: list[AnyStr] = []
-    lines: list[AnyStr] = []
-    after = 0
-    for place in places:
-        if place >= after:
-            start = text.rfind(line_feed, 0, place) + 1
-            kept.append(text[after:start])
-            after = text.index(line_feed, place) + 1
-            lines.append(text[start:after])
+    kept: list[str] = []
+    after = dropped = 0
+    for offset in offsets:
+        if offset >= after:
+            kept.append(text[after : text.rfind("\n", 0, offset) + 1])
+            after = text.index("\n", offset) + 1
+            dropped += 1
     kept.append(text[after:])
-    return text[:0].join(kept), lines
+    return "".join(kept), dropped
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:

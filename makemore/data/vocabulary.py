@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.arrays import Ids
+from makemore.arrays import Ids, Symbols
+from makemore.data.text import code_points
 from makemore.errors import VocabularyError, shown
 
 BOUNDARY = 0
@@ -125,23 +125,26 @@ class Vocabulary:
         >>> Vocabulary("ab").encode_lines("ab\nxb\n")
         array([ 1,  2,  0, -1,  2,  0])
         """
-        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        return np.asarray(self.encode_text(text), np.int64)
+
+    def encode_text(self, text: str) -> Symbols:
+        """Return what ``encode_lines`` does, with 16 bits for each id, (len(text),)."""
         table = self._ids_by_code_point
-        ids: Ids = table[np.minimum(code_points, len(table) - 1)].astype(np.int64)
-        ids[(ids == 0) & (code_points != ord("\n"))] = UNKNOWN
-        return ids
+        # beyond its end nothing is known
+        return np.asarray(table.take(code_points(text), mode="clip"))
 
     @cached_property
-    def _ids_by_code_point(self) -> npt.NDArray[np.int16]:
-        """Code point to id; 0, which no character has, where there is none."""
-        table = np.zeros(ord(self.characters[-1]) + 2, np.int16)
+    def _ids_by_code_point(self) -> Symbols:
+        """Code point to id; the line feed is the boundary, and the last entry is unknown."""
+        table = np.full(max(ord(self.characters[-1]), ord("\n")) + 2, UNKNOWN, np.int16)
         table[[ord(s) for s in self.characters]] = np.arange(1, len(self))
+        table[ord("\n")] = BOUNDARY
         return table
 
     def _look_up(self, text: str) -> Ids:
         ids = self.encode_lines(text)
-        if len(text) and ids.min() <= 0:
-            unknown = text[int(np.argmin(ids > 0))]
+        if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
+            unknown = text[int(np.argmin(ids > BOUNDARY))]
             raise VocabularyError(
                 f"the character '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
                 " characters"

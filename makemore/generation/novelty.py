@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import CodePoints, Flags, Hashes
+from makemore.arrays import Bytes, CodePoints, Flags, Hashes
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import distinct_hashes, hash_lines
+from makemore.data.text import code_points, line_bounds
 from makemore.errors import CorpusError, shown
 
 SHOWN = 20
@@ -140,9 +141,8 @@ def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str,
     """
     found = [("", len(word)) for word in words]
     for text in texts:
-        points = _code_points(text)
-        ends = np.flatnonzero(points == ord("\n"))
-        starts = np.concatenate(([0], ends[:-1] + 1))
+        points = code_points(text)
+        starts, ends = line_bounds(points)
         lengths = ends - starts
         shortest = int(min(lengths[lengths > 0], default=0))
         for i, word in enumerate(words):
@@ -152,7 +152,7 @@ def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str,
             near = np.flatnonzero((np.abs(lengths - len(word)) < best) & (lengths > 0))
             if not len(near):
                 continue
-            distances = _distances(_code_points(word), points, starts[near], lengths[near])
+            distances = _distances(code_points(word), points, starts[near], lengths[near])
             first = int(distances.argmin())
             if distances[first] < best:
                 start = int(starts[near[first]])
@@ -160,13 +160,9 @@ def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str,
     return found
 
 
-def _code_points(text: str) -> CodePoints:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
 def _distances(
-    word: CodePoints,
-    points: CodePoints,
+    word: Bytes | CodePoints,
+    points: Bytes | CodePoints,
     starts: npt.NDArray[np.intp],
     lengths: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.intp]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from makemore.arrays import Counts, Floats
-from makemore.counting.bigrams import count_bigrams
+from makemore.counting.passes import count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.models.bigram import (
     Bigram,
@@ -24,7 +24,7 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
     counts = count(
         corpus, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
     )
-    N, held_out = counts.training, counts.held_out
+    survey, N, held_out = counts.survey, counts.training, counts.held_out
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
@@ -35,9 +35,9 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         # Finite weights so far apart that a pair which occurs has the probability zero.
         raise divergence(_first_rise(history), options.learning_rate)
     return Outcome(
-        model=Bigram(counts.vocabulary, W, N),
-        facts=counts.facts,
-        held_out_words=counts.sample.words,
+        model=Bigram(survey.vocabulary, W, N),
+        facts=survey.facts,
+        held_out_words=survey.sample.words,
         loss_history=history,
         training_loss=training_loss,
         held_out_loss=held_out_loss,

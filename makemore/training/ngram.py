@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from makemore.counting.bigrams import count_bigrams, id_blocks
 from makemore.counting.ngrams import NgramCounter
+from makemore.counting.passes import id_blocks, survey_corpus
 from makemore.data.corpus import Corpus, unchanged
 from makemore.models.ngram import loss_on_counts
 from makemore.models.ngram import train_ngram as estimate
@@ -14,26 +14,25 @@ from makemore.training.record import Outcome, Watch
 def train_ngram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the n-gram model of a corpus; see ``Trainer``."""
     with unchanged(corpus), corpus.rereadable() as text:
-        count = watch.count or count_bigrams
-        found = count(
+        survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
-        V = len(found.vocabulary)
+        V = len(survey.vocabulary)
         training, held_out = (NgramCounter(V, options.order) for _ in range(2))
-        for training_ids, held_out_ids in id_blocks(text, found.vocabulary, options.holdout):
+        for training_ids, held_out_ids in id_blocks(text, survey.vocabulary, options.holdout):
             training.add(training_ids)
             held_out.add(held_out_ids)
     model = estimate(
         training.counts(),
-        found.vocabulary,
+        survey.vocabulary,
         options.smoothing_method,
         options.values.get("smoothing", 1.0),
     )
     held_out_counts = held_out.counts()
     return Outcome(
         model=model,
-        facts=found.facts,
-        held_out_words=found.sample.words,
+        facts=survey.facts,
+        held_out_words=survey.sample.words,
         loss_history=np.zeros(0),
         training_loss=model.training_loss(),
         held_out_loss=loss_on_counts(model, held_out_counts) if held_out_counts.symbols else None,

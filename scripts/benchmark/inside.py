@@ -14,7 +14,7 @@ SAMPLES = 50_000
 def step(path: str) -> float:
     """Return the seconds of a step of gradient descent on the count matrix."""
     from makemore import Corpus
-    from makemore.counting.bigrams import count_bigrams
+    from makemore.counting.passes import count_bigrams
     from makemore.training.descent import gradient_descent, initial_weights
 
     N = count_bigrams(Corpus.from_paths(path)).training

@@ -1,0 +1,171 @@
+"""The passes over a corpus: its survey, its pairs, and its words as ids."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from makemore.arrays import Counts, Symbols
+from makemore.counting.survey import (
+    Part,
+    Survey,
+    character_frequencies,
+    count_part,
+    rare_characters,
+    survey_of,
+    without_lines_holding,
+)
+from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
+from makemore.data.holdout import held_out_lines
+from makemore.data.text import words_of
+from makemore.data.vocabulary import Vocabulary
+
+_SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
+
+
+@dataclass(frozen=True)
+class BigramCounts:
+    """What one pass over a corpus finds for a bigram model.
+
+    Attributes
+    ----------
+    survey : Survey
+    training, held_out : arrays of shape (V, V), int64
+        ``[i, j]`` is how often symbol j follows symbol i.
+    """
+
+    survey: Survey
+    training: Counts
+    held_out: Counts
+
+
+def survey_corpus(
+    corpus: Corpus,
+    holdout: float = 0.1,
+    min_count: int = 1,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
+) -> Survey:
+    """Survey a corpus in one pass over its bytes, as ``count_bigrams`` but without its tables."""
+    part, sha256 = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)
+    return survey_of(corpus, part, sha256, min_count)
+
+
+def count_bigrams(
+    corpus: Corpus,
+    holdout: float = 0.1,
+    min_count: int = 1,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
+) -> BigramCounts:
+    """Count the pairs of a corpus in one pass over its bytes.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    holdout : float
+        The share of distinct words that is held out, 0 <= holdout < 1.
+    min_count : int
+        Words with a character that occurs less often are dropped. Above 1 the text is read twice,
+        first for the characters; a pipe is copied to a temporary file for that.
+    jobs : int, optional
+        Processes; all processors without it. A pipe, a compressed or a small corpus is
+        counted in this one, and so is one in an encoding that cannot be cut at bytes. The result
+        does not depend on it, nor on ``block_size`` in bytes.
+    progress : callable, optional
+        Called with the bytes read and, where it is known, how many there are.
+
+    Raises
+    ------
+    CorpusError
+        The corpus cannot be read or changes meanwhile, holds no word, or no word for training.
+    VocabularyError
+        There are ``MAX_VOCABULARY`` distinct characters or more.
+    """
+    part, sha256 = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
+    return bigram_counts(corpus, part, sha256, min_count)
+
+
+def bigram_counts(corpus: Corpus, part: Part, sha256: str, min_count: int) -> BigramCounts:
+    """Return what was counted in the form that training takes. Raises ``CorpusError``."""
+    survey = survey_of(corpus, part, sha256, min_count)
+    total, held_out = part.total.pairs, part.held_out.pairs
+    assert total is not None
+    assert held_out is not None
+    if part.held_out.words:  # else most of two large tables need never be touched
+        np.subtract(total, held_out, out=total)
+    return BigramCounts(survey, total, held_out)
+
+
+def _counted(
+    corpus: Corpus,
+    holdout: float,
+    min_count: int,
+    jobs: int | None,
+    progress: Progress | None,
+    block_size: int,
+    *,
+    pairs: bool,
+) -> tuple[Part, str]:
+    """Return what is in a corpus, and its digest."""
+    with unchanged(corpus):
+        if min_count <= 1:
+            return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
+        with corpus.rereadable() as source:
+            frequencies = character_frequencies(source.read(block_size, digest=False))
+            rare = rare_characters(frequencies, min_count)
+            return _one_pass(source, holdout, rare, jobs, progress, block_size, pairs)
+
+
+def _one_pass(
+    corpus: Corpus,
+    holdout: float,
+    rare: str,
+    jobs: int | None,
+    progress: Progress | None,
+    block_size: int,
+    pairs: bool,
+) -> tuple[Part, str]:
+    with naming_lines(corpus):
+        if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+            from makemore.counting.workers import count_in_processes, job_count
+
+            if (jobs := job_count(corpus, jobs)) > 1:
+                return count_in_processes(
+                    corpus, holdout, rare, jobs, progress, block_size, pairs=pairs
+                )
+        reading = corpus.read(block_size, progress)
+        part = count_part(reading.blocks(), holdout, rare, pairs=pairs)
+        return part, reading.sha256
+
+
+def id_blocks(
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    holdout: float = 0.1,
+    progress: Progress | None = None,
+    block_size: int = BLOCK,
+) -> Iterator[tuple[Symbols, Symbols]]:
+    """Yield the training and the held-out words of each block as rows of ids.
+
+    Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
+    words, so a row without a word is one boundary. But its numbers have 16 bits: give them more
+    before calculating with them. Words with a character outside the vocabulary are left out.
+
+    This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
+    """
+    unknown = re.compile(f"[^\n{re.escape(vocabulary.characters)}]")
+    for block in corpus.read(block_size, progress, digest=False):
+        text, _ = without_lines_holding(unknown, block)
+        if "\n\n" in text or text.startswith("\n"):
+            text = "".join(word + "\n" for word in words_of(text))
+        data = np.frombuffer(text.encode(), np.uint8)
+        held_out, _ = held_out_lines(data, holdout) if holdout else (np.zeros(0, np.int64), None)
+        training = np.ones(len(data), np.bool_)
+        training[held_out] = False
+        parts = (data[training], data[held_out])
+        rows = [vocabulary.encode_text("\n" + part.tobytes().decode()) for part in parts]
+        yield rows[0], rows[1]

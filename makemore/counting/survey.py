@@ -1,0 +1,353 @@
+"""What is found in one pass over a corpus: its alphabet, its facts, a sample of held-out words.
+
+With ``pairs`` the pass counts the pairs of symbols, too; without them no table of V x V is made.
+What is found in parts of a corpus adds up to what is in the whole, in whatever order, so parts can
+be counted in other processes and on other machines.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from makemore.arrays import Counts, Hashes
+from makemore.counting.pairs import CharacterIds, PairCounter, refuse_too_many
+from makemore.counting.tables import add_at
+from makemore.data.corpus import Corpus, CorpusFacts
+from makemore.data.holdout import all_held_out, held_out_lines
+from makemore.data.text import code_points, without_lines
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CorpusError, shown
+
+MAX_SAMPLE = 1 << 15
+"""The most distinct held-out words that are kept."""
+
+MAX_SAMPLE_LENGTH = 256
+"""The longest held-out word that is kept, in characters."""
+
+# Bytes of held-out lines that are counted together. Those of one block are so few that what each
+# call costs would take over twice as long.
+_BATCH = 1 << 19
+_SETTLE_AFTER = 10_000  # words above that; to sort them after each block would cost too much
+
+
+class WordSample(NamedTuple):
+    """The distinct held-out words with the smallest hashes: a fair choice, repeatable and bounded.
+
+    Attributes
+    ----------
+    words : tuple of str
+        At most ``MAX_SAMPLE``, none over ``MAX_SAMPLE_LENGTH``, in the order of their hashes.
+    hashes : tuple of int
+    """
+
+    words: tuple[str, ...] = ()
+    hashes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The alphabet of a corpus, its facts, and a sample of its held-out words.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        All characters of the words, training and held-out.
+    facts : CorpusFacts
+    sample : WordSample
+        Held-out words, kept to calibrate scores without reading the corpus again.
+    """
+
+    vocabulary: Vocabulary
+    facts: CorpusFacts
+    sample: WordSample
+
+
+class LineCounts(NamedTuple):
+    """How much there is; pairs where they were asked for.
+
+    Attributes
+    ----------
+    words, symbols : int
+        Lines that hold a word; their characters and end-of-word symbols.
+    characters : str
+        Those that occur, in code-point order: V - 1 of them.
+    pairs : array of shape (V, V), int64, optional
+        ``[i, j]`` counts the pairs of symbols i and j, the boundary being 0.
+    """
+
+    words: int
+    symbols: int
+    characters: str
+    pairs: Counts | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was found in a part of a corpus.
+
+    Attributes
+    ----------
+    total, held_out : LineCounts
+    fingerprint : int
+        The sum of the held-out words' hashes modulo 2**64.
+    dropped_lines : int
+        Lines left out for a rare character.
+    sample : WordSample
+    """
+
+    total: LineCounts
+    held_out: LineCounts
+    fingerprint: int
+    dropped_lines: int
+    sample: WordSample
+
+
+class _LineCounter(Protocol):
+    def add(self, text: str) -> None:
+        """Count whole lines. Raises ``VocabularyError``."""
+
+    def characters(self) -> str:
+        """Return the characters that were counted, in code-point order."""
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+
+
+class _Pairs(PairCounter):
+    """Counts lines with their pairs."""
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+        N = self.matrix(characters)
+        return LineCounts(int(N[0].sum()), self.symbols(), characters, N)
+
+
+class _Characters:
+    """Counts lines by their characters alone."""
+
+    def __init__(self, ids: CharacterIds) -> None:
+        self._ids = ids
+        self._frequencies = np.zeros(0, np.int64)
+        self._blank = 0
+
+    def add(self, text: str) -> None:
+        """Count whole lines. Raises ``VocabularyError``."""
+        ids = self._ids.of(text)
+        found = np.bincount(ids, minlength=len(self._frequencies))
+        found[: len(self._frequencies)] += self._frequencies
+        self._frequencies = found
+        if "\n\n" in text or text.startswith("\n"):
+            is_end = np.concatenate(([True], ids == ord("\n")))
+            self._blank += int((is_end[1:] & is_end[:-1]).sum())
+
+    def characters(self) -> str:
+        """Return the characters that were counted, in code-point order."""
+        found = [self._ids.characters[i] for i in np.flatnonzero(self._frequencies).tolist()]
+        return "".join(sorted(set(found) - {"\n"}))
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+        lines = int(self._frequencies[ord("\n")]) if len(self._frequencies) else 0
+        words = lines - self._blank
+        return LineCounts(words, int(self._frequencies.sum()) - self._blank, characters, None)
+
+
+class PartCounter:
+    """Counts blocks of text: whole lines, each ended by a line feed.
+
+    Parameters
+    ----------
+    holdout : float
+        The share of distinct words that is held out.
+    rare : str
+        Characters whose lines are dropped.
+    pairs : bool
+        Whether to count pairs.
+    """
+
+    def __init__(self, holdout: float, rare: str = "", *, pairs: bool = True) -> None:
+        self._holdout = holdout
+        self._rare = re.compile(f"[{re.escape(rare)}]") if rare else None
+        counter = _Pairs if pairs else _Characters
+        ids = CharacterIds()
+        self._total: _LineCounter = counter(ids)
+        self._held_out: _LineCounter = counter(ids)
+        self._waiting = bytearray()  # held-out lines that are not counted yet
+        self._sample = _SampleCollector()
+        self._fingerprint = 0
+        self._dropped = 0
+
+    def add(self, text: str) -> None:
+        """Count a block. Raises ``VocabularyError`` where the alphabet is too large."""
+        if self._rare:
+            text, dropped = without_lines_holding(self._rare, text)
+            self._dropped += dropped
+        self._total.add(text)
+        if self._holdout:
+            data = np.frombuffer(text.encode(), np.uint8)
+            offsets, hashes = held_out_lines(data, self._holdout)
+            lines = data[offsets].tobytes()
+            self._waiting += lines
+            if len(self._waiting) >= _BATCH:
+                self._count_waiting()
+            self._sample.add(lines, hashes)
+            self._fingerprint += int(hashes.sum())
+
+    def part(self) -> Part:
+        """Return what was found. Raises ``VocabularyError``."""
+        self._count_waiting()
+        characters = self._total.characters()
+        refuse_too_many(len(characters))
+        return Part(
+            self._total.counts(characters),
+            self._held_out.counts(characters),
+            self._fingerprint % (1 << 64),
+            self._dropped,
+            self._sample.result(),
+        )
+
+    def _count_waiting(self) -> None:
+        self._held_out.add(self._waiting.decode())
+        self._waiting.clear()
+
+
+def count_part(
+    blocks: Iterable[str], holdout: float, rare: str = "", *, pairs: bool = True
+) -> Part:
+    """Return what is in blocks of text. Raises ``VocabularyError`` and ``DecodingError``."""
+    counter = PartCounter(holdout, rare, pairs=pairs)
+    for text in blocks:
+        counter.add(text)
+    return counter.part()
+
+
+def merge(parts: Sequence[Part]) -> Part:
+    """Return all parts together. Raises ``VocabularyError``."""
+    sample = _SampleCollector()
+    for part in parts:
+        sample.merge(part.sample)
+    return Part(
+        _sum([part.total for part in parts]),
+        _sum([part.held_out for part in parts]),
+        sum(part.fingerprint for part in parts) % (1 << 64),
+        sum(part.dropped_lines for part in parts),
+        sample.result(),
+    )
+
+
+def _sum(counts: Sequence[LineCounts]) -> LineCounts:
+    characters = "".join(sorted(set().union(*(part.characters for part in counts))))
+    refuse_too_many(len(characters))
+    tables = [(part.characters, part.pairs) for part in counts if part.pairs is not None]
+    return LineCounts(
+        sum(part.words for part in counts),
+        sum(part.symbols for part in counts),
+        characters,
+        _sum_of_tables(characters, tables) if len(tables) == len(counts) else None,
+    )
+
+
+def _sum_of_tables(characters: str, tables: Iterable[tuple[str, Counts]]) -> Counts:
+    """Return the sum of tables of counts, each given with its characters, for ``characters``."""
+    V = len(characters) + 1
+    id_of = {character: i for i, character in enumerate(characters, 1)}
+    total = np.zeros((V, V), np.int64)
+    for known, table in tables:
+        if known == characters:
+            total += table
+        elif table.any():
+            ids = np.array([0, *map(id_of.__getitem__, known)])
+            for i, row in zip(ids, table, strict=True):  # row by row: V can be thousands
+                total[i, ids] += row
+    return total
+
+
+def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int]:
+    r"""Return ``text`` without the lines in which ``pattern`` is found, and how many they were.
+
+    >>> without_lines_holding(re.compile("[xq]"), "emma\naxqx\nava\n")
+    ('emma\nava\n', 1)
+    """
+    return without_lines(text, (match.start() for match in pattern.finditer(text)))
+
+
+def character_frequencies(blocks: Iterable[str]) -> Counts:
+    """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
+    frequencies = np.zeros(0x110000, np.int64)
+    for block in blocks:
+        add_at(frequencies, code_points(block))
+    frequencies[ord("\n")] = 0
+    return frequencies
+
+
+def rare_characters(frequencies: Counts, min_count: int) -> str:
+    """Return the characters that occur, but less often than ``min_count``."""
+    return "".join(map(chr, np.flatnonzero((frequencies > 0) & (frequencies < min_count))))
+
+
+def survey_of(corpus: Corpus, part: Part, sha256: str, min_count: int) -> Survey:
+    """Return the survey of a corpus from what was counted. Raises ``CorpusError`` for no words."""
+    total, held_out = part.total, part.held_out
+    if not total.words:
+        why = f" with characters that occur {min_count} times" if part.dropped_lines else ""
+        raise CorpusError(f"{shown(corpus.name)} holds no word{why}: expected one a line")
+    if total.words == held_out.words:
+        raise CorpusError(all_held_out(corpus.name))
+    facts = CorpusFacts(
+        name=corpus.name,
+        sha256=sha256,
+        lines=total.words,
+        symbols=total.symbols,
+        held_out_lines=held_out.words,
+        held_out_symbols=held_out.symbols,
+        held_out_fingerprint=f"{part.fingerprint:016x}",
+        dropped_lines=part.dropped_lines,
+        min_count=min_count,
+        encoding=corpus.encoding,
+        lowercase=corpus.lowercase,
+        strip_accents=corpus.strip_accents,
+        normalize=corpus.normalize,
+        path=corpus.path,
+    )
+    return Survey(Vocabulary(total.characters), facts, part.sample)
+
+
+class _SampleCollector:
+    """Keeps the words with the smallest hashes."""
+
+    def __init__(self) -> None:
+        self._words: dict[int, str] = {}  # by hash
+        self._largest = (1 << 64) - 1  # no larger hash can belong to the choice any more
+
+    def add(self, data: bytes, hashes: Hashes) -> None:
+        """Take the words of whole lines of UTF-8, none blank, and their hashes."""
+        distinct, first = np.unique(hashes, return_index=True)
+        small = distinct <= np.uint64(self._largest)
+        found = zip(distinct[small].tolist(), first[small].tolist(), strict=True)
+        new = [(h, i) for h, i in found if h not in self._words]
+        if new:
+            lines = data.split(b"\n")
+            self._take((h, lines[i].decode()) for h, i in new)
+
+    def merge(self, sample: WordSample) -> None:
+        """Take all that another part of the corpus gave."""
+        self._take(zip(sample.hashes, sample.words, strict=True))
+
+    def result(self) -> WordSample:
+        """Return the choice."""
+        self._settle()
+        return WordSample(tuple(self._words.values()), tuple(self._words))
+
+    def _take(self, words: Iterable[tuple[int, str]]) -> None:
+        self._words.update((h, word) for h, word in words if len(word) <= MAX_SAMPLE_LENGTH)
+        if len(self._words) > MAX_SAMPLE + _SETTLE_AFTER:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put the words in the order of their hashes and drop all but the smallest."""
+        self._words = dict(sorted(self._words.items())[:MAX_SAMPLE])
+        if len(self._words) == MAX_SAMPLE:
+            self._largest = next(reversed(self._words))

@@ -1,0 +1,158 @@
+"""What is found in parts of a corpus, how it adds up, and the choice of held-out words."""
+
+import random
+import tracemalloc
+
+import numpy as np
+import pytest
+from corpus_oracles import is_held_out, word_hash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makemore.arrays import Counts
+from makemore.counting import pairs, survey
+from makemore.counting.survey import (
+    LineCounts,
+    Part,
+    PartCounter,
+    WordSample,
+    count_part,
+    merge,
+)
+from makemore.errors import VocabularyError
+
+
+def of_alphabet(first: int, size: int) -> Part:
+    """Return a part whose tables nobody may touch."""
+    characters = "".join(map(chr, range(first, first + size)))
+    counts = LineCounts(size, 2 * size, characters, np.zeros((0, 0), np.int64))
+    return Part(counts, counts, 0, 0, WordSample())
+
+
+def table(counts: LineCounts) -> Counts:
+    """Return the pairs, which must have been counted."""
+    assert counts.pairs is not None
+    return counts.pairs
+
+
+def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> None:
+    parts = [of_alphabet(0x4E00, 5000), of_alphabet(0x4E00 + 5000, 5000)]
+    with pytest.raises(VocabularyError, match=r"10,000 .* --min-count"):
+        merge(parts)
+
+
+@pytest.mark.parametrize("narrow", [0, 5])
+def test_the_limit_of_the_alphabet_is_kept_while_counting(
+    monkeypatch: pytest.MonkeyPatch, narrow: int
+) -> None:
+    monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
+    characters = "abcde"[:narrow] + "".join(map(chr, range(0x4E00, 0x4E00 + 20 - narrow)))
+    blocks = [characters[:7] + "\n", characters[7:19] + "\n"]
+    assert count_part(blocks, 0.0).total.characters == characters[:19]
+    with pytest.raises(VocabularyError, match=r"20 distinct characters or more .* is 19"):
+        count_part([*blocks, characters[19:] + "\n"], 0.0)
+
+
+@pytest.mark.parametrize("with_pairs", [True, False])
+def test_parts_add_up_in_any_order(with_pairs: bool) -> None:
+    parts = [
+        count_part([text], 0.3, pairs=with_pairs) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")
+    ]
+    whole = count_part(["ab\nba\nюля\n\né\nb\n"], 0.3, pairs=with_pairs)
+    for order in (parts, parts[::-1]):
+        together = merge(order)
+        assert together.sample.words == whole.sample.words
+        assert together.fingerprint == whole.fingerprint
+        for found, expected in ((together.total, whole.total), (together.held_out, whole.held_out)):
+            assert found[:3] == expected[:3]
+            if with_pairs:
+                np.testing.assert_array_equal(table(found), table(expected))
+            else:
+                assert found.pairs is None
+
+
+@pytest.mark.parametrize("words_per_block", [1, 7, 1000])
+def test_the_sample_is_the_words_of_smallest_hash(
+    monkeypatch: pytest.MonkeyPatch, words_per_block: int
+) -> None:
+    monkeypatch.setattr(survey, "MAX_SAMPLE", 20)
+    monkeypatch.setattr(survey, "_SETTLE_AFTER", 3)
+    words = [str(i) for i in range(100)] * 3
+    words += [f"{i:0{length}}" for i in range(30) for length in (256, 257)]
+    random.Random(1).shuffle(words)
+    blocks = [words[i : i + words_per_block] for i in range(0, len(words), words_per_block)]
+    sample = count_part(["".join(w + "\n" for w in block) for block in blocks], 0.5).sample
+    held_out = {w for w in words if is_held_out(w, 0.5) and len(w) <= 256}
+    expected = sorted(held_out, key=word_hash)[:20]
+    assert sample.words == tuple(expected)
+    assert sample.hashes == tuple(map(word_hash, expected))
+
+
+def test_fingerprints_add_up_modulo_the_size_of_a_hash() -> None:
+    words = [str(i) for i in range(1000)]
+    hashes = [word_hash(word) for word in words if is_held_out(word, 0.9)]
+    halves = ["".join(word + "\n" for word in part) for part in (words[:500], words[500:])]
+    assert sum(hashes) > 1 << 70
+    parts = [count_part([half], 0.9) for half in halves]
+    assert merge(parts).fingerprint == sum(hashes) % (1 << 64)
+    assert count_part(halves, 0.9).fingerprint == sum(hashes) % (1 << 64)
+
+
+def test_memory_for_held_out_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MAX_SAMPLE", 20)
+    monkeypatch.setattr(survey, "_SETTLE_AFTER", 30)
+    collector = survey._SampleCollector()
+    most = 0
+    for first in range(0, 2000, 10):
+        words = [str(i) for i in range(first, first + 10)]
+        text = "".join(word + "\n" for word in words)
+        collector.add(text.encode(), np.array([word_hash(word) for word in words], np.uint64))
+        most = max(most, len(collector._words))
+    assert 20 < most <= 20 + 30
+
+
+@pytest.mark.parametrize("batch", [1, 40, 1 << 19])
+def test_held_out_lines_wait_to_be_counted_together(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(survey, "_BATCH", batch)
+    words = [letters * n for letters in ("ab", "é", "łu", "中", "ж") for n in range(1, 9)]
+    text = "".join(word + "\n" for word in words if is_held_out(word, 0.5))
+    counter = PartCounter(0.5)
+    waiting = []
+    for word in words:
+        counter.add(word + "\n")
+        waiting.append(len(counter._waiting))
+    assert max(waiting) < batch
+    assert (max(waiting) > 0) is (batch > 1)
+    found = counter.part()
+    symbols = "\n" + found.total.characters
+    expected = np.zeros_like(table(found.held_out))
+    for x, y in zip("\n" + text, text, strict=False):
+        expected[symbols.index(x), symbols.index(y)] += 1
+    np.testing.assert_array_equal(table(found.held_out), expected)
+
+
+@given(
+    st.lists(st.text("abé日\n", max_size=12).map(lambda t: t + "\n"), min_size=1, max_size=4),
+    st.sampled_from([0.0, 0.4]),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: float) -> None:
+    lean, full = (count_part(blocks, holdout, pairs=p) for p in (False, True))
+    words = [word for word in "".join(blocks).split("\n") if word]
+    assert lean.total.words == len(words)
+    assert lean.total.symbols == sum(len(word) + 1 for word in words)
+    assert lean.total.characters == "".join(sorted(set("".join(words))))
+    assert lean.total[:3] == full.total[:3]
+    assert lean.held_out[:3] == full.held_out[:3]
+    assert (lean.fingerprint, lean.sample.words) == (full.fingerprint, full.sample.words)
+
+
+def test_a_survey_of_a_large_alphabet_makes_no_table_of_pairs() -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
+    tracemalloc.start()
+    count_part(["".join(letter + "\n" for letter in letters)], 0.1, pairs=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5000 * 5000  # a table would take eight times that
