@@ -1,6 +1,7 @@
 """What several test files share: the real names, and small models."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from makemore.models.bigram import Bigram, weights_from_counts
 
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
 settings.load_profile("makemore")
+
+# Who starts the tests in the background of a shell ignores SIGINT, and so would all child processes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
