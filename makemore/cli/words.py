@@ -54,13 +54,19 @@ DRAWING = "How the words are drawn"
     help="Below 1 plays safe, above 1 dares more, 0 always takes the likeliest character. It is not"
     " the seed: that decides which words, this how daring they are.",
 )
-@option("--top-k", type=int, group=DRAWING, help="Only among this many likeliest characters.")
+@option(
+    "--top-k",
+    type=int,
+    group=DRAWING,
+    help="Draw only among this many likeliest characters that the constraints leave.",
+)
 @option(
     "--top-p",
     type=float,
     default=1.0,
     group=DRAWING,
-    help="Only among the likeliest characters that together have this probability.",
+    help="Draw only among the likeliest characters that the constraints leave and that together have"
+    " this probability.",
 )
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
