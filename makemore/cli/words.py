@@ -65,8 +65,8 @@ DRAWING = "How the words are drawn"
     type=float,
     default=1.0,
     group=DRAWING,
-    help="Draw only among the likeliest characters that the constraints leave and that together have"
-    " this probability.",
+    help="Draw only among the likeliest characters that the constraints leave and that have this"
+    " probability together.",
 )
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
