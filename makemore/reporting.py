@@ -14,11 +14,13 @@ from makemore.training.record import Checkpoint, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
     from makemore.data.check import CharacterFact, CorpusCheck, Oddity
+    from makemore.data.formats import Finding
     from makemore.evaluation.comparison import Comparison
     from makemore.evaluation.scoring import Summary
     from makemore.generation.novelty import Novelty
 
 MAX_ODD = 20
+MAX_SHOWN = 60
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -154,13 +156,24 @@ def describe_check(check: "CorpusCheck") -> str:
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"
         lines += _oddity(what, check.decomposed)
+    lines += [_finding(finding) for finding in check.findings]
     if check.undecodable > 1:
         lines.append(f"damaged     {check.undecodable:,} lines are not in the encoding, the first:")
         lines += [f"            {error}" for error in check.encoding_errors]
     if not check.is_whole:
         lines.append("only        some of the lines above the damaged one were looked at")
     end = f"would fail: {check.failure}" if check.failure else "would succeed"
-    return "\n".join([*lines, f"training    {end}"])
+    lines.append(f"training    {end}")
+    return "\n".join([*lines, f"better      {shown(check.remedy)}"] if check.remedy else lines)
+
+
+def _finding(finding: "Finding") -> str:
+    """Return a line about a form of the corpus; long lines of it are cut."""
+    examples = ", ".join(
+        f"{shown(word[:MAX_SHOWN])}{'…' * (len(word) > MAX_SHOWN)} (line {line:,})"
+        for line, word in finding.examples
+    )
+    return f"form        {finding.what}, as in {_counted(finding.lines, 'line')}: {examples}"
 
 
 def _character_list(facts: "Sequence[CharacterFact]", most: int = 12) -> str:

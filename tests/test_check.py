@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import check
-from makemore.data.check import MAX_EXAMPLES, check_corpus
+from makemore.data.check import check_corpus
 from makemore.data.corpus import Corpus
+from makemore.data.formats import MAX_EXAMPLES
 from makemore.data.holdout import held_out_words
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import CorpusError

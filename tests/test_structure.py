@@ -29,6 +29,7 @@ ORDER = [
     "counting.workers",
     "counting.passes",
     "counting.ngrams",
+    "data.formats",
     "data.check",
     "data.download",
     "counting.bigrams",

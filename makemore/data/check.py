@@ -15,6 +15,7 @@ import numpy.typing as npt
 from makemore.arrays import Hashes
 from makemore.counting.tables import add_at, look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
+from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
 from makemore.data.holdout import all_held_out, distinct_hashes, hash_lines, is_held_out
 from makemore.data.text import code_points, line_bounds
 from makemore.data.vocabulary import MAX_VOCABULARY
@@ -25,8 +26,6 @@ MAX_EXACT = 1 << 22
 
 RARE_BELOW = 10
 """Characters that occur less often are rare."""
-
-MAX_EXAMPLES = 5
 
 _UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
@@ -112,6 +111,10 @@ class CorpusCheck:
         Words that write an accent as a character of its own where one composed character exists.
     composed_beside_decomposed : bool
         Whether composed accents occur too, so that one letter has two spellings.
+    findings : tuple of Finding
+        Forms other than one plain word a line: tables, counts, JSON, quotes and others.
+    remedy : str
+        The shell command that trains on the corpus with all findings mended; empty without any.
     undecodable : int
         Lines that are not in the encoding; all else is of the others.
     encoding_errors : tuple of str
@@ -137,6 +140,8 @@ class CorpusCheck:
     mixed_scripts: Oddity
     decomposed: Oddity
     composed_beside_decomposed: bool
+    findings: tuple[Finding, ...]
+    remedy: str
     undecodable: int
     encoding_errors: tuple[str, ...]
     is_whole: bool
@@ -171,7 +176,7 @@ def check_corpus(
             survey.add(text)
     except DecodingError as error:
         survey.end_at(error)
-    return survey.report(corpus.name)
+    return survey.report(corpus)
 
 
 @dataclass
@@ -204,6 +209,7 @@ class _Survey:
         self._spaced = _OddWords()
         self._mixed = _OddWords()
         self._decomposed = _OddWords()
+        self._forms = Recogniser()
         self._undecodable = 0
         self._is_whole = True
         self._errors: list[str] = []
@@ -235,9 +241,10 @@ class _Survey:
         self._add_spaced_words(text, points, starts, ends)
         if not text.isascii():
             self._add_odd_words(text, points, starts, ends)
+        self._forms.add(text, len(ends))
         self._lines += len(ends)
 
-    def report(self, name: str) -> CorpusCheck:
+    def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
         without_word = self._lengths.pop(0, 0)
         blank = without_word - self._undecodable
@@ -248,8 +255,10 @@ class _Survey:
         points = np.flatnonzero(self._frequencies)
         order = np.argsort(-self._frequencies[points], kind="stable")
         facts = tuple(_fact(chr(i), int(self._frequencies[i])) for i in points[order])
+        findings = self._forms.findings()
+        has_two_forms = self._decomposed.words > 0 and any(map(_is_composed, facts))
         return CorpusCheck(
-            name=name,
+            name=corpus.name,
             lines=self._lines,
             blank=blank,
             distinct=distinct,
@@ -262,11 +271,13 @@ class _Survey:
             spaced=self._spaced.oddity(),
             mixed_scripts=self._mixed.oddity(),
             decomposed=self._decomposed.oddity(),
-            composed_beside_decomposed=self._decomposed.words > 0 and any(map(_is_composed, facts)),
+            composed_beside_decomposed=has_two_forms,
+            findings=findings,
+            remedy=remedy(corpus, findings, ["--normalize nfc"] if has_two_forms else []),
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
             is_whole=self._is_whole,
-            failure=self._failure(name, words, len(facts)),
+            failure=self._failure(corpus.name, words, len(facts)),
         )
 
     def _failure(self, name: str, words: int, characters: int) -> str:

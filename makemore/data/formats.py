@@ -1,0 +1,413 @@
+"""Recognise lists that do not hold one plain word a line, and say what makes them so.
+
+A list often comes as something else: a table, words with their counts, a dictionary with flags,
+JSON. Each form is found here, with lines that show it and the shell command or the option that
+mends it. The forms of whole files show in the first ``MAX_SAMPLE`` words; HTML entities and text
+decoded wrongly may stand anywhere, and are looked for in all lines. Nothing is changed.
+"""
+
+import csv
+import html
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from makemore.data.corpus import Corpus
+from makemore.data.text import is_utf_8
+
+MAX_SAMPLE = 1000
+"""So many words, the first ones, show which form a file has."""
+
+MAX_EXAMPLES = 5
+MAX_LISTED = 1 << 12
+"""Of a line of the sample so many characters are looked at."""
+
+MAX_CASED_LINES = 1 << 17
+"""Words that differ only in case are looked for in the first so many lines."""
+
+_MOST = 0.9
+_MAX_CASED_WORD = 32  # in characters: bounds the memory of the words seen
+_MIN_ITEMS = 3  # a line with fewer parts may be one word
+_MIN_SPACED_ITEMS = 10  # words may hold spaces, though not so many
+_TITLES = frozenset(
+    "name names first_name firstname last_name lastname full_name given_name surname word words"
+    " lemma term token text title label id smiles canonical_smiles domain city country company"
+    " product".split()
+)
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*%?")
+_IDENTIFIER = re.compile(r"[A-Za-z]{0,12}[-_:]?\d+")
+_ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+
+Words = Sequence[tuple[int, str]]
+"""Line numbers from 1, and the words that stand there."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a list of plain words does not have.
+
+    Attributes
+    ----------
+    what : str
+        Which form the lines have, as in "words in quotes".
+    lines : int
+        The number of lines that have it, of those that were looked at.
+    examples : tuple of (int, str)
+        Line numbers from 1, over all sources, and lines; at most ``MAX_EXAMPLES``.
+    commands : tuple of str
+        Shell commands, each a filter from stdin to stdout, that mend it one after the other.
+    option : str
+        The option of ``makemore train`` that mends it; empty where a command does.
+    """
+
+    what: str
+    lines: int
+    examples: tuple[tuple[int, str], ...]
+    commands: tuple[str, ...] = ()
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class _LineForm:
+    """A form that shows in each line: a pattern whose group 1 is the word, and a filter."""
+
+    what: str
+    pattern: re.Pattern[str]
+    share: float  # of the lines that must have it
+    command: str
+
+
+def _sed(script: str) -> str:
+    return f"sed -E {shlex.quote(script)}"
+
+
+# "." before the end stands for the CR of a line that ends with CRLF.
+_QUOTED = [
+    _LineForm("words in quotes", re.compile(f"{a}(.+){b},?"), 0.5, _sed(f"s/^{a}(.*){b},?.?$/\\1/"))
+    for a, b in ('""', "''", "“”", "\u2018\u2019", "„“", "«»", "``")
+]
+_LINE_FORMS = [
+    _LineForm(
+        "numbered words or bullets",
+        re.compile(r"[ \t]*(?:[-*+•‣\u2013]|\d+[.)])[ \t]+(\S.*)"),
+        _MOST,
+        _sed("s/^[[:blank:]]*(-|[*]|[+]|•|‣|\u2013|[0-9]+[.)])[[:blank:]]+//"),
+    ),
+    _LineForm(
+        "words after their counts",
+        re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
+        _MOST,
+        _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
+    ),
+    _LineForm(
+        "words before a count or an identifier",
+        re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
+        _MOST,
+        "awk '{print $1}'",
+    ),
+    _LineForm(
+        "SMILES before a name",
+        re.compile(r"([\w@+\-()=#$%/\\.:*\[\]]*[=()\[\]#\d][\w@+\-()=#$%/\\.:*\[\]]*)[ \t]+\S.*"),
+        0.5,
+        "awk '{print $1}'",
+    ),
+    _LineForm(
+        "the flags of a spelling dictionary",
+        re.compile(r"([^\W_][\w'\u2019.-]*)/(?:[A-Z][A-Za-z0-9]{0,15}|\d+(?:,\d+)*)"),
+        0.05,
+        _sed("s|/.*||"),
+    ),
+    *_QUOTED,
+]
+
+
+def recognised(words: Words) -> list[Finding]:
+    """Return which forms the first words of a corpus have.
+
+    A word within two forms, such as a quoted one after a bullet, shows both: the commands, in this
+    order, take away one after the other.
+    """
+    found = _json(words) or _one_line(words)
+    if found:
+        return [found]
+    findings = []
+    has_header, first = False, words[:1]
+    table = _table(words)
+    if table:
+        finding, words, has_header = table
+        findings.append(finding)
+    for form in _LINE_FORMS:
+        matches = [form.pattern.fullmatch(word) for _, word in words]
+        count = sum(map(bool, matches))
+        if count > 1 and count >= form.share * len(words):
+            shown = [pair for pair, match in zip(words, matches, strict=True) if match]
+            findings.append(_finding(form.what, shown, form.command))
+            words = [
+                (line, match[1] if match else word)
+                for (line, word), match in zip(words, matches, strict=True)
+            ]
+    header = _header(words, has_header)
+    return [*findings, _finding(header, first, "sed 1d")] if header else findings
+
+
+def _finding(what: str, shown: Words, *commands: str) -> Finding:
+    return Finding(what, len(shown), tuple(shown[:MAX_EXAMPLES]), commands)
+
+
+def _json(words: Words) -> Finding | None:
+    """Recognise a list of strings or objects in JSON, and JSON Lines."""
+    text = "\n".join(word for _, word in words)
+    start = re.match(r'\s*(?:(\[)\s*)?(?:"|(\{)\s*"((?:[^"\\]|\\.)*)"\s*:)', text)
+    if not start or not (start[1] or start[2]):
+        return None
+    key = json.loads(f'"{start[3]}"', strict=False) if start[2] else None
+    item = "item" if key is None else f"item[{key!r}]"
+    items = "json.load(sys.stdin)" if start[1] else "map(json.loads, sys.stdin)"
+    code = f"import json, sys; print(*({item} for item in {items}), sep='\\n')"
+    return _finding("JSON", words, f"python3 -c {shlex.quote(code)}")
+
+
+def _one_line(words: Words) -> Finding | None:
+    """Recognise words that all stand in one line."""
+    if len(words) != 1:
+        return None
+    for separator in ("\t", ";", ",", "|", " "):
+        least = _MIN_SPACED_ITEMS if separator == " " else _MIN_ITEMS
+        if len(list(filter(str.strip, words[0][1].split(separator)))) >= least:
+            split = f"tr {_argument(separator)} '\\n'"
+            return _finding("all words in one line", words, split, _sed("s/^ +//; s/ +$//"))
+    return None
+
+
+def _table(words: Words) -> tuple[Finding, Words, bool] | None:
+    """Recognise lines in columns: return also the words in theirs, and whether a header is first.
+
+    The column of the words is the one with the most distinct cells, numbers and identifiers left
+    out; the first of several.
+    """
+    for separator in "\t;,|":
+        rows = [_cells(word.removesuffix(separator), separator) for _, word in words]
+        widths = [len(row) for row in rows]
+        width = max(set(widths), key=widths.count, default=0)
+        if len(rows) > 1 and width > 1 and widths.count(width) >= _MOST * len(rows):
+            break
+    else:
+        return None
+    whole = [(pair, row) for pair, row in zip(words, rows, strict=True) if len(row) == width]
+    columns = list(zip(*(row for _, row in whole), strict=True))
+    best = max(range(width), key=lambda column: _variety(columns[column]))
+    shown = [pair for pair, _ in whole]
+    is_quoted = any('"' in word for _, word in words)
+    command = _column_command(separator, best, is_quoted)
+    cells = [(line, row[best].strip()) for (line, _), row in whole]
+    return (
+        _finding(f"a table of {width} columns", shown, *command),
+        cells,
+        any(map(_has_title, columns)),
+    )
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if '"' not in line:
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        return [line]
+
+
+def _variety(cells: Sequence[str]) -> int:
+    """Return the number of distinct cells, as -1 where most are empty, numbers or identifiers."""
+    codes = sum(
+        not cell.strip() or bool(_NUMBER.fullmatch(cell) or _IDENTIFIER.fullmatch(cell))
+        for cell in cells
+    )
+    return -1 if codes >= (1 - _MOST) * len(cells) and codes * 2 > len(cells) else len(set(cells))
+
+
+def _has_title(cells: Sequence[str]) -> bool:
+    """Return whether all cells are numbers but the first."""
+    first, *others = (bool(_NUMBER.fullmatch(cell.strip())) for cell in cells)
+    return bool(others) and not first and all(others)
+
+
+def _column_command(separator: str, column: int, is_quoted: bool) -> list[str]:
+    if is_quoted:
+        rows = f"csv.reader(sys.stdin, delimiter={separator!r})"
+        code = f"import csv, sys; print(*(row[{column}] for row in {rows}), sep='\\n')"
+        return [f"python3 -c {shlex.quote(code)}"]
+    where = "" if separator == "\t" else f"-d {_argument(separator)} "
+    return [f"cut {where}-f {column + 1}", _sed("s/^ +//; s/ +$//")]
+
+
+def _argument(separator: str) -> str:
+    return "'\\t'" if separator == "\t" else shlex.quote(separator)
+
+
+def _header(words: Words, is_certain: bool) -> str:
+    """Return what stands in the first line of all where that is no word, or nothing."""
+    if len(words) < 2 or words[0][0] != 1:
+        return ""
+    title = words[0][1].strip().lower().replace(" ", "_").replace("-", "_")
+    is_count = title.isdecimal() and not any(word.isdecimal() for _, word in words[1:])
+    if not (is_certain or is_count or title in _TITLES):
+        return ""
+    what = "the number of words" if is_count else "the title of a column"
+    return f"{what} in the first line"
+
+
+def _cp1252(byte: int) -> str:
+    """Return the character of a byte in cp1252, or in Latin-1 where cp1252 has none."""
+    try:
+        return bytes([byte]).decode("cp1252")
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+_CONTINUATION = "[" + re.escape("".join(map(_cp1252, range(0x80, 0xC0)))) + "\x80-\x9f]"
+_MISREAD = re.compile(  # UTF-8 of two, three and four bytes, each byte taken for a character
+    f"[\xc2-\xdf]{_CONTINUATION}|[\xe0-\xef]{_CONTINUATION}{{2}}|[\xf0-\xf4]{_CONTINUATION}{{3}}"
+)
+
+
+def _read_again(word: str) -> str | None:
+    """Return what the bytes of ``word`` in cp1252 or Latin-1 are in UTF-8, if that is text."""
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return word.encode(encoding).decode()
+        except UnicodeError:
+            continue
+    return None
+
+
+@dataclass
+class _Lines:
+    """The number of some lines, and the first of them."""
+
+    count: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, word: str) -> None:
+        """Take a line."""
+        self.count += 1
+        if len(self.first) < MAX_EXAMPLES:
+            self.first.append((line, word))
+
+    def finding(self, what: str, *commands: str, option: str = "") -> tuple[Finding, ...]:
+        """Return what was found, or nothing."""
+        if not self.count:
+            return ()
+        return (Finding(what, self.count, tuple(self.first), commands, option),)
+
+
+def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] = ()) -> str:
+    """Return the shell command that trains on the corpus with the findings mended, or nothing.
+
+    Filters work on UTF-8, so a corpus in another encoding is converted before them. ``options``
+    are further ones that ``makemore train`` needs.
+    """
+    commands = [command for finding in findings for command in finding.commands]
+    options = [*options, *(finding.option for finding in findings if finding.option)]
+    if not commands and not options:
+        return ""
+    paths = [shlex.quote(source.location) for source in corpus.sources if source.location]
+    files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
+    foreign = not is_utf_8(corpus.encoding)
+    options = [*_options_of(corpus, encoding=foreign and not commands), *options]
+    if not commands:
+        return " ".join(["makemore train", files, *options])
+    read = (
+        f"iconv -f {corpus.encoding} -t utf-8 {files}" if foreign else f"{_reader(paths)} {files}"
+    )
+    return " | ".join([read, *commands, " ".join(["makemore train -", *options])])
+
+
+def _options_of(corpus: Corpus, encoding: bool) -> list[str]:
+    """Return the options that make ``makemore train`` read text as this corpus does."""
+    options = [f"--encoding {corpus.encoding}"] if encoding else []
+    options += ["--lowercase"] if corpus.lowercase else []
+    options += ["--strip-accents"] if corpus.strip_accents else []
+    return [*options, f"--normalize {corpus.normalize}"] if corpus.normalize else options
+
+
+def _reader(paths: Sequence[str]) -> str:
+    """Return the command that prints files, by the ends of their names."""
+    suffixes = {os.path.splitext(path.rstrip("'"))[1] for path in paths}
+    reader = {".gz": "gzip -dc", ".bz2": "bzip2 -dc", ".xz": "xz -dc"}
+    return reader.get(suffixes.pop(), "cat") if len(suffixes) == 1 else "cat"
+
+
+class Recogniser:
+    """Takes a corpus in blocks, then says which forms it has."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._sample: list[tuple[int, str]] = []
+        self._entities = _Lines()
+        self._misread = _Lines()
+        self._other_accents = False  # in lines that were decoded as they should be
+        self._is_latin_1 = False
+        self._cased = _Lines()
+        self._spelling: dict[str, str] = {}
+
+    def add(self, text: str, lines: int) -> None:
+        """Take a block of ``lines`` whole lines."""
+        if len(self._sample) < MAX_SAMPLE:
+            self._add_sample(text)
+        if "&" in text and _ENTITY.search(text):
+            self._add_entities(text)
+        if not text.isascii():
+            self._add_misread(text)
+        if self._lines < MAX_CASED_LINES:
+            self._add_cased(text)
+        self._lines += lines
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was found. Its commands and options mend it in this order."""
+        unescape = "import html, sys; sys.stdout.writelines(map(html.unescape, sys.stdin))"
+        encoding = "latin1" if self._is_latin_1 else "cp1252"
+        back = () if self._other_accents else (f"iconv -f utf-8 -t {encoding}",)
+        return (
+            *recognised(self._sample),
+            *self._misread.finding("text in UTF-8 that was read as another encoding", *back),
+            *self._entities.finding("HTML entities", f"python3 -c {shlex.quote(unescape)}"),
+            *self._cased.finding(
+                "words that an earlier line writes in another case", option="--lowercase"
+            ),
+        )
+
+    def _numbered(self, text: str) -> Iterable[tuple[int, str]]:
+        return enumerate(text.split("\n"), self._lines + 1)
+
+    def _add_sample(self, text: str) -> None:
+        for line, word in self._numbered(text):
+            if word.strip():
+                self._sample.append((line, word[:MAX_LISTED]))
+                if len(self._sample) == MAX_SAMPLE:
+                    return
+
+    def _add_entities(self, text: str) -> None:
+        for line, word in self._numbered(text):
+            if _ENTITY.search(word) and html.unescape(word) != word:
+                self._entities.add(line, word)
+
+    def _add_misread(self, text: str) -> None:
+        if not _MISREAD.search(text):
+            self._other_accents = True
+            return
+        for line, word in self._numbered(text):
+            if word.isascii():
+                continue
+            if _MISREAD.search(word) and _read_again(word) is not None:
+                self._misread.add(line, word)
+                self._is_latin_1 |= any("\x80" <= character <= "\x9f" for character in word)
+            else:
+                self._other_accents = True
+
+    def _add_cased(self, text: str) -> None:
+        for (line, word), lower in zip(self._numbered(text), text.lower().split("\n"), strict=True):
+            if 0 < len(word) <= _MAX_CASED_WORD and self._spelling.setdefault(lower, word) != word:
+                self._cased.add(line, word)

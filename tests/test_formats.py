@@ -1,0 +1,168 @@
+"""Lists that are not one plain word a line are recognised, and what mends them does."""
+
+import gzip
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from makemore.data.check import check_corpus
+from makemore.data.corpus import Corpus
+
+NAMES = ["Anna", "Bella", "Zoë", "Dora", "Ella", "Mia"]
+
+
+def rows(template: str) -> str:
+    """Return a line for each name, with its number from 1."""
+    return "".join(template.format(name=n, i=i, k=700 - i) + "\n" for i, n in enumerate(NAMES, 1))
+
+
+FORMS = {
+    "tabs": ("a table of 3 columns", rows("{name}\tF\t{k}")),
+    "commas, Windows": ("a table of 3 columns", rows("{i},F,{name}").replace("\n", "\r\n")),
+    "semicolons and spaces": ("a table of 2 columns", rows("{k}; {name} ")),
+    "bars": ("a table of 2 columns", rows("{name}|{k}")),
+    "quoted cells": ("a table of 2 columns", rows('"{name}","{k},5"')),
+    "uniq -c": ("words after their counts", rows("{k:7} {name}")),
+    "count last": ("words before a count or an identifier", rows("{name} {k}")),
+    "identifier": ("words before a count or an identifier", rows("{name} CHEMBL{k}")),
+    "quotes": ("words in quotes", rows('"{name}",')),
+    "quotes, Windows": ("words in quotes", rows("'{name}',").replace("\n", "\r\n")),
+    "curly quotes": ("words in quotes", rows("“{name}”")),
+    "bullets": ("numbered words or bullets", rows("- {name}")),
+    "round bullets": ("numbered words or bullets", rows("  • {name}")),
+    "numbers": ("numbered words or bullets", rows("{i}. {name}")),
+    "flags": ("the flags of a spelling dictionary", rows("{name}/SM")),
+    "JSON": ("JSON", json.dumps(NAMES, indent=1)),
+    "JSON in one line": ("JSON", json.dumps(NAMES)),
+    "JSON objects": ("JSON", json.dumps([{"the name": name} for name in NAMES])),
+    "JSON Lines": ("JSON", rows('{{"name": "{name}", "count": {k}}}')),
+    "one line": ("all words in one line", ", ".join(NAMES)),
+    "one line of tabs": ("all words in one line", "\t".join(NAMES)),
+    "HTML": ("HTML entities", rows("{name}").replace("ë", "&euml;")),
+    "misread": (
+        "text in UTF-8 that was read as another encoding",
+        rows("{name}").encode().decode("cp1252"),
+    ),
+    "misread as Latin-1": (
+        "text in UTF-8 that was read as another encoding",
+        rows("{name}").replace("ë", "à").encode().decode("latin-1"),
+    ),
+    "header": ("the title of a column in the first line", "First name\n" + rows("{name}")),
+    "header of a table": (
+        "the title of a column in the first line",
+        "wer,N\n" + rows("{name},{k}"),
+    ),
+    "number of words": ("the number of words in the first line", "6\n" + rows("{name}/SM")),
+}
+
+
+def mended(remedy: str, folder: Path) -> list[str]:
+    """Return what the commands of a remedy give to ``makemore train -``, in lines."""
+    filters, _, training = remedy.rpartition(" | ")
+    assert training == "makemore train -"
+    done = subprocess.run(filters, shell=True, cwd=folder, capture_output=True, check=True)
+    return done.stdout.decode().splitlines()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_recognised_and_its_command_gives_the_words(form: str, tmp_path: Path) -> None:
+    what, text = FORMS[form]
+    path = tmp_path / "a list.txt"
+    path.write_bytes(text.encode())
+    found = check_corpus(Corpus.from_paths(path))
+    finding = {finding.what: finding for finding in found.findings}[what]
+    line, word = finding.examples[0]
+    assert word == text.replace("\r\n", "\n").split("\n")[line - 1]
+    names = ["Zoà" if name == "Zoë" and "Latin-1" in form else name for name in NAMES]
+    assert mended(found.remedy, tmp_path) == names
+    assert not check_corpus(Corpus.from_words(names)).findings
+
+
+@pytest.mark.parametrize("block_size", [1, 50, 1000])
+def test_forms_do_not_depend_on_the_blocks(block_size: int) -> None:
+    text = rows('- "{name}&amp;{i}"') + "anna\nANNA\n"
+    corpus = Corpus.from_bytes(text.encode())
+    assert (
+        check_corpus(corpus, block_size=block_size).findings
+        == check_corpus(corpus, block_size=10_000).findings
+    )
+
+
+def test_one_form_within_another_is_taken_away_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text(rows('- "{name}"'), "utf-8")
+    found = check_corpus(Corpus.from_paths(path))
+    assert [finding.what for finding in found.findings] == [
+        "numbered words or bullets",
+        "words in quotes",
+    ]
+    assert mended(found.remedy, tmp_path) == NAMES
+
+
+SMILES = ["CCO", "c1ccccc1", "CC(=O)O", "C/C=C/C", "[Na+].[Cl-]", "N#N"]
+
+
+@pytest.mark.parametrize("template", ["{0} CHEMBL{1}", "{0}\t{1}", "{0}\tname {1}", "{0} a name"])
+def test_molecules_are_told_from_their_identifiers(template: str, tmp_path: Path) -> None:
+    path = tmp_path / "molecules.smi"
+    lines = ["smiles id", *(template.format(smiles, i) for i, smiles in enumerate(SMILES, 10))]
+    path.write_text("\n".join(lines[1:]), "utf-8")
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == SMILES
+    assert not check_corpus(Corpus.from_words(SMILES)).findings
+
+
+def test_words_that_differ_in_case_are_answered_with_lowercase(tmp_path: Path) -> None:
+    path = tmp_path / "it's"
+    path.write_text("Anna\nBella\nanna\nANNA\nAnna\nStraße\nstraße\n", "utf-8")
+    found = check_corpus(Corpus.from_paths(path))
+    (finding,) = found.findings
+    assert (finding.lines, finding.option) == (3, "--lowercase")
+    assert finding.examples == ((3, "anna"), (4, "ANNA"), (7, "straße"))
+    assert found.remedy == f"makemore train '{tmp_path}/it'\"'\"'s' --lowercase"
+    corpus = Corpus(Corpus.from_paths(path).sources, lowercase=True)
+    assert not check_corpus(corpus).findings
+
+
+def test_a_compressed_list_is_read_by_its_own_command(tmp_path: Path) -> None:
+    path = tmp_path / "list.gz"
+    path.write_bytes(gzip.compress(rows("{name}\t{k}").encode()))
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+
+
+def test_a_list_in_another_encoding_is_converted_first(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(rows("{name}\t{k}").encode("utf-16"))
+    corpus = Corpus(Corpus.from_paths(path).sources, encoding="utf-16")
+    assert mended(check_corpus(corpus).remedy, tmp_path) == NAMES
+
+
+def test_where_only_some_lines_were_misread_no_command_is_offered() -> None:
+    found = check_corpus(Corpus.from_words(["ZoÃ«", "Zoë", "René"]))
+    (finding,) = found.findings
+    assert (finding.lines, finding.examples, finding.commands) == (1, ((1, "ZoÃ«"),), ())
+    assert not found.remedy
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["Jean-Luc", "O'Neil", "Anna Maria", "D'Arcy", "'t Hoen"],
+        ["AT&T", "Q&A", "R&D;", "Procter & Gamble"],
+        ["and/or", "he/she", "yes/no"],
+        ["John, Paul", "George", "Ringo, Pete"],
+        ["Ñandú", "São Tomé", "Åse", "ÃO", "Â", "Œuvre"],
+        ["42", "7", "1984"],
+        ["Main St 5", "3 Rue A", "Highway 61"],
+        ["[Na+]", "{a}", '"'],
+        ["ab", "cd", "name"],
+        ["name"],
+        ["example.com", "a-b.org", "xn--bcher-kva.example"],
+        ["the cat sat on the mat", "it was"],
+        ["Anna, Bella"],
+    ],
+)
+def test_plain_words_have_no_form(words: list[str]) -> None:
+    found = check_corpus(Corpus.from_words(words))
+    assert (found.findings, found.remedy) == ((), "")
