@@ -1,0 +1,284 @@
+"""The engine: gradients against differences, the promises of the graph, and worked examples.
+
+Differences are taken here along random directions in float64: for f and a direction d,
+(f(x + h d) - f(x - h d)) / 2h is close to the sum of gradient times d.
+"""
+
+import gc
+import itertools
+import math
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import makemore.autodiff.fused as fused
+import makemore.autodiff.operations as ops
+from makemore.autodiff.tensor import Tensor, gradients, record
+from makemore.errors import AutodiffError
+
+Function = Callable[..., Any]
+IDS = np.array([2, 0, 2, 1])
+COUNTS = np.array([[3.0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 5, 2]])
+MASK = np.tril(np.ones((4, 4), np.bool_))
+
+
+def normal(*shape: int, seed: int = 0) -> Any:
+    """Return normal numbers, all at least 0.05 from zero: there no kink is crossed."""
+    x = np.random.default_rng([seed, *shape]).normal(size=shape)
+    return x + 0.05 * np.sign(x)
+
+
+def positive(*shape: int) -> Any:
+    return np.abs(normal(*shape)) + 0.5
+
+
+CASES: dict[str, tuple[Function, list[Any]]] = {
+    "add, broadcast": (ops.add, [normal(3, 4), normal(4)]),
+    "subtract, broadcast": (ops.subtract, [normal(3, 1), normal(1, 4)]),
+    "multiply, broadcast": (ops.multiply, [normal(2, 3, 4), normal(3, 1)]),
+    "divide": (ops.divide, [normal(3, 4), positive(4)]),
+    "power of a number": (lambda a: ops.power(a, 3), [normal(3, 4)]),
+    "power": (ops.power, [positive(3, 4), normal(4)]),
+    "negate": (ops.negate, [normal(3)]),
+    "absolute": (ops.absolute, [normal(3, 4)]),
+    "maximum": (ops.maximum, [normal(3, 4), normal(3, 4, seed=1)]),
+    "where": (lambda a, b: ops.where(MASK[:3], a, b), [normal(3, 4), normal(4)]),
+    "exp": (ops.exp, [normal(3, 4)]),
+    "log": (ops.log, [positive(3, 4)]),
+    "sqrt": (ops.sqrt, [positive(3, 4)]),
+    "tanh": (ops.tanh, [normal(3, 4)]),
+    "sigmoid": (ops.sigmoid, [normal(3, 4)]),
+    "relu": (ops.relu, [normal(3, 4)]),
+    "leaky relu": (ops.leaky_relu, [normal(3, 4)]),
+    "gelu": (ops.gelu, [normal(3, 4)]),
+    "sum": (lambda a: ops.sum(a, axis=1), [normal(3, 4)]),
+    "mean": (lambda a: ops.mean(a, axis=(0, 2), keepdims=True), [normal(3, 4, 2)]),
+    "variance": (lambda a: ops.var(a, axis=0, ddof=1), [normal(5, 4)]),
+    "max": (lambda a: ops.max(a, axis=1), [normal(3, 4)]),
+    "softmax": (ops.softmax, [normal(3, 4)]),
+    "log softmax": (lambda a: ops.log_softmax(a, axis=0), [normal(3, 4)]),
+    "matmul": (ops.matmul, [normal(3, 4), normal(4, 2)]),
+    "matmul, batched": (ops.matmul, [normal(2, 3, 4), normal(4, 2)]),
+    "matmul, both batched": (ops.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
+    "transpose": (lambda a: ops.transpose(a, (2, 0, 1)), [normal(2, 3, 4)]),
+    "reshape": (lambda a: ops.reshape(a, (6, 2)), [normal(3, 4)]),
+    "concatenate": (lambda a, b: ops.concatenate([a, b], 1), [normal(3, 4), normal(3, 2)]),
+    "stack": (lambda a, b: ops.stack([a, b], 1), [normal(3, 4), normal(3, 4, seed=1)]),
+    "split": (lambda a: ops.multiply(*ops.split(a, 2, 1)), [normal(3, 4)]),
+    "pad": (lambda a: ops.pad(a, [(1, 0), (0, 2)]), [normal(3, 4)]),
+    "slice": (lambda a: ops.index(a, (slice(1, None), [0, 0, 2])), [normal(3, 4)]),
+    "gather, a row twice": (lambda W: ops.gather(W, IDS), [normal(3, 4)]),
+    "linear": (fused.linear, [normal(3, 4), normal(4, 2), normal(2)]),
+    "linear, batched": (fused.linear, [normal(2, 3, 4), normal(4, 2), normal(2)]),
+    "cross-entropy of ids": (lambda z: fused.cross_entropy(z, IDS), [normal(4, 3)]),
+    "cross-entropy of counts": (lambda z: fused.cross_entropy(z, COUNTS), [normal(4, 3)]),
+    "squared error": (fused.mean_squared_error, [normal(3, 4), normal(3, 4, seed=1)]),
+    "binary cross-entropy": (
+        lambda z: fused.binary_cross_entropy_with_logits(z, MASK[:3].astype(np.float32)),
+        [normal(3, 4)],
+    ),
+    "layer norm": (fused.layer_norm, [normal(3, 4), normal(4), normal(4, seed=1)]),
+    "attention": (
+        lambda q, k, v: fused.attention(q, k, v, MASK),
+        [normal(2, 4, 3), normal(2, 4, 3, seed=1), normal(2, 4, 3, seed=2)],
+    ),
+    "convolution": (
+        lambda x, W, b: fused.conv2d(x, W, b, stride=2, padding=1),
+        [normal(2, 3, 5, 5), normal(4, 3, 3, 3), normal(4)],
+    ),
+    "max pooling": (lambda x: fused.max_pool2d(x, 2), [normal(2, 3, 4, 4)]),
+    "average pooling": (lambda x: fused.avg_pool2d(x, 2, 1), [normal(2, 3, 4, 4)]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_gradient_is_the_slope_along_every_direction(name: str) -> None:
+    function, inputs = CASES[name]
+    weights = normal(*np.shape(function(*inputs)), seed=9)  # a scalar that weighs every output
+
+    def value(*arrays: Any) -> float:
+        return float(np.sum(weights * function(*arrays)))
+
+    tensors = [Tensor(array) for array in inputs]
+    found = gradients(function(*tensors), tensors, weights)
+    for i, array in enumerate(inputs):
+        direction = normal(*array.shape, seed=i + 20)
+        h = 1e-6
+        there = [*inputs[:i], array + h * direction, *inputs[i + 1 :]]
+        back = [*inputs[:i], array - h * direction, *inputs[i + 1 :]]
+        slope = (value(*there) - value(*back)) / (2 * h)
+        assert found[i].shape == array.shape
+        assert np.vdot(found[i], direction) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_arrays_are_answered_with_arrays_and_float32_stays_float32(name: str) -> None:
+    function, inputs = CASES[name]
+    small = [array.astype(np.float32) for array in inputs]
+    plain = function(*small)
+    assert not isinstance(plain, Tensor)
+    assert plain.dtype == np.float32
+    tensors = [Tensor(array) for array in small]
+    result = function(*tensors)
+    np.testing.assert_array_equal(result.data, plain)
+    for gradient in gradients(result, tensors, np.ones_like(result.data)):
+        assert gradient.dtype == np.float32
+
+
+@pytest.mark.parametrize("scalar", [2, 0.5, np.sqrt(64), np.float64(3), np.int64(2)])
+def test_scalars_leave_float32_as_it_is(scalar: Any) -> None:
+    x = Tensor(np.ones((2, 2), np.float32))
+    for result in (x * scalar, scalar * x, x / scalar, scalar / x, x + scalar, scalar - x):
+        assert result.dtype == np.float32
+        assert gradients(result.sum(), [x])[0].dtype == np.float32
+
+
+# Worked examples
+
+
+def test_a_product_of_a_sum() -> None:
+    """f = (x + y) z at -2, 5, -4: f = -12, df/dx = df/dy = z = -4, df/dz = x + y = 3."""
+    x, y, z = Tensor(-2.0), Tensor(5.0), Tensor(-4.0)
+    f = (x + y) * z
+    f.backward()
+    assert (f.item(), x.grad, y.grad, z.grad) == (-12.0, -4.0, -4.0, 3.0)
+
+
+def test_a_tensor_that_wants_no_gradient_gets_none() -> None:
+    x, y = Tensor(-2.0, requires_grad=False), Tensor(5.0)
+    (x * y).backward()
+    assert x.grad is None
+    assert y.grad == -2.0
+
+
+def test_a_quotient_of_polynomials() -> None:
+    """(2x - 3) / (x^3 + x^2 - x) has at 1 the derivative (2 * 1 - (-1) * 4) / 1 = 6."""
+    x = Tensor(1.0)
+    ((2 * x - 3) / (x**3 + x**2 - x)).backward()
+    assert x.grad == pytest.approx(6.0)
+
+
+def test_a_line_through_four_points() -> None:
+    xs, ys = np.array([3.1, -0.1, 4, -2.1]), np.array([-0.6, -1.9, 0, -3])
+    a, b = Tensor(0.0), Tensor(0.0)
+    for _ in range(100):
+        d_a, d_b = gradients(fused.mean_squared_error(a * xs + b, ys), [a, b])
+        a, b = Tensor(a.data - 0.1 * d_a), Tensor(b.data - 0.1 * d_b)
+    assert (a + b).item() == pytest.approx(-1.48, abs=0.005)
+
+
+def test_a_small_network_learns_four_rows() -> None:
+    X = np.array([(2, 3, -1), (3, -1, 0.5), (0.5, 1, 1), (1, 1, -1)])
+    Y = np.array([[1.0], [-1], [-1], [1]])
+    rng = np.random.default_rng(0)
+    sizes = [3, 4, 4, 1]
+    W = [rng.uniform(-1, 1, shape) for shape in itertools.pairwise(sizes)]
+    b = [np.zeros(n) for n in sizes[1:]]
+    for _ in range(1000):
+        tensors = [Tensor(array) for array in (*W, *b)]
+        h: Any = X
+        for weight, bias in zip(tensors[:3], tensors[3:], strict=True):
+            h = ops.tanh(fused.linear(h, weight, bias))
+        loss = ((h - Y) ** 2).sum()
+        for array, d in zip((*W, *b), gradients(loss, tensors), strict=True):
+            array -= 0.1 * d
+    assert loss.item() < 0.001
+
+
+def test_the_bigram_has_the_loss_and_the_gradient_of_its_closed_form() -> None:
+    from makemore.models.bigram import collapsed_loss_and_gradient
+
+    N = np.random.default_rng(0).integers(0, 50, (27, 27)).astype(float)
+    W = Tensor(normal(27, 27))
+    loss = fused.cross_entropy(W, N)
+    expected, d_W = collapsed_loss_and_gradient(W.data, N)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradients(loss, [W])[0], d_W, rtol=0, atol=1e-12)
+
+
+# What a graph promises
+
+
+def test_a_value_used_twice_adds_up_its_gradients() -> None:
+    x = Tensor(3.0)
+    y = x * x
+    (y + y * x).backward()  # x^2 + x^3
+    assert x.grad == 2 * 3 + 3 * 9
+
+
+def test_backward_twice_gives_the_same_gradients() -> None:
+    x = Tensor(np.array([1.0, 2.0]))
+    loss = (x**2).sum()
+    for _ in range(2):
+        loss.backward()
+        assert x.grad is not None
+        assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_gradients_do_not_share_memory() -> None:
+    a, b = Tensor(np.ones(3)), Tensor(np.ones(3))
+    (a + b).sum().backward()
+    assert a.grad is not None
+    a.grad += 5
+    assert b.grad is not None
+    assert b.grad.tolist() == [1, 1, 1]
+
+
+def test_a_chain_of_100_000_operations_does_not_recurse() -> None:
+    x = Tensor(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + 1e-5
+    y.backward()
+    assert x.grad == 1.0
+
+
+def test_a_graph_is_freed_by_reference_counts_alone() -> None:
+    def step() -> None:
+        x = Tensor(np.ones((200, 200)))
+        gradients(ops.tanh(x @ x).sum(), [x])
+
+    gc.disable()
+    try:
+        step()
+        tracemalloc.start()
+        for _ in range(50):
+            step()
+        now, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert now < 200 * 200 * 8  # less than one of the arrays
+
+
+def test_what_nothing_depends_on_has_the_gradient_zero() -> None:
+    x, y = Tensor(np.ones(2)), Tensor(np.ones(3))
+    found = gradients((x * 2).sum(), [x, y])
+    assert [g.tolist() for g in found] == [[2, 2], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Tensor(np.arange(3)), r"int64.*\(3,\)"),
+        (lambda: Tensor(np.ones(3)).backward(), r"\(3,\)"),
+        (lambda: Tensor(np.ones((2, 3))) + np.ones(4), r"\(2, 3\).*\(4,\)"),
+        (lambda: Tensor(np.ones((2, 3))) @ np.ones((2, 3)), r"\(2, 3\).*\(2, 3\)"),
+        (lambda: gradients(Tensor(1.0) * 1.0, [Tensor(1.0)], np.ones(2)), r"\(2,\)"),
+    ],
+)
+def test_a_fault_names_the_shapes(wrong: Callable[[], object], said: str) -> None:
+    with pytest.raises(AutodiffError, match=said):
+        wrong()
+
+
+def test_an_own_operation_is_one_row_for_each_parent() -> None:
+    def cube(a: Tensor) -> Any:
+        return record(a.data**3, (a, lambda g: g * 3 * a.data**2))
+
+    x = Tensor(2.0)
+    assert gradients(cube(x), [x])[0] == 12.0
+    assert math.isclose(cube(x).item(), 8.0)
