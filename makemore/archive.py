@@ -121,15 +121,19 @@ class ArchiveReader:
         self._file.seek(0)
         if not start:
             raise CheckpointError("the file is empty")
-        if len(start) < _LOCAL.size or not start.startswith(SIGNATURE):
+        if not start.startswith(SIGNATURE):
             raise CheckpointError(
                 f"expected the bytes {SIGNATURE.hex(' ')} at its start, as .npz files have, and"
                 f" found {start[:4].hex(' ')}"
             )
-        *_, size, _, _ = _LOCAL.unpack(start)
-        characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
+        characters = 0
+        if len(start) == _LOCAL.size:
+            *_, size, _, _ = _LOCAL.unpack(start)
+            characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
         if not 0 < characters <= most:
-            raise CheckpointError(f"its first member has {size:,} bytes and cannot be the {name}")
+            raise CheckpointError(
+                f"it is no makemore checkpoint: it begins like an archive, without the {name}"
+            )
         return self.read_text(name, characters)
 
     def read_text(self, name: str, characters: int) -> str:

@@ -80,7 +80,8 @@ def _loss_table(checkpoint: Checkpoint) -> list[str]:
 
 
 def _loss_columns(loss: float) -> str:
-    return f"{loss:16.4f}{bits_per_symbol(loss):10.4f}{perplexity(loss):13.3f}"
+    # a space between them, however large they are
+    return f"{loss:16.4f} {bits_per_symbol(loss):9.4f} {perplexity(loss):12.3f}"
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> str:

@@ -265,6 +265,38 @@ def test_the_report_compares_with_the_corpus_that_is_named(trained: Run) -> None
     assert "moved.txt has changed" in one_line(trained("sample", *options, code=1))
 
 
+def test_a_loss_worse_than_guessing_is_said_and_its_numbers_stay_apart(run: Run) -> None:
+    result = run("train", "words.txt", "--learning-rate", "1000", "--steps", "3")
+    assert "training loss is above" in result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("training ")]
+    assert len(line.split()) == 4
+    assert "above" not in run("train", "words.txt").stderr
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04junk", None])
+def test_an_archive_of_another_kind_is_called_no_checkpoint(
+    run: Run, content: bytes | None
+) -> None:
+    if content is None:
+        np.savez("other.npz", weights=np.zeros(3))
+    else:
+        Path("other.npz").write_bytes(content)
+    message = one_line(run("info", "-c", "other.npz", code=1))
+    assert "other.npz is not usable: it is no makemore checkpoint" in message
+
+
+def test_a_rate_at_which_a_line_is_flagged_is_not_called_impossible(run: Run) -> None:
+    names = "brookleigh kentavious kanai zea elma avalee adira emmalyn kassady ezekiell"
+    Path("ten.txt").write_text("\n".join(names.split()) + "\n")
+    run("train", "ten.txt", "--model", "ngram", "--order", "3")
+    Path("odd.txt").write_text("zvk\n")
+    flagged = run("score", "odd.txt", "--fpr", "60%")
+    assert "\tflagged\t" in flagged.stdout
+    assert "can be flagged" not in flagged.stderr
+    refused = run("score", "odd.txt", "--fpr", "1%").stderr
+    assert "too few for less than 50%" in refused
+
+
 def test_an_impossible_constraint_is_answered(trained: Run) -> None:
     message = one_line(trained("sample", "--prefix", "x", "--seed", "1", code=1))
     assert "prefix 'x'" in message

@@ -1,5 +1,6 @@
 """The commands about models: train, info, compare."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -127,6 +128,12 @@ def train(
         )
         save(checkpoint, trained)
     print_results(describe_training(trained))
+    guessing = math.log(len(trained.model.vocabulary))
+    if trained.training.training_loss > guessing:
+        say(
+            f"the training loss is above {guessing:.4f} nats per symbol, which guessing among all"
+            " symbols would reach: train longer, or with a smaller --learning-rate"
+        )
     if stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
     print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")

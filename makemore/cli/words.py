@@ -321,7 +321,7 @@ def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     if fpr < calibration.smallest_p:
         say(
             f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.2g}%; train with a larger"
+            f" are too few for less than {100 * calibration.smallest_p:.3g}%; train with a larger"
             " --holdout or on more words"
         )
     return calibration

@@ -80,7 +80,8 @@ class Calibration:
     @property
     def smallest_p(self) -> float:
         """The p-value of the strangest word of the length that has the most to compare with."""
-        return 1 / (1 + max(len(self._reference(length)[0]) for length in self._lengths))
+        most = max(max(len(self._reference(n)[0]), len(self._groups[n])) for n in self._lengths)
+        return 1 / (1 + most)
 
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
