@@ -29,6 +29,7 @@ ORDER = [
     "counting.workers",
     "counting.passes",
     "counting.ngrams",
+    "counting.prefix_tree",
     "data.check",
     "data.download",
     "counting.bigrams",
