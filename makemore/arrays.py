@@ -24,10 +24,10 @@ Symbols = npt.NDArray[np.int16]
 Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
 CHUNK_CELLS = 1 << 20
-"""How many cells of a table are worked on at once, so that memory is bounded: 8 MiB."""
+"""The cells of a table that are worked on at once, so that memory is bounded: 8 MiB."""
 
 CACHED = 1 << 16
-"""How many numbers of 64 bits are worked on at once where speed is wanted: half a MiB, which with a
+"""The numbers of 64 bits that are worked on at once for speed: half a MiB, which with a
 few temporary arrays stays in a processor's second-level cache."""
 
 

@@ -294,18 +294,18 @@ def _fields_of(record: Any, without: Container[str] = ()) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names if name not in without}
 
 
-def _entries(values: dict[str, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _entries(values: dict[str, Any], kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return ``values``, known to have exactly the keys of ``kinds`` with values of their types."""
     if values.keys() != kinds.keys():
         expected, found = ", ".join(sorted(kinds)), _cut(", ".join(sorted(values)))
-        raise CheckpointError(f"expected the entries {expected} in its {place} and found {found}")
+        raise CheckpointError(f"expected the entries {expected} in its {where} and found {found}")
     for name, kind in kinds.items():
         value = values[name]
         allowed = get_args(kind) if isinstance(kind, UnionType) else (get_origin(kind) or kind,)
         if type(value) not in allowed:  # not isinstance: a bool is no int here
-            raise CheckpointError(f"{name} in its {place} cannot be of type {type(value).__name__}")
+            raise CheckpointError(f"{name} in its {where} cannot be of type {type(value).__name__}")
         if type(value) is int and not 0 <= value < 1 << 128:
-            raise CheckpointError(f"{name} in its {place} is negative or huge")
+            raise CheckpointError(f"{name} in its {where} is negative or huge")
     return values
 
 

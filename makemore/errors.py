@@ -9,7 +9,7 @@ MakemoreError
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
  ├── TrainingError       the loss diverged, or the model would be too large
- ├── SamplingError       no word can fulfil the wish, or words do not end
+ ├── SamplingError       no word can fulfil the constraints, or words do not end
  └── PlottingError       the picture or the page cannot be made or saved
 
 A message gives the fact, the place, expected against found, and what to do next, on one line.
@@ -57,7 +57,7 @@ class TrainingError(MakemoreError):
 
 
 class SamplingError(MakemoreError):
-    """No word can fulfil the wish, words do not end, or the model is too large to draw from."""
+    """No word can fulfil the constraints, or words do not end."""
 
 
 class PlottingError(MakemoreError):

@@ -80,7 +80,7 @@ OPTIONS = (
         "smoothing_method",
         str,
         MODEL,
-        "How the n-gram model estimates what it has seldom seen.",
+        "How the n-gram model estimates what it has rarely seen.",
         choices=SMOOTHING_METHODS,
     ),
     Option(

@@ -41,7 +41,7 @@ def describe_training(checkpoint: Checkpoint) -> str:
             f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"
         )
     elif share:
-        lines.append("held out  nothing: there are too few different words for that share")
+        lines.append("held out  nothing: there are too few distinct words for that share")
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
         f"method    {_method(training)}",
@@ -136,7 +136,7 @@ def describe_check(check: "CorpusCheck") -> str:
     about = "" if check.distinct_is_exact else "about "
     lines = [
         f"lines       {check.lines:,}, {check.blank:,} of them blank",
-        f"words       {about}{check.distinct:,} different, {about}{check.duplicates:,} repeated",
+        f"words       {about}{check.distinct:,} distinct, {about}{check.duplicates:,} repeated",
     ]
     if check.characters:
         lines += [

@@ -1,6 +1,7 @@
 """What several test files share: the real names, and small models."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from makemore.models.bigram import Bigram, weights_from_counts
 
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
 settings.load_profile("makemore")
+
+# What a shell runs in the background ignores SIGINT, and child processes would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -253,7 +253,19 @@ def test_the_report_counts_what_is_new(trained: Run) -> None:
     assert result.stderr.count("nearest ") == 20
 
 
-def test_an_impossible_wish_is_answered(trained: Run) -> None:
+def test_the_report_compares_with_the_corpus_that_is_named(trained: Run) -> None:
+    """Of another corpus than that of the training nothing can be said: it is refused."""
+    Path("moved.txt").write_bytes(Path("words.txt").read_bytes())
+    expected = trained("sample", "-n", "9", "--seed", "1", "--report").stderr
+    Path("words.txt").unlink()
+    moved = trained("sample", "-n", "9", "--seed", "1", "--report", "--corpus", "moved.txt")
+    assert moved.stderr == expected
+    Path("moved.txt").write_text("zoe\n")
+    options = ("-n", "9", "--seed", "1", "--report", "--corpus", "moved.txt")
+    assert "moved.txt has changed" in one_line(trained("sample", *options, code=1))
+
+
+def test_an_impossible_constraint_is_answered(trained: Run) -> None:
     message = one_line(trained("sample", "--prefix", "x", "--seed", "1", code=1))
     assert "prefix 'x'" in message
     message = one_line(trained("sample", "--min-length", "5", "--max-length", "3", code=1))
@@ -335,7 +347,7 @@ def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
     Path("odd.txt").write_text("anna\n\nben\nanna\nze\u200bd\n\u0430nna", encoding="utf-8")
     out = run("check", "odd.txt").stdout
     assert "6, 1 of them blank" in out
-    assert "4 different, 1 repeated" in out
+    assert "4 distinct, 1 repeated" in out
     assert "\\u200b U+200B ZERO WIDTH SPACE, once: invisible" in out
     assert "1 word with letters of two scripts: \u0430nna (line 6)" in out
     assert "would succeed" in out

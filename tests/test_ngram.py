@@ -27,6 +27,7 @@ from makemore.models.base import WindowedModel
 from makemore.models.bigram import Bigram, log_probability_table, weights_from_counts
 from makemore.models.ngram import (
     ESTIMATORS,
+    FALLBACK_DISCOUNTS,
     Ngram,
     kneser_ney_discounts,
     loss_on_counts,
@@ -397,6 +398,11 @@ def test_keys_beyond_32_bits_are_found() -> None:
     # d follows ab, though not at a word's start: found after a step down from a high state
     assert np.exp(model.target_log_probabilities(np.array([[0, a, b]]), np.array([d]))) > 0.01
     assert model.automaton() is None
+
+
+def test_a_discount_of_zero_is_none() -> None:
+    # n1, n2, n3, n4 = 1, 1, 2, 0: Y = 1/3 and D2 = 2 - 3 / 3 * 2 / 1 = 0
+    assert kneser_ney_discounts(np.array([1, 2, 3, 3])) == FALLBACK_DISCOUNTS
 
 
 # Losses and lower orders

@@ -394,3 +394,11 @@ def test_the_shortest_words_are_as_long_as_asked(small_model: Bigram, length: in
 def test_one_other_word_is_given_when_one_is_asked_for(small_model: Bigram) -> None:
     found = list(Sampler(small_model).texts(1, 0, known=KnownWords(["abc\n"])))
     assert [text.count("\n") for text in found] == [1]
+
+
+def test_the_longest_length_decides_how_many_words_are_drawn_together(small_model: Bigram) -> None:
+    """It is part of what a seed means: other groups would give other words."""
+    sampler = Sampler(small_model, constraints=Constraints(min_length=2, max_length=200))
+    texts = sampler.texts(20_000, 0)
+    sizes = [next(texts).count("\n") for _ in range(3)]
+    assert sizes == [512, (1 << 20) // 200, (1 << 20) // 200]

@@ -39,9 +39,12 @@ FLAGS = (
 )
 PHONE, DESKTOP = (360, 740), (1200, 900)
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
+    ),
+    pytest.mark.xdist_group("browser"),  # one for all tests
+]
 
 
 class Browser:

@@ -41,7 +41,7 @@ class _Stopped(BaseException):
 
 
 class _ReaderGoneError(Exception):
-    """Whoever read stdout has seen enough."""
+    """The reader of stdout closed the pipe."""
 
 
 class CommandLine(click.Group):

@@ -106,12 +106,12 @@ encoding_option = option(
     "--encoding",
     default="utf-8",
     group=TEXT,
-    help="Of the files; any name that Python knows.",
+    help="The encoding of the files: any name that Python knows.",
 )
 text_options = all_of(
     encoding_option,
-    option("--lowercase", is_flag=True, group=TEXT, help="Make all letters small."),
-    option("--strip-accents", is_flag=True, group=TEXT, help="Make é an e."),
+    option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
+    option("--strip-accents", is_flag=True, group=TEXT, help="Remove accents: é becomes e."),
     option(
         "--normalize",
         type=click.Choice(["nfc", "nfkc"]),
@@ -121,18 +121,42 @@ text_options = all_of(
     ),
 )
 
-WISHES = "What the words must be like"
+CONSTRAINTS = "What the words must be like"
 
 constraint_options = all_of(
-    option("--prefix", default="", show_default=False, group=WISHES, help="How they begin."),
-    option("--suffix", default="", show_default=False, group=WISHES, help="How they end."),
-    option("--contains", default="", show_default=False, group=WISHES, help="What is in them."),
-    option("--min-length", type=click.IntRange(1), default=1, group=WISHES, help="In characters."),
+    option(
+        "--prefix",
+        default="",
+        show_default=False,
+        group=CONSTRAINTS,
+        help="The words begin with this.",
+    ),
+    option(
+        "--suffix",
+        default="",
+        show_default=False,
+        group=CONSTRAINTS,
+        help="The words end with this.",
+    ),
+    option(
+        "--contains",
+        default="",
+        show_default=False,
+        group=CONSTRAINTS,
+        help="The words contain this.",
+    ),
+    option(
+        "--min-length",
+        type=click.IntRange(1),
+        default=1,
+        group=CONSTRAINTS,
+        help="The shortest words, in characters.",
+    ),
     option(
         "--max-length",
         type=click.IntRange(1),
-        group=WISHES,
-        help="In characters; no limit without it.",
+        group=CONSTRAINTS,
+        help="The longest words, in characters; without it there is no limit.",
     ),
 )
 
@@ -140,21 +164,21 @@ known_options = all_of(
     option(
         "--new",
         is_flag=True,
-        group=WISHES,
+        group=CONSTRAINTS,
         help="They do not stand in the training corpus, which is read again and verified.",
     ),
     option(
         "--corpus",
         type=click.Path(),
-        group=WISHES,
+        group=CONSTRAINTS,
         help="Where the training corpus is now, if it was moved.",
     ),
     option(
         "--exclude",
         type=click.Path(),
         multiple=True,
-        group=WISHES,
-        help="They do not stand in this file; may be given several times.",
+        group=CONSTRAINTS,
+        help="Skip the words of this file; may be given several times.",
     ),
 )
 
@@ -169,9 +193,9 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
     from makemore.generation.constraints import Constraints
 
     change = text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
-    wishes = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
+    texts = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
     lengths = {name: options.pop(name) for name in ("min_length", "max_length")}
-    return Constraints(**{**wishes, **lengths})
+    return Constraints(**{**texts, **lengths})
 
 
 def refuse_overwriting(output: str, *inputs: str | None) -> None:

@@ -11,7 +11,7 @@ import click
 
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
-    WISHES,
+    CONSTRAINTS,
     blocks_like,
     checkpoint_option,
     command,
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
-DRAWING = "How they are drawn"
+DRAWING = "How the words are drawn"
 
 
 @command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
 @checkpoint_option
-@option("-n", "--count", type=click.IntRange(0), default=20, help="How many words.")
+@option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
 @option(
     "--seed",
     type=click.IntRange(0),
@@ -63,10 +63,10 @@ DRAWING = "How they are drawn"
     help="Only among the likeliest characters that together have this probability.",
 )
 @constraint_options
-@option("--unique", is_flag=True, group=WISHES, help="No word twice.")
+@option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
 @known_options
 @output_option(None, "Write to this file; - is stdout.")
-@option("--with-scores", is_flag=True, help="Put the surprise before each word, as score does.")
+@option("--with-scores", is_flag=True, help="Put the surprisal before each word, as score does.")
 @json_option
 @option(
     "--report",
@@ -92,7 +92,7 @@ def sample(
 ) -> None:
     """Write new words, one a line.
 
-    Wishes about prefix, suffix, content and length are fulfilled exactly: the words have the
+    Constraints on prefix, suffix, content and length hold exactly: the words have the
     model's distribution among those that fulfil them, and what no word can fulfil is refused.
     """
     from makemore.generation.novelty import Novelty
@@ -184,7 +184,7 @@ def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
 
 @command("top", "makemore top -n 5 --prefix ma --new")
 @checkpoint_option
-@option("-n", "--count", type=click.IntRange(0), default=20, help="How many words.")
+@option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
 @constraint_options
 @known_options
 @json_option
@@ -231,7 +231,7 @@ def top(
 @click.argument("files", nargs=-1)
 @checkpoint_option
 @option(
-    "--explain", is_flag=True, help="Show the surprise of each character, by colour on a terminal."
+    "--explain", is_flag=True, help="Show the surprisal of each character, by colour on a terminal."
 )
 @option(
     "--fpr",
@@ -274,9 +274,9 @@ def score(
     """Say how surprising each word is, and which do not belong.
 
     The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out.
-    Before each word stand its surprise in total and as the mean of its characters and its end mark,
-    in nats, with a tab behind each column; with --fpr also a p-value and the flag, with --against
-    the ratio. The sums over all lines go to stderr.
+    Before each word stand its surprisal in total and as the mean of its characters and its
+    end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
+    flag, with --against the ratio. The sums over all lines go to stderr.
     """
     from makemore.evaluation.scoring import Summary, judge
     from makemore.reporting import describe_scores

@@ -1,10 +1,10 @@
 """The n-grams of a corpus and how often each occurs, counted block by block.
 
-Each symbol of a corpus, end marks included, is the last of exactly one n-gram of full order: itself
-and the ``order - 1`` symbols before it, with boundaries before a word's start. How often the
-shorter n-grams occur follows from these counts alone.
+Each symbol of a corpus, end-of-word symbols included, is the last of exactly one n-gram of full
+order: itself and the ``order - 1`` symbols before it, with boundaries before a word's start. How
+often the shorter n-grams occur follows from these counts alone.
 
-An n-gram is kept as one number. Where there are few different ones that could be, a large corpus is
+An n-gram is kept as one number. Where there are few that could occur, a large corpus is
 counted in a table that has a cell for each, seen or not; else counting is sorting.
 """
 
@@ -46,7 +46,7 @@ class NgramCounts:
 
     @property
     def symbols(self) -> int:
-        """How many symbols were counted."""
+        """The number of symbols that were counted."""
         return int(self.counts.sum())
 
     def contexts(self) -> Ids:

@@ -30,7 +30,7 @@ MAX_SAMPLE_LENGTH = 256
 # Bytes of held-out lines that are counted together. Those of one block are so few that what each
 # call costs would take over twice as long.
 _BATCH = 1 << 19
-_SETTLE_AFTER = 10_000  # words; merging them one block at a time would cost more than counting
+_SETTLE_AFTER = 10_000  # words above that; to sort them after each block would cost too much
 
 
 class WordSample(NamedTuple):
@@ -40,14 +40,11 @@ class WordSample(NamedTuple):
     ----------
     words : tuple of str
         At most ``MAX_SAMPLE``, none over ``MAX_SAMPLE_LENGTH``, in the order of their hashes.
-    hashes : array of shape (len(words),), uint64
-    counts : array of shape (len(words),), int64
-        How many held-out lines hold each word.
+    hashes : tuple of int
     """
 
-    words: tuple[str, ...]
-    hashes: Hashes
-    counts: Counts
+    words: tuple[str, ...] = ()
+    hashes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -319,64 +316,38 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, min_count: int) -> Survey
 
 
 class _SampleCollector:
-    """Keeps the words with the smallest hashes, and how often each was seen.
-
-    A word that belongs to the final choice was below every earlier threshold, so its count is
-    exact.
-    """
+    """Keeps the words with the smallest hashes."""
 
     def __init__(self) -> None:
-        self._hashes = np.zeros(0, np.uint64)  # sorted
-        self._counts = np.zeros(0, np.int64)
-        self._words: list[str] = []
-        self._new: list[tuple[Hashes, Counts, list[str]]] = []
-        self._new_count = 0
-        self._largest = np.uint64(0xFFFFFFFFFFFFFFFF)
+        self._words: dict[int, str] = {}  # by hash
+        self._largest = (1 << 64) - 1  # no larger hash can belong to the choice any more
 
     def add(self, data: bytes, hashes: Hashes) -> None:
         """Take the words of whole lines of UTF-8, none blank, and their hashes."""
-        small = hashes[hashes <= self._largest]
-        distinct, counts = np.unique(small, return_counts=True)
-        positions = np.searchsorted(self._hashes, distinct)
-        known = np.zeros(len(distinct), np.bool_)
-        inside = positions < len(self._hashes)
-        known[inside] = self._hashes[positions[inside]] == distinct[inside]
-        self._counts[positions[known]] += counts[known]
-        if not known.all():
-            new, order = distinct[~known], np.argsort(hashes)
-            positions = order[np.searchsorted(hashes, new, sorter=order)]
+        distinct, first = np.unique(hashes, return_index=True)
+        small = distinct <= np.uint64(self._largest)
+        found = zip(distinct[small].tolist(), first[small].tolist(), strict=True)
+        new = [(h, i) for h, i in found if h not in self._words]
+        if new:
             lines = data.split(b"\n")
-            self._add_new(new, counts[~known], [lines[i].decode() for i in positions.tolist()])
+            self._take((h, lines[i].decode()) for h, i in new)
 
     def merge(self, sample: WordSample) -> None:
         """Take all that another part of the corpus gave."""
-        self._add_new(sample.hashes, sample.counts, list(sample.words))
+        self._take(zip(sample.hashes, sample.words, strict=True))
 
     def result(self) -> WordSample:
         """Return the choice."""
         self._settle()
-        return WordSample(tuple(self._words), self._hashes, self._counts)
+        return WordSample(tuple(self._words.values()), tuple(self._words))
 
-    def _add_new(self, hashes: Hashes, counts: Counts, words: list[str]) -> None:
-        short = np.array([len(word) <= MAX_SAMPLE_LENGTH for word in words], np.bool_)
-        words = [word for word in words if len(word) <= MAX_SAMPLE_LENGTH]
-        self._new.append((hashes[short], counts[short], words))
-        self._new_count += len(words)
-        if self._new_count > len(self._hashes) + _SETTLE_AFTER:
+    def _take(self, words: Iterable[tuple[int, str]]) -> None:
+        self._words.update((h, word) for h, word in words if len(word) <= MAX_SAMPLE_LENGTH)
+        if len(self._words) > MAX_SAMPLE + _SETTLE_AFTER:
             self._settle()
 
     def _settle(self) -> None:
-        """Merge the new words into the choice and cut it to size."""
-        parts = [(self._hashes, self._counts, self._words), *self._new]
-        hashes = np.concatenate([part[0] for part in parts])
-        counts = np.concatenate([part[1] for part in parts])
-        words = [word for part in parts for word in part[2]]
-        distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-        sums = np.zeros(len(distinct), np.int64)
-        np.add.at(sums, inverse, counts)
-        self._hashes = distinct[:MAX_SAMPLE]
-        self._counts = sums[:MAX_SAMPLE]
-        self._words = [words[i] for i in first[:MAX_SAMPLE]]
-        if len(self._hashes) == MAX_SAMPLE:
-            self._largest = self._hashes[-1]
-        self._new, self._new_count = [], 0
+        """Put the words in the order of their hashes and drop all but the smallest."""
+        self._words = dict(sorted(self._words.items())[:MAX_SAMPLE])
+        if len(self._words) == MAX_SAMPLE:
+            self._largest = next(reversed(self._words))

@@ -115,7 +115,7 @@ class _Pool:
     Attributes
     ----------
     awaited : int
-        How many processes have not answered.
+        The number of processes that have not answered.
     parts : list of Part
         Those of the processes that have.
     """

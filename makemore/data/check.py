@@ -75,7 +75,7 @@ class Oddity:
     Attributes
     ----------
     words : int
-        How many lines hold such a word.
+        The number of lines that hold such a word.
     examples : tuple of (int, str)
         Line numbers from 1, over all sources, and words; at most ``MAX_EXAMPLES``.
     """
@@ -276,7 +276,7 @@ class _Survey:
             return f"{shown(name)} holds no word: expected one a line"
         if characters >= MAX_VOCABULARY:
             return (
-                f"the corpus has {characters:,} different characters and the limit is"
+                f"the corpus has {characters:,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
         return all_held_out(name) if self._is_all_held_out else ""

@@ -58,9 +58,9 @@ class CorpusFacts:
     lines : int
         Lines that hold a word and were counted, training and held-out together.
     symbols : int
-        Characters plus one end mark per word.
+        Characters plus one end-of-word symbol per word.
     held_out_lines, held_out_symbols : int
-        How many of these were held out of the training.
+        The numbers of lines and symbols that were held out of the training.
     held_out_fingerprint : str
         Hexadecimal; equal for equal multisets of held-out words, in whatever order they were read.
     dropped_lines : int

@@ -123,8 +123,8 @@ def _sums_of_lines(piece: Bytes, starts: Offsets) -> Hashes:
 
     Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
     A line feed counts nothing, so a term over the border of two lines belongs to the second, and
-    the terms of the line that starts at place p start with the one that holds p. That line's sum is
-    too large by the factor R**p.
+    the terms of the line that starts at offset p start with the one that holds p. That line's sum
+    is too large by the factor R**p.
     """
     pairs = piece[: len(piece) // 2 * 2].view("<u2")
     sums = np.empty(len(pairs) + 2, np.uint64)  # before each term; a last line feed may stand alone
@@ -162,7 +162,7 @@ def _coefficients() -> Hashes:
 
 @cache
 def _coefficients_of_pairs() -> Hashes:
-    """Return table[b] + table[b'] * R for the bytes b and b' at the place b + 256 * b'."""
+    """Return table[b] + table[b'] * R for the bytes b and b' at position b + 256 * b'."""
     table = _coefficients()
     return np.asarray(table + (table * np.uint64(_R))[:, np.newaxis]).ravel()
 

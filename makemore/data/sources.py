@@ -53,7 +53,7 @@ class Source(Protocol):
         """Return the stream, still compressed. Raises ``OSError``."""
 
     def state(self) -> object:
-        """Return what is another when the bytes have changed, where anything is known of that."""
+        """Return a token that changes whenever the bytes do, or None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class FileSource:
 
     @property
     def rereadable(self) -> bool:
-        """Only a regular file is."""
+        """True for regular files only."""
         return self.path != STDIN and os.path.isfile(self.path)
 
     def size(self) -> int | None:
@@ -267,14 +267,14 @@ def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, i
 
 
 def _line_start(file: IO[bytes], offset: int) -> int:
-    """Return the first place at ``offset`` or after it that a line feed, or the end, precedes."""
-    place = file.seek(offset - 1)
+    """Return the first position from ``offset`` on that a line feed, or the end, precedes."""
+    position = file.seek(offset - 1)
     while data := file.read(_SMALL_READ):
         found = data.find(b"\n")
         if found >= 0:
-            return place + found + 1
-        place += len(data)
-    return place
+            return position + found + 1
+        position += len(data)
+    return position
 
 
 class Limited(io.RawIOBase):

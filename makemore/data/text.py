@@ -79,10 +79,6 @@ class LineDecoder:
         """
         undecoded = len(self._decoder.getstate()[0])
         text = self._text(data, final)
-        if self._rest and self._rest[-1].endswith("\r"):  # was it half of a CRLF?
-            held_back = self._rest.pop()
-            self._length -= len(held_back)
-            text = held_back + text
         # A CR at the end may be the first half of a CRLF.
         stop = len(text) if final or not text.endswith("\r") else len(text) - 1
         end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
@@ -278,7 +274,7 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
     """Raise ``DecodingError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
 
     Without a byte order mark UTF-16 shows by its NUL bytes: the line ends of every script, and all
-    of Latin text, have them at every second place and there alone.
+    of Latin text, have them at every second byte and there alone.
     """
     even, odd = head[::2].count(0), head[1::2].count(0)
     enough = max(8, len(head) // 32)

@@ -65,7 +65,7 @@ class Vocabulary:
             raise VocabularyError("the vocabulary is empty: expected at least one character")
         if len(self.characters) >= MAX_VOCABULARY:
             raise VocabularyError(
-                f"the corpus has {len(self.characters):,} different characters and the limit is"
+                f"the corpus has {len(self.characters):,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
         for character in self.characters:

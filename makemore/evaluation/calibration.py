@@ -1,7 +1,7 @@
-"""From a score to a decision: how seldom is a held-out word of similar length so surprising.
+"""From a score to a decision: how rarely is a held-out word of similar length this surprising.
 
 The answer is the conformal p-value (Vovk, Gammerman, Shafer 2005, "Algorithmic learning in a random
-world"): with n held-out words of the same length, of which r have a mean surprise as large as the
+world"): with n held-out words of the same length, of which r have a mean surprisal as large as the
 word's or larger,
 
     p = (1 + r) / (1 + n)
@@ -35,13 +35,13 @@ MAX_WORDS = 1 << 15
 """The most held-out words that are kept: half a MiB in a checkpoint."""
 
 IMPOSSIBLE = 1000.0
-"""Stands for an infinite mean surprise, to keep numbers finite: exp(-1000) is 0.0."""
+"""Stands for an infinite mean surprisal, to keep numbers finite: exp(-1000) is 0.0."""
 
 
 def calibrate(model: Model, words: Sequence[str]) -> Floats:
     """Return what a ``Calibration`` is made of: the scores of distinct held-out words, (k, 2).
 
-    A row holds a word's symbols and its mean surprise; rows ascend. The first ``MAX_WORDS`` words
+    A row holds a word's symbols and its mean surprisal; rows ascend. The first ``MAX_WORDS`` words
     are taken, without those that have a character the model does not know.
     """
     scores = score_words(model, words[:MAX_WORDS])

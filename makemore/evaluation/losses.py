@@ -1,9 +1,9 @@
 """How good a model is and how surprising a word is to it: losses, perplexity, bits, scores.
 
-A word's score is its surprise, -log P of its characters and its end mark: in total, and as the mean
-over these symbols. Everything is in nats unless it says otherwise. The surprise is infinite where
-the model gives a word no probability, and nan for a word with a character that the model does not
-know: such words are counted apart and never enter a mean.
+A word's score is its surprisal, -log P of its characters and its end-of-word symbol: in total, and
+as the mean over these symbols. Everything is in nats unless it says otherwise. The surprisal is
+infinite where the model gives a word no probability, and nan for a word with a character that the
+model does not know: such words are counted apart and never enter a mean.
 
 Words are scored many at a time, as lines of text. Deciding by a score is the work of
 ``calibration.py``.
@@ -50,7 +50,7 @@ class Totals:
     words, symbols : int
         Of the words whose characters the model knows all.
     nats : float
-        Their surprise in total.
+        Their surprisal in total.
     unknown_words : int
         Words with a character that the model does not know, counted nowhere else.
     """
@@ -85,9 +85,9 @@ class Scores:
     ids : array of shape (symbols of all words,)
         The same as ``Vocabulary.encode_lines`` gives it.
     nats : array, shape of ``ids``
-        The surprise of each symbol: each character and each word's end mark.
+        The surprisal of each symbol: each character and each word's end-of-word symbol.
     ends : array of shape (n,)
-        The places of the end marks.
+        The offsets of the end-of-word symbols.
     """
 
     text: str
@@ -106,12 +106,12 @@ class Scores:
 
     @cached_property
     def starts(self) -> Ids:
-        """The places of the first symbols, (n,)."""
+        """The offsets of the first symbols, (n,)."""
         return np.concatenate((np.zeros(1, np.int64), self.ends + 1))[:-1]
 
     @property
     def symbols(self) -> Ids:
-        """Characters plus one end mark of each word, (n,)."""
+        """Characters plus one end-of-word symbol of each word, (n,)."""
         return self.ends - self.starts + 1
 
     @cached_property
@@ -127,10 +127,10 @@ class Scores:
     @cached_property
     def unknown(self) -> dict[int, str]:
         """The first character that the model does not know, by the number of the word."""
-        places = np.flatnonzero(self.ids == UNKNOWN)[::-1]
-        words = np.searchsorted(self.ends, places)
+        offsets = np.flatnonzero(self.ids == UNKNOWN)[::-1]
+        words = np.searchsorted(self.ends, offsets)
         # from the last to the first, so that the first of each word is the one that stays
-        return {int(word): self.text[place] for word, place in zip(words, places, strict=True)}
+        return {int(word): self.text[i] for word, i in zip(words, offsets, strict=True)}
 
     @cached_property
     def totals(self) -> Totals:
@@ -141,7 +141,7 @@ class Scores:
         return Totals(words, symbols, nats, len(self) - words)
 
     def split_nats(self) -> list[Floats]:
-        """Return the surprise of each symbol word by word: n arrays of shape (symbols,)."""
+        """Return the surprisal of each symbol word by word: n arrays of shape (symbols,)."""
         return np.split(self.nats, self.ends[:-1] + 1) if len(self) else []
 
 
@@ -168,7 +168,7 @@ def score_lines(model: Model, text: str) -> Scores:
 
 
 def transition_scores(model: Model, word: str) -> Floats:
-    """Return the surprise of each character of a word and of its end mark, (len(word) + 1,).
+    """Return the surprisal of each symbol of a word, its end included, (len(word) + 1,).
 
     nan where the character, or one that the model looks back to, is not in the vocabulary.
     """
@@ -201,7 +201,7 @@ def log_ratios(own: Scores, other: Scores) -> Floats:
 
 @dataclass(frozen=True)
 class Choices:
-    """How many words one of two models finds likelier than the other; choices of parts add up."""
+    """The numbers of words that each of two models finds likelier; choices of parts add up."""
 
     own: int = 0
     other: int = 0

@@ -29,7 +29,7 @@ BLOCK = 1 << 16
 
 _NATS_PER_STEP = 1.5
 _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
-"""Of the 256-colour palette, from none over pale yellow to red, one for each step of surprise."""
+"""Of the 256-colour palette, from none over pale yellow to red, one for each step of surprisal."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Judgement:
     ) -> str:
         """Return a line per word: columns, a tab behind each, then the word.
 
-        The columns are the total and the mean surprise; with p-values those, and the flag; with
+        The columns are the total and the mean surprisal; with p-values those, and the flag; with
         ratios those. A word with an unknown character has ``nan`` for its total, and the character
         in place of its mean.
 
@@ -108,7 +108,7 @@ class Judgement:
         only : str, optional
             "flagged" or "passed": the others are left out.
         explain : str, optional
-            "nats" adds a column with the surprise of each symbol, "colours" paints the word by it.
+            "nats" adds a column with the surprisal of each symbol, "colours" paints the word by it.
         escape : bool
             Write control characters in words as escapes, as "colours" always does.
         """
@@ -130,7 +130,7 @@ class Judgement:
     def json_lines(self, only: str | None = None, *, explain: bool = False) -> str:
         """Return a JSON object per line and word.
 
-        JSON has no infinity: an infinite surprise is "infinite". The numbers of a word with an
+        JSON has no infinity: an infinite surprisal is "infinite". The numbers of a word with an
         unknown character, which stands under "unknown", are null.
         """
         nats = self.scores.split_nats() if explain else None
@@ -208,7 +208,7 @@ def _with_nats(word: str, nats: list[float]) -> str:
 
 
 def _painted(word: str, nats: list[float]) -> str:
-    """Return the word and its end mark, a space, each on a background that tells its surprise."""
+    """Return the symbols of a word, a space for its end, each on the colour of its surprisal."""
     return "".join(map(_cell, [*map(shown, word), " "], nats))
 
 

@@ -49,8 +49,8 @@ class KnownWords:
         """Return which of these are hashes of known words, shape unchanged."""
         if not len(self._hashes):
             return np.zeros(len(hashes), np.bool_)
-        places = np.searchsorted(self._hashes, hashes)
-        return np.asarray(self._hashes[np.minimum(places, len(self._hashes) - 1)] == hashes)
+        positions = np.searchsorted(self._hashes, hashes)
+        return np.asarray(self._hashes[np.minimum(positions, len(self._hashes) - 1)] == hashes)
 
 
 class Novelty:
@@ -72,7 +72,7 @@ class Novelty:
 
     @property
     def repeated(self) -> int:
-        """How many words had passed before."""
+        """The number of words that had passed before."""
         return self.words - self.known - self.new
 
     def watch(self, texts: Iterable[str]) -> Iterator[str]:

@@ -43,7 +43,7 @@ GROUP_CELLS = 1 << 20
 """How much is drawn together, less at first. Other numbers give other words for the same seed."""
 
 STEPWISE_LANES = 1 << 10
-"""How many words of a model without an automaton are drawn together: a matrix product of so many
+"""Words of a model without an automaton that are drawn together: a matrix product of so many
 rows is nearly as fast as of more, and their states take little memory."""
 
 PATIENCE = 100_000

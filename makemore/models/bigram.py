@@ -211,7 +211,7 @@ class Bigram(WindowedModel):
 
     @property
     def parameter_count(self) -> int:
-        """How many weights there are; the counts are not learnt."""
+        """The number of weights; the counts are not learnt."""
         return self.weights.size
 
     @classmethod

@@ -9,7 +9,7 @@ with that of the next lower, down to the uniform 1 / V:
 The methods differ in the shares. Kneser-Ney's are (c(hw) - D) / c(h.), with D one of D1, D2 and D3
 as c(hw) is 1, 2 or more (Chen and Goodman 1999, "An empirical study of smoothing techniques for
 language modeling", section 3), and below the highest order c(hw) counts not how often hw occurs but
-after how many different symbols. An n-gram that begins at a word's start has nothing before it and
+after how many distinct symbols. An n-gram that begins at a word's start has nothing before it and
 keeps its plain count (Heafield et al. 2013, "Scalable modified Kneser-Ney language model
 estimation").
 
@@ -20,7 +20,7 @@ is the empty context. The n-gram hw has the key
 
     key = state(h) * V + w
 
-so all keys ascend, no key is long however high the order is, and a key is also the place of its
+so all keys ascend, no key is long however high the order is, and a key is also the position of its
 n-gram in a table with one row per state. The boundary is symbol 0: as the last of an n-gram it is
 a word's end, as the first a word's start. It stands nowhere else, so an n-gram is never longer than
 the way back to the word's start: what the model's contexts hold before that adds nothing.
@@ -44,7 +44,7 @@ from makemore.errors import CheckpointError, TrainingError
 from makemore.kinds import MAX_ORDER, MAX_SMOOTHING, MIN_ORDER, SMOOTHING_METHODS
 from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, State, WindowedModel
 
-MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their places are kept as int32
+MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their positions are kept as int32
 WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
@@ -60,7 +60,7 @@ class NgramTree(NamedTuple):
     ----------
     V : int
     sizes : tuple of int
-        How many n-grams each level has. Their sum is A.
+        The number of n-grams of each level. Their sum is A.
     keys : array of shape (A,), int64, ascending
         state of the context * V + symbol.
     counts : array of shape (A,), int64
@@ -180,8 +180,8 @@ class Level(NamedTuple):
     counts : array of shape (K,), int64
         How often each occurs.
     extensions : array of shape (K,), int64
-        After how many different symbols it occurs; 0 for n-grams of full order and for those that
-        begin a word.
+        The number of distinct symbols that it occurs after; 0 for n-grams of full order and for
+        those that begin a word.
     contexts : array of shape (K,), int64
         The number of each one's context, ascending from 0 without a gap.
     """
@@ -228,7 +228,7 @@ def kneser_ney_discounts(counts: Integers) -> tuple[float, float, float]:
 def witten_bell(level: Level, smoothing: float) -> Estimate:
     """Estimate by interpolated Witten-Bell; ``smoothing`` has no meaning here.
 
-    The backoff is T / (c(h.) + T), with T the number of different symbols that followed h (Chen and
+    The backoff is T / (c(h.) + T), with T the number of distinct symbols that followed h (Chen and
     Goodman 1999, section 2).
     """
     kinds = np.bincount(level.contexts)
@@ -379,7 +379,7 @@ class Ngram(WindowedModel):
             states = self.tree.states(level)
             P[states] = self._backoffs[states, None] * P[self._suffix_states[states]]
             successors[states] = successors[self._suffix_states[states]]
-            # a key is the place of its n-gram in a table with one row per state
+            # a key is the position of its n-gram in a table with one row per state
             P.ravel()[self.tree.keys[level]] = self._probabilities[:-1][level]
             successors.ravel()[self.tree.keys[level]] = self._next_states[:-1][level]
         fallbacks = self._suffix_states.copy()
@@ -414,7 +414,7 @@ class Ngram(WindowedModel):
 
     @property
     def parameter_count(self) -> int:
-        """How many probabilities and backoffs the model has, those of lower orders included."""
+        """The number of probabilities and back-off weights, those of lower orders included."""
         return len(self.tree.keys) + len(self._backoffs)
 
     def options(self) -> dict[str, Any]:
@@ -488,7 +488,7 @@ def train_ngram(
     tree = grow_tree(ngrams)
     if len(tree.keys) > MAX_NGRAMS:
         raise TrainingError(
-            f"there are {len(tree.keys):,} different n-grams up to order {ngrams.order} and the"
+            f"there are {len(tree.keys):,} distinct n-grams up to order {ngrams.order} and the"
             f" limit is {MAX_NGRAMS:,}: train with a lower order"
         )
     return Ngram(vocabulary, tree, smoothing_method, smoothing)

@@ -66,7 +66,7 @@ class Arcs:
         -1 where a state has none; its arcs are then all V symbols.
     shares : array of shape (S,), float64
     lengths : array of shape (S,)
-        How many arcs each state has.
+        The number of arcs of each state.
     symbols : array of shape (A,)
     probabilities : array of shape (A,), float64
     successors : array of shape (A,), int32
@@ -238,7 +238,7 @@ def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
     return {
         "name": shown(corpus.name),
         "words": f"{corpus.lines:,}",
-        "symbols": f"{corpus.symbols:,} (characters, and one end mark for each word)",
+        "symbols": f"{corpus.symbols:,} (characters, and one end-of-word symbol for each word)",
         "held out": f"{corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols",
         "SHA-256": corpus.sha256,
     }

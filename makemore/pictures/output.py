@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PICTURE_ENDINGS = (".png", ".svg", ".pdf")
 SHARPNESS = 2
-"""How many times more dots per inch a file has than a window."""
+"""A file has so many times more dots per inch than a window."""
 
 
 def picture_ending(path: str | Path) -> str:
