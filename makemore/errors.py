@@ -8,6 +8,7 @@ MakemoreError
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
+ ├── AutodiffError       arrays do not fit an operation, or have no gradient
  ├── TrainingError       the loss diverged, or the model would be too large
  ├── SamplingError       no word can fulfil the constraints, or words do not end
  └── PlottingError       the picture or the page cannot be made or saved
@@ -50,6 +51,10 @@ class DownloadError(MakemoreError):
 
 class CheckpointError(MakemoreError):
     """The file is no checkpoint, is damaged, or does not fit what is asked of it."""
+
+
+class AutodiffError(MakemoreError):
+    """The shapes or types of arrays do not fit an operation or a layer, or have no gradient."""
 
 
 class TrainingError(MakemoreError):
