@@ -30,6 +30,7 @@ ORDER = [
     "counting.passes",
     "counting.ngrams",
     "data.formats",
+    "counting.prefix_tree",
     "data.check",
     "data.download",
     "counting.bigrams",
