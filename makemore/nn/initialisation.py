@@ -1,0 +1,97 @@
+"""Random weights to begin with, from a generator that the caller gives.
+
+A layer's output should vary as much as its input, else signals die out or grow from layer to layer.
+The variance of ``x @ W`` is that of x times the number of inputs times the variance of W: so the
+weights shrink with the number of numbers that enter an output, ``fan_in``, or that leave an input,
+``fan_out``.
+
+Matrices have shape (inputs, outputs), since ``x @ W`` multiplies from the right. Kernels of a
+convolution have PyTorch's shape, (outputs, inputs, height, width).
+"""
+
+from math import prod, sqrt
+
+import numpy as np
+
+from makemore.autodiff.tensor import Array
+from makemore.errors import AutodiffError
+
+Shape = tuple[int, ...]
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Return (fan_in, fan_out): how many numbers enter an output, and how many an input reaches.
+
+    Raises ``AutodiffError`` for a shape with fewer than two axes.
+
+    >>> fans((3, 5)), fans((8, 2, 3, 3))
+    ((3, 5), (18, 72))
+    """
+    if len(shape) < 2:
+        raise AutodiffError(f"weights of shape {shape} have no inputs and outputs: name the spread")
+    if len(shape) == 2:
+        return shape
+    outputs, inputs, *window = shape
+    return inputs * prod(window), outputs * prod(window)
+
+
+def uniform(
+    shape: Shape, generator: np.random.Generator, bound: float, dtype: type = np.float32
+) -> Array:
+    """Return numbers that are equally likely anywhere between ``-bound`` and ``bound``."""
+    return generator.uniform(-bound, bound, shape).astype(dtype)
+
+
+def normal(
+    shape: Shape, generator: np.random.Generator, deviation: float, dtype: type = np.float32
+) -> Array:
+    """Return normally distributed numbers of mean 0 and standard deviation ``deviation``."""
+    return (deviation * generator.standard_normal(shape)).astype(dtype)
+
+
+def xavier_uniform(
+    shape: Shape, generator: np.random.Generator, gain: float = 1.0, dtype: type = np.float32
+) -> Array:
+    """Return uniform weights of the variance of ``xavier_normal``."""
+    return uniform(shape, generator, sqrt(3) * _xavier_deviation(shape, gain), dtype)
+
+
+def xavier_normal(
+    shape: Shape, generator: np.random.Generator, gain: float = 1.0, dtype: type = np.float32
+) -> Array:
+    """Return normal weights of variance ``gain² * 2 / (fan_in + fan_out)``.
+
+    It keeps the variance of signals and of gradients, where the activation is nearly linear.
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
+    neural networks", equation 16.
+    """
+    return normal(shape, generator, _xavier_deviation(shape, gain), dtype)
+
+
+def kaiming_uniform(
+    shape: Shape, generator: np.random.Generator, slope: float = 0.0, dtype: type = np.float32
+) -> Array:
+    """Return uniform weights of the variance of ``kaiming_normal``.
+
+    With ``slope`` √5 they lie within ``1 / sqrt(fan_in)``: the default of PyTorch's layers.
+    """
+    return uniform(shape, generator, sqrt(3) * _kaiming_deviation(shape, slope), dtype)
+
+
+def kaiming_normal(
+    shape: Shape, generator: np.random.Generator, slope: float = 0.0, dtype: type = np.float32
+) -> Array:
+    """Return normal weights of variance ``2 / ((1 + slope²) fan_in)``.
+
+    It keeps the variance of signals through (leaky) ReLU, which halves it. ``slope`` is that of the
+    leaky ReLU below zero. Source: He et al. 2015, "Delving deep into rectifiers", equation 15.
+    """
+    return normal(shape, generator, _kaiming_deviation(shape, slope), dtype)
+
+
+def _xavier_deviation(shape: Shape, gain: float) -> float:
+    return gain * sqrt(2 / sum(fans(shape)))
+
+
+def _kaiming_deviation(shape: Shape, slope: float) -> float:
+    return sqrt(2 / ((1 + slope**2) * fans(shape)[0]))
