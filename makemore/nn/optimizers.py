@@ -63,9 +63,9 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """Gradient descent: ``values -= learning_rate * direction``.
 
-    The direction is the gradient, to which ``weight_decay * values`` is added. With momentum m it is
-    the velocity ``v = m v + gradient``, or with Nesterov ``gradient + m v``. Source: Sutskever et
-    al. 2013, "On the importance of initialization and momentum in deep learning", section 2, in
+    The direction is the gradient, to which ``weight_decay * values`` is added. With momentum m it
+    is the velocity ``v = m v + gradient``, or with Nesterov ``gradient + m v``. Source: Sutskever
+    et al. 2013, "On the importance of initialization and momentum in deep learning", section 2, in
     PyTorch's form, where the learning rate multiplies the velocity.
     """
 

@@ -1,0 +1,1 @@
+"""The layers of networks, their initial weights, optimizers and schedules."""
