@@ -42,7 +42,7 @@ class Optimizer(ABC):
     """The names of the running averages."""
 
     def step(self, values: Array, gradient: Array) -> None:
-        """Change ``values`` (P,) in place by one step along ``gradient`` (P,), which is not changed.
+        """Change ``values`` (P,) in place by a step along ``gradient`` (P,), which is not changed.
 
         Raises ``AutodiffError`` if the shapes are not those of earlier steps.
         """
