@@ -18,7 +18,7 @@ from makemore.models.bigram import Bigram, weights_from_counts
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
 settings.load_profile("makemore")
 
-# Who starts the tests in the background of a shell ignores SIGINT, and so would all child processes.
+# In the background of a shell SIGINT is ignored, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -14,7 +14,11 @@ from makemore.errors import VocabularyError
 
 LETTERS = "ab\n\x00\x7f\x80éÿĀłőБΩא\u07ff日😀"
 MANY = "".join(map(chr, range(0x4E00, 0x4E00 + 400)))
-TEXTS = st.text(LETTERS, max_size=30) | st.text(MANY + "\n\n", max_size=300) | st.text("ab\n", max_size=9)
+TEXTS = (
+    st.text(LETTERS, max_size=30)
+    | st.text(MANY + "\n\n", max_size=300)
+    | st.text("ab\n", max_size=9)
+)
 BLOCKS = st.lists(TEXTS.map(lambda text: text + "\n"), min_size=1, max_size=6)
 
 
