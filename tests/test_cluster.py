@@ -24,6 +24,7 @@ from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError, VocabularyError
 
+pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
 pytest.importorskip("distributed", reason="the extra makemore-numpy[dask] is not installed")
 
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300

@@ -127,7 +127,7 @@ def test_a_pipe_and_a_file_get_the_words_as_they_are(folder: Path) -> None:
     assert (folder / "out.txt").read_bytes() == sampled.encode()
 
 
-def test_progress_is_drawn_seldom_and_leaves_the_terminal_in_order(folder: Path) -> None:
+def test_progress_is_drawn_rarely_and_leaves_the_terminal_in_order(folder: Path) -> None:
     arguments = ["train", "plain.txt", "--holdout", "0", "--steps", "100000", "-c", "long.npz"]
     code, shown = run_on_terminal(*arguments, cwd=folder)
     assert code == 0
