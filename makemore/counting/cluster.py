@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from typing import IO, Any, cast
@@ -219,13 +219,12 @@ def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) ->
 
 def _result(client: Any, future: Any) -> Any:
     """Return what a task gives, as long as there are workers; see ``_wait_for_workers``."""
-    wait = _package("distributed").wait
     while True:
-        with suppress(TimeoutError):
-            wait(future, timeout=_PATIENCE)
-            break
-        _wait_for_workers(client)
-    return future.result()
+        try:
+            # A result can be lost after it was ready, with the last worker: nobody waits for ever.
+            return future.result(timeout=_PATIENCE)
+        except TimeoutError:
+            _wait_for_workers(client)
 
 
 def _count(part: Corpus, holdout: float, rare: str) -> Part:
