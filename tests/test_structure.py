@@ -39,6 +39,7 @@ ORDER = [
     "autodiff.operations",
     "autodiff.fused",
     "autodiff",
+    "nn.base",
     "nn.initialisation",
     "nn.schedules",
     "nn.optimizers",

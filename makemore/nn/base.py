@@ -1,0 +1,151 @@
+"""A layer is what it computes and what it holds; its parameters are views of one vector.
+
+A layer's fields are its parameters (Tensors), its other state (arrays, such as a running mean) and
+the layers that it is made of (alone or in a list). Nothing registers itself: ``parameters`` looks
+at the fields, and a name is the way to one, such as "layers.0.weight".
+
+    layer = Sequential(Linear(2, 8, generator), Tanh(), Linear(8, 1, generator))
+    vector = ParameterVector(layer.parameters())
+    optimizer = AdamW(learning_rate=0.01)
+    for _ in range(100):
+        vector.backward(mean_squared_error(layer(x), y))
+        optimizer.step(vector.values, vector.gradient)
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.autodiff.tensor import Array, Tensor, Value, gradients
+from makemore.errors import AutodiffError
+
+
+class Layer:
+    """What all layers share: the names of their parameters, and the two modes.
+
+    A subclass sets its fields in ``__init__`` and computes in ``__call__``. ``training`` says
+    whether dropout drops and batch normalisation measures; ``train`` and ``evaluate`` set it for
+    a layer and all layers within it.
+    """
+
+    training: bool = True
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the Tensors of this layer and the layers within it by name, in field order."""
+        return {name: part for name, part in self._parts() if isinstance(part, Tensor)}
+
+    def state(self) -> dict[str, Array]:
+        """Return the arrays that ``load`` takes: parameters, and what else the layers hold."""
+        return {
+            name: part.data if isinstance(part, Tensor) else part for name, part in self._parts()
+        }
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take over the numbers of ``state``; the layer's own arrays keep their type and place.
+
+        Raises ``AutodiffError``, and changes nothing, if a name is missing or not known, or if a
+        shape is another.
+        """
+        own = self.state()
+        if own.keys() != state.keys():
+            names = ", ".join(sorted(own.keys() ^ state.keys()))
+            raise AutodiffError(f"the layer and the state to load differ in the arrays {names}")
+        for name, array in own.items():
+            if np.shape(state[name]) != array.shape:
+                raise AutodiffError(
+                    f"{name} has shape {np.shape(state[name])} in the state to load, and"
+                    f" {array.shape} in the layer"
+                )
+        for name, array in own.items():
+            array[...] = state[name]
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of numbers that training changes."""
+        return sum(tensor.data.size for tensor in self.parameters().values())
+
+    def train(self, training: bool = True) -> None:
+        """Set ``training`` for this layer and all layers within it."""
+        self.training = training
+        for _, layer in self._layers():
+            layer.train(training)
+
+    def evaluate(self) -> None:
+        """Stop dropout, and fix the statistics of batch normalisation."""
+        self.train(False)
+
+    def freeze(self, dtype: npt.DTypeLike) -> None:
+        """Make all numbers constants of type ``dtype``: the layer then maps arrays to arrays."""
+        for tensor in self.parameters().values():
+            tensor.data, tensor.requires_grad = tensor.data.astype(dtype), False
+        self._convert(dtype)
+        self.evaluate()
+
+    def _convert(self, dtype: npt.DTypeLike) -> None:
+        for name, part in vars(self).items():
+            if isinstance(part, np.ndarray) and part.dtype.kind == "f":
+                setattr(self, name, part.astype(dtype))
+        for _, layer in self._layers():
+            layer._convert(dtype)
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and value of each Tensor and array, here and in the layers within."""
+        for name, part in vars(self).items():
+            if isinstance(part, Tensor | np.ndarray):
+                yield name, part
+            else:
+                for layer_name, layer in _named_layers(name, part):
+                    yield from ((f"{layer_name}.{key}", value) for key, value in layer._parts())
+
+    def _layers(self) -> Iterator[tuple[str, "Layer"]]:
+        for name, part in vars(self).items():
+            yield from _named_layers(name, part)
+
+
+def _named_layers(name: str, part: Any) -> Iterator[tuple[str, Layer]]:
+    if isinstance(part, Layer):
+        yield name, part
+    elif isinstance(part, list | tuple):
+        for number, layer in enumerate(part):
+            if isinstance(layer, Layer):
+                yield f"{name}.{number}", layer
+
+
+class ParameterVector:
+    """All parameters as views of one vector, and their gradients as views of a second.
+
+    A step of an optimizer, clipping, a test for finite numbers and saving are then a few operations
+    on vectors, however many parameters there are.
+
+    Attributes
+    ----------
+    values, gradient : arrays of shape (P,)
+        Change ``values`` in place and the parameters change with them.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor]) -> None:
+        """Move the parameters' numbers into one vector. Raises ``AutodiffError`` without any."""
+        if not parameters:
+            raise AutodiffError("there are no parameters to train")
+        self._tensors = list(parameters.values())
+        self.values: Array = np.concatenate([tensor.data.ravel() for tensor in self._tensors])
+        self.gradient: Array = np.zeros_like(self.values)
+        ends = np.cumsum([tensor.data.size for tensor in self._tensors]).tolist()
+        self._slices = [
+            slice(end - tensor.data.size, end)
+            for end, tensor in zip(ends, self._tensors, strict=True)
+        ]
+        for tensor, part in zip(self._tensors, self._slices, strict=True):
+            tensor.data = self.values[part].reshape(tensor.shape)
+
+    def __len__(self) -> int:
+        """Return P, the number of numbers."""
+        return len(self.values)
+
+    def backward(self, loss: Value) -> None:
+        """Set ``gradient`` to that of ``loss``, a Tensor that holds one number."""
+        found = gradients(loss, self._tensors)
+        for part, g in zip(self._slices, found, strict=True):
+            self.gradient[part] = g.ravel()
