@@ -38,6 +38,7 @@ ORDER = [
     "autodiff.tensor",
     "autodiff.operations",
     "autodiff.fused",
+    "autodiff.tree",
     "autodiff",
     "nn.base",
     "nn.initialisation",

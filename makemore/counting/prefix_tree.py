@@ -12,12 +12,12 @@ length, and have 1,100 nodes.
 
 The nodes are in the order of their levels: first the root, then the beginnings of one symbol, of
 two, and so on; a level is in the order of its parents and then of the symbols. The children of a
-node are therefore neighbours, and a sum over siblings is ``np.add.reduceat``.
+node are therefore neighbours.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,9 @@ ROOT = 0
 """The node of the empty beginning."""
 
 
-class Level(NamedTuple):
-    """The nodes of one depth, and how they hang on those above; N nodes, K of them parents.
+@dataclass(frozen=True)
+class Level:
+    """The nodes of one depth, and how they hang on those above: N nodes with K distinct parents.
 
     Attributes
     ----------
@@ -41,13 +42,37 @@ class Level(NamedTuple):
     which : array of shape (N,)
         For each node, where its parent stands in ``parents``. It ascends, too.
     starts : array of shape (K,)
-        For each parent, where its first child stands in this level, as ``np.add.reduceat`` asks.
+        For each parent, where its first child stands in this level.
     """
 
     nodes: slice
     parents: Indices
     which: Indices
     starts: Indices
+
+    def sums_over_siblings(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the sum of the children's rows of each parent, (N, n) -> (K, n).
+
+        ``np.add.reduceat`` does the same and takes five times as long: most nodes have no sibling,
+        and so there is little to add. All second children are added at once, then all third ones.
+        """
+        if len(self.starts) == len(rows):
+            return rows
+        sums = rows[self.starts]
+        for children, parents in self._younger_siblings:
+            sums[parents] += rows[children]
+        return sums
+
+    @cached_property
+    def _younger_siblings(self) -> list[tuple[Indices, Indices]]:
+        """The second children and where their parents stand, then the third ones, and so on."""
+        position = np.arange(len(self.which)) - self.starts[self.which]  # among the siblings
+        order = np.argsort(position, kind="stable")
+        counts = np.bincount(position)
+        return [
+            (children, self.which[children])
+            for children in np.split(order, np.cumsum(counts[:-1]))[1:]
+        ]
 
 
 @dataclass(frozen=True)

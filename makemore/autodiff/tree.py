@@ -1,0 +1,237 @@
+"""Recurrent layers over a prefix tree: what words share is computed once, backward pass included.
+
+A recurrent layer gives node i of a tree, with parent p, the state
+
+    s_i = cell(x_i, h_p W + b, s_p)        x_i (k h,), W (h, k h), b (k h,)
+
+for k gates of h numbers, where h_p is the first part of the parent's state s_p. A batch of padded
+words gives each position a state; positions with the same beginning have the same one. The nodes of
+a level have their parents in the levels above, so a level is one matrix product and a few
+operations on whole arrays; backward goes the same way from the deepest level up. Siblings share
+their parent's product ``h_p W``, and the gradients of siblings are added before they meet W.
+
+A ``Cell`` says what is done at each node; this module says in which order. ``cumulative_sum`` walks
+the same way without a cell.
+
+Source of backward through time: Werbos 1990, "Backpropagation through time". Left out: states that
+begin elsewhere than at zero.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from makemore.autodiff.fused import column_sums
+from makemore.autodiff.operations import logistic, operation
+from makemore.autodiff.tensor import Array, Value, data, record, together
+from makemore.counting.prefix_tree import Level, PrefixTree
+
+
+class Cell(ABC):
+    """What a recurrent layer computes at N nodes at once.
+
+    Attributes
+    ----------
+    gates : int
+        k: the input x and the hidden product u have shape (N, k h).
+    parts : int
+        The state s has shape (N, parts h); its first h numbers are what other layers see.
+    """
+
+    gates: ClassVar[int]
+    parts: ClassVar[int] = 1
+
+    @staticmethod
+    @abstractmethod
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
+        """Return the new states, and the numbers that ``backward`` needs: a row per node each.
+
+        ``x`` may be overwritten.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+        """Return the gradients with respect to x, u and s; that of s without the way through u.
+
+        ``d`` is the gradient with respect to the new states. None stands for zeros.
+        """
+
+
+class ElmanCell(Cell):
+    """h' = tanh(x + u). Source: Elman 1990, "Finding structure in time"."""
+
+    gates = 1
+
+    @staticmethod
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
+        """Return h' twice: it is all that ``backward`` needs."""
+        h = np.tanh(np.add(x, u, out=x), out=x)
+        return h, h
+
+    @staticmethod
+    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+        """Return (d (1 - h'²), the same, None)."""
+        d_x = d * (1 - kept * kept)
+        return d_x, d_x, None
+
+
+class GatedCell(Cell):
+    """The gated recurrent unit, with PyTorch's order of the gates r, z, n.
+
+        r = sigmoid(x_r + u_r)      z = sigmoid(x_z + u_z)
+        n = tanh(x_n + r u_n)       h' = (1 - z) n + z h
+
+    Source: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", section
+    2.3, in the form in which r multiplies the product and not the state.
+    """
+
+    gates = 3
+
+    @staticmethod
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
+        """Return h', and (r, z, n) in one array of shape (N, 3 h)."""
+        h = s.shape[1]
+        rz, n = x[:, : 2 * h], x[:, 2 * h :]
+        rz += u[:, : 2 * h]
+        rz[...] = logistic(rz)
+        r, z = rz[:, :h], rz[:, h:]
+        n += r * u[:, 2 * h :]
+        np.tanh(n, out=n)
+        new = s - n
+        new *= z
+        new += n
+        return new, x
+
+    @staticmethod
+    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+        """Return the gradients of the equations, gate by gate."""
+        h = s.shape[1]
+        r, z, n = kept[:, :h], kept[:, h : 2 * h], kept[:, 2 * h :]
+        d_x = np.empty_like(kept)
+        d_r, d_z, d_n = d_x[:, :h], d_x[:, h : 2 * h], d_x[:, 2 * h :]
+        np.multiply(d, 1 - z, out=d_n)
+        d_n *= 1 - n * n
+        np.multiply(d_n, u[:, 2 * h :], out=d_r)
+        np.multiply(d, s - n, out=d_z)
+        rz = kept[:, : 2 * h]
+        d_x[:, : 2 * h] *= rz * (1 - rz)
+        d_u = d_x.copy()
+        d_u[:, 2 * h :] *= r
+        return d_x, d_u, d * z
+
+
+class LongShortTermCell(Cell):
+    """Long short-term memory, with PyTorch's order of the gates i, f, g, o; the state is (h, c).
+
+        i, f, o = sigmoid(x + u)      g = tanh(x_g + u_g)
+        c' = f c + i g                h' = o tanh(c')
+
+    Source: Hochreiter and Schmidhuber 1997, "Long short-term memory", with the forget gate of Gers
+    et al. 2000, "Learning to forget".
+    """
+
+    gates = 4
+    parts = 2
+
+    @staticmethod
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
+        """Return (h', c'), and (i, f, g, o, tanh c') in one array of shape (N, 5 h)."""
+        h = s.shape[1] // 2
+        kept, new = np.empty_like(x, shape=(len(x), 5 * h)), np.empty_like(s)
+        gates, tanh_c, c = kept[:, : 4 * h], kept[:, 4 * h :], new[:, h:]
+        np.add(x, u, out=gates)
+        i_f, g, o = gates[:, : 2 * h], gates[:, 2 * h : 3 * h], gates[:, 3 * h :]
+        i_f[...] = logistic(i_f)
+        o[...] = logistic(o)
+        np.tanh(g, out=g)
+        np.multiply(gates[:, h : 2 * h], s[:, h:], out=c)
+        c += gates[:, :h] * g
+        np.tanh(c, out=tanh_c)
+        np.multiply(o, tanh_c, out=new[:, :h])
+        return new, kept
+
+    @staticmethod
+    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+        """Return the gradients of the equations; x and u have the same one."""
+        h = s.shape[1] // 2
+        i, f, g, o, tanh_c = (kept[:, part * h : (part + 1) * h] for part in range(5))
+        d_h, d_s = d[:, :h], np.zeros_like(s)
+        d_c = d_h * o
+        d_c *= 1 - tanh_c * tanh_c
+        d_c += d[:, h:]
+        d_x = np.empty_like(d, shape=(len(d), 4 * h))
+        d_i, d_f, d_g, d_o = (d_x[:, part * h : (part + 1) * h] for part in range(4))
+        np.multiply(d_c, g, out=d_i)
+        np.multiply(d_c, s[:, h:], out=d_f)
+        np.multiply(d_c, i, out=d_g)
+        d_g *= 1 - g * g
+        np.multiply(d_h, tanh_c, out=d_o)
+        i_f = kept[:, : 2 * h]
+        d_x[:, : 2 * h] *= i_f * (1 - i_f)
+        d_o *= o * (1 - o)
+        np.multiply(d_c, f, out=d_s[:, h:])
+        return d_x, d_x, d_s
+
+
+@operation
+def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, tree: PrefixTree) -> Value:
+    """Return the hidden vectors of a recurrent layer at the nodes of a tree, (M, h).
+
+    x has shape (M, k h), the layer's input times its input weights; W (h, k h), b (k h,). The state
+    before the root is zero.
+    """
+    X, A, bias = data(x), data(W), data(b)
+    M, h = len(tree), len(A)
+    if X.shape != (M, cell.gates * h) or A.shape[1:] != bias.shape or X.shape[1:] != bias.shape:
+        raise ValueError(f"x ({M}, {cell.gates} h), W (h, {cell.gates} h) and b are expected")
+    levels = _levels(tree)
+    S = np.zeros_like(X, shape=(M + 1, cell.parts * h))  # the last is the state before the root
+    products, kept = [], []
+    for level in levels:
+        U = S[level.parents, :h] @ A
+        U += bias
+        s = S[level.parents[level.which]]
+        S[level.nodes], saved = cell.forward(X[level.nodes].copy(), U[level.which], s)
+        products.append(U)
+        kept.append(saved)
+
+    def gradient(g: Array) -> tuple[Array, Array, Array]:
+        d_S = np.zeros_like(S)
+        d_S[:M, :h] = g
+        d_X, d_U = np.empty_like(X), []
+        for level, U, saved in zip(levels[::-1], products[::-1], kept[::-1], strict=True):
+            s = S[level.parents[level.which]]
+            d_X[level.nodes], d_u, d_s = cell.backward(d_S[level.nodes], saved, U[level.which], s)
+            d_U.append(level.sums_over_siblings(d_u))
+            if d_s is not None:
+                d_S[level.parents] += level.sums_over_siblings(d_s)
+            d_S[level.parents, :h] += d_U[-1] @ A.T
+        parents = np.concatenate([level.parents for level in levels[::-1]])
+        d = np.concatenate(d_U)
+        return d_X, S[parents, :h].T @ d, column_sums(d)
+
+    return record(S[:M, :h], *together((x, W, b), gradient))
+
+
+@operation
+def cumulative_sum(x: Value, tree: PrefixTree) -> Value:
+    """Return for each node the sum of x over it and its ancestors, (M, n) -> (M, n)."""
+    total = data(x).copy()
+    for level in tree.levels:
+        total[level.nodes] += total[level.parents[level.which]]
+
+    def gradient(g: Array) -> Array:
+        d = g.copy()
+        for level in tree.levels[::-1]:
+            d[level.parents] += level.sums_over_siblings(d[level.nodes])
+        return d
+
+    return record(total, (x, gradient))
+
+
+def _levels(tree: PrefixTree) -> tuple[Level, ...]:
+    """Return the levels of a tree with the root as the child of an extra node after all others."""
+    zero = np.zeros(1, np.intp)
+    return (Level(slice(0, 1), zero + len(tree), zero, zero), *tree.levels)
