@@ -43,10 +43,10 @@ class Layer:
         }
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Take over the numbers of ``state``; the layer's own arrays keep their type and place.
+        """Take copies of the arrays of ``state``, each in the type of the array that it replaces.
 
         Raises ``AutodiffError``, and changes nothing, if a name is missing or not known, or if a
-        shape is another.
+        shape is another. A ``ParameterVector`` is made after this: it would not see the new arrays.
         """
         own = self.state()
         if own.keys() != state.keys():
@@ -58,8 +58,8 @@ class Layer:
                     f"{name} has shape {np.shape(state[name])} in the state to load, and"
                     f" {array.shape} in the layer"
                 )
-        for name, array in own.items():
-            array[...] = state[name]
+        for name, layer, field in list(self._fields()):
+            layer._set(field, np.array(state[name], own[name].dtype))
 
     @property
     def parameter_count(self) -> int:
@@ -78,26 +78,34 @@ class Layer:
 
     def freeze(self, dtype: npt.DTypeLike) -> None:
         """Make all numbers constants of type ``dtype``: the layer then maps arrays to arrays."""
-        for tensor in self.parameters().values():
-            tensor.data, tensor.requires_grad = tensor.data.astype(dtype), False
-        self._convert(dtype)
+        for _, layer, field in list(self._fields()):
+            part = getattr(layer, field)
+            if isinstance(part, Tensor):
+                part.requires_grad = False
+                part.data = part.data.astype(dtype)
+            elif part.dtype.kind == "f":
+                setattr(layer, field, part.astype(dtype))
         self.evaluate()
 
-    def _convert(self, dtype: npt.DTypeLike) -> None:
-        for name, part in vars(self).items():
-            if isinstance(part, np.ndarray) and part.dtype.kind == "f":
-                setattr(self, name, part.astype(dtype))
-        for _, layer in self._layers():
-            layer._convert(dtype)
+    def _set(self, field: str, array: Array) -> None:
+        part = getattr(self, field)
+        if isinstance(part, Tensor):
+            part.data = array
+        else:
+            setattr(self, field, array)
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and value of each Tensor and array, here and in the layers within."""
-        for name, part in vars(self).items():
+        return ((name, getattr(layer, field)) for name, layer, field in self._fields())
+
+    def _fields(self) -> Iterator[tuple[str, "Layer", str]]:
+        """Yield for each Tensor and array its name, the layer that holds it, and its field there."""
+        for field, part in vars(self).items():
             if isinstance(part, Tensor | np.ndarray):
-                yield name, part
+                yield field, self, field
             else:
-                for layer_name, layer in _named_layers(name, part):
-                    yield from ((f"{layer_name}.{key}", value) for key, value in layer._parts())
+                for name, layer in _named_layers(field, part):
+                    yield from ((f"{name}.{key}", *rest) for key, *rest in layer._fields())
 
     def _layers(self) -> Iterator[tuple[str, "Layer"]]:
         for name, part in vars(self).items():

@@ -5,6 +5,9 @@ The variance of ``x @ W`` is that of x times the number of inputs times the vari
 weights shrink with the number of numbers that enter an output, ``fan_in``, or that leave an input,
 ``fan_out``.
 
+Without a generator the result is zeros that take no memory: who only asks for the shapes, or brings
+weights that were trained, need not draw any.
+
 Matrices have shape (inputs, outputs), since ``x @ W`` multiplies from the right. Kernels of a
 convolution have PyTorch's shape, (outputs, inputs, height, width).
 """
@@ -17,6 +20,7 @@ from makemore.autodiff.tensor import Array
 from makemore.errors import AutodiffError
 
 Shape = tuple[int, ...]
+Generator = np.random.Generator | None
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -35,29 +39,29 @@ def fans(shape: Shape) -> tuple[int, int]:
     return inputs * prod(window), outputs * prod(window)
 
 
-def uniform(
-    shape: Shape, generator: np.random.Generator, bound: float, dtype: type = np.float32
-) -> Array:
+def uniform(shape: Shape, generator: Generator, bound: float, dtype: type = np.float32) -> Array:
     """Return numbers that are equally likely anywhere between ``-bound`` and ``bound``."""
+    if generator is None:
+        return _nothing(shape, dtype)
     return generator.uniform(-bound, bound, shape).astype(dtype)
 
 
-def normal(
-    shape: Shape, generator: np.random.Generator, deviation: float, dtype: type = np.float32
-) -> Array:
+def normal(shape: Shape, generator: Generator, deviation: float, dtype: type = np.float32) -> Array:
     """Return normally distributed numbers of mean 0 and standard deviation ``deviation``."""
+    if generator is None:
+        return _nothing(shape, dtype)
     return (deviation * generator.standard_normal(shape)).astype(dtype)
 
 
 def xavier_uniform(
-    shape: Shape, generator: np.random.Generator, gain: float = 1.0, dtype: type = np.float32
+    shape: Shape, generator: Generator, gain: float = 1.0, dtype: type = np.float32
 ) -> Array:
     """Return uniform weights of the variance of ``xavier_normal``."""
     return uniform(shape, generator, sqrt(3) * _xavier_deviation(shape, gain), dtype)
 
 
 def xavier_normal(
-    shape: Shape, generator: np.random.Generator, gain: float = 1.0, dtype: type = np.float32
+    shape: Shape, generator: Generator, gain: float = 1.0, dtype: type = np.float32
 ) -> Array:
     """Return normal weights of variance ``gain² * 2 / (fan_in + fan_out)``.
 
@@ -69,7 +73,7 @@ def xavier_normal(
 
 
 def kaiming_uniform(
-    shape: Shape, generator: np.random.Generator, slope: float = 0.0, dtype: type = np.float32
+    shape: Shape, generator: Generator, slope: float = 0.0, dtype: type = np.float32
 ) -> Array:
     """Return uniform weights of the variance of ``kaiming_normal``.
 
@@ -79,7 +83,7 @@ def kaiming_uniform(
 
 
 def kaiming_normal(
-    shape: Shape, generator: np.random.Generator, slope: float = 0.0, dtype: type = np.float32
+    shape: Shape, generator: Generator, slope: float = 0.0, dtype: type = np.float32
 ) -> Array:
     """Return normal weights of variance ``2 / ((1 + slope²) fan_in)``.
 
@@ -87,6 +91,10 @@ def kaiming_normal(
     leaky ReLU below zero. Source: He et al. 2015, "Delving deep into rectifiers", equation 15.
     """
     return normal(shape, generator, _kaiming_deviation(shape, slope), dtype)
+
+
+def _nothing(shape: Shape, dtype: type) -> Array:
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def _xavier_deviation(shape: Shape, gain: float) -> float:
