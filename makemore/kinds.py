@@ -13,11 +13,17 @@ from importlib import import_module
 from typing import Any
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
+NETWORK = "The size of a network"
 TEXT = "How the text is read"
 
 MIN_ORDER, MAX_ORDER = 2, 10
 MAX_SMOOTHING = 1e9
 SMOOTHING_METHODS = ("kneser-ney", "witten-bell", "additive")
+OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
+SCHEDULES = ("one-cycle", "cosine", "constant")
+POSITIONS = ("learnt", "sinusoidal")
+MAX_WIDTH = 8_192
+MAX_CONTEXT = 64
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Option:
         The values that a str may have; they stand in for ``accepts`` and ``expected``.
     applies : callable
         Whether the option decides something, given the values of the others.
+    aliases : tuple of str
+        Other names that the command line takes for it.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Option:
     expected: str = ""
     choices: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, Any]], bool] = lambda values: True
+    aliases: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -93,21 +102,141 @@ OPTIONS = (
         applies=lambda values: values.get("smoothing_method", "additive") == "additive",
     ),
     Option(
+        "context",
+        int,
+        NETWORK,
+        "How many symbols an mlp or a wavenet sees; for a wavenet a power of 2.",
+        lambda value: 1 <= value <= MAX_CONTEXT,
+        f"from 1 to {MAX_CONTEXT}",
+    ),
+    Option(
+        "embedding_size",
+        int,
+        NETWORK,
+        "The numbers that stand for a symbol; in a transformer the width of all layers.",
+        lambda value: 1 <= value <= MAX_WIDTH,
+        f"from 1 to {MAX_WIDTH}",
+        aliases=("--n-embd",),
+    ),
+    Option(
+        "hidden_size",
+        int,
+        NETWORK,
+        "The width of the hidden layers.",
+        lambda value: 1 <= value <= MAX_WIDTH,
+        f"from 1 to {MAX_WIDTH}",
+        aliases=("--n-embd2",),
+    ),
+    Option(
+        "layers",
+        int,
+        NETWORK,
+        "The number of hidden layers, or of a transformer's blocks.",
+        lambda value: 1 <= value <= 64,
+        "from 1 to 64",
+        aliases=("--n-layer",),
+    ),
+    Option(
+        "heads",
+        int,
+        NETWORK,
+        "The number of attention heads, a divisor of --embedding-size.",
+        lambda value: 1 <= value <= MAX_WIDTH,
+        f"from 1 to {MAX_WIDTH}",
+        aliases=("--n-head",),
+    ),
+    Option(
+        "positions",
+        str,
+        NETWORK,
+        "How a transformer knows the positions of symbols.",
+        choices=POSITIONS,
+    ),
+    Option(
+        "normalization",
+        str,
+        NETWORK,
+        "Whether the hidden layers of an mlp are normalised over the mini-batch.",
+        choices=("none", "batch"),
+    ),
+    Option(
         "steps",
         int,
         DESCENT,
-        "The number of steps.",
+        "The number of steps. A network takes one mini-batch a step.",
         lambda value: value >= 1,
         "1 or more",
+        aliases=("--max-steps",),
+    ),
+    Option(
+        "batch_size",
+        int,
+        DESCENT,
+        "The words of a mini-batch.",
+        lambda value: 1 <= value <= 1 << 20,
+        "from 1 to 1048576",
+        aliases=("-b",),
     ),
     Option(
         "learning_rate",
         float,
         DESCENT,
-        "Do plain gradient descent with this rate. Without it each row of the weights has a rate"
-        " that follows from its curvature, and momentum is added.",
+        "Bigram: do plain gradient descent with this rate; without it each row of the weights has a"
+        " rate that follows from its curvature, and momentum is added. Networks: the highest rate"
+        " of the schedule.",
         lambda value: 0 < value < math.inf,
         "above 0 and finite",
+        aliases=("-l",),
+    ),
+    Option("optimizer", str, DESCENT, "How a network's steps are made.", choices=OPTIMIZERS),
+    Option(
+        "schedule",
+        str,
+        DESCENT,
+        "How the learning rate changes after the warm-up.",
+        choices=SCHEDULES,
+    ),
+    Option(
+        "warmup",
+        float,
+        DESCENT,
+        "The share of the steps in which the learning rate rises.",
+        lambda value: 0 <= value < 1,
+        "0 or more and below 1",
+    ),
+    Option(
+        "weight_decay",
+        float,
+        DESCENT,
+        "How fast a network's weights shrink, relative to the learning rate.",
+        lambda value: 0 <= value < math.inf,
+        "0 or more and finite",
+        aliases=("-w",),
+    ),
+    Option(
+        "dropout",
+        float,
+        DESCENT,
+        "The share of a layer's numbers that is dropped in each step of training.",
+        lambda value: 0 <= value < 1,
+        "0 or more and below 1",
+    ),
+    Option(
+        "clip",
+        float,
+        DESCENT,
+        "Shorten longer gradients to this norm; 0 leaves them as they are.",
+        lambda value: 0 <= value < math.inf,
+        "0 or more and finite",
+    ),
+    Option(
+        "patience",
+        int,
+        DESCENT,
+        "End early after so many measurements of the validation loss without a better one;"
+        " 0 never does.",
+        lambda value: value >= 0,
+        "0 or more",
     ),
     Option(
         "l2",
@@ -121,7 +250,7 @@ OPTIONS = (
         "seed",
         int,
         DESCENT,
-        "The seed of the random weights.",
+        "The seed of the random weights, and of what else a training draws.",
         lambda value: 0 <= value < 1 << 128,
         "0 or more and of at most 128 bits",
     ),
@@ -130,6 +259,15 @@ OPTIONS = (
         float,
         EVALUATION,
         "The share of the distinct words that is kept apart to measure the loss on; 0 for none.",
+        lambda value: 0 <= value < 1,
+        "0 or more and below 1",
+    ),
+    Option(
+        "validation",
+        float,
+        EVALUATION,
+        "The share of the distinct words on which the best step of a network is chosen. They are"
+        " neither trained on nor held out.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
     ),
@@ -186,6 +324,28 @@ class Kind:
         return {option.name: values[option.name] for option in OPTIONS if option.name in values}
 
 
+_STEPS = {
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "clip": 1.0,
+    "patience": 0,
+    "seed": 0,
+    "validation": 0.03,
+}
+"""The defaults that all networks share."""
+
+
+def _network(name: str, place: str, sizes: Mapping[str, Any], **descent: Any) -> Kind:
+    """Return a kind that is trained by mini-batches; the defaults of its sizes and its descent."""
+    return Kind(
+        name,
+        f"makemore.models.{place}",
+        "makemore.training.minibatch:train_network",
+        {"gradient": {**_STEPS, **sizes, **descent}},
+    )
+
+
 KINDS = {
     kind.name: kind
     for kind in (
@@ -203,6 +363,82 @@ KINDS = {
             "makemore.models.ngram:Ngram",
             "makemore.training.ngram:train_ngram",
             {"counts": {"order": 5, "smoothing_method": "kneser-ney", "smoothing": 1.0}},
+        ),
+        _network(
+            "mlp",
+            "mlp:Mlp",
+            {
+                "context": 8,
+                "embedding_size": 32,
+                "hidden_size": 384,
+                "layers": 1,
+                "normalization": "none",
+            },
+            steps=3000,
+            batch_size=256,
+            learning_rate=3e-3,
+            weight_decay=0.05,
+            dropout=0.2,
+        ),
+        _network(
+            "bow",
+            "bow:Bow",
+            {"embedding_size": 64, "hidden_size": 256},
+            steps=2000,
+            batch_size=256,
+            learning_rate=3e-3,
+            weight_decay=0.01,
+            dropout=0.0,
+        ),
+        _network(
+            "wavenet",
+            "wavenet:Wavenet",
+            {"context": 8, "embedding_size": 32, "hidden_size": 192},
+            steps=3000,
+            batch_size=256,
+            learning_rate=3e-3,
+            weight_decay=0.05,
+            dropout=0.2,
+        ),
+        _network(
+            "rnn",
+            "recurrent:Rnn",
+            {"embedding_size": 48, "hidden_size": 256, "layers": 1},
+            steps=3000,
+            batch_size=128,
+            learning_rate=2e-3,
+            weight_decay=0.02,
+            dropout=0.2,
+        ),
+        _network(
+            "gru",
+            "recurrent:Gru",
+            {"embedding_size": 48, "hidden_size": 256, "layers": 1},
+            steps=2500,
+            batch_size=128,
+            learning_rate=4e-3,
+            weight_decay=0.02,
+            dropout=0.3,
+        ),
+        _network(
+            "lstm",
+            "recurrent:Lstm",
+            {"embedding_size": 48, "hidden_size": 256, "layers": 1},
+            steps=2500,
+            batch_size=128,
+            learning_rate=4e-3,
+            weight_decay=0.02,
+            dropout=0.35,
+        ),
+        _network(
+            "transformer",
+            "transformer:Transformer",
+            {"embedding_size": 64, "layers": 4, "heads": 4, "positions": "learnt"},
+            steps=4000,
+            batch_size=256,
+            learning_rate=2e-3,
+            weight_decay=0.05,
+            dropout=0.1,
         ),
     )
 }

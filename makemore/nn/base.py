@@ -99,13 +99,14 @@ class Layer:
         return ((name, getattr(layer, field)) for name, layer, field in self._fields())
 
     def _fields(self) -> Iterator[tuple[str, "Layer", str]]:
-        """Yield for each Tensor and array its name, the layer that holds it, and its field there."""
+        """Yield the name of each Tensor and array, the layer that holds it, and its field there."""
         for field, part in vars(self).items():
             if isinstance(part, Tensor | np.ndarray):
                 yield field, self, field
             else:
                 for name, layer in _named_layers(field, part):
-                    yield from ((f"{name}.{key}", *rest) for key, *rest in layer._fields())
+                    for key, owner, inner in layer._fields():
+                        yield f"{name}.{key}", owner, inner
 
     def _layers(self) -> Iterator[tuple[str, "Layer"]]:
         for name, part in vars(self).items():

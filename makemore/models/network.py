@@ -1,0 +1,145 @@
+"""What all networks share as models: parameters by name, trained in float32, answering in float64.
+
+A network is a layer whose fields are its parameters. While it is trained they are Tensors of
+float32, and ``training_rows`` gives logits beside target counts. After ``finish`` they are arrays
+of float64, and the same equations answer the questions of a ``Model``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.arrays import Floats, Ids
+from makemore.autodiff.tensor import Array, Value
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import AutodiffError, CheckpointError
+from makemore.kinds import OPTION
+from makemore.models.base import ArraySpec, Model
+from makemore.models.softmax import log_softmax
+from makemore.nn.base import Layer
+from makemore.nn.initialisation import Generator
+from makemore.nn.layers import Linear
+
+FIRST_LOGITS = 0.1
+"""The deviation of the first logits from 0, so that the first loss is near log V."""
+
+
+class Network(Layer, Model):
+    """A model whose probabilities a network computes.
+
+    Attributes
+    ----------
+    sizes : tuple of str
+        The options that decide the shapes of the parameters: all but the vocabulary that defines
+        the model beside its arrays.
+    dropout : float
+        The share of numbers dropped while it is trained.
+    """
+
+    sizes: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, vocabulary: Vocabulary, options: Mapping[str, Any], generator: Generator = None
+    ) -> None:
+        """Draw the first parameters, in float32; without a generator they are zeros.
+
+        ``options`` holds the values of ``sizes`` by name, and perhaps those of other options of the
+        training, of which only ``dropout`` is looked at.
+        """
+        self.vocabulary = vocabulary
+        self._options = {name: options[name] for name in self.sizes}
+        self.dropout = float(options.get("dropout", 0.0))
+        self._build(len(vocabulary), self._options, generator)
+
+    @abstractmethod
+    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+        """Set the fields that are layers, for the values of ``sizes``."""
+
+    @abstractmethod
+    def training_rows(
+        self, ids: Ids, weights: Floats, generator: np.random.Generator
+    ) -> tuple[Value, Array]:
+        """Return the logits of each distinct beginning of some words, and what follows it.
+
+        ``ids`` (n,) holds the words in a row in lexicographic order, the boundary after each, and
+        ``weights`` (words,) how often each word counts. The result is logits and target counts
+        of shape (R, V) each. The generator decides what dropout drops.
+        """
+
+    def finish(self) -> None:
+        """End the training: from now on the network answers in float64."""
+        self.freeze(np.float64)
+
+    @classmethod
+    def cells_per_symbol(cls, options: Mapping[str, Any]) -> int:
+        """Return how many numbers a step of training keeps for each symbol, about."""
+        width = options.get("hidden_size", 0) + options["embedding_size"]
+        return 16 * width * int(options.get("layers", 1))
+
+    def options(self) -> dict[str, Any]:
+        """Return the values of ``sizes``."""
+        return dict(self._options)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the parameters by name, as float32: they have no more digits."""
+        return {name: array.astype(np.float32) for name, array in self.state().items()}
+
+    @classmethod
+    def array_specs(
+        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
+    ) -> dict[str, ArraySpec]:
+        """Return the type and shape of each parameter. Raises ``CheckpointError``."""
+        state = cls._empty(vocabulary, options).state()
+        return {name: ArraySpec("<f4", array.shape) for name, array in state.items()}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        vocabulary: Vocabulary,
+        options: Mapping[str, Any],
+        arrays: Mapping[str, npt.NDArray[Any]],
+    ) -> Self:
+        """Return the finished network. Raises ``CheckpointError`` for infinite numbers and nan."""
+        model = cls._empty(vocabulary, options)
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise CheckpointError(f"the array {name} has numbers that are not finite")
+        model.load(arrays)
+        model.finish()
+        return model
+
+    @classmethod
+    def _empty(cls, vocabulary: Vocabulary, options: Mapping[str, Any]) -> Self:
+        """Return a network of zeros, which take no memory. Raises ``CheckpointError``."""
+        if options.keys() != set(cls.sizes):
+            raise CheckpointError(
+                f"expected the options {', '.join(cls.sizes)} of a {cls.name} and found"
+                f" {ascii(', '.join(map(str, options)))}"
+            )
+        for name, value in options.items():
+            if fault := cls._fault(name, value):
+                raise CheckpointError(f"its {name} is {ascii(value)} and must be {fault}")
+        try:
+            return cls(vocabulary, options)
+        except AutodiffError as error:
+            raise CheckpointError(str(error)) from error
+
+    @classmethod
+    def _fault(cls, name: str, value: Any) -> str:
+        """Return what is wrong with the value of one of ``sizes``, or nothing."""
+        return OPTION[name].fault(value)
+
+    def _log_probabilities(self, logits: Array) -> Floats:
+        """Return log P in nats from logits, (B, V) each."""
+        return log_softmax(np.asarray(logits, np.float64))
+
+
+def head(inputs: int, V: int, generator: Generator) -> Linear:
+    """Return the last layer of a network: its first logits are small, so no symbol is preferred."""
+    layer = Linear(inputs, V, generator)
+    if generator is not None:
+        layer.load({name: FIRST_LOGITS * array for name, array in layer.state().items()})
+    return layer
