@@ -128,18 +128,18 @@ def binary_cross_entropy_with_logits(logits: Value, targets: Value) -> Value:
 
 
 @operation
-def dropout(x: Value, p: float, rng: np.random.Generator) -> Value:
+def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
     """Return x with each number 0 with probability ``p``, the others divided by 1 - p.
 
-    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
-    overfitting", in the form that leaves the mean as it is.
+    Without a generator nothing is dropped. Source: Srivastava et al. 2014, "Dropout: a simple way
+    to prevent neural networks from overfitting", in the form that leaves the mean as it is.
     """
     if not 0 <= p < 1:
         raise AutodiffError(f"dropout with probability {p}: choose one from 0 up to, not with, 1")
-    if p == 0:
+    if p == 0 or generator is None:
         return x
     X = data(x)
-    kept = (rng.random(X.shape, dtype=np.float32) >= p) * X.dtype.type(1 / (1 - p))
+    kept = (generator.random(X.shape, dtype=np.float32) >= p) * X.dtype.type(1 / (1 - p))
     return record(X * kept, (x, lambda g: g * kept))
 
 
@@ -256,7 +256,7 @@ def attention(q: Value, k: Value, v: Value, mask: Array | None = None) -> Value:
     P = (Q * scale) @ np.swapaxes(K, -1, -2)
     if mask is not None:
         np.copyto(P, -np.inf, where=~data(mask))
-    _softmax_in_place(P)
+    softmax_in_place(P)
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
         d = g @ np.swapaxes(U, -1, -2)
@@ -268,7 +268,7 @@ def attention(q: Value, k: Value, v: Value, mask: Array | None = None) -> Value:
     return record(P @ U, *together((q, k, v), gradient))
 
 
-def _softmax_in_place(S: Array) -> None:
+def softmax_in_place(S: Array) -> None:
     """Make S its softmax along the last axis; a row that is all -inf becomes 0."""
     greatest = S.max(axis=-1, keepdims=True)
     S -= np.maximum(greatest, np.finfo(S.dtype).min)  # -inf less -inf would be no number

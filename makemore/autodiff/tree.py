@@ -22,10 +22,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from makemore.autodiff.fused import column_sums
+from makemore.autodiff.fused import column_sums, softmax_in_place
 from makemore.autodiff.operations import logistic, operation
 from makemore.autodiff.tensor import Array, Value, data, record, together
-from makemore.counting.prefix_tree import Level, PrefixTree
+from makemore.counting.prefix_tree import Forest, Level, PrefixTree
 
 
 class Cell(ABC):
@@ -213,6 +213,46 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, tree: PrefixTree) 
         return d_X, S[parents, :h].T @ d, column_sums(d)
 
     return record(S[:M, :h], *together((x, W, b), gradient))
+
+
+@operation
+def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
+    """Return what each node of a forest sees of itself and its ancestors, (M, 3 n) -> (M, n).
+
+    The rows of ``qkv`` hold queries, keys and values side by side; each is cut into ``heads``. The
+    equation is that of ``fused.attention``, here with the nodes of a block in one dense product.
+    """
+    X = data(qkv)
+    n = X.shape[1] // 3
+    blocks, T, _ = forest.is_ancestor.shape
+
+    def dense(rows: Array, parts: int) -> Array:
+        """Return rows by block, head and position: (M, parts n) -> (parts, blocks, heads, T, d)."""
+        spread = np.zeros_like(rows, shape=(blocks * T, rows.shape[1]))
+        spread[forest.slots] = rows
+        by_head = spread.reshape(blocks, T, parts, heads, -1).transpose(2, 0, 3, 1, 4)
+        return np.ascontiguousarray(by_head)
+
+    Q, K, U = dense(X, 3)
+    scale = X.dtype.type((n // heads) ** -0.5)
+    P = (Q * scale) @ K.swapaxes(-1, -2)
+    P += np.where(forest.is_ancestor, X.dtype.type(0), X.dtype.type(-np.inf))[:, None]
+    softmax_in_place(P)
+
+    def rows(spread: Array) -> Array:
+        """Return the inverse of ``dense``, from (blocks, heads, T, d) to (M, n)."""
+        return spread.transpose(0, 2, 1, 3).reshape(blocks * T, n)[forest.slots]
+
+    def gradient(g: Array) -> Array:
+        (G,) = dense(g, 1)
+        d = G @ U.swapaxes(-1, -2)
+        d -= np.einsum("...ts,...ts->...t", d, P)[..., None]
+        d *= P
+        d *= scale
+        parts = d @ K, d.swapaxes(-1, -2) @ Q, P.swapaxes(-1, -2) @ G
+        return np.concatenate([rows(part) for part in parts], axis=1)
+
+    return record(rows(P @ U), (qkv, gradient))
 
 
 @operation

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids, Indices
+from makemore.arrays import Flags, Floats, Ids, Indices
 from makemore.data.vocabulary import BOUNDARY
 
 ROOT = 0
@@ -127,13 +127,7 @@ class PrefixTree:
         ``weights``, of shape (words,), say how often each word counts; once without them. N is as
         large as the logits that it is compared with, so a large alphabet needs nothing sparse.
         """
-        of_symbols = None
-        if weights is not None:
-            ends = np.flatnonzero(self.ids == BOUNDARY)
-            of_symbols = np.repeat(np.asarray(weights), np.diff(ends, prepend=-1))
-        cells = self.nodes * self.V + self.ids
-        N = np.bincount(cells, of_symbols, minlength=len(self) * self.V)
-        return N.astype(dtype).reshape(len(self), self.V)
+        return _target_counts(self.nodes, self.ids, (len(self), self.V), weights, dtype)
 
 
 def grow_prefix_tree(ids: Ids, V: int) -> PrefixTree:
@@ -175,3 +169,115 @@ def grow_prefix_tree(ids: Ids, V: int) -> PrefixTree:
     return PrefixTree(
         V, ids, nodes, np.concatenate(parents), np.concatenate(symbols), np.array(bounds)
     )
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A prefix tree for each block of neighbouring words; M nodes in all, T at most in one block.
+
+    Attributes
+    ----------
+    V : int
+    ids : array of shape (n,)
+        The words in a row, the boundary after each.
+    nodes : array of shape (n,)
+        The beginning that stands before each of these symbols, in the tree of its block.
+    symbols, depths : arrays of shape (M,)
+        The last symbol of each node, and how many it has; the boundary and 0 for a root.
+    slots : array of shape (M,)
+        Where each node stands in a table of (blocks, T): block * T + its position in the block.
+    is_ancestor : array of shape (blocks, T, T), bool
+        Whether the first position is a node and the second that node or an ancestor of it. A
+        position without a node has itself alone.
+    """
+
+    V: int
+    ids: Ids
+    nodes: Indices
+    symbols: Ids
+    depths: Ids
+    slots: Indices
+    is_ancestor: Flags
+
+    def target_counts(
+        self, weights: npt.ArrayLike | None = None, dtype: npt.DTypeLike = np.float64
+    ) -> Floats:
+        """Return how often each symbol follows each node, (M, V); see ``PrefixTree``."""
+        return _target_counts(self.nodes, self.ids, (len(self.symbols), self.V), weights, dtype)
+
+
+def grow_forest(ids: Ids, V: int, words: int) -> Forest:
+    """Return the prefix trees of blocks of so many ``words`` in a row, (n,) ids below V.
+
+    It is one tree of words that have the number of their block as a symbol before the others.
+    """
+    ends = np.flatnonzero(ids == BOUNDARY)
+    starts = np.concatenate((np.zeros(1, np.intp), ends[:-1] + 1))
+    block = np.arange(len(ends)) // words
+    tree = grow_prefix_tree(np.insert(ids, starts, V + block), V + len(ends))
+    is_symbol = np.ones(len(tree.ids), np.bool_)
+    is_symbol[starts + np.arange(len(starts))] = False
+    parents, symbols = tree.parents[1:] - 1, tree.symbols[1:]  # without the root of all trees
+    depths = np.repeat(np.arange(len(tree.bounds) - 2), np.diff(tree.bounds[1:]))
+    nodes = np.flatnonzero(depths == 0)
+    of_block = np.empty(len(parents), np.intp)
+    of_block[nodes] = nodes
+    for depth in range(1, len(tree.bounds) - 2):
+        level = slice(tree.bounds[depth + 1] - 1, tree.bounds[depth + 2] - 1)
+        of_block[level] = of_block[parents[level]]
+    slots, T = _slots(of_block)
+    is_ancestor = np.zeros((len(nodes), T, T), np.bool_)
+    is_ancestor[:, np.arange(T), np.arange(T)] = True
+    above = lower = np.arange(len(parents))
+    for depth in range(1, len(tree.bounds) - 2):
+        lower = lower[depths[lower] >= depth]
+        above = parents[above[-len(lower) :]]
+        is_ancestor.reshape(-1, T)[slots[lower], slots[above] % T] = True
+    return Forest(
+        V,
+        ids,
+        tree.nodes[is_symbol] - 1,
+        np.where(symbols < V, symbols, BOUNDARY),
+        depths,
+        slots,
+        is_ancestor,
+    )
+
+
+def lexicographic(ids: Ids) -> Indices:
+    """Return the order of symbols in which the words, the boundary after each, are sorted, (n,).
+
+    >>> lexicographic(np.array([2, 0, 1, 2, 0]))
+    array([2, 3, 4, 0, 1])
+    """
+    after = np.flatnonzero(ids == BOUNDARY) + 1
+    words = np.split(np.arange(len(ids)), after[:-1])
+    big_endian = ids.astype(">u2")  # whose bytes are in the order of the numbers
+    return np.concatenate(sorted(words, key=lambda word: big_endian[word].tobytes()))
+
+
+def _slots(blocks: Indices) -> tuple[Indices, int]:
+    """Return where nodes of these blocks stand in a table of (blocks, T), and T."""
+    sizes = np.bincount(blocks)
+    T = int(sizes.max())
+    order = np.argsort(blocks, kind="stable")
+    slots = np.empty(len(blocks), np.intp)
+    slots[order] = np.arange(len(blocks)) + np.repeat(
+        np.arange(len(sizes)) * T - np.cumsum(sizes) + sizes, sizes
+    )
+    return slots, T
+
+
+def _target_counts(
+    nodes: Indices,
+    ids: Ids,
+    shape: tuple[int, int],
+    weights: npt.ArrayLike | None,
+    dtype: npt.DTypeLike,
+) -> Floats:
+    of_symbols = None
+    if weights is not None:
+        ends = np.flatnonzero(ids == BOUNDARY)
+        of_symbols = np.repeat(np.asarray(weights), np.diff(ends, prepend=-1))
+    N = np.bincount(nodes * shape[1] + ids, of_symbols, minlength=shape[0] * shape[1])
+    return N.astype(dtype).reshape(shape)

@@ -16,13 +16,14 @@ probable words, the page.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import CACHED, Counts, Flags, Floats, Ids, Indices, States, chunks
+from makemore.arrays import CACHED, CHUNK_CELLS, Counts, Flags, Floats, Ids, Indices, States, chunks
+from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 State = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
@@ -113,34 +114,30 @@ class Model(ABC):
         gives them. The value is nan where a symbol, or one that the model looks back to, is
         ``UNKNOWN``.
 
-        All words advance together, the longest first, so those that have not ended are always the
-        first ones. A state never crosses a boundary.
+        The words go down their prefix tree, many at a time: what they share is asked once.
         """
         found = np.empty(len(ids))
-        ends = np.flatnonzero(ids == BOUNDARY)
-        starts = np.concatenate((np.zeros(1, np.int64), ends + 1))[:-1]
-        longest_first = np.argsort(starts - ends, kind="stable")
-        for batch in chunks(len(starts), len(self.vocabulary)):
-            words = longest_first[batch]
-            self._walk(ids, starts[words], ends[words] - starts[words], found)
+        for part in word_batches(ids, min(CACHED, 8 * CHUNK_CELLS // len(self.vocabulary))):
+            self._walk(ids[part], found[part])
         return found
 
-    def _walk(self, ids: Ids, starts: Ids, lengths: Ids, found: Floats) -> None:
-        """Fill in the log-probabilities of words that start at ``starts``, the longest first."""
-        state = self.start(len(starts))
-        is_known = np.ones(len(starts), np.bool_)
-        for t in range(int(lengths[0]) + 1):
-            B = int(np.searchsorted(-lengths, -t, side="right"))  # words of t characters or more
-            offsets = starts[:B] + t
-            symbols = ids[offsets]
-            is_known = is_known[:B] & (symbols != UNKNOWN)
-            state = select(state, slice(B))
-            rows = self.log_probabilities(state)[np.arange(B), np.maximum(symbols, BOUNDARY)]
-            found[offsets] = np.where(is_known, rows, np.nan)
-            going = symbols != BOUNDARY
-            # A word with an unknown symbol goes on as if by another: nothing of it is looked at.
-            state = self.advance(select(state, going), np.abs(symbols[going]))
-            is_known = is_known[going]
+    def _walk(self, ids: Ids, found: Floats) -> None:
+        """Fill in the log-probabilities of the symbols of some words, the boundary after each."""
+        # A word with an unknown symbol goes on as if by another: nothing of it is looked at.
+        tree = grow_prefix_tree(np.abs(ids), len(self.vocabulary))
+        of_level = np.searchsorted(tree.bounds, tree.nodes, side="right") - 1
+        order = np.argsort(of_level, kind="stable")
+        offsets = np.split(order, np.cumsum(np.bincount(of_level))[:-1])
+        state = self.start(1)
+        for depth, which in enumerate(offsets):
+            if depth:
+                level = tree.levels[depth - 1]
+                above = level.parents[level.which] - tree.bounds[depth - 1]
+                state = self.advance(select(state, above), tree.symbols[level.nodes])
+            rows = tree.nodes[which] - tree.bounds[depth]
+            found[which] = self.log_probabilities(state)[rows, np.abs(ids[which])]
+        for start, end in unknown_rests(ids):
+            found[start:end] = np.nan
 
     def bigram_table(self) -> Floats:
         """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
@@ -271,6 +268,31 @@ class WindowedModel(Model):
             log_probabilities[chunk] = self.log_probabilities(contexts)
             successors[chunk] = (codes[chunk] * V + np.arange(V)) % S
         return Automaton(log_probabilities, successors, start=0)
+
+
+def word_batches(ids: Ids, symbols: int) -> Iterator[slice]:
+    """Yield slices of whole words, the boundary after each, of about so many symbols.
+
+    >>> list(word_batches(np.array([1, 0, 2, 2, 0, 1, 0]), 3))
+    [slice(0, 2, None), slice(2, 5, None), slice(5, 7, None)]
+    """
+    after = np.flatnonzero(ids == BOUNDARY) + 1
+    start = 0
+    while start < len(ids):
+        last = max(np.searchsorted(after, start + symbols, side="right") - 1, 0)
+        stop = int(after[max(last, np.searchsorted(after, start, side="right"))])
+        yield slice(start, stop)
+        start = stop
+
+
+def unknown_rests(ids: Ids) -> Iterator[tuple[int, int]]:
+    """Yield for each word with an ``UNKNOWN`` symbol the offset of the first one and of its end."""
+    ends = np.flatnonzero(ids == BOUNDARY)
+    reached = 0
+    for offset in np.flatnonzero(ids == UNKNOWN).tolist():
+        if offset >= reached:
+            reached = int(ends[np.searchsorted(ends, offset)]) + 1
+            yield offset, reached
 
 
 def windows(row: Ids, C: int) -> Ids:

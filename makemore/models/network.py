@@ -117,11 +117,11 @@ class Network(Layer, Model):
         if options.keys() != set(cls.sizes):
             raise CheckpointError(
                 f"expected the options {', '.join(cls.sizes)} of a {cls.name} and found"
-                f" {ascii(', '.join(map(str, options)))}"
+                f" {', '.join(map(str, options))!a}"
             )
         for name, value in options.items():
             if fault := cls._fault(name, value):
-                raise CheckpointError(f"its {name} is {ascii(value)} and must be {fault}")
+                raise CheckpointError(f"its {name} is {value!a} and must be {fault}")
         try:
             return cls(vocabulary, options)
         except AutodiffError as error:

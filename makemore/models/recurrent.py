@@ -1,4 +1,4 @@
-"""Recurrent networks: rnn, gru and lstm. Each symbol changes a state that sees the whole word so far.
+"""Recurrent networks: rnn, gru and lstm. Each symbol changes a state that knows the whole word.
 
 With the embedding e_t of symbol t (e_0 is the boundary's), a layer gives
 
@@ -21,13 +21,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from makemore.arrays import Floats, Ids
+from makemore.arrays import Floats, Ids, chunks
 from makemore.autodiff import dropout, gather, linear
 from makemore.autodiff.tensor import Array, Value
 from makemore.autodiff.tree import recurrent
-from makemore.counting.prefix_tree import PrefixTree, grow_prefix_tree
+from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import State
+from makemore.models.base import State, select
 from makemore.models.network import Network, head
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding
@@ -59,9 +59,7 @@ class Recurrent(Network):
         hidden: Value = None
         for cell in self.cells:
             x = self._inputs(tree.symbols) if hidden is None else _product(hidden, cell)
-            hidden = recurrent(
-                cell.equations, x, cell.hidden_weight, cell.hidden_bias, tree
-            )
+            hidden = recurrent(cell.equations, x, cell.hidden_weight, cell.hidden_bias, tree)
             hidden = dropout(hidden, self.dropout, generator)
         return self.head(hidden), tree.target_counts(weights, np.float32)
 
@@ -91,7 +89,12 @@ class Recurrent(Network):
 
     def advance(self, state: State, symbols: Ids) -> tuple[Array, ...]:
         """Return the states after one more symbol of each word."""
-        return tuple(self._advanced(state, symbols))
+        width = len(self._table[0])
+        parts = [
+            tuple(self._advanced(select(state, part), symbols[part]))
+            for part in chunks(len(symbols), width)  # what is made in between is large
+        ]
+        return parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
     def _advanced(self, state: State, symbols: Ids) -> Iterator[Array]:
         x: Array = self._table[symbols]

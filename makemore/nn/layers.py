@@ -1,4 +1,4 @@
-"""The layers that most networks are made of: linear, embedding, normalisation, dropout, activations.
+"""The layers of most networks: linear, embedding, normalisation, dropout, activations.
 
 Names, equations, defaults and first weights are PyTorch's, except that weights multiply from the
 right: x (..., n) @ W (n, m). Sizes come first, then the generator of the first weights; without a
@@ -98,7 +98,9 @@ class Dropout(Layer):
 
     def __init__(self, p: float, generator: np.random.Generator) -> None:
         if not 0 <= p < 1:
-            raise AutodiffError(f"dropout with probability {p}: choose one from 0 up to, not with, 1")
+            raise AutodiffError(
+                f"dropout with probability {p}: choose one from 0 up to, not with, 1"
+            )
         self.p = p
         self.generator = generator
 

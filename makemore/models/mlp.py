@@ -1,0 +1,88 @@
+"""A multilayer perceptron on a window of symbols.
+
+For the last C symbols c_1 .. c_C, with an embedding of n numbers each:
+
+    x = [e(c_1), ..., e(c_C)]           (C n,)
+    h = tanh(x W_1 + b_1)               (H,), as many such layers as are asked for
+    logits = h W + b                    (V,)
+
+With batch normalisation each layer is tanh(normalise(x W_1 + b_1)): mean and variance of each of
+the H numbers are those of the mini-batch in training, where each distinct window counts as often
+as it occurs, and running averages afterwards.
+
+Source: Bengio et al. 2003, "A neural probabilistic language model", equation 1. Left out: its
+direct connections from the embeddings to the logits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from makemore.arrays import Ids
+from makemore.autodiff import dropout, gather, reshape, sqrt, tanh
+from makemore.autodiff.tensor import Array, Tensor, Value, data
+from makemore.models.network import head
+from makemore.models.windowed_network import WindowedNetwork
+from makemore.nn.base import Layer
+from makemore.nn.initialisation import Generator
+from makemore.nn.layers import Embedding, Linear
+
+MOMENTUM = 0.1
+"""How far the running averages move towards those of a mini-batch."""
+EPSILON = 1e-5
+"""Is added to variances: that of a number that never changes is zero."""
+
+
+class Mlp(WindowedNetwork):
+    """Embeddings of the last symbols side by side, and hidden layers of tanh."""
+
+    name = "mlp"
+    sizes = ("context", "embedding_size", "hidden_size", "layers", "normalization")
+
+    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+        n, h = options["embedding_size"], options["hidden_size"]
+        widths = [options["context"] * n] + [h] * options["layers"]
+        self.embedding = Embedding(V, n, generator)
+        self.hidden = [Linear(inputs, h, generator) for inputs in widths[:-1]]
+        normalised = options["normalization"] == "batch"
+        self.norms = [WeightedBatchNorm(h) for _ in self.hidden if normalised]
+        self.head = head(h, V, generator)
+
+    def logits(self, contexts: Ids, shares: Array | None, generator: np.random.Generator) -> Value:
+        """Return the logits of the next symbol, (R, context) -> (R, V)."""
+        x = gather(self.embedding.weight, contexts)
+        x = reshape(x, (len(contexts), -1))
+        for layer, hidden in enumerate(self.hidden):
+            x = hidden(x)
+            if self.norms:
+                x = self.norms[layer](x, shares)
+            x = tanh(x)
+            if self.training:
+                x = dropout(x, self.dropout, generator)
+        return self.head(x)
+
+
+class WeightedBatchNorm(Layer):
+    """Batch normalisation of rows that stand for several positions each, (R, n) -> (R, n).
+
+    Source: Ioffe and Szegedy 2015, "Batch normalization", algorithm 1, with weighted means.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.weight = Tensor(np.ones(n, np.float32))
+        self.bias = Tensor(np.zeros(n, np.float32))
+        self.running_mean = np.zeros(n, np.float32)
+        self.running_var = np.ones(n, np.float32)
+
+    def __call__(self, x: Value, shares: Array | None) -> Value:
+        """Normalise by the batch's mean and variance, or by the running ones in evaluation."""
+        if not self.training or shares is None:
+            scale = data(self.weight) / np.sqrt(self.running_var + EPSILON)
+            return (x - self.running_mean) * scale + data(self.bias)
+        centred = x - (x * shares).sum(axis=0)
+        variance = (centred * centred * shares).sum(axis=0)
+        mean = (data(x) * shares).sum(axis=0)
+        self.running_mean += MOMENTUM * (mean - self.running_mean)
+        self.running_var += MOMENTUM * (data(variance) - self.running_var)
+        return centred / sqrt(variance + EPSILON) * self.weight + self.bias

@@ -1,0 +1,225 @@
+"""A transformer: each symbol looks back at all symbols before it, in several ways at once.
+
+For the symbols c_0 .. c_t of a word, of which c_0 is the boundary before it, with n numbers each:
+
+    x_i = e(c_i) + p(i)
+    x = x + attention(norm(x)) W_o + b_o        in each block; q, k and v are norm(x) W_qkv + b_qkv
+    x = x + gelu(norm(x) W_1 + b_1) W_2 + b_2   with 4 n numbers in between
+    logits = norm(x) W + b                      (V,)
+
+where attention lets position i see the positions up to i, in heads of n / heads numbers each, and
+norm is layer normalisation. The second matrices of both residual branches begin smaller by the
+square root of twice the number of blocks (Radford et al. 2019, "Language models are unsupervised
+multitask learners", section 2.3), so the first logits are small however deep the network is.
+
+Words have up to ``longest`` characters, twice those of the longest word that it was trained on: at
+the end of such a word only the end-of-word symbol has a probability.
+
+While it trains, words with a common beginning share its positions. The words of a batch are cut
+into blocks of ``NEIGHBOURS`` in lexicographic order; each block has a prefix tree, whose nodes
+attend to their ancestors by a dense masked product. Sharing more costs more than it saves: the mask
+of all words at once is nearly empty.
+
+Source: Vaswani et al. 2017, "Attention is all you need", in the form with normalisation first of
+Xiong et al. 2020, "On layer normalization in the transformer architecture". Left out: an encoder;
+dropout of the attention's weights.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from makemore.arrays import Floats, Ids
+from makemore.autodiff import dropout, gelu
+from makemore.autodiff.tensor import Array, Value, data
+from makemore.autodiff.tree import attention_to_ancestors
+from makemore.counting.prefix_tree import Forest, grow_forest, lexicographic
+from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import AutodiffError
+from makemore.models.base import State, unknown_rests, word_batches
+from makemore.models.network import Network, head
+from makemore.models.softmax import softmax
+from makemore.nn.base import Layer
+from makemore.nn.initialisation import Generator
+from makemore.nn.layers import Embedding, LayerNorm, Linear
+
+SCORED_AT_ONCE = 1 << 12
+"""The symbols whose words are scored at once."""
+NEIGHBOURS = 16
+"""The words of a block; half and twice as many are slower."""
+MAX_LONGEST = 4_096
+"""The most characters of a word: attention takes memory that grows with their square."""
+
+
+class Block(Layer):
+    """Attention and a layer of 4 n numbers, each added to what came in, (M, n) -> (M, n)."""
+
+    def __init__(self, n: int, heads: int, blocks: int, generator: Generator) -> None:
+        self.heads = heads
+        self.attention_norm = LayerNorm(n)
+        self.qkv = Linear(n, 3 * n, generator)
+        self.out = _smaller(Linear(n, n, generator), blocks, generator)
+        self.norm = LayerNorm(n)
+        self.inner = Linear(n, 4 * n, generator)
+        self.outer = _smaller(Linear(4 * n, n, generator), blocks, generator)
+
+    def __call__(self, x: Value, forest: Forest, p: float, generator: np.random.Generator) -> Value:
+        """Return what the block makes of the nodes of a forest; the share p is dropped."""
+        qkv = self.qkv(self.attention_norm(x))
+        seen = attention_to_ancestors(qkv, self.heads, forest)
+        x = x + dropout(self.out(seen), p, generator)
+        return x + dropout(self._inner(x), p, generator)
+
+    def step(self, x: Array, keys: Array, values: Array, positions: Ids) -> Array:
+        """Return what the block makes of one more position of B words, (B, n) -> (B, n).
+
+        ``keys`` and ``values`` (B, T, n) are those of earlier positions; this one's are added.
+        """
+        B, n = x.shape
+        q, k, v = np.split(self.qkv(self.attention_norm(x)), 3, axis=1)
+        keys[np.arange(B), positions], values[np.arange(B), positions] = k, v
+        T = int(positions.max(initial=0)) + 1
+        by_head = (B, -1, self.heads, n // self.heads)
+        K, U = (part[:, :T].reshape(by_head).transpose(0, 2, 3, 1) for part in (keys, values))
+        scores = q.reshape(B, self.heads, 1, -1) @ K / np.sqrt(n // self.heads)
+        is_later = np.arange(T) > positions[:, None]
+        scores[np.broadcast_to(is_later[:, None, None], scores.shape)] = -np.inf
+        seen = softmax(scores) @ U.swapaxes(2, 3)
+        x = x + self.out(seen.reshape(B, n))
+        return np.asarray(x + self._inner(x))
+
+    def _inner(self, x: Value) -> Value:
+        return self.outer(gelu(self.inner(self.norm(x))))
+
+
+class Transformer(Network):
+    """The state of B words: keys and values of all blocks, the last outputs, and positions."""
+
+    name = "transformer"
+    sizes = ("embedding_size", "layers", "heads", "positions", "longest")
+
+    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+        n, blocks, heads = options["embedding_size"], options["layers"], options["heads"]
+        if n % heads:
+            raise AutodiffError(f"{heads} heads do not divide an embedding size of {n}")
+        self.embedding = Embedding(V, n, generator)
+        if options["positions"] == "learnt":
+            self.positions = Embedding(options["longest"] + 1, n, generator)
+        self.blocks = [Block(n, heads, blocks, generator) for _ in range(blocks)]
+        self.norm = LayerNorm(n)
+        self.head = head(n, V, generator)
+
+    @classmethod
+    def _fault(cls, name: str, value: Any) -> str:
+        if name == "longest":
+            is_right = type(value) is int and 1 <= value <= MAX_LONGEST
+            return "" if is_right else f"from 1 to {MAX_LONGEST}"
+        return super()._fault(name, value)
+
+    @property
+    def longest_word(self) -> int:
+        """The most characters that a word of this model has."""
+        return int(self._options["longest"])
+
+    def training_rows(
+        self, ids: Ids, weights: Floats, generator: np.random.Generator
+    ) -> tuple[Value, Array]:
+        """Return logits and target counts of the nodes of the blocks' prefix trees, (M, V) each."""
+        forest = grow_forest(ids, len(self.vocabulary), NEIGHBOURS)
+        logits = self._logits(forest, self.dropout, generator)
+        return logits, forest.target_counts(weights, np.float32)
+
+    def _logits(
+        self, forest: Forest, p: float = 0.0, generator: np.random.Generator | None = None
+    ) -> Value:
+        x = self.embedding(forest.symbols) + self._position(forest.depths)
+        x = dropout(x, p, generator)
+        for block in self.blocks:
+            x = block(x, forest, p, generator)
+        return self.head(self.norm(x))
+
+    def _position(self, positions: Ids) -> Value:
+        """Return the vectors p(i) of positions, (M,) -> (M, n)."""
+        positions = np.minimum(positions, self.longest_word)
+        if self._options["positions"] == "learnt":
+            return self.positions(positions)
+        return sinusoids(positions, self._options["embedding_size"])
+
+    def start(self, B: int) -> State:
+        """Return the states after the boundary before a word."""
+        return tuple(np.repeat(part, B, axis=0) for part in self._first_state)
+
+    @cached_property
+    def _first_state(self) -> tuple[Array, ...]:
+        shape = (1, len(self.blocks), self.longest_word + 1, self._options["embedding_size"])
+        return self._advanced(np.zeros(shape), np.zeros(shape), np.zeros(1, int), BOUNDARY_ALONE)
+
+    def advance(self, state: State, symbols: Ids) -> State:
+        """Return the states after one more symbol of each word."""
+        keys, values, _, positions = state
+        positions = np.minimum(positions + 1, self.longest_word)
+        return self._advanced(keys.copy(), values.copy(), positions, symbols)
+
+    def _advanced(
+        self, keys: Array, values: Array, positions: Ids, symbols: Ids
+    ) -> tuple[Array, ...]:
+        x = data(self.embedding(symbols) + self._position(positions))
+        for i, block in enumerate(self.blocks):
+            x = block.step(x, keys[:, i], values[:, i], positions)
+        return keys, values, x, positions
+
+    def log_probabilities(self, state: State) -> Floats:
+        """Return log P(next symbol) in nats, (B, V)."""
+        _, _, x, positions = state
+        found = self._log_probabilities(self.head(self.norm(x)))
+        return self._ended(found, positions)
+
+    def _ended(self, found: Floats, positions: Ids) -> Floats:
+        """End the words that are as long as words are, (B, V) -> (B, V) in place."""
+        found[positions >= self.longest_word] = -np.inf
+        found[positions >= self.longest_word, BOUNDARY] = 0.0
+        return found
+
+    def symbol_log_probabilities(self, ids: Ids) -> Floats:
+        """Return log P of each symbol as ``Model`` defines it, a batch of words at a time.
+
+        In a word that is too long for this model, the symbols that are too many have the
+        log-probability -inf.
+        """
+        found = np.empty(len(ids))
+        for part in word_batches(ids, SCORED_AT_ONCE):
+            found[part] = self._scores(np.abs(ids[part]))
+        for start, end in unknown_rests(ids):
+            found[start:end] = np.nan
+        return found
+
+    def _scores(self, ids: Ids) -> Floats:
+        order = lexicographic(ids)
+        forest = grow_forest(ids[order], len(self.vocabulary), NEIGHBOURS)
+        rows = self._ended(self._log_probabilities(self._logits(forest)), forest.depths)
+        found = np.empty(len(ids))
+        found[order] = rows[forest.nodes, ids[order]]
+        return found
+
+
+BOUNDARY_ALONE = np.array([BOUNDARY])
+
+
+def sinusoids(positions: Ids, n: int) -> Array:
+    """Return sines and cosines of positions at n / 2 frequencies each, (M,) -> (M, n).
+
+    Source: Vaswani et al. 2017, section 3.5.
+    """
+    frequencies = 10_000.0 ** (-np.arange(0, n, 2) / n)
+    angles = positions[:, None] * frequencies
+    both = np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(len(positions), -1)
+    return both[:, :n].astype(np.float32)
+
+
+def _smaller(layer: Linear, blocks: int, generator: Generator) -> Linear:
+    """Return the last layer of a residual branch with first weights divided by sqrt(2 blocks)."""
+    if generator is not None:
+        layer.load({name: array / np.sqrt(2 * blocks) for name, array in layer.state().items()})
+    return layer
