@@ -39,3 +39,9 @@ def chunks(rows: int, columns: int) -> Iterator[slice]:
     """
     step = max(1, CHUNK_CELLS // columns)
     return (slice(first, first + step) for first in range(0, rows, step))
+
+
+def cached_chunks(rows: int, columns: int) -> Iterator[slice]:
+    """Yield slices that cover ``rows`` rows, each of at most ``CACHED`` cells or of one row."""
+    step = max(1, CACHED // columns)
+    return (slice(first, first + step) for first in range(0, rows, step))

@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from makemore.autodiff.fused import column_sums, softmax_in_place
-from makemore.autodiff.operations import logistic, operation
+from makemore.autodiff.operations import operation
 from makemore.autodiff.tensor import Array, Value, data, record, together
 from makemore.counting.prefix_tree import Forest, Level, PrefixTree
 
@@ -95,7 +95,7 @@ class GatedCell(Cell):
         h = s.shape[1]
         rz, n = x[:, : 2 * h], x[:, 2 * h :]
         rz += u[:, : 2 * h]
-        rz[...] = logistic(rz)
+        _sigmoid_in_place(rz)
         r, z = rz[:, :h], rz[:, h:]
         n += r * u[:, 2 * h :]
         np.tanh(n, out=n)
@@ -143,8 +143,8 @@ class LongShortTermCell(Cell):
         gates, tanh_c, c = kept[:, : 4 * h], kept[:, 4 * h :], new[:, h:]
         np.add(x, u, out=gates)
         i_f, g, o = gates[:, : 2 * h], gates[:, 2 * h : 3 * h], gates[:, 3 * h :]
-        i_f[...] = logistic(i_f)
-        o[...] = logistic(o)
+        _sigmoid_in_place(i_f)
+        _sigmoid_in_place(o)
         np.tanh(g, out=g)
         np.multiply(gates[:, h : 2 * h], s[:, h:], out=c)
         c += gates[:, :h] * g
@@ -269,6 +269,14 @@ def cumulative_sum(x: Value, tree: PrefixTree) -> Value:
         return d
 
     return record(total, (x, gradient))
+
+
+def _sigmoid_in_place(a: Array) -> None:
+    """Make ``a`` its sigmoid, as ``operations.logistic`` does."""
+    a *= 0.5
+    np.tanh(a, out=a)
+    a += 1
+    a *= 0.5
 
 
 def _levels(tree: PrefixTree) -> tuple[Level, ...]:

@@ -117,7 +117,7 @@ class Model(ABC):
         The words go down their prefix tree, many at a time: what they share is asked once.
         """
         found = np.empty(len(ids))
-        for part in word_batches(ids, min(CACHED, 8 * CHUNK_CELLS // len(self.vocabulary))):
+        for part in word_batches(ids, 8 * CHUNK_CELLS // max(32, len(self.vocabulary))):
             self._walk(ids[part], found[part])
         return found
 
@@ -131,9 +131,9 @@ class Model(ABC):
         state = self.start(1)
         for depth, which in enumerate(offsets):
             if depth:
-                level = tree.levels[depth - 1]
-                above = level.parents[level.which] - tree.bounds[depth - 1]
-                state = self.advance(select(state, above), tree.symbols[level.nodes])
+                nodes = slice(tree.bounds[depth], tree.bounds[depth + 1])
+                above = tree.parents[nodes] - tree.bounds[depth - 1]
+                state = self.advance(select(state, above), tree.symbols[nodes])
             rows = tree.nodes[which] - tree.bounds[depth]
             found[which] = self.log_probabilities(state)[rows, np.abs(ids[which])]
         for start, end in unknown_rests(ids):
@@ -279,8 +279,9 @@ def word_batches(ids: Ids, symbols: int) -> Iterator[slice]:
     after = np.flatnonzero(ids == BOUNDARY) + 1
     start = 0
     while start < len(ids):
-        last = max(np.searchsorted(after, start + symbols, side="right") - 1, 0)
-        stop = int(after[max(last, np.searchsorted(after, start, side="right"))])
+        within = int(np.searchsorted(after, start + symbols, side="right"))
+        first = int(np.searchsorted(after, start, side="right"))
+        stop = int(after[max(within - 1, first)])
         yield slice(start, stop)
         start = stop
 

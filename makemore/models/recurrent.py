@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from makemore.arrays import Floats, Ids, chunks
+from makemore.arrays import Floats, Ids, cached_chunks
 from makemore.autodiff import dropout, gather, linear
 from makemore.autodiff.tensor import Array, Value
 from makemore.autodiff.tree import recurrent
@@ -92,7 +92,7 @@ class Recurrent(Network):
         width = len(self._table[0])
         parts = [
             tuple(self._advanced(select(state, part), symbols[part]))
-            for part in chunks(len(symbols), width)  # what is made in between is large
+            for part in cached_chunks(len(symbols), width)
         ]
         return parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
