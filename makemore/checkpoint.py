@@ -8,7 +8,8 @@ are the work of ``archive.py``:
     metadata_sha256  of that string's UTF-8 bytes, hexadecimal
     weights, ...     the model's arrays and the training record's, in alphabetical order
 
-The keys of the metadata are sorted, so equal checkpoints are equal bytes.
+The keys of the metadata are sorted, so equal checkpoints are equal bytes. A training of a network
+that was interrupted has a part "resumption" and its arrays, whose names begin with that word.
 
 JSON has no infinity. The one number here that may be infinite, the held-out loss of a model that
 gives a held-out word no probability, is written as the string "infinite"; null says that nothing
@@ -40,7 +41,7 @@ from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.kinds import KINDS
 from makemore.models.base import ArraySpec, Model
-from makemore.training.record import Checkpoint, TrainingRecord
+from makemore.training.record import Checkpoint, Position, Resumption, TrainingRecord
 from makemore.version import __version__
 
 FORMAT = 1
@@ -51,6 +52,9 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
+OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
+"""Such fields that are written only where there is something in them."""
+_STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
 _OPTIONS: dict[str, Any] = {"model": str, "method": str, "holdout": float | int, "seed": int}
 """The options that commands read, and their types."""
@@ -138,11 +142,18 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
     """Return all arrays of a checkpoint in the order in which they are written."""
     arrays = checkpoint.model.arrays()
     arrays |= {name: getattr(checkpoint.training, name) for name in RECORD_ARRAYS}
+    optional = {name: getattr(checkpoint.training, name) for name in OPTIONAL_ARRAYS}
+    arrays |= {name: array for name, array in optional.items() if len(array)}
+    if checkpoint.resumption:
+        arrays |= {_STATE + name: array for name, array in checkpoint.resumption.state.items()}
+        averages = checkpoint.resumption.averages
+        arrays |= {_AVERAGES + name: array for name, array in averages.items()}
     return {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
 
 
 def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
-    model, training = checkpoint.model, _fields_of(checkpoint.training, without=RECORD_ARRAYS)
+    model, record = checkpoint.model, checkpoint.training
+    training = _fields_of(record, without={*RECORD_ARRAYS, *OPTIONAL_ARRAYS})
     if training["held_out_loss"] == np.inf:
         training["held_out_loss"] = "infinite"
     metadata = {
@@ -161,6 +172,8 @@ def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
             for name, array in arrays.items()
         },
     }
+    if checkpoint.resumption:
+        metadata["resumption"] = checkpoint.resumption.position
     try:
         return _dump(metadata)
     except ValueError as error:
@@ -191,9 +204,10 @@ def _parse(text: str) -> dict[str, Any]:
     if type(version) is not int or version != FORMAT:
         raise CheckpointError(f"expected the format {FORMAT} and found {_cut(version)}")
     kinds = {"format": int, "makemore": str, "model": dict, "vocabulary": str}
-    return _entries(
-        metadata, kinds | {"corpus": dict, "training": dict, "arrays": dict}, "metadata"
-    )
+    kinds |= {"corpus": dict, "training": dict, "arrays": dict}
+    if "resumption" in metadata:
+        kinds["resumption"] = dict
+    return _entries(metadata, kinds, "metadata")
 
 
 def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
@@ -206,11 +220,21 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
         )
     cls: type[Model] = KINDS[model["name"]].load_model()
     specs = dict(cls.array_specs(vocabulary, model["options"]))
-    table = _entries(metadata["arrays"], dict.fromkeys([*specs, *RECORD_ARRAYS], dict), "arrays")
+    histories = RECORD_ARRAYS | {
+        name: lengths for name, lengths in OPTIONAL_ARRAYS.items() if name in metadata["arrays"]
+    }
+    averages: list[str] = []
+    if "resumption" in metadata:
+        averages = [name for name in metadata["arrays"] if name.startswith(_AVERAGES)]
+        specs |= {_STATE + name: spec for name, spec in specs.items()}
+    names = [*specs, *histories, *averages]
+    table = _entries(metadata["arrays"], dict.fromkeys(names, dict), "arrays")
     for entry in table.values():
         _entries(entry, {"dtype": str, "shape": list, "sha256": str}, "table of arrays")
-    for name, lengths in RECORD_ARRAYS.items():
+    for name, lengths in histories.items():
         specs[name] = ArraySpec("<f8", _matched(name, table[name]["shape"], lengths))
+    for name in averages:
+        specs[name] = ArraySpec("<f4", _matched(name, table[name]["shape"], (None,)))
     for name, spec in specs.items():
         expected = [spec.dtype, list(spec.shape)]
         found = [table[name]["dtype"], table[name]["shape"]]
@@ -246,16 +270,35 @@ def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tupl
 
 def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     """Return the checkpoint of these parts; the arrays are known to be of ``_specs``."""
-    for name in RECORD_ARRAYS:
+    optional = [name for name in OPTIONAL_ARRAYS if name in arrays]
+    resumed = [name for name in arrays if name.startswith((_STATE, _AVERAGES))]
+    for name in (*RECORD_ARRAYS, *optional, *resumed):
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
     corpus = _record(CorpusFacts, metadata["corpus"], {})
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
-    record = _record(TrainingRecord, training, {name: arrays[name] for name in RECORD_ARRAYS})
+    histories = {name: arrays[name] for name in RECORD_ARRAYS}
+    histories |= {name: arrays.get(name, np.zeros((0, 2))) for name in OPTIONAL_ARRAYS}
+    record = _record(TrainingRecord, training, histories)
     _refuse_odd_options(record.options)
-    return Checkpoint(_model(metadata, arrays), corpus, record)
+    own = {name: a for name, a in arrays.items() if name not in {*histories, *resumed}}
+    return Checkpoint(_model(metadata, own), corpus, record, _resumption(metadata, arrays))
+
+
+def _resumption(metadata: Mapping[str, Any], arrays: Arrays) -> Resumption | None:
+    if "resumption" not in metadata:
+        return None
+    position = metadata["resumption"]
+    kinds = {field.name: int for field in fields(Position)}
+    return Resumption(
+        _entries(position, kinds, "resumption"),
+        *(
+            {name.removeprefix(start): array for name, array in arrays.items() if start in name}
+            for start in (_STATE, _AVERAGES)
+        ),
+    )
 
 
 def _refuse_odd_options(options: dict[str, Any]) -> None:
@@ -272,10 +315,9 @@ def _refuse_odd_options(options: dict[str, Any]) -> None:
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
-    own = {name: array for name, array in arrays.items() if name not in RECORD_ARRAYS}
     vocabulary = Vocabulary(metadata["vocabulary"])
     cls: type[Model] = KINDS[metadata["model"]["name"]].load_model()
-    model = cls.from_arrays(vocabulary, options, own)
+    model = cls.from_arrays(vocabulary, options, arrays)
     if _dump(model.options()) != _dump(options):
         raise CheckpointError(
             f"the model {model.name} cannot have the options {_cut(_dump(options))}"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,17 @@ from hypothesis import strategies as st
 
 from makemore.counting import passes, workers
 from makemore.counting.passes import BigramCounts, count_bigrams
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, slices_of
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
 from makemore.errors import CorpusError, DecodingError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
 
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
+
+
+def cut(corpus: Corpus) -> Iterator[SliceSource]:
+    return slices_of(corpus, workers.slice_length(corpus))
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_slices_are_the_whole_text_cut_where_lines_start(text: str, length: int)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "MIN_SLICE", length)
         try:
-            parts = [read(part) for part in workers._cut(Corpus.from_paths(path))]
+            parts = [read(part) for part in cut(Corpus.from_paths(path))]
         finally:
             path.unlink()
     assert b"".join(parts) == data
@@ -103,7 +107,7 @@ def test_a_large_file_is_cut_into_a_bounded_number_of_slices(
     path = tmp_path / "names"
     path.write_bytes(b"a\n" * 50_000)
     monkeypatch.setattr(workers, "MIN_SLICE", 1)
-    assert 500 < len(list(workers._cut(Corpus.from_paths(path)))) <= 1024
+    assert 500 < len(list(cut(Corpus.from_paths(path)))) <= 1024
 
 
 def read(source: object) -> bytes:
@@ -292,7 +296,7 @@ COUNT_SLOWLY = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
 from makemore.counting import workers
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import slices_of, Corpus
 corpus = Corpus.from_paths(sys.argv[1])
 started = lambda done, total: print("started", flush=True)
 workers.count_in_processes(corpus, 0.3, "", 2, started, block_size=10)

@@ -27,9 +27,16 @@ from dataclasses import dataclass, replace
 from typing import IO, cast
 
 from makemore.counting.survey import Part, count_part, merge
-from makemore.data.corpus import BLOCK, Corpus, Progress, combined_digest, source_digest
-from makemore.data.sources import ByteStream, FileSource, SliceSource, line_spans
-from makemore.data.text import has_plain_line_feeds
+from makemore.data.corpus import (
+    BLOCK,
+    Corpus,
+    Progress,
+    can_be_cut,
+    combined_digest,
+    slices_of,
+    source_digest,
+)
+from makemore.data.sources import SliceSource
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -75,11 +82,9 @@ class _Request:
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
     """Return how many processes are worth starting for a corpus; 1 means none but this one."""
-    can_be_cut = os.name == "posix" and sys.executable and has_plain_line_feeds(corpus.encoding)
-    if jobs == 1 or not can_be_cut:
-        return 1
     worthwhile = (corpus.size() or 0) // MIN_SHARE
-    if worthwhile < 2 or not _is_plain(corpus):
+    has_processes = os.name == "posix" and sys.executable
+    if jobs == 1 or worthwhile < 2 or not has_processes or not can_be_cut(corpus):
         return 1
     return min(jobs or _processors(), worthwhile)
 
@@ -121,7 +126,7 @@ class _Pool:
     """
 
     def __init__(self, corpus: Corpus, progress: Progress | None) -> None:
-        self._slices = deque(_cut(corpus))
+        self._slices = deque(slices_of(corpus, slice_length(corpus)))
         self._slices_in_all = max(1, len(self._slices))
         # a signal in the middle of queue.Queue would leave its lock closed, and the threads waiting
         self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
@@ -196,24 +201,9 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _is_plain(corpus: Corpus) -> bool:
-    """Return whether all sources are regular files that are not compressed."""
-    for source in corpus.sources:
-        if not isinstance(source, FileSource) or not source.rereadable:
-            return False
-        with ByteStream(source) as stream:
-            if stream.compressed:
-                return False
-    return True
-
-
-def _cut(corpus: Corpus) -> Iterator[SliceSource]:
-    """Cut the files into slices that start where lines do."""
-    length = max(MIN_SLICE, (corpus.size() or 0) // _MAX_SLICES)
-    for file in cast(tuple[FileSource, ...], corpus.sources):
-        with file.open() as stream:
-            for start, stop in line_spans(stream, file.size() or 0, length):
-                yield SliceSource(file.path, start, stop)
+def slice_length(corpus: Corpus) -> int:
+    """Return the length of a slice in bytes, so that there are neither too many nor too few."""
+    return max(MIN_SLICE, (corpus.size() or 0) // _MAX_SLICES)
 
 
 @contextmanager

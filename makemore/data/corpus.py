@@ -18,9 +18,18 @@ from typing import cast
 
 import numpy as np
 
-from makemore.data.sources import BytesSource, ByteStream, FileSource, Source, SpooledSource
+from makemore.data.sources import (
+    BytesSource,
+    ByteStream,
+    FileSource,
+    SliceSource,
+    Source,
+    SpooledSource,
+    line_spans,
+)
 from makemore.data.text import (
     LineDecoder,
+    has_plain_line_feeds,
     is_utf_8,
     refuse_other_encodings,
     text_change,
@@ -289,6 +298,27 @@ class Reading:
     def _report(self, position: int) -> None:
         if self._progress:
             self._progress(self._bytes_before + position, self._total)
+
+
+def can_be_cut(corpus: Corpus) -> bool:
+    """Return whether parts of the corpus can be read alone: it is plain files, not compressed."""
+    if not has_plain_line_feeds(corpus.encoding):
+        return False
+    for source in corpus.sources:
+        if not isinstance(source, FileSource) or not source.rereadable:
+            return False
+        with ByteStream(source) as stream:
+            if stream.compressed:
+                return False
+    return True
+
+
+def slices_of(corpus: Corpus, length: int) -> Iterator[SliceSource]:
+    """Cut a corpus that ``can_be_cut`` into slices of ``length`` bytes or more, at line ends."""
+    for file in cast(tuple[FileSource, ...], corpus.sources):
+        with file.open() as stream:
+            for start, stop in line_spans(stream, file.size() or 0, length):
+                yield SliceSource(file.path, start, stop)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from functools import cache
 
 import numpy as np
 
-from makemore.arrays import Bytes, Flags, Hashes, Offsets
+from makemore.arrays import Bytes, Flags, Hashes, Integers, Offsets
 from makemore.data.text import line_bounds
 from makemore.errors import shown
 
@@ -84,6 +84,18 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes]:
 def is_held_out(hashes: Hashes, share: float) -> Flags:
     """Return which words belong to the held-out ``share`` (0 <= share < 1), shape of ``hashes``."""
     return hashes < np.uint64(int(share * _MODULUS))
+
+
+def role_of(hashes: Hashes, shares: Sequence[float]) -> Integers:
+    """Return the role of words with these hashes, shape of ``hashes``.
+
+    It is 1 for the first of ``shares``, the held-out words, 2 for the second one, and 0 for the
+    others. The held-out words are those of ``is_held_out``, whatever other shares there are.
+    """
+    bounds = [int(bound * _MODULUS) for bound in np.cumsum(shares)]
+    bounds[:1] = [int(share * _MODULUS) for share in shares[:1]]  # as exactly as is_held_out
+    slices = np.searchsorted(np.array(bounds, np.uint64), hashes, side="right")
+    return (slices + 1) % (len(bounds) + 1)
 
 
 def all_held_out(name: str) -> str:

@@ -46,9 +46,7 @@ class Bow(Network):
         self.outer = Linear(h, n, generator)
         self.head = head(n, V, generator)
 
-    def training_rows(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[Value, Array]:
+    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the words' prefix tree, (M, V) each."""
         tree = grow_prefix_tree(ids, len(self.vocabulary))
         lengths = np.repeat(np.arange(len(tree.bounds) - 1), np.diff(tree.bounds))
@@ -57,12 +55,10 @@ class Bow(Network):
         logits = self._logits(mean, tree.symbols, generator)
         return logits, tree.target_counts(weights, np.float32)
 
-    def _logits(
-        self, mean: Value, last: Ids, generator: np.random.Generator | None = None
-    ) -> Value:
+    def _logits(self, mean: Value, last: Ids, generator: Generator = None) -> Value:
         x = mean + gather(self.last.weight, last)
         y = x + self.outer(relu(self.inner(x)))
-        return self.head(y if generator is None else dropout(y, self.dropout, generator))
+        return self.head(dropout(y, self.dropout, generator))
 
     def start(self, B: int) -> State:
         """Return the state after the boundary before a word."""

@@ -49,7 +49,7 @@ class Mlp(WindowedNetwork):
         self.norms = [WeightedBatchNorm(h) for _ in self.hidden if normalised]
         self.head = head(h, V, generator)
 
-    def logits(self, contexts: Ids, shares: Array | None, generator: np.random.Generator) -> Value:
+    def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol, (R, context) -> (R, V)."""
         x = gather(self.embedding.weight, contexts)
         x = reshape(x, (len(contexts), -1))
@@ -58,8 +58,7 @@ class Mlp(WindowedNetwork):
             if self.norms:
                 x = self.norms[layer](x, shares)
             x = tanh(x)
-            if self.training:
-                x = dropout(x, self.dropout, generator)
+            x = dropout(x, self.dropout, generator)
         return self.head(x)
 
 

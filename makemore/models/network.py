@@ -59,14 +59,12 @@ class Network(Layer, Model):
         """Set the fields that are layers, for the values of ``sizes``."""
 
     @abstractmethod
-    def training_rows(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[Value, Array]:
+    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return the logits of each distinct beginning of some words, and what follows it.
 
         ``ids`` (n,) holds the words in a row in lexicographic order, the boundary after each, and
         ``weights`` (words,) how often each word counts. The result is logits and target counts
-        of shape (R, V) each. The generator decides what dropout drops.
+        of shape (R, V) each. The generator decides what dropout drops; without one nothing is.
         """
 
     def finish(self) -> None:
@@ -74,9 +72,17 @@ class Network(Layer, Model):
         self.freeze(np.float64)
 
     @classmethod
+    def values_for(cls, options: Mapping[str, Any], longest: int) -> dict[str, Any]:
+        """Return the options of a training with what follows from the longest training word.
+
+        Raises ``TrainingError`` for words that are too long for this kind of network.
+        """
+        return dict(options)
+
+    @classmethod
     def cells_per_symbol(cls, options: Mapping[str, Any]) -> int:
         """Return how many numbers a step of training keeps for each symbol, about."""
-        width = options.get("hidden_size", 0) + options["embedding_size"]
+        width = int(options["hidden_size"]) + int(options["embedding_size"])
         return 16 * width * int(options.get("layers", 1))
 
     def options(self) -> dict[str, Any]:

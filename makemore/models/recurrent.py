@@ -51,9 +51,7 @@ class Recurrent(Network):
     def _cell(self, inputs: int, hidden: int, generator: Generator) -> Any:
         return self.cell(inputs, hidden, generator)
 
-    def training_rows(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[Value, Array]:
+    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the words' prefix tree, (M, V) each."""
         tree = grow_prefix_tree(ids, len(self.vocabulary))
         hidden: Value = None

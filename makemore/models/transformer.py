@@ -37,7 +37,7 @@ from makemore.autodiff.tensor import Array, Value, data
 from makemore.autodiff.tree import attention_to_ancestors
 from makemore.counting.prefix_tree import Forest, grow_forest, lexicographic
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import AutodiffError
+from makemore.errors import AutodiffError, TrainingError
 from makemore.models.base import State, unknown_rests, word_batches
 from makemore.models.network import Network, head
 from makemore.models.softmax import softmax
@@ -65,7 +65,7 @@ class Block(Layer):
         self.inner = Linear(n, 4 * n, generator)
         self.outer = _smaller(Linear(4 * n, n, generator), blocks, generator)
 
-    def __call__(self, x: Value, forest: Forest, p: float, generator: np.random.Generator) -> Value:
+    def __call__(self, x: Value, forest: Forest, p: float, generator: Generator) -> Value:
         """Return what the block makes of the nodes of a forest; the share p is dropped."""
         qkv = self.qkv(self.attention_norm(x))
         seen = attention_to_ancestors(qkv, self.heads, forest)
@@ -118,22 +118,34 @@ class Transformer(Network):
             return "" if is_right else f"from 1 to {MAX_LONGEST}"
         return super()._fault(name, value)
 
+    @classmethod
+    def values_for(cls, options: Mapping[str, Any], longest: int) -> dict[str, Any]:
+        """Return the options with twice the length of the longest training word."""
+        if longest > MAX_LONGEST:
+            raise TrainingError(
+                f"the longest training word has {longest:,} characters, and a transformer takes"
+                f" {MAX_LONGEST:,}: leave out such long lines, or train another --model"
+            )
+        return {**options, "longest": min(2 * longest, MAX_LONGEST)}
+
+    @classmethod
+    def cells_per_symbol(cls, options: Mapping[str, Any]) -> int:
+        """Return about how many numbers a step keeps for a symbol; attention's grow with T."""
+        n, T = int(options["embedding_size"]), NEIGHBOURS * int(options["longest"]) // 4
+        return int(options["layers"]) * (24 * n + 4 * int(options["heads"]) * T)
+
     @property
     def longest_word(self) -> int:
         """The most characters that a word of this model has."""
         return int(self._options["longest"])
 
-    def training_rows(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[Value, Array]:
+    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the blocks' prefix trees, (M, V) each."""
         forest = grow_forest(ids, len(self.vocabulary), NEIGHBOURS)
         logits = self._logits(forest, self.dropout, generator)
         return logits, forest.target_counts(weights, np.float32)
 
-    def _logits(
-        self, forest: Forest, p: float = 0.0, generator: np.random.Generator | None = None
-    ) -> Value:
+    def _logits(self, forest: Forest, p: float = 0.0, generator: Generator = None) -> Value:
         x = self.embedding(forest.symbols) + self._position(forest.depths)
         x = dropout(x, p, generator)
         for block in self.blocks:

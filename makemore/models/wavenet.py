@@ -16,8 +16,6 @@ its gated activations, residual and skip connections.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from makemore.arrays import Ids
 from makemore.autodiff import dropout, gather, reshape, tanh
 from makemore.autodiff.tensor import Array, Value, data
@@ -46,7 +44,7 @@ class Wavenet(WindowedNetwork):
         self.norms = [LayerNorm(h) for _ in self.merges]
         self.head = head(h, V, generator)
 
-    def logits(self, contexts: Ids, shares: Array | None, generator: np.random.Generator) -> Value:
+    def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol, (R, context) -> (R, V)."""
         rows: Value = self.embedding.weight  # of the distinct vectors of a level
         which = contexts  # which of them stand in each window, (R, vectors of the level)
@@ -55,6 +53,5 @@ class Wavenet(WindowedNetwork):
             which = found.reshape(len(contexts), -1)
             joined = reshape(gather(rows, pairs), (len(pairs), -1))
             rows = tanh(norm(merge(joined)))
-            if self.training:
-                rows = dropout(rows, self.dropout, generator)
+            rows = dropout(rows, self.dropout, generator)
         return gather(self.head(rows), which[:, 0])

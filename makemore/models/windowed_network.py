@@ -9,6 +9,7 @@ from makemore.autodiff.tensor import Array, Value
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import State, WindowedModel, windows
 from makemore.models.network import Network
+from makemore.nn.initialisation import Generator
 
 
 class WindowedNetwork(Network, WindowedModel):
@@ -20,16 +21,14 @@ class WindowedNetwork(Network, WindowedModel):
         return int(self._options["context"])
 
     @abstractmethod
-    def logits(self, contexts: Ids, shares: Array | None, generator: np.random.Generator) -> Value:
+    def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol for contexts of ids, (R, context) -> (R, V).
 
         ``shares`` (R,) says what share of the batch each context stands for, where statistics of
-        the batch are wanted; the generator decides what dropout drops, while training.
+        the batch are wanted; the generator decides what dropout drops.
         """
 
-    def training_rows(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[Value, Array]:
+    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the distinct contexts, (R, V) each."""
         V, C = len(self.vocabulary), self.context_length
         row = np.concatenate((np.full(C, BOUNDARY), ids[:-1]))
@@ -42,11 +41,7 @@ class WindowedNetwork(Network, WindowedModel):
 
     def log_probabilities(self, state: State) -> Floats:
         """Return log P(next symbol) in nats, (B, context) ids -> (B, V)."""
-        return self._log_probabilities(self.logits(np.asarray(state), None, NO_DROPOUT))
-
-
-NO_DROPOUT = np.random.default_rng(0)
-"""Given where nothing is dropped: nothing is drawn from it."""
+        return self._log_probabilities(self.logits(np.asarray(state), None, None))
 
 
 def distinct_rows(rows: Ids, V: int) -> tuple[Ids, Ids]:

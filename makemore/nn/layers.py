@@ -5,6 +5,8 @@ right: x (..., n) @ W (n, m). Sizes come first, then the generator of the first 
 generator the weights are zeros that take no memory.
 """
 
+from typing import Any
+
 import numpy as np
 
 from makemore.autodiff import (
@@ -112,7 +114,7 @@ class Dropout(Layer):
 class Sequential(Layer):
     """Layers one after another, or any functions of one value."""
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Any) -> None:
         self.layers = list(layers)
 
     def __call__(self, x: Value) -> Value:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
@@ -34,6 +35,8 @@ class TrainingRecord:
         The training objective before each step.
     calibration : array of shape (k, 2), float64
         Scores of held-out words, as ``calibrate`` returns them.
+    validation_history : array of shape (m, 2), float64
+        The measurements of the validation loss: after how many steps, and the loss.
     """
 
     options: dict[str, Any]
@@ -43,6 +46,13 @@ class TrainingRecord:
     minimum: float | None
     loss_history: Floats
     calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    validation_history: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+
+    @property
+    def best_step(self) -> int:
+        """After how many steps the validation loss was lowest; all of them where none was."""
+        history = self.validation_history
+        return int(history[history[:, 1].argmin(), 0]) if len(history) else len(self.loss_history)
 
     @property
     def method(self) -> str:
@@ -55,6 +65,34 @@ class TrainingRecord:
         return int(self.options.get("seed", 0))
 
 
+@dataclass
+class Position:
+    """Where in a corpus training is: the epoch, the block in its order, the batch of the block."""
+
+    epoch: int = 0
+    block: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What an interrupted training of a network needs to go on, beside its checkpoint's model.
+
+    Attributes
+    ----------
+    position : dict of str to int
+        The fields of its ``Position``.
+    state : dict of str to array
+        The parameters after the last step. The checkpoint's model has the best ones.
+    averages : dict of str to array of shape (P,)
+        The running averages of the optimizer.
+    """
+
+    position: dict[str, int]
+    state: dict[str, npt.NDArray[Any]]
+    averages: dict[str, npt.NDArray[Any]]
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained model and its history: enough on its own, without the corpus."""
@@ -62,6 +100,7 @@ class Checkpoint:
     model: Model
     corpus: CorpusFacts
     training: TrainingRecord
+    resumption: Resumption | None = None
 
 
 @dataclass(frozen=True)
@@ -79,12 +118,15 @@ class Watch:
         returns True.
     count : callable, optional
         What counts the pairs in place of ``count_bigrams``: perhaps elsewhere.
+    resume : Checkpoint, optional
+        An interrupted training of a network, with the same corpus and options, that goes on.
     """
 
     jobs: int | None = None
     on_read: Progress | None = None
     on_step: Callable[[Any], bool | None] | None = None
     count: Callable[..., Any] | None = None
+    resume: Checkpoint | None = None
 
 
 class Outcome(NamedTuple):
@@ -97,6 +139,8 @@ class Outcome(NamedTuple):
     training_loss: float
     held_out_loss: float | None
     minimum: float | None = None
+    validation_history: Floats | None = None
+    resumption: Resumption | None = None
 
 
 Trainer = Callable[[Corpus, TrainingOptions, Watch], Outcome]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from makemore.data.corpus import Corpus, Progress
+from makemore.errors import OptionError
 from makemore.evaluation.calibration import calibrate
 from makemore.kinds import KINDS
 from makemore.training.options import TrainingOptions
@@ -19,6 +20,7 @@ def train(
     on_read: Progress | None = None,
     on_step: Callable[[Any], bool | None] | None = None,
     count: Callable[..., Any] | None = None,
+    resume: Checkpoint | None = None,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -29,6 +31,9 @@ def train(
         The defaults are those of the bigram.
     jobs, on_read, on_step, count
         As in ``Watch``: how the corpus is counted, and what is told how far the training is.
+    resume : Checkpoint, optional
+        An interrupted training of a network that goes on; ``options`` then may be left out. Given
+        the same corpus, the result is that of a training that was never interrupted.
 
     Raises
     ------
@@ -37,18 +42,45 @@ def train(
     TrainingError
         The descent diverged.
     """
+    if resume:
+        options = resumed_options(resume, options)
     options = options or TrainingOptions()
     started = time.perf_counter()
     trainer: Trainer = KINDS[options.model].load_trainer()
-    outcome = trainer(corpus, options, Watch(jobs, on_read, on_step, count))
+    outcome = trainer(corpus, options, Watch(jobs, on_read, on_step, count, resume))
     calibration = calibrate(outcome.model, outcome.held_out_words)
+    histories = {}
+    if outcome.validation_history is not None:
+        histories["validation_history"] = outcome.validation_history
     record = TrainingRecord(
         options=options.record(),
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + (resume.training.seconds if resume else 0.0),
         training_loss=outcome.training_loss,
         held_out_loss=outcome.held_out_loss,
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
         calibration=calibration,
+        **histories,
     )
-    return Checkpoint(outcome.model, outcome.facts, record)
+    return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
+
+
+def resumed_options(checkpoint: Checkpoint, options: TrainingOptions | None) -> TrainingOptions:
+    """Return the options of an interrupted training.
+
+    Raises ``OptionError`` if other ``options`` are asked for, or if there is nothing to resume.
+    """
+    if checkpoint.resumption is None:
+        raise OptionError(
+            "there is nothing to resume: the checkpoint's training was not interrupted, or it is"
+            " not one of a network"
+        )
+    own = TrainingOptions(**checkpoint.training.options)
+    if options is not None and options != own:
+        mine, asked = own.record(), options.record()
+        name = next(name for name in {**mine, **asked} if mine.get(name) != asked.get(name))
+        raise OptionError(
+            f"the interrupted training had {name.replace('_', ' ')} {mine.get(name)}, not"
+            f" {asked.get(name)}: resume without options, or train anew"
+        )
+    return own

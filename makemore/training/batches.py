@@ -1,0 +1,217 @@
+"""Mini-batches of the training words: drawn without replacement, in memory that does not grow.
+
+A corpus is read in blocks. A small one is one block; of a large one the blocks are parts of the
+file, visited in an order that is drawn anew for each epoch. In a block each distinct word stands
+once, with the number of its lines as its weight; its words are drawn in an order that is drawn anew
+each time. What is drawn depends on the seed and on where in the corpus the training is, and on
+nothing that happened before: training that is resumed needs to know only its position.
+
+Each word has one of three roles, by a hash of itself: held out, validation, or training.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from makemore.arrays import Floats, Hashes, Ids, Indices, Symbols
+from makemore.counting.prefix_tree import lexicographic
+from makemore.counting.survey import without_lines_holding
+from makemore.data.corpus import Corpus, can_be_cut, slices_of
+from makemore.data.holdout import hash_lines, role_of
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
+from makemore.training.record import Position
+
+BLOCK_BYTES = 1 << 23
+"""Of the text of a block. What is made of it takes about ten times as much memory."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Distinct words with weights.
+
+    Attributes
+    ----------
+    ids : array of shape (n,)
+        Words in a row, the boundary after each; some of them may not belong to these.
+    starts, stops : arrays of shape (words,)
+        Where each word starts in ``ids``, and where it stops, its boundary included.
+    weights : array of shape (words,)
+        How many lines hold each word.
+    """
+
+    ids: Symbols
+    starts: Indices
+    stops: Indices
+    weights: Floats
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> Indices:
+        """The symbols of each word, its end-of-word symbol included, (words,)."""
+        return self.stops - self.starts
+
+    def chosen(self, which: Indices) -> tuple[Ids, Floats]:
+        """Return the ids of some words in a row, in lexicographic order, and their weights."""
+        words = [self.ids[a:b] for a, b in zip(self.starts[which], self.stops[which], strict=True)]
+        ids = np.concatenate([*words, self.ids[:0]]).astype(np.int64)
+        order = lexicographic(ids)
+        ends = np.cumsum([len(word) for word in words]) - 1
+        is_end = ids[order] == BOUNDARY
+        return ids[order], self.weights[which][np.searchsorted(ends, order[is_end])]
+
+    def parts(self, symbols: int) -> Iterator[tuple[Ids, Floats]]:
+        """Yield all words in parts of about so many symbols, as ``chosen`` gives them."""
+        for which in within(np.arange(len(self)), self.lengths, symbols):
+            yield self.chosen(which)
+
+    def first(self, symbols: int) -> "Words":
+        """Return the first words, of about so many symbols together, or all."""
+        few = np.cumsum(self.lengths) - self.lengths < symbols
+        return Words(self.ids, self.starts[few], self.stops[few], self.weights[few])
+
+
+def within(which: Indices, lengths: Indices, symbols: int) -> list[Indices]:
+    """Cut words ``which`` into parts of at most so many symbols, or of one word."""
+    part = (np.cumsum(lengths[which]) - 1) // symbols
+    return np.split(which, np.flatnonzero(np.diff(part)) + 1) if len(which) else []
+
+
+class Batches:
+    """The mini-batches of a corpus, one after another without an end.
+
+    Parameters
+    ----------
+    blocks : list of Corpus
+        The corpus in parts, none of them too large for the memory.
+    vocabulary : Vocabulary
+    shares : tuple of float
+        The shares of held-out and of validation words.
+    batch_size, seed : int
+    longest : int, optional
+        Longer words, in characters, are left out.
+    """
+
+    def __init__(
+        self,
+        blocks: list[Corpus],
+        vocabulary: Vocabulary,
+        shares: tuple[float, float],
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self._blocks = blocks
+        self._vocabulary = vocabulary
+        self._shares = shares
+        self._batch_size = batch_size
+        self._seed = seed
+        self._loaded: tuple[int, Words] | None = None
+        self.longest: int | None = None
+        self.position = Position()
+
+    def words(self, role: int, symbols: int) -> Words:
+        """Return distinct words of a role, of about so many symbols, from as few blocks as will do.
+
+        They come in the order of the file, with the weights that they have in their block.
+        """
+        found: list[Words] = []
+        for block in self._blocks:
+            found.append(self._words_of(block, role))
+            if sum(int(words.lengths.sum()) for words in found) >= symbols:
+                break
+        return _joined(found).first(symbols)
+
+    def next(self) -> tuple[Ids, Floats]:
+        """Return the words of the next mini-batch and their weights, as ``Words.chosen`` does."""
+        while True:
+            at = self.position
+            words = self._block(at)
+            parts = self._parts(words, at)
+            if at.batch < len(parts):
+                at.batch += 1
+                return words.chosen(parts[at.batch - 1])
+            at.block, at.batch = at.block + 1, 0
+            if at.block == len(self._blocks):
+                at.epoch, at.block = at.epoch + 1, 0
+
+    def _block(self, at: Position) -> Words:
+        """Return the training words of the block that the training has come to."""
+        order = self._generator(at.epoch).permutation(len(self._blocks))
+        number = int(order[at.block])
+        if self._loaded is None or self._loaded[0] != number:
+            self._loaded = None  # frees the memory before more is taken
+            self._loaded = number, self._words_of(self._blocks[number], TRAINING)
+        return self._loaded[1]
+
+    def _parts(self, words: Words, at: Position) -> list[Indices]:
+        """Return the words of each batch of a block: as equal in number as they can be."""
+        which = self._generator(at.epoch, at.block + 1).permutation(len(words))
+        if self.longest is not None:
+            which = which[words.lengths[which] <= self.longest + 1]
+        count = max(1, round(len(which) / self._batch_size))
+        return np.array_split(which, count) if len(which) else []
+
+    def _generator(self, *place: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, 1, *place])
+
+    def _words_of(self, block: Corpus, role: int) -> Words:
+        unknown = re.compile(f"[^\n{re.escape(self._vocabulary.characters)}]")
+        texts = [without_lines_holding(unknown, text)[0] for text in block.read(digest=False)]
+        text = "".join(texts)
+        hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
+        return _distinct(self._vocabulary.encode_text(text), hashes, role, self._shares)
+
+
+TRAINING, HELD_OUT, VALIDATION = range(3)
+"""The roles of words."""
+
+
+def _distinct(ids: Symbols, hashes: Hashes, role: int, shares: tuple[float, float]) -> Words:
+    """Return the distinct words of a role among lines of ids with these hashes."""
+    stops = np.flatnonzero(ids == BOUNDARY) + 1
+    starts = np.concatenate((np.zeros(1, np.intp), stops))[:-1]
+    wanted = np.flatnonzero((role_of(hashes, shares) == role) & (stops - starts > 1))
+    _, first, counts = np.unique(hashes[wanted], return_index=True, return_counts=True)
+    order = np.argsort(first, kind="stable")
+    lines = wanted[first[order]]
+    return Words(ids, starts[lines], stops[lines], counts[order].astype(np.float64))
+
+
+def _joined(parts: list[Words]) -> Words:
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.ids) for part in parts[:-1])])
+    return Words(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.starts + n for part, n in zip(parts, before, strict=True)]),
+        np.concatenate([part.stops + n for part, n in zip(parts, before, strict=True)]),
+        np.concatenate([part.weights for part in parts]),
+    )
+
+
+@contextmanager
+def blocks_of(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> Iterator[list[Corpus]]:
+    """Give a corpus in parts that can be read in any order.
+
+    A corpus that cannot be cut, because it is compressed or comes through a pipe, is copied to a
+    temporary file, unless it is small.
+    """
+    if (corpus.size() or 0) <= block_bytes and corpus.is_rereadable and can_be_cut(corpus):
+        yield [corpus]
+    elif can_be_cut(corpus):
+        parts = slices_of(corpus, block_bytes)
+        yield [replace(corpus, sources=(part,)) for part in parts]
+    else:
+        with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
+            path = os.path.join(folder, "corpus")
+            with open(path, "w", encoding="utf-8", newline="") as file:
+                file.writelines(corpus.read(digest=False))
+            copy = Corpus.from_paths(path)
+            yield [replace(copy, sources=(part,)) for part in slices_of(copy, block_bytes)]

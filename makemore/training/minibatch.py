@@ -1,0 +1,328 @@
+"""Trains a network by mini-batches of words: steps down the gradient of the loss of each.
+
+A step draws some words, and lowers their mean surprisal, each word weighted by the number of its
+lines. Every so often the loss on the validation words is measured, and the parameters with the
+lowest are those that are kept. Nothing is decided on held-out words: their loss is measured once,
+after everything.
+
+Each step's random numbers follow from the seed and the number of the step, so training that was
+interrupted goes on, from what ``Resumption`` holds, as if it had never been.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from makemore.arrays import Floats, Ids
+from makemore.autodiff import cross_entropy
+from makemore.autodiff.tensor import Array, data
+from makemore.counting.passes import survey_corpus
+from makemore.counting.survey import Survey
+from makemore.data.corpus import Corpus, unchanged
+from makemore.data.holdout import all_held_out
+from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import CheckpointError, CorpusError, TrainingError, shown
+from makemore.kinds import KINDS
+from makemore.models.base import Model
+from makemore.models.network import Network
+from makemore.nn.base import ParameterVector
+from makemore.nn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_by_norm
+from makemore.nn.schedules import Schedule, constant, cosine, one_cycle, warm_up
+from makemore.training.batches import (
+    HELD_OUT,
+    TRAINING,
+    VALIDATION,
+    Batches,
+    Words,
+    blocks_of,
+    within,
+)
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint, Outcome, Position, Resumption, Watch
+
+MEASUREMENTS = 40
+"""How often the validation loss is measured in a training, at most."""
+VALIDATION_SYMBOLS = 1 << 16
+"""The most symbols of validation words: a measurement takes a second at most."""
+MEASURED_SYMBOLS = 1 << 20
+"""The most symbols of training and of held-out words on which the final losses are measured."""
+STEP_CELLS = 1 << 27
+"""The numbers that are kept for the gradient at once: half a GiB. Larger steps go in parts."""
+
+
+@dataclass(frozen=True)
+class NetworkStep:
+    """One step of the training of a network.
+
+    Attributes
+    ----------
+    number : int
+        0 for the first.
+    objective : float
+        The loss of the mini-batch before the step, in nats per symbol.
+    validation : tuple of (int, float), optional
+        The last measurement: after how many steps, and the loss in nats per symbol.
+    rows : int
+        The distinct beginnings of words that the step computed.
+    snapshot : callable
+        Returns the model as it is now.
+    """
+
+    number: int
+    objective: float
+    validation: tuple[int, float] | None
+    rows: int
+    snapshot: Callable[[], Model]
+
+
+def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
+    """Return the network trained on a corpus; see ``Trainer``."""
+    with unchanged(corpus), corpus.rereadable() as text:
+        survey = survey_corpus(
+            text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
+        )
+        with blocks_of(text) as blocks:
+            shares = options.holdout, options.validation
+            batches = Batches(blocks, survey.vocabulary, shares, options.batch_size, options.seed)
+            training = _Training(survey, batches, options, watch.resume)
+            for step in training.steps():
+                if watch.on_step and watch.on_step(step):
+                    break
+            return training.outcome()
+
+
+class _Training:
+    """A network on its way: its parameters, the best ones so far, and the histories."""
+
+    def __init__(
+        self,
+        survey: Survey,
+        batches: Batches,
+        options: TrainingOptions,
+        resume: Checkpoint | None,
+    ) -> None:
+        self._survey = survey
+        self._batches = batches
+        self._options = options
+        some = batches.words(TRAINING, MEASURED_SYMBOLS)
+        if not len(some):
+            raise CorpusError(all_held_out(survey.facts.name))
+        self._sample = some
+        self._validation = batches.words(VALIDATION, VALIDATION_SYMBOLS)
+        kind: type[Network] = KINDS[options.model].load_model()
+        values = kind.values_for(options.values, int(some.lengths.max()) - 1)
+        batches.longest = values.get("longest")
+        self._part = max(1, STEP_CELLS // kind.cells_per_symbol(values))
+        self._refuse_endless_words(some)
+        self._model = kind(survey.vocabulary, values, np.random.default_rng(options.seed))
+        self._optimizer = _optimizer(options)
+        self._schedule = _schedule(options)
+        self._losses: list[float] = []
+        self._measured: list[tuple[int, float]] = []
+        self._best: Mapping[str, Array] | None = None
+        if resume:
+            self._resume(resume)
+        self._vector = ParameterVector(self._model.parameters())
+
+    def steps(self) -> Iterator[NetworkStep]:
+        """Take the steps one by one. Raises ``TrainingError`` where a number is not finite."""
+        steps, every = self._options.steps, max(1, math.ceil(self._options.steps / MEASUREMENTS))
+        while (number := len(self._losses)) < steps and not self._is_out_of_patience():
+            generator = np.random.default_rng([self._options.seed, 2, number])
+            loss, rows = self._step(*self._batches.next(), number, generator)
+            self._losses.append(loss)
+            if (number + 1) % every == 0 or number + 1 == steps:
+                self._measure()
+            last = self._measured[-1] if self._measured else None
+            yield NetworkStep(number, loss, last, rows, self._snapshot)
+
+    def _step(
+        self, ids: Ids, weights: Floats, number: int, generator: np.random.Generator
+    ) -> tuple[float, int]:
+        """Take a step on some words; return their loss before it, and how many rows it took."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told below
+            loss, rows = self._set_gradient(ids, weights, generator)
+            gradient = self._vector.gradient
+            clip = self._options.clip
+            norm = clip_by_norm(gradient, clip or math.inf)
+        if not math.isfinite(loss + norm):
+            what = "loss" if not math.isfinite(loss) else "gradient"
+            raise TrainingError(
+                f"the {what} is not a finite number at step {number}, with learning rate"
+                f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
+            )
+        self._optimizer.learning_rate = self._schedule(number)
+        self._optimizer.step(self._vector.values, gradient)
+        return loss, rows
+
+    def _set_gradient(
+        self, ids: Ids, weights: Floats, generator: np.random.Generator
+    ) -> tuple[float, int]:
+        """Set the gradient of the mean surprisal of some words; go in parts if they are many."""
+        parts = _parts(ids, weights, self._part)
+        lengths = [float(share.sum()) for _, share in map(_symbol_weights, parts)]
+        total, loss, rows = sum(lengths), 0.0, 0
+        gradient: Array = 0
+        for (some, of_words), n in zip(parts, lengths, strict=True):
+            logits, counts = self._model.training_rows(some, of_words, generator)
+            objective = cross_entropy(logits, counts)
+            self._vector.backward(objective)
+            loss += objective.item() * n / total
+            rows += len(counts)
+            if len(parts) > 1:
+                gradient = gradient + self._vector.gradient * self._vector.gradient.dtype.type(
+                    n / total
+                )
+        if len(parts) > 1:
+            self._vector.gradient[:] = gradient
+        return loss, rows
+
+    def _measure(self) -> None:
+        """Measure the validation loss, and keep the parameters if it is the lowest so far."""
+        if not len(self._validation):
+            return
+        self._model.evaluate()
+        loss = self._loss(self._validation)
+        self._model.train()
+        is_best = not self._measured or loss < min(loss for _, loss in self._measured)
+        self._measured.append((len(self._losses), loss))
+        if is_best:
+            self._best = self._arrays()
+
+    def _loss(self, words: Words) -> float:
+        """Return the mean surprisal of words in nats per symbol, without dropout."""
+        nats = symbols = 0.0
+        for ids, weights in words.parts(self._part):
+            logits, counts = self._model.training_rows(ids, weights, None)
+            n = float(counts.sum(dtype=np.float64))
+            nats += float(data(cross_entropy(data(logits), counts))) * n
+            symbols += n
+        return nats / symbols
+
+    def _is_out_of_patience(self) -> bool:
+        """Return whether the last ``patience`` measurements were all worse than an earlier one."""
+        losses, patience = [loss for _, loss in self._measured], self._options.patience
+        return bool(patience and len(losses) - 1 - _argmin(losses) >= patience)
+
+    def _arrays(self) -> dict[str, Array]:
+        return {name: array.copy() for name, array in self._model.state().items()}
+
+    def _snapshot(self) -> Model:
+        model = self._model
+        return type(model).from_arrays(model.vocabulary, model.options(), model.arrays())
+
+    def outcome(self) -> Outcome:
+        """Return the best model, its losses and histories, and what going on needs."""
+        steps = len(self._losses)
+        resumption = None
+        if steps < self._options.steps and not self._is_out_of_patience():
+            position = asdict(self._batches.position)
+            resumption = Resumption(position, self._arrays(), self._optimizer.averages)
+        model = self._model
+        arrays = self._best or self._arrays()
+        best = type(model).from_arrays(model.vocabulary, model.options(), arrays)
+        held_out = self._batches.words(HELD_OUT, MEASURED_SYMBOLS)
+        return Outcome(
+            model=best,
+            facts=self._survey.facts,
+            held_out_words=self._survey.sample.words,
+            loss_history=np.array(self._losses),
+            training_loss=mean_loss(best, self._sample),
+            held_out_loss=mean_loss(best, held_out) if len(held_out) else None,
+            validation_history=np.array(self._measured, np.float64).reshape(-1, 2),
+            resumption=resumption,
+        )
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Go on where an earlier training was interrupted. Raises ``CheckpointError``."""
+        found, record = checkpoint.resumption, checkpoint.training
+        assert found is not None
+        if checkpoint.corpus.sha256 != self._survey.facts.sha256:
+            raise CheckpointError(
+                f"the interrupted training read {shown(checkpoint.corpus.name)} with the SHA-256"
+                f" {checkpoint.corpus.sha256[:12]}…, and this corpus has"
+                f" {self._survey.facts.sha256[:12]}…: resume with the same corpus"
+            )
+        self._model.load(found.state)
+        names = self._optimizer.AVERAGES
+        P = self._model.parameter_count
+        if found.averages.keys() != set(names) or any(
+            array.shape != (P,) for array in found.averages.values()
+        ):
+            raise CheckpointError("the optimizer's averages are damaged: train again")
+        self._optimizer.averages = {name: found.averages[name].copy() for name in names}
+        self._optimizer.steps = len(record.loss_history)
+        self._losses = record.loss_history.tolist()
+        self._measured = [(int(step), loss) for step, loss in record.validation_history.tolist()]
+        self._best = checkpoint.model.arrays() if self._measured else None
+        self._batches.position = Position(**found.position)
+
+    def _refuse_endless_words(self, words: Words) -> None:
+        """Raise ``TrainingError`` for a word whose gradient alone would not fit into memory."""
+        longest = int(words.lengths.max())
+        if longest > 4 * self._part:
+            cells = longest * (STEP_CELLS // self._part)
+            raise TrainingError(
+                f"a word of {longest - 1:,} characters takes about {cells * 4 / 2**30:.1f} GiB in a"
+                " step: leave out such long lines, or choose a smaller --hidden-size"
+            )
+
+
+def mean_loss(model: Model, words: Words) -> float:
+    """Return the mean surprisal of words in nats per symbol, each counted as often as it occurs."""
+    nats = symbols = 0.0
+    for ids, weights in words.parts(MEASURED_SYMBOLS // 4):
+        _, of_symbols = _symbol_weights((ids, weights))
+        nats -= float(model.symbol_log_probabilities(ids) @ of_symbols)
+        symbols += float(of_symbols.sum())
+    return nats / symbols
+
+
+def _symbol_weights(words: tuple[Ids, Floats]) -> tuple[Ids, Floats]:
+    """Return ids and the weight of each symbol's word, from ids and the weights of the words."""
+    ids, weights = words
+    return ids, np.repeat(weights, np.diff(np.flatnonzero(ids == BOUNDARY), prepend=-1))
+
+
+def _parts(ids: Ids, weights: Floats, symbols: int) -> Sequence[tuple[Ids, Floats]]:
+    """Cut words in a row into parts of so many symbols or of one word; usually it is one part."""
+    if len(ids) <= symbols:
+        return [(ids, weights)]
+    stops = np.flatnonzero(ids == BOUNDARY) + 1
+    lengths = np.diff(stops, prepend=0)
+    return [
+        (ids[stops[part[0]] - lengths[part[0]] : stops[part[-1]]], weights[part])
+        for part in within(np.arange(len(stops)), lengths, symbols)
+    ]
+
+
+def _argmin(losses: Sequence[float]) -> int:
+    return min(range(len(losses)), key=losses.__getitem__, default=0)
+
+
+def _optimizer(options: TrainingOptions) -> Optimizer:
+    common: dict[str, Any] = {
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+    }
+    if options.optimizer == "sgd":
+        return SGD(**common, momentum=0.9)
+    if options.optimizer == "rmsprop":
+        return RMSProp(**common)
+    cls = AdamW if options.optimizer == "adamw" else Adam
+    return cls(**common, betas=(0.9, 0.99))
+
+
+def _schedule(options: TrainingOptions) -> Schedule:
+    """Return the learning rate of each step: a warm-up, then what the options say."""
+    rate, steps = options.learning_rate, options.steps
+    rising = round(options.warmup * steps)
+    if options.schedule == "one-cycle":
+        return one_cycle(rate, max(2, steps), rising=options.warmup or 1 / steps)
+    after = constant(rate)
+    if options.schedule == "cosine":
+        after = cosine(rate, max(1, steps - rising))
+    return warm_up(rising, after)
