@@ -1,7 +1,8 @@
 """A layer is what it computes and what it holds; its parameters are views of one vector.
 
 A layer's fields are its parameters (Tensors), its other state (arrays, such as a running mean) and
-the layers that it is made of (alone or in a list). Nothing registers itself: ``parameters`` looks
+the layers that it is made of (alone or in a list); what begins with an underscore is none of these.
+Nothing registers itself: ``parameters`` looks
 at the fields, and a name is the way to one, such as "layers.0.weight".
 
     layer = Sequential(Linear(2, 8, generator), Tanh(), Linear(8, 1, generator))
@@ -101,6 +102,8 @@ class Layer:
     def _fields(self) -> Iterator[tuple[str, "Layer", str]]:
         """Yield the name of each Tensor and array, the layer that holds it, and its field there."""
         for field, part in vars(self).items():
+            if field.startswith("_"):
+                continue
             if isinstance(part, Tensor | np.ndarray):
                 yield field, self, field
             else:
