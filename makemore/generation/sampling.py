@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import CHUNK_CELLS, Floats, Ids, Indices, Symbols
+from makemore.arrays import Floats, Ids, Indices, Symbols, chunks
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.generation.constraints import (
@@ -35,16 +35,15 @@ from makemore.generation.constraints import (
     Requirements,
 )
 from makemore.generation.novelty import KnownWords, hash_text
-from makemore.models.base import Automaton, Model, State, select
+from makemore.models.base import Automaton, Model, State, arrays_of, select
 from makemore.models.softmax import softmax
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
 GROUP_CELLS = 1 << 20
 """How much is drawn together, less at first. Other numbers give other words for the same seed."""
 
-STEPWISE_LANES = 1 << 10
-"""Words of a model without an automaton that are drawn together: a matrix product of so many
-rows is nearly as fast as of more, and their states take little memory."""
+STATE_CELLS = 1 << 23
+"""The numbers of the states of a model without an automaton that are kept at once: 64 MiB."""
 
 PATIENCE = 100_000
 """The search for words ends after so many draws in a row that gave none of them."""
@@ -106,12 +105,15 @@ class DrawTable:
         return low
 
 
-def draw_each(P: Floats, draws: Draws) -> Indices:
-    """Return a symbol of each row by its 53-bit draw, (B, V) and (B,) -> (B,).
+def draw_each(P: Floats, rows: Indices, draws: Draws) -> Indices:
+    """Return a symbol for each row number and 53-bit draw, (B,) and (B,) -> (B,).
 
-    It is what ``DrawTable(P).draw(np.arange(B), draws)`` gives, for rows that are used only once.
+    It is what ``DrawTable(P).draw(rows, draws)`` gives, for distributions that are used once.
     """
-    symbols = (_thresholds(P) <= draws[:, None]).sum(axis=1)
+    thresholds = _thresholds(P)
+    symbols = np.empty(len(rows), np.intp)
+    for part in chunks(len(rows), P.shape[1]):
+        symbols[part] = (thresholds[rows[part]] <= draws[part, None]).sum(axis=1)
     return np.asarray(np.minimum(symbols, P.shape[1] - 1))  # of a row of zeros the last one
 
 
@@ -426,13 +428,16 @@ class _Lockstep(_Writer):
 class _Stepwise(_Writer):
     """Writes words of any model, a step at a time, and rejects those that fail the constraints.
 
-    The tries since the last word that was kept are bounded by ``PATIENCE``.
+    Words that begin alike share a state: the model is asked once for each distinct beginning. The
+    tries since the last word that was kept are bounded by ``PATIENCE``.
     """
 
     def __init__(self, model: Model, requirements: Requirements, choice: _Choice) -> None:
         self._model, self._requirements, self._choice = model, requirements, choice
-        self._lanes = max(1, min(STEPWISE_LANES, CHUNK_CELLS // len(model.vocabulary)))
         self._misses = 0
+        self._first = self._after_prefix()
+        cells = max(len(model.vocabulary), *(array.size for array in arrays_of(self._first)))
+        self._lanes = min(LANES, max(1, STATE_CELLS // cells))
         first = np.array([requirements.after_prefix()])
         if not requirements.allowed(len(requirements.prefix), first).any():
             raise requirements.impossible()
@@ -451,10 +456,10 @@ class _Stepwise(_Writer):
 
     def _draw(self, random: np.random.PCG64, lanes: int, *, is_rejecting: bool) -> Words:
         """Return the words that so many lanes write, those that are not rejected."""
-        requirements = self._requirements
-        state = self._begin(lanes)
-        progress = np.full(lanes, requirements.after_prefix())
+        requirements, V = self._requirements, len(self._model.vocabulary)
+        state, progress = self._first, np.array([requirements.after_prefix()])
         alive = np.arange(lanes)
+        nodes = np.zeros(lanes, np.intp)  # the beginning of each lane's word, a row of the state
         columns: list[Symbols] = []
         kept = np.ones(lanes, np.bool_)
         first = len(requirements.prefix)
@@ -463,24 +468,27 @@ class _Stepwise(_Writer):
             allowed = requirements.allowed(t, progress) if is_rejecting else np.ones_like(P, bool)
             if self._choice.is_narrow:
                 P = self._choice.narrow(np.where(allowed, P, 0.0))
-            rows = np.arange(len(alive))
-            symbols = draw_each(P, _draws(random, len(alive)))
+            symbols = draw_each(P, nodes, _draws(random, len(alive)))
             columns.append(_column(lanes, alive, symbols))
-            fine = allowed[rows, symbols] & (P[rows, symbols] > 0)
+            fine = allowed[nodes, symbols] & (P[nodes, symbols] > 0)
             kept[alive[~fine]] = False
             going = np.flatnonzero(fine & (symbols != BOUNDARY))
             if not len(going):
                 return _in_a_row([np.where(kept, column, -1) for column in columns])
-            alive, symbols, progress = alive[going], symbols[going], progress[going]
-            progress = requirements.matcher[progress, symbols]
-            state = self._model.advance(select(state, going), symbols)
+            alive = alive[going]
+            longer, nodes = np.unique(nodes[going] * V + symbols[going], return_inverse=True)
+            parents, last = np.divmod(longer, V)
+            progress = requirements.matcher[progress[parents], last]
+            state = self._model.advance(select(state, parents), last)
         raise _endless(self._choice)
 
-    def _begin(self, lanes: int) -> State:
-        """Return the state of so many words behind the prefix."""
-        state = self._model.start(lanes)
+    def _after_prefix(self) -> State:
+        """Return the state of a word behind the prefix. Raises ``SamplingError``."""
+        state = self._model.start(1)
         for symbol in self._requirements.prefix.tolist():
-            state = self._model.advance(state, np.full(lanes, symbol))
+            if self._model.log_probabilities(state)[0, symbol] == -np.inf:
+                raise self._requirements.impossible()
+            state = self._model.advance(state, np.array([symbol]))
         return state
 
     def _hopeless(self, random: np.random.PCG64) -> SamplingError:

@@ -33,6 +33,11 @@ MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
 
 
+def arrays_of(state: State) -> tuple[npt.NDArray[Any], ...]:
+    """Return the arrays that a state consists of."""
+    return state if isinstance(state, tuple) else (state,)
+
+
 def select(state: State, rows: Indices | Flags | slice) -> State:
     """Return the state of some of the words that it describes.
 

@@ -52,7 +52,7 @@ class Mlp(WindowedNetwork):
     def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol, (R, context) -> (R, V)."""
         x = gather(self.embedding.weight, contexts)
-        x = reshape(x, (len(contexts), -1))
+        x = reshape(x, (len(contexts), self.context_length * self._options["embedding_size"]))
         for layer, hidden in enumerate(self.hidden):
             x = hidden(x)
             if self.norms:

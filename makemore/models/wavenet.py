@@ -50,8 +50,8 @@ class Wavenet(WindowedNetwork):
         which = contexts  # which of them stand in each window, (R, vectors of the level)
         for merge, norm in zip(self.merges, self.norms, strict=True):
             pairs, found = distinct_rows(which.reshape(-1, 2), len(data(rows)))
-            which = found.reshape(len(contexts), -1)
-            joined = reshape(gather(rows, pairs), (len(pairs), -1))
+            which = found.reshape(len(contexts), which.shape[1] // 2)
+            joined = reshape(gather(rows, pairs), (len(pairs), merge.weight.shape[0]))
             rows = tanh(norm(merge(joined)))
             rows = dropout(rows, self.dropout, generator)
         return gather(self.head(rows), which[:, 0])
