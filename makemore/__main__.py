@@ -19,8 +19,6 @@ def main() -> None:
     for signum in _EXPLANATIONS:
         if signal.getsignal(signum) is not signal.SIG_IGN:  # what nohup and "&" ask for
             signal.signal(signum, _end)
-    # OpenBLAS starts a thread per processor as NumPy is imported; no matrix here is worth them
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.cli import main as run
 
     run()

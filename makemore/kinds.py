@@ -303,12 +303,15 @@ class Kind:
     methods : mapping of str to mapping of str to value
         For each way to train it the options that decide something and their defaults; the first
         method is the default. None as a default means that the option need not have a value.
+    has_large_products : bool
+        Whether its training multiplies matrices that are worth more than one processor.
     """
 
     name: str
     model: str
     trainer: str
     methods: Mapping[str, Mapping[str, Any]]
+    has_large_products: bool = False
 
     def load_model(self) -> Any:
         """Import the class of the model."""
@@ -343,6 +346,7 @@ def _network(name: str, place: str, sizes: Mapping[str, Any], **descent: Any) ->
         f"makemore.models.{place}",
         "makemore.training.minibatch:train_network",
         {"gradient": {**_STEPS, **sizes, **descent}},
+        has_large_products=True,
     )
 
 

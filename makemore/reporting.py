@@ -4,7 +4,8 @@ Numbers look the same everywhere: losses in nats per symbol and bits have four d
 has three, and counts have their thousands separated.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from makemore.errors import shown
@@ -53,6 +54,48 @@ def describe_training(checkpoint: Checkpoint) -> str:
     return "\n".join(lines)
 
 
+def advice(checkpoint: Checkpoint) -> list[str]:
+    """Return what the losses of a training say about another one."""
+    training, V = checkpoint.training, len(checkpoint.model.vocabulary)
+    if training.training_loss > math.log(V):
+        return [
+            f"the training loss is above {math.log(V):.4f} nats per symbol, which guessing among"
+            " all symbols would reach: train longer, or with a smaller --learning-rate"
+        ]
+    steps, history = len(training.loss_history), training.validation_history
+    if not len(history) or steps < int(training.options.get("steps", steps)):
+        return []
+    lowest = float(history[:, 1].min())
+    gap = lowest - training.training_loss
+    if training.best_step < 0.85 * steps:
+        return [
+            f"the validation loss was lowest after {training.best_step:,} of {steps:,} steps and"
+            " rose from there: a smaller model or more --dropout would learn less by heart"
+        ]
+    if gap < FAR_BELOW:
+        return [
+            f"the validation loss fell to the end, to {lowest:.4f}: train longer, with --steps"
+            f" {2 * steps}"
+        ]
+    return [
+        f"the training loss is {gap:.2f} below the validation loss of {lowest:.4f}: a smaller model"
+        " or more --dropout would learn less by heart"
+    ]
+
+
+FAR_BELOW = 0.2
+"""The nats per symbol from which on the training loss is far below the validation loss."""
+
+
+def curve_rows(training: TrainingRecord) -> Iterator[str]:
+    """Yield the lines of a CSV file with the losses of a training, in nats per symbol."""
+    yield "step,training_loss,validation_loss"
+    measured = {int(step): loss for step, loss in training.validation_history.tolist()}
+    for step, loss in enumerate(training.loss_history.tolist(), 1):
+        validation = measured.get(step)
+        yield f"{step},{loss!r},{'' if validation is None else repr(validation)}"
+
+
 def _method(training: TrainingRecord) -> str:
     """Return how a model was trained, with the options that only this method has."""
     known = [name for name in OPTION if name in training.options]
@@ -94,8 +137,26 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
             f"sha256    {corpus.sha256} (corpus)",
             f"trained   in {training.seconds:.2f} s",
+            *_progress(checkpoint),
         ]
     )
+
+
+def _progress(checkpoint: Checkpoint) -> list[str]:
+    """Return which step of a network's training is in a checkpoint, and whether it can go on."""
+    training, lines = checkpoint.training, []
+    if len(history := training.validation_history):
+        lowest = history[:, 1].min()
+        lines.append(
+            f"best step {training.best_step:,} of {len(training.loss_history):,}, with a validation"
+            f" loss of {lowest:.4f} nats per symbol"
+        )
+    if checkpoint.resumption:
+        lines.append(
+            f"state     of the optimizer after {len(training.loss_history):,} of"
+            f" {training.options['steps']:,} steps: --resume goes on"
+        )
+    return lines
 
 
 def describe_scores(

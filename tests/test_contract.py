@@ -6,6 +6,7 @@ The oracle asks a model for one word and one symbol at a time, and multiplies.
 import itertools
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def trained(kind: str) -> Checkpoint:
     """Return a model of a kind; a network is small and takes a few steps, so nothing is certain."""
     small = {"steps": 5, "batch_size": 4, "embedding_size": 8, "hidden_size": 6, "context": 4}
     known = TrainingOptions(kind).values if kind not in ("bigram", "ngram") else {}
-    given = {name: value for name, value in small.items() if name in known}
+    given: Any = {name: value for name, value in small.items() if name in known}
     return train(Corpus.from_words(WORDS), TrainingOptions(kind, holdout=0, **given))
 
 

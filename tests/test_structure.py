@@ -92,6 +92,7 @@ ORDER = [
     "cli.console",
     "cli.options",
     "cli.data",
+    "cli.training",
     "cli.models",
     "cli.words",
     "cli.pictures",

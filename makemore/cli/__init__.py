@@ -3,7 +3,8 @@
     console.py     failures and signals to exit codes, what goes to stdout and stderr, progress
     options.py     options that several commands share, and help in groups
     data.py        download, check
-    models.py      train, info, compare
+    training.py    train
+    models.py      info, compare
     words.py       sample, top, score
     pictures.py    plot-heatmap, plot-loss, page
 
@@ -13,7 +14,7 @@ at once.
 
 import click
 
-from makemore.cli import data, models, pictures, words
+from makemore.cli import data, models, pictures, training, words
 from makemore.cli.console import CommandLine
 from makemore.version import __version__
 
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 for _command in (
-    models.train,
+    training.train,
     words.sample,
     words.top,
     words.score,

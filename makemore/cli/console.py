@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TextIO
@@ -22,9 +22,6 @@ PROGRESS_DELAY = 0.5
 """Seconds: what takes less shows no progress."""
 PROGRESS_PAUSE = 0.1
 """Seconds from one drawing to the next: terminals take their time."""
-
-Progress = Callable[[int, int | None], None]
-
 
 DEAF_TIME = 1.0
 """Seconds after a signal in which another one does not disturb the cleaning up."""
@@ -232,34 +229,41 @@ def _is_screen(stream: TextIO) -> bool:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Progress]:
-    """Give a function that is told what is done of how much, and draws that on a terminal."""
-    if not _is_screen(sys.stderr):
-        yield lambda done, total: None
-        return
-    bar = _Bar(label)
+def progress(label: str) -> Iterator["Bar"]:
+    """Give what is told how much is done of how much, and draws that on a terminal."""
+    bar = Bar(label, _is_screen(sys.stderr))
     try:
-        yield bar.report
+        yield bar
     finally:
         bar.finish()
 
 
-class _Bar:
+class Bar:
     """A progress bar on stderr, which is drawn at most every ``PROGRESS_PAUSE``.
 
     Nothing is drawn until ``PROGRESS_DELAY`` after the first report.
+
+    Attributes
+    ----------
+    is_shown : bool
+        Whether there is a terminal to draw on.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, is_shown: bool) -> None:
+        self.is_shown = is_shown
         self._label = label
+        self._note = ""
         self._started: float | None = None
         self._next_drawing = 0.0
         self._bar: Any = None
         self._last = 0
 
-    def report(self, done: int, total: int | None) -> None:
-        """Take how much is done of how much, where that is known."""
+    def __call__(self, done: int, total: int | None, note: str = "") -> None:
+        """Take how much is done of how much, where that is known; a note stands for the rate."""
+        if not self.is_shown:
+            return
         now = time.monotonic()
+        self._note = note
         if self._started is None:
             self._started = now
             self._next_drawing = now + PROGRESS_DELAY
@@ -277,6 +281,11 @@ class _Bar:
             )
         self._draw(now - self._started)
 
+    def clear(self) -> None:
+        """Make room for a line of text where the bar is drawn."""
+        if self._bar is not None:
+            click.echo("\r\x1b[K", file=sys.stderr, nl=False)
+
     def finish(self) -> None:
         """Show the last report, and leave the cursor on a new line."""
         if self._bar is not None and self._started is not None:
@@ -284,7 +293,8 @@ class _Bar:
             self._bar.render_finish()
 
     def _draw(self, seconds: float) -> None:
-        self._bar.update(self._last - self._bar.pos, f"{_amount(self._last / seconds)}/s")
+        rate = self._note or f"{_amount(self._last / seconds)}/s"
+        self._bar.update(self._last - self._bar.pos, rate)
 
 
 def _amount(number: float) -> str:

@@ -92,8 +92,10 @@ def role_of(hashes: Hashes, shares: Sequence[float]) -> Integers:
     It is 1 for the first of ``shares``, the held-out words, 2 for the second one, and 0 for the
     others. The held-out words are those of ``is_held_out``, whatever other shares there are.
     """
-    bounds = [int(bound * _MODULUS) for bound in np.cumsum(shares)]
-    bounds[:1] = [int(share * _MODULUS) for share in shares[:1]]  # as exactly as is_held_out
+    bounds, reached = [], 0
+    for share in shares:
+        reached = min(reached + int(share * _MODULUS), _MODULUS - 1)
+        bounds.append(reached)
     slices = np.searchsorted(np.array(bounds, np.uint64), hashes, side="right")
     return (slices + 1) % (len(bounds) + 1)
 

@@ -88,9 +88,14 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             shares = options.holdout, options.validation
             batches = Batches(blocks, survey.vocabulary, shares, options.batch_size, options.seed)
             training = _Training(survey, batches, options, watch.resume)
-            for step in training.steps():
-                if watch.on_step and watch.on_step(step):
-                    break
+            try:
+                for step in training.steps():
+                    if watch.on_step and watch.on_step(step):
+                        break
+            except TrainingError as error:
+                if not (watch.on_failure and training.has_measured):
+                    raise
+                watch.on_failure(error)
             return training.outcome()
 
 
@@ -132,31 +137,37 @@ class _Training:
         steps, every = self._options.steps, max(1, math.ceil(self._options.steps / MEASUREMENTS))
         while (number := len(self._losses)) < steps and not self._is_out_of_patience():
             generator = np.random.default_rng([self._options.seed, 2, number])
-            loss, rows = self._step(*self._batches.next(), number, generator)
+            with np.errstate(all="ignore"):  # what is not finite is told
+                loss, rows = self._step(*self._batches.next(), number, generator)
             self._losses.append(loss)
             if (number + 1) % every == 0 or number + 1 == steps:
                 self._measure()
             last = self._measured[-1] if self._measured else None
             yield NetworkStep(number, loss, last, rows, self._snapshot)
 
+    @property
+    def has_measured(self) -> bool:
+        """Whether there are parameters whose validation loss is known."""
+        return bool(self._measured)
+
     def _step(
         self, ids: Ids, weights: Floats, number: int, generator: np.random.Generator
     ) -> tuple[float, int]:
         """Take a step on some words; return their loss before it, and how many rows it took."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told below
-            loss, rows = self._set_gradient(ids, weights, generator)
-            gradient = self._vector.gradient
-            clip = self._options.clip
-            norm = clip_by_norm(gradient, clip or math.inf)
+        loss, rows = self._set_gradient(ids, weights, generator)
+        gradient = self._vector.gradient
+        norm = clip_by_norm(gradient, self._options.clip or math.inf)
         if not math.isfinite(loss + norm):
-            what = "loss" if not math.isfinite(loss) else "gradient"
-            raise TrainingError(
-                f"the {what} is not a finite number at step {number}, with learning rate"
-                f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
-            )
+            raise self._divergence("loss" if not math.isfinite(loss) else "gradient")
         self._optimizer.learning_rate = self._schedule(number)
         self._optimizer.step(self._vector.values, gradient)
         return loss, rows
+
+    def _divergence(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"the {what} is not a finite number at step {len(self._losses)}, with learning rate"
+            f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
+        )
 
     def _set_gradient(
         self, ids: Ids, weights: Floats, generator: np.random.Generator
@@ -185,8 +196,11 @@ class _Training:
         if not len(self._validation):
             return
         self._model.evaluate()
-        loss = self._loss(self._validation)
+        with np.errstate(all="ignore"):
+            loss = self._loss(self._validation)
         self._model.train()
+        if not math.isfinite(loss):
+            raise self._divergence("validation loss")
         is_best = not self._measured or loss < min(loss for _, loss in self._measured)
         self._measured.append((len(self._losses), loss))
         if is_best:

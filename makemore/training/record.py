@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.errors import TrainingError
 from makemore.models.base import Model
 from makemore.training.options import TrainingOptions
 
@@ -118,6 +119,9 @@ class Watch:
         returns True.
     count : callable, optional
         What counts the pairs in place of ``count_bigrams``: perhaps elsewhere.
+    on_failure : callable, optional
+        Called with the error where the training of a network fails after something was measured
+        that can be kept: then the best so far is the outcome. Without it the error is raised.
     resume : Checkpoint, optional
         An interrupted training of a network, with the same corpus and options, that goes on.
     """
@@ -127,6 +131,7 @@ class Watch:
     on_step: Callable[[Any], bool | None] | None = None
     count: Callable[..., Any] | None = None
     resume: Checkpoint | None = None
+    on_failure: Callable[[TrainingError], None] | None = None
 
 
 class Outcome(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from makemore.data.corpus import Corpus, Progress
-from makemore.errors import OptionError
+from makemore.errors import OptionError, TrainingError
 from makemore.evaluation.calibration import calibrate
 from makemore.kinds import KINDS
 from makemore.training.options import TrainingOptions
@@ -21,6 +21,7 @@ def train(
     on_step: Callable[[Any], bool | None] | None = None,
     count: Callable[..., Any] | None = None,
     resume: Checkpoint | None = None,
+    on_failure: Callable[[TrainingError], None] | None = None,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -29,7 +30,7 @@ def train(
     corpus : Corpus
     options : TrainingOptions
         The defaults are those of the bigram.
-    jobs, on_read, on_step, count
+    jobs, on_read, on_step, count, on_failure
         As in ``Watch``: how the corpus is counted, and what is told how far the training is.
     resume : Checkpoint, optional
         An interrupted training of a network that goes on; ``options`` then may be left out. Given
@@ -47,7 +48,7 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     trainer: Trainer = KINDS[options.model].load_trainer()
-    outcome = trainer(corpus, options, Watch(jobs, on_read, on_step, count, resume))
+    outcome = trainer(corpus, options, Watch(jobs, on_read, on_step, count, resume, on_failure))
     calibration = calibrate(outcome.model, outcome.held_out_words)
     histories = {}
     if outcome.validation_history is not None:

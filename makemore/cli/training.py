@@ -1,0 +1,335 @@
+"""The command ``train``, and what it shows while it trains."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makemore.cli.console import interruption_noted, print_results, progress, say
+from makemore.cli.data import NAMES
+from makemore.cli.options import (
+    all_of,
+    checkpoint_option,
+    command,
+    corpus_of,
+    load_checkpoint,
+    option,
+    refuse_overwriting,
+    text_options,
+    was_typed,
+)
+from makemore.errors import TrainingError
+from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
+from makemore.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from makemore.counting.passes import BigramCounts
+    from makemore.data.corpus import Corpus
+    from makemore.training.minibatch import NetworkStep
+    from makemore.training.record import Checkpoint
+
+
+def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of training to a command, as ``kinds.py`` has them."""
+    options = [
+        option(
+            "--model",
+            type=click.Choice(list(KINDS)),
+            default="bigram",
+            group=MODEL,
+            help="The kind of model: the bigram sees one character, the n-gram --order minus one,"
+            " mlp and wavenet --context, the others the whole word.",
+        ),
+        option(
+            "--method",
+            type=click.Choice(METHODS),
+            group=MODEL,
+            help="For the bigram: gradient descent from random weights (the default), or the"
+            " closed form.",
+        ),
+        *(
+            option(
+                *row.aliases,
+                row.flag,
+                row.name,
+                type=click.Choice(row.choices) if row.choices else row.type,
+                show_default=_default_text(row.name),
+                group=row.group,
+                help=row.help,
+            )
+            for row in OPTIONS
+        ),
+    ]
+    return all_of(*options)(function)
+
+
+def _default_text(name: str) -> str | bool:
+    """Return the defaults of an option as the help shows them; False where it needs no value."""
+    values = {
+        kind.name: kind.defaults(method)[name]
+        for kind in KINDS.values()
+        for method in kind.methods
+        if kind.defaults(method).get(name) is not None
+    }
+    if len(set(values.values())) <= 1:
+        return next(map(str, values.values()), False)
+    kinds: dict[Any, list[str]] = {}
+    for kind, value in values.items():
+        kinds.setdefault(value, []).append(kind)
+    return "; ".join(f"{value} for {', '.join(of)}" for value, of in kinds.items())
+
+
+@command("train", "makemore train words.txt --model ngram --order 4 -c words.npz")
+@click.argument("corpus", nargs=-1)
+@checkpoint_option
+@_training_options
+@option(
+    "--keep",
+    is_flag=True,
+    group=DESCENT,
+    help="On Ctrl-C, or where the loss diverges, save the best so far; without it nothing is"
+    " saved.",
+)
+@option(
+    "--resume",
+    is_flag=True,
+    group=DESCENT,
+    help="Go on with the training of a network that was interrupted and kept in the checkpoint.",
+)
+@option(
+    "--log",
+    metavar="FILE.csv",
+    type=click.Path(),
+    group=DESCENT,
+    help="Write the losses of all steps to this file.",
+)
+@text_options
+@option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
+@option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Count the pairs of local or remote files on the Dask cluster with this scheduler, such as"
+    " tcp://host:8786, or 'local' for one on this machine. Needs makemore-numpy[dask].",
+)
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    corpus: tuple[str, ...],
+    checkpoint: str,
+    jobs: int | None,
+    dask: str | None,
+    keep: bool,
+    resume: bool,
+    log: str | None,
+    **options: Any,
+) -> None:
+    """Train a model on CORPUS and save it.
+
+    CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
+    CORPUS it is data/names.txt, which is downloaded if need be.
+    """
+    if not KINDS[options["model"]].has_large_products and not resume:
+        # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from makemore.checkpoint import refuse_other_files, save
+    from makemore.reporting import advice, describe_training
+    from makemore.training.train import train as train_model
+
+    started = time.perf_counter()
+    refuse_overwriting(checkpoint, log)
+    text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
+    resumed = load_checkpoint(checkpoint) if resume else None
+    if resumed:
+        text = text.changed_as(resumed.corpus)
+        chosen = TrainingOptions(**{**resumed.training.options, **_typed(ctx, options)})
+    else:
+        chosen = TrainingOptions(**_given(ctx, options))
+    refuse_other_files(checkpoint)
+    with (
+        _counting(dask, chosen.model) as count,
+        progress("reading") as on_read,
+        _watching(keep, chosen.values.get("steps", 0)) as watcher,
+    ):
+        trained = train_model(
+            text,
+            chosen,
+            jobs=jobs,
+            on_read=on_read,
+            on_step=watcher.on_step,
+            on_failure=watcher.failures.append if keep else None,
+            count=count,
+            resume=resumed,
+        )
+        save(checkpoint, trained)
+    if log:
+        _write_log(log, trained)
+    print_results(describe_training(trained))
+    for line in advice(trained):
+        say(line)
+    if watcher.stopped:
+        say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+    for failure in watcher.failures:
+        raise failure
+    if watcher.stopped:
+        ctx.exit(130)
+
+
+def _write_log(path: str, checkpoint: "Checkpoint") -> None:
+    """Write the curves of a training as CSV: a row for each step."""
+    from makemore.errors import unwritable
+    from makemore.files import replace_atomically
+    from makemore.reporting import curve_rows
+
+    try:
+        with replace_atomically(path) as file:
+            file.write("".join(f"{row}\n" for row in curve_rows(checkpoint.training)).encode())
+    except OSError as error:
+        raise TrainingError(unwritable(path, error)) from error
+
+
+def _typed(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the training that stand on the command line."""
+    return {name: value for name, value in options.items() if was_typed(ctx, name)}
+
+
+def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given. Those of the environment count where they have effect."""
+    chosen = {"model": options["model"], "method": options["method"] or ""}
+    values = TrainingOptions(**chosen).values
+    return chosen | {
+        name: value
+        for name, value in options.items()
+        if value is not None and name not in chosen and (was_typed(ctx, name) or name in values)
+    }
+
+
+class _Watcher:
+    """Shows how far a training is, on stderr, and tells it to stop.
+
+    It takes the steps of a bigram's descent, and those of networks, which say more.
+
+    On a terminal a bar shows the last step. Elsewhere a line comes every ``LINE_PAUSE`` seconds.
+    While a network trains, five words that it would write are shown now and then.
+
+    Attributes
+    ----------
+    stopped : list of float
+        When the training was told to stop, by the clock; empty while it was not.
+    failures : list of TrainingError
+        Why it ended early, where the best so far is kept.
+    """
+
+    def __init__(self, keep: bool, steps: int, until_saved: ExitStack) -> None:
+        self._keep, self._steps, self._until_saved = keep, steps, until_saved
+        self._report = until_saved.enter_context(progress("training"))
+        self._started = self._next_line = self._next_words = 0.0
+        self._rows = self._first = 0
+        self.stopped: list[float] = []
+        self.failures: list[TrainingError] = []
+
+    def on_step(self, step: Any) -> bool:
+        """Show how far it is; return whether to stop."""
+        now = time.monotonic()
+        if not self._started:
+            self._started, self._first = now, step.number
+            self._next_line, self._next_words = now + LINE_PAUSE, now + WORDS_PAUSE
+            if self._keep:  # from now on there is something to keep
+                self._until_saved.enter_context(interruption_noted(self.stopped))
+        note = self._note(step, now)
+        self._report(step.number + 1, self._steps, note)
+        if note and now >= self._next_line:
+            self._next_line = now + LINE_PAUSE
+            if not self._report.is_shown:
+                say(f"step {step.number + 1:,} of {self._steps:,}: {note}")
+        if note and now >= self._next_words:
+            self._next_words = now + 2 * (now - self._started)  # ever more rarely
+            self._report.clear()
+            say(f"writes {', '.join(_words_of(step))}")
+        return bool(self.stopped)
+
+    def _note(self, step: Any, now: float) -> str:
+        """Return the losses, the speed and the time left; nothing for a bigram's step."""
+        rows = getattr(step, "rows", 0)
+        if not rows:
+            return ""
+        self._rows += rows
+        seconds = max(now - self._started, 1e-9)
+        done = step.number + 1 - self._first
+        left = seconds / done * (self._steps - step.number - 1)
+        parts = [f"training {step.objective:.3f}"]
+        if step.validation:
+            parts.append(f"validation {step.validation[1]:.3f}")
+        parts.append(f"{self._rows / seconds:,.0f} nodes/s")
+        return ", ".join([*parts, f"{left:.0f} s left"])
+
+
+LINE_PAUSE = 10.0
+"""Seconds between two lines about a training where there is no terminal."""
+WORDS_PAUSE = 5.0
+"""Seconds after which the first words of a network are shown."""
+SHOWN_WORDS = 5
+
+
+def _words_of(step: "NetworkStep") -> list[str]:
+    """Return a few words that a network writes as it is now; those that end."""
+    from makemore.errors import SamplingError
+    from makemore.generation.constraints import Constraints
+    from makemore.generation.sampling import sample
+
+    try:
+        limits = Constraints(max_length=40)
+        return sample(step.snapshot(), SHOWN_WORDS, seed=step.number, constraints=limits)
+    except SamplingError:
+        return ["no words yet"]
+
+
+@contextmanager
+def _watching(keep: bool, steps: int) -> Iterator[_Watcher]:
+    """Give what is called after each step of a training.
+
+    With ``keep``, SIGINT is noted from the first step to the end of the block, which it would end.
+    """
+    with ExitStack() as until_saved:
+        yield _Watcher(keep, steps, until_saved)
+
+
+@contextmanager
+def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
+    """Give what counts the pairs: this process and its children, or a Dask cluster."""
+    if dask is None:
+        from makemore.counting.passes import count_bigrams
+
+        yield count_bigrams
+        return
+    from makemore.counting.cluster import cluster, count_on_cluster
+    from makemore.errors import OptionError
+
+    if model != "bigram":
+        raise OptionError(f"--dask counts pairs only, which is not enough for --model {model}")
+
+    def count(text: "Corpus", *wanted: Any, jobs: int | None, **more: Any) -> "BigramCounts":
+        """Count on the cluster, where the number of processes is not ours to choose."""
+        return count_on_cluster(text, client, *wanted, **more)
+
+    with cluster(None if dask == "local" else dask) as client:
+        yield count
+
+
+def _default_corpus() -> str:
+    """Return the path of names.txt, or of the list inside the package."""
+    from pathlib import Path
+
+    from makemore.data.download import find_names
+
+    with progress("downloading") as report:
+        found = find_names(Path(NAMES), progress=lambda done: report(done, None))
+    if found.source == "bundled":
+        say(f"using the list of 2017 inside the package instead of names.txt: {found.reason}")
+    elif found.source == "downloaded":
+        say(f"downloaded {found.path}")
+    return str(found.path)

@@ -1,0 +1,320 @@
+"""The training of networks: which words it draws, which step it keeps, and how it goes on."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from makemore.checkpoint import load, save
+from makemore.cli import main
+from makemore.data.corpus import Corpus
+from makemore.data.holdout import hash_lines, held_out_words, role_of
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError
+from makemore.training import batches as module
+from makemore.training import minibatch
+from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.minibatch import mean_loss
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
+
+NAMES = [a + b + c for a in "bcdfg" for b in "aeiou" for c in ("", "n", "ra", "la", "lyn")]
+SMALL: dict[str, Any] = {"embedding_size": 8, "hidden_size": 16, "batch_size": 16}
+SHARES = (0.1, 0.2)
+
+
+def options(kind: str = "gru", **given: Any) -> TrainingOptions:
+    return TrainingOptions(kind, **{**SMALL, "steps": 20, "validation": 0.2, **given})
+
+
+def trained(words: list[str] = NAMES, **given: Any) -> Checkpoint:
+    return train(Corpus.from_words(words), options(**given))
+
+
+def roles(words: list[str]) -> dict[str, int]:
+    hashes = hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8))
+    return dict(zip(words, role_of(hashes, SHARES).tolist(), strict=True))
+
+
+def texts(words: Words, vocabulary: Vocabulary) -> dict[str, float]:
+    """Return words and their weights."""
+    return {
+        vocabulary.decode(words.ids[start : stop - 1].tolist()): weight
+        for start, stop, weight in zip(words.starts, words.stops, words.weights, strict=True)
+    }
+
+
+def batch_words(batch: tuple[Any, Any], vocabulary: Vocabulary) -> dict[str, float]:
+    ids, weights = batch
+    ends = np.flatnonzero(ids == 0)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    found = [vocabulary.decode(ids[a:b]) for a, b in zip(starts, ends, strict=True)]
+    assert found == sorted(found)
+    return dict(zip(found, weights.tolist(), strict=True))
+
+
+def make_batches(
+    tmp_path: Path, words: list[str], block_bytes: int = 1 << 20, seed: int = 0
+) -> Any:
+    path = tmp_path / "words.txt"
+    path.write_text("".join(word + "\n" for word in words))
+    with blocks_of(Corpus.from_paths(path), block_bytes) as blocks:
+        return Batches(blocks, Vocabulary("".join(words)), SHARES, 7, seed)
+
+
+def test_each_word_has_one_role_and_held_out_words_do_not_depend_on_validation() -> None:
+    found = roles(NAMES)
+    assert Counter(found.values()).keys() == {TRAINING, HELD_OUT, VALIDATION}
+    held_out = held_out_words(NAMES, SHARES[0])
+    assert [word for word, out in zip(NAMES, held_out, strict=True) if out] == [
+        word for word, role in found.items() if role == HELD_OUT
+    ]
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 100])
+def test_an_epoch_draws_each_training_word_once_with_its_weight(
+    tmp_path: Path, block_bytes: int
+) -> None:
+    words = NAMES + NAMES[:40:3] + ["", *NAMES[:40:3]]
+    batches = make_batches(tmp_path, words, block_bytes)
+    vocabulary, drawn = Vocabulary("".join(words)), Counter[str]()
+    while batches.position.epoch == 0:
+        if (position := batches.position).batch == 0 and position.block == 0 and drawn:
+            break
+        for word, weight in batch_words(batches.next(), vocabulary).items():
+            if batches.position.epoch == 0:
+                drawn[word] += int(weight)
+    role = roles(NAMES)
+    assert drawn == Counter(w for w in words if w and role[w] == TRAINING)
+
+
+def test_a_block_of_a_file_counts_the_lines_of_its_own(tmp_path: Path) -> None:
+    batches = make_batches(tmp_path, NAMES * 3, 100)
+    vocabulary = Vocabulary("".join(NAMES))
+    for role in (TRAINING, HELD_OUT, VALIDATION):
+        words = texts(batches.words(role, 1 << 30), vocabulary)
+        assert {roles(NAMES)[word] for word in words} == {role}
+
+
+def test_batches_depend_on_seed_and_position_alone(tmp_path: Path) -> None:
+    one, other = make_batches(tmp_path, NAMES, 100), make_batches(tmp_path, NAMES, 100)
+    for _ in range(30):
+        one.next()
+    other.position = type(other.position)(**vars(one.position))
+    assert (one.next()[0] == other.next()[0]).all()
+    third = make_batches(tmp_path, NAMES, 100, seed=1)
+    assert [third.next()[0].tolist()] != [make_batches(tmp_path, NAMES, 100).next()[0].tolist()]
+
+
+def test_what_cannot_be_cut_is_trained_on_the_same_words(tmp_path: Path) -> None:
+    import gzip
+
+    path = tmp_path / "words.gz"
+    path.write_bytes(gzip.compress("".join(word + "\n" for word in NAMES).encode()))
+    compressed = train(Corpus.from_paths(path), options())
+    assert compressed.training.training_loss == trained().training.training_loss
+
+
+def test_the_best_step_by_validation_is_kept() -> None:
+    checkpoint = trained(steps=200, learning_rate=0.1, schedule="constant")
+    record = checkpoint.training
+    lowest = record.validation_history[:, 1].min()
+    assert (
+        record.best_step == record.validation_history[record.validation_history[:, 1].argmin(), 0]
+    )
+    assert record.validation_history[-1, 1] > lowest  # else this test shows nothing
+    words = sorted({w for w, role in roles(NAMES).items()} - {""})
+    hashes = hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8))
+    role = role_of(hashes, (0.1, 0.2))
+    chosen = [w for w, r in zip(words, role.tolist(), strict=True) if r == VALIDATION]
+    ids = checkpoint.model.vocabulary.encode_lines("".join(w + "\n" for w in chosen))
+    assert -checkpoint.model.symbol_log_probabilities(ids).mean() == pytest.approx(lowest, rel=1e-5)
+
+
+def test_patience_ends_early() -> None:
+    hasty = trained(steps=400, learning_rate=0.1, schedule="constant", patience=3).training
+    assert len(hasty.loss_history) < 400
+    measured = hasty.validation_history
+    assert len(measured) - 1 - measured[:, 1].argmin() == 3
+
+
+def test_training_without_validation_words_keeps_the_last_step() -> None:
+    record = trained(validation=0.0).training
+    assert len(record.validation_history) == 0
+    assert record.best_step == 20
+
+
+@pytest.mark.parametrize("kind", ["gru", "mlp", "transformer"])
+def test_resumed_training_gives_the_same_weights(tmp_path: Path, kind: str) -> None:
+    given: dict[str, Any] = {"dropout": 0.2, "steps": 30}
+    sizes: Any = {"transformer": {"layers": 1, "heads": 2}}.get(kind, {"hidden_size": 16})
+    chosen = TrainingOptions(
+        kind, embedding_size=8, batch_size=16, validation=0.2, **sizes, **given
+    )
+    corpus = Corpus.from_words(NAMES)
+    whole = train(corpus, chosen)
+    for stop in (1, 17):
+        part = train(corpus, chosen, on_step=lambda step, stop=stop: step.number + 1 == stop)  # type: ignore[misc]
+        assert len(part.training.loss_history) == stop
+        path = tmp_path / "part.npz"
+        save(path, part)
+        loaded = load(path)
+        assert loaded.resumption is not None
+        resumed = train(corpus, resume=loaded)
+        assert resumed.resumption is None
+        for name, array in whole.model.arrays().items():
+            assert (resumed.model.arrays()[name] == array).all(), name
+        assert (resumed.training.loss_history == whole.training.loss_history).all()
+        history = resumed.training.validation_history
+        assert (history == whole.training.validation_history).all()
+
+
+def test_what_cannot_be_resumed_is_refused() -> None:
+    corpus, finished = Corpus.from_words(NAMES), trained()
+    with pytest.raises(OptionError, match="nothing to resume"):
+        train(corpus, resume=finished)
+    part = train(corpus, options(), on_step=lambda step: step.number == 3)
+    with pytest.raises(OptionError, match="had steps 20, not 21"):
+        train(corpus, options(steps=21), resume=part)
+    with pytest.raises(CheckpointError, match="the same corpus"):
+        train(Corpus.from_words(NAMES[1:]), resume=part)
+    assert part.resumption is not None
+    part.resumption.averages["mean"] = np.zeros(3, np.float32)
+    with pytest.raises(CheckpointError, match="averages are damaged"):
+        train(corpus, resume=part)
+
+
+def test_divergence_names_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    wild = options("mlp", learning_rate=1e30, optimizer="sgd", clip=0.0, schedule="constant")
+    with pytest.raises(TrainingError, match=r"not a finite number at step \d+, with learning rate"):
+        train(Corpus.from_words(NAMES), wild)
+
+
+def test_the_best_so_far_survives_divergence_where_it_is_asked_for() -> None:
+    wild = options("mlp", learning_rate=1e7, optimizer="sgd", clip=0.0, warmup=0.9, steps=400)
+    failures: list[TrainingError] = []
+    kept = train(Corpus.from_words(NAMES), wild, on_failure=failures.append)
+    assert len(failures) == 1
+    assert len(kept.training.loss_history) < 400
+    assert math.isfinite(kept.training.training_loss)
+
+
+def test_a_step_in_parts_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(dropout=0.0)
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 20)  # some words at a time
+    parts = trained(dropout=0.0)
+    np.testing.assert_allclose(parts.training.loss_history, whole.training.loss_history, rtol=1e-4)
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24)
+    with pytest.raises(TrainingError, match="a word of 5 characters takes about"):
+        trained()
+
+
+def test_the_losses_are_those_of_the_words() -> None:
+    words = NAMES + NAMES[::2]
+    checkpoint = trained(words)
+    found = roles(NAMES)
+    for role, loss in (
+        (TRAINING, checkpoint.training.training_loss),
+        (HELD_OUT, checkpoint.training.held_out_loss),
+    ):
+        lines = [w for w in words if role_of_default(found, w) == role]
+        ids = checkpoint.model.vocabulary.encode_lines("".join(w + "\n" for w in lines))
+        assert loss == pytest.approx(-checkpoint.model.symbol_log_probabilities(ids).mean())
+
+
+def role_of_default(found: dict[str, int], word: str) -> int:
+    return found[word]
+
+
+def test_odd_corpora_are_trained_or_refused_in_one_line() -> None:
+    assert math.isfinite(trained(["a"] * 5, holdout=0, validation=0).training.training_loss)
+    assert math.isfinite(trained(["abc", "cab"], holdout=0, validation=0).training.training_loss)
+    many = "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))
+    words = [many[i : i + 3] for i in range(0, 3000, 3)]
+    for kind in ("gru", "wavenet", "transformer"):
+        chosen = TrainingOptions(kind, embedding_size=8, steps=2, batch_size=8)
+        assert math.isfinite(train(Corpus.from_words(words), chosen).training.training_loss)
+    with pytest.raises(CorpusError, match="every word"):
+        trained(["a"], holdout=0.999999, validation=0)
+    long = ["ab" * 5000, "ba" * 100]
+    with pytest.raises(TrainingError, match="has 10,000 characters, and a transformer takes 4,096"):
+        train(Corpus.from_words(long), TrainingOptions("transformer", steps=1, holdout=0))
+    short = TrainingOptions("rnn", hidden_size=4, embedding_size=4, steps=1, holdout=0)
+    assert math.isfinite(train(Corpus.from_words(long), short).training.training_loss)
+
+
+def test_mean_loss_counts_each_word_as_often_as_it_occurs() -> None:
+    model = trained().model
+    ids = model.vocabulary.encode_lines("ban\nca\n").astype(np.int16)
+    words = Words(ids, np.array([0, 4]), np.array([4, 7]), np.array([3.0, 1.0]))
+    nats = -model.symbol_log_probabilities(ids.astype(np.int64))
+    expected = (3 * nats[:4].sum() + nats[4:].sum()) / (3 * 4 + 3)
+    assert mean_loss(model, words) == pytest.approx(expected)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "words.txt"
+    path.write_text("".join(word + "\n" for word in NAMES))
+    return path
+
+
+def test_a_network_is_trained_by_the_names_of_the_taught_script(corpus: Path) -> None:
+    result = run(
+        "train", "words.txt", "--model", "transformer", "--max-steps", "3", "-b", "8", "-l",
+        "0.001", "-w", "0.1", "--n-layer", "2", "--n-head", "2", "--n-embd", "8",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    record = load("makemore.npz").training.options
+    wanted = {"steps": 3, "batch_size": 8, "learning_rate": 0.001, "weight_decay": 0.1}
+    wanted |= {"layers": 2, "heads": 2, "embedding_size": 8}
+    assert wanted.items() <= record.items()
+
+
+def test_the_log_has_a_row_for_each_step(corpus: Path) -> None:
+    result = run("train", "words.txt", "--model", "bow", "--steps", "80", "--log", "log.csv")
+    assert result.exit_code == 0, result.output
+    header, *rows = Path("log.csv").read_text().splitlines()
+    assert header == "step,training_loss,validation_loss"
+    assert [row.split(",")[0] for row in rows] == [str(step) for step in range(1, 81)]
+    record = load("makemore.npz").training
+    assert [float(row.split(",")[1]) for row in rows] == record.loss_history.tolist()
+    assert float(rows[1].split(",")[2]) == record.validation_history[0, 1]
+
+
+def test_an_option_of_another_network_is_refused(corpus: Path) -> None:
+    result = run("train", "words.txt", "--model", "gru", "--heads", "4")
+    assert result.exit_code == 2
+    assert "--heads has no effect on --model gru" in result.stderr
+
+
+def test_info_says_what_can_be_resumed(corpus: Path) -> None:
+    part = train(Corpus.from_paths(corpus), options(), on_step=lambda step: step.number == 3)
+    save("makemore.npz", part)
+    assert "after 4 of 20 steps: --resume goes on" in run("info").stdout
+    result = run("train", "words.txt", "--resume", "--steps", "30")
+    assert result.exit_code == 2
+    assert "had steps 20, not 30" in result.stderr
+    assert run("train", "words.txt", "--resume").exit_code == 0
+    assert "best step" in run("info").stdout
+    assert "--resume" not in run("info").stdout
+
+
+def test_blocks_stay_small(tmp_path: Path) -> None:
+    path = tmp_path / "large.txt"
+    path.write_text("".join(f"{word}\n" for word in NAMES * 50))
+    with blocks_of(Corpus.from_paths(path), 2000) as blocks:
+        assert len(blocks) > 10
+        text = "".join("".join(block.read(digest=False)) for block in blocks)
+        assert text == path.read_text()
+    assert module.BLOCK_BYTES >= 1 << 20
