@@ -15,6 +15,7 @@ from makemore.cli.options import (
     refuse_idle,
     show_option,
 )
+from makemore.kinds import KINDS
 
 if TYPE_CHECKING:
     from makemore.training.record import Checkpoint
@@ -86,7 +87,7 @@ def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
 
 def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
     """Return the picture of the table."""
-    from makemore.pictures.contents import heatmap_values, picture_title, symbol_frequencies
+    from makemore.pictures.contents import heatmap_title, heatmap_values, symbol_frequencies
     from makemore.pictures.heatmap import draw_heatmap
 
     return draw_heatmap(
@@ -94,7 +95,7 @@ def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
         checkpoint.model.vocabulary.itos,
         values=values,
         frequencies=symbol_frequencies(checkpoint.model),
-        title=picture_title(checkpoint),
+        title=heatmap_title(checkpoint),
         dark=dark,
     )
 
@@ -134,19 +135,19 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @dark_option
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
-    """Draw the loss of each training step."""
+    """Draw the loss of each training step, and the validation loss of a network."""
     from makemore.pictures.contents import picture_title
-    from makemore.pictures.curves import draw_loss
+    from makemore.pictures.curves import draw_loss, draw_network_loss
     from makemore.pictures.output import picture_ending
 
     picture_ending(output)
     loaded = load_checkpoint(checkpoint)
-    figure = draw_loss(
-        loaded.training.loss_history,
-        loaded.training.minimum,
-        title=picture_title(loaded),
-        dark=dark,
-    )
+    training, title = loaded.training, picture_title(loaded)
+    if KINDS[loaded.model.name].has_large_products:
+        validation = training.validation_history
+        figure = draw_network_loss(training.loss_history, validation, title=title, dark=dark)
+    else:
+        figure = draw_loss(training.loss_history, training.minimum, title=title, dark=dark)
     _save(figure, output, show)
 
 

@@ -9,7 +9,9 @@ beginning, and it comes quickly where no constraint rules out the likeliest word
 """
 
 import heapq
+import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,10 +24,14 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
 )
-from makemore.models.base import Model, State
+from makemore.models.base import Model, State, arrays_of, joined, select
 
 MAX_EXPANSIONS = 200_000
 """The search without an automaton gives up after so many beginnings that it has continued."""
+AT_ONCE = 64
+"""The most beginnings that are continued at once."""
+HEAP_CELLS, MIN_HEAP = 1 << 26, 1 << 10
+"""The numbers that the heap may hold, 512 MiB, and the beginnings that it may hold in any case."""
 
 
 def most_probable_words(
@@ -83,49 +89,116 @@ def _bounds(
     return np.asarray(log_P[state] + best)
 
 
-def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tuple[str, float]]:
-    """Yield the same by asking the model for one word begun at a time.
+class _Beginning(NamedTuple):
+    """A word begun, or a whole word; the likeliest one is the least of several.
 
-    A word on the heap carries the state of its beginning, which advances when the word is popped.
+    Attributes
+    ----------
+    nats : float
+        -log P of the symbols.
+    symbols : list of int
+        A boundary at the end says that it is a whole word. No two have the same symbols, so what
+        follows is never compared.
+    progress : int
+        What of the constraints is fulfilled before the last symbol.
+    state : State
+        The model's state before the last symbol, of this one word.
     """
-    prefix = requirements.prefix.tolist()
-    state, begun = _after_prefix(model, prefix)
-    heap: list[tuple[float, list[int], int, State]] = []
+
+    nats: float
+    symbols: list[int]
+    progress: int
+    state: State
+
+
+def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tuple[str, float]]:
+    """Yield the same by asking the model for some words begun at a time.
+
+    Several beginnings are continued at once, because a model answers for many in little more time
+    than for one. A whole word comes out when nothing on the heap is likelier. When the heap is
+    full, its worse half goes, and the search ends before it would come to what has gone.
+    """
+    heap = _first_beginnings(model, requirements)
+    most = _most_beginnings(model)
+    gone = math.inf  # the nats of the likeliest beginning that has gone
     found = expansions = 0
-
-    def push_all(symbols: list[int], progress: int, state: State, so_far: float) -> None:
-        """Push every word that continues this beginning and can still fulfil the constraints."""
-        log_P = model.log_probabilities(state)[0]
-        allowed = requirements.allowed(len(symbols), np.array([progress]))[0] & (log_P > -np.inf)
-        for symbol in np.flatnonzero(allowed).tolist():
-            # No two entries have the same symbols, so the states are never compared.
-            entry = (-(so_far + float(log_P[symbol])), [*symbols, symbol], progress, state)
-            heapq.heappush(heap, entry)
-
-    if begun > -np.inf:
-        push_all(prefix, requirements.after_prefix(), state, begun)
     while heap:
-        negated, symbols, progress, state = heapq.heappop(heap)
-        if symbols[-1] == BOUNDARY:
-            found += 1
-            yield model.vocabulary.decode(symbols), float(np.exp(-negated))
-            continue
-        expansions += 1
-        if expansions > MAX_EXPANSIONS:
+        if heap[0].nats >= gone or expansions >= MAX_EXPANSIONS:
             raise SamplingError(
-                f"the search ended after {MAX_EXPANSIONS:,} beginnings: the {found:,} words"
-                " above are exact and in order; relax the constraints to find more"
+                f"the search ended after {expansions:,} beginnings: the {found:,} words above are"
+                " exact and in order; relax the constraints to find more"
             )
-        state = model.advance(state, np.array(symbols[-1:]))
-        push_all(symbols, int(requirements.matcher[progress, symbols[-1]]), state, -negated)
+        if heap[0].symbols[-1] == BOUNDARY:
+            word = heapq.heappop(heap)
+            found += 1
+            yield model.vocabulary.decode(word.symbols), math.exp(-word.nats)
+            continue
+        chosen = _likeliest(heap, min(AT_ONCE, MAX_EXPANSIONS - expansions))
+        expansions += len(chosen)
+        for longer in _continuations(model, requirements, chosen):
+            heapq.heappush(heap, longer)
+        if len(heap) > most:
+            heap.sort()
+            gone = min(gone, heap[most // 2].nats)
+            del heap[most // 2 :]
     if not found:
         raise requirements.impossible()
 
 
-def _after_prefix(model: Model, prefix: list[int]) -> tuple[State, float]:
-    """Return the state of one word behind the prefix, and the prefix's log-probability."""
-    state, begun = model.start(1), 0.0
+def _likeliest(heap: list[_Beginning], most: int) -> list[_Beginning]:
+    """Take the likeliest beginnings from the heap, ``most`` of them or up to a whole word."""
+    chosen: list[_Beginning] = []
+    while heap and len(chosen) < most and heap[0].symbols[-1] != BOUNDARY:
+        chosen.append(heapq.heappop(heap))
+    return chosen
+
+
+def _continuations(
+    model: Model, requirements: Requirements, chosen: list[_Beginning]
+) -> Iterator[_Beginning]:
+    """Yield all that is one symbol longer and can still fulfil the constraints."""
+    last = np.array([beginning.symbols[-1] for beginning in chosen])
+    progress = np.array([beginning.progress for beginning in chosen])
+    progress = requirements.matcher[progress, last]
+    state = model.advance(joined([beginning.state for beginning in chosen]), last)
+    log_P = model.log_probabilities(state)
+    for row, (nats, symbols, _, _) in enumerate(chosen):
+        after = int(progress[row])
+        yield from _followers(
+            requirements, nats, symbols, after, select(state, slice(row, row + 1)), log_P[row]
+        )
+
+
+def _followers(
+    requirements: Requirements,
+    nats: float,
+    symbols: list[int],
+    progress: int,
+    state: State,
+    log_P: Floats,
+) -> Iterator[_Beginning]:
+    """Yield what follows one beginning, with a copy of its state."""
+    allowed = requirements.allowed(len(symbols), np.array([progress]))[0] & (log_P > -np.inf)
+    copy = tuple(array.copy() for array in arrays_of(state))
+    own: State = copy if isinstance(state, tuple) else copy[0]
+    for symbol in np.flatnonzero(allowed).tolist():
+        yield _Beginning(nats - float(log_P[symbol]), [*symbols, symbol], progress, own)
+
+
+def _first_beginnings(model: Model, requirements: Requirements) -> list[_Beginning]:
+    """Return what follows the prefix, as a heap; nothing where it has no probability."""
+    state, nats, prefix = model.start(1), 0.0, requirements.prefix.tolist()
     for symbol in prefix:
-        begun += float(model.log_probabilities(state)[0, symbol])
+        nats -= float(model.log_probabilities(state)[0, symbol])
+        if nats == math.inf:
+            return []
         state = model.advance(state, np.array([symbol]))
-    return state, begun
+    log_P = model.log_probabilities(state)[0]
+    first = requirements.after_prefix()
+    return sorted(_followers(requirements, nats, prefix, first, state, log_P))
+
+
+def _most_beginnings(model: Model) -> int:
+    """Return how many beginnings the heap may hold, each perhaps with a state of its own."""
+    cells = sum(array.size for array in arrays_of(model.start(1)))
+    return max(MIN_HEAP, HEAP_CELLS // (cells + 64))

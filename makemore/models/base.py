@@ -16,7 +16,7 @@ probable words, the page.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -48,6 +48,13 @@ def select(state: State, rows: Indices | Flags | slice) -> State:
     if isinstance(state, tuple):
         return tuple(array[rows] for array in state)
     return state[rows]
+
+
+def joined(states: Sequence[State]) -> State:
+    """Return the state of the words of several states, one after another."""
+    parts = list(zip(*map(arrays_of, states), strict=True))
+    arrays = tuple(np.concatenate(part) for part in parts)
+    return arrays if isinstance(states[0], tuple) else arrays[0]
 
 
 class ArraySpec(NamedTuple):
@@ -88,12 +95,15 @@ class Model(ABC):
     ----------
     name : str
         The model's name on the command line and in checkpoints.
+    table_of_pairs : str
+        What ``bigram_table`` is, in words; empty where it is the whole model.
     vocabulary : Vocabulary, of V symbols
     context_length : int or None
         The number of symbols that the model sees; None where it sees the whole word so far.
     """
 
     name: ClassVar[str]
+    table_of_pairs: ClassVar[str] = "what follows each symbol at a word's start"
     vocabulary: Vocabulary
     context_length: int | None = None
 

@@ -163,6 +163,7 @@ class Bigram(WindowedModel):
     """
 
     name: ClassVar[str] = "bigram"
+    table_of_pairs: ClassVar[str] = ""
 
     def __init__(self, vocabulary: Vocabulary, weights: Floats, counts: Counts) -> None:
         self.vocabulary = vocabulary

@@ -269,6 +269,7 @@ class Ngram(WindowedModel):
     """
 
     name: ClassVar[str] = "ngram"
+    table_of_pairs: ClassVar[str] = "the model of order 2 by the same counts"
 
     def __init__(
         self,

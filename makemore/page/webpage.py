@@ -197,8 +197,8 @@ def _automaton_data(model: Model) -> dict[str, Any]:
     automaton = model.automaton()
     if automaton is None:
         raise PlottingError(
-            f"the {model.name} model has no automaton of a size that a page can hold: train with a"
-            " lower order or another model"
+            f"a page cannot hold this {model.name}: it takes models with a finite number of states,"
+            " such as a bigram or an n-gram of a lower order"
         )
     arcs = Arcs.of(automaton)
     data = arcs.packed()

@@ -17,6 +17,14 @@ def picture_title(checkpoint: Checkpoint) -> str:
     )
 
 
+def heatmap_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above a heatmap: which table it is, where it is not the whole model."""
+    what = checkpoint.model.table_of_pairs
+    if not what:
+        return picture_title(checkpoint)
+    return f"{checkpoint.corpus.name}: {checkpoint.model.name}, {what}"
+
+
 def heatmap_values(model: Model, values: str) -> Table:
     """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
     tables: dict[str, Callable[[], Table | None]] = {

@@ -75,6 +75,86 @@ def draw_loss(
     return figure
 
 
+def draw_network_loss(
+    history: Floats, validation: Floats, *, title: str = "", dark: bool = False
+) -> "Figure":
+    """Return a picture of a network's training and validation loss by step.
+
+    Parameters
+    ----------
+    history : array of shape (steps,), nats per symbol
+        The loss of each mini-batch before its step. Single batches scatter: the curve shows means
+        over ``SMOOTHED_POINTS`` parts of the training.
+    validation : array of shape (m, 2)
+        Measurements of the validation loss: after how many steps, and nats per symbol. The lowest
+        is marked: that step is kept.
+
+    Raises
+    ------
+    PlottingError
+        The history is empty.
+    """
+    if not len(history):
+        raise PlottingError("there is no loss curve: not a step was taken")
+    theme = choose_theme(dark)
+    title = heading_lines(title)
+    with drawing(theme, [title]) as substitutes:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+        figure = Figure(figsize=(8, 4.6), dpi=75, layout=layout)
+        axes = figure.subplots()
+        figure.suptitle(
+            title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
+        )
+        steps, losses = _means(history)
+        axes.plot(steps, losses, color=theme.line, linewidth=1.5, label="training, mini-batches")
+        if len(validation):
+            _draw_validation(axes, validation, theme)
+        axes.set_xlim(0, len(history))
+        # the first steps fall from log V: what matters afterwards would be a flat line
+        shown = np.concatenate(
+            (losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1])
+        )
+        axes.set_ylim(shown.min() - 0.05, shown.max() + 0.05)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss (nats per symbol)")
+        axes.legend(frameon=False)
+        finish_panel(axes)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    return figure
+
+
+SMOOTHED_POINTS = 200
+"""The most points of a network's training loss."""
+
+
+def _means(history: Floats) -> tuple[Floats, Floats]:
+    """Return the middle steps of parts of a history, and the mean of each part."""
+    parts = np.array_split(np.asarray(history, np.float64), min(len(history), SMOOTHED_POINTS))
+    ends = np.cumsum([len(part) for part in parts])
+    middles = ends - np.array([len(part) for part in parts]) / 2
+    return middles, np.array([part.mean() for part in parts])
+
+
+def _draw_validation(axes: "Axes", validation: Floats, theme: Theme) -> None:
+    """Draw the validation loss, and mark the lowest one."""
+    axes.plot(*validation.T, color=theme.accent, linewidth=2, label="validation")
+    step, loss = validation[validation[:, 1].argmin()].tolist()
+    axes.plot([step], [loss], "o", color=theme.accent, markersize=5, clip_on=False)
+    axes.annotate(
+        f"{loss:.4f} after step {int(step):,}, kept",
+        (step, loss),
+        xytext=(-8, 12),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        color=theme.accent,
+    )
+
+
 def _draw_losses(
     axes: "Axes", steps: Ids, losses: Floats, minimum: float | None, theme: Theme
 ) -> None:
