@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore.checkpoint import RECORD_ARRAYS, load, refuse_other_files, save
+from makemore.checkpoint import OPTIONAL_ARRAYS, RECORD_ARRAYS, load, refuse_other_files, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
@@ -62,7 +62,7 @@ def assert_same(one: Checkpoint, other: Checkpoint) -> None:
         np.testing.assert_array_equal(array, other.model.arrays()[name], strict=True)
     assert one.corpus == other.corpus
     ours, theirs = dict(vars(one.training)), dict(vars(other.training))
-    for name in RECORD_ARRAYS:
+    for name in {**RECORD_ARRAYS, **OPTIONAL_ARRAYS}:
         np.testing.assert_array_equal(ours.pop(name), theirs.pop(name), strict=True)
     assert ours == theirs
 

@@ -152,13 +152,12 @@ def test_choices_and_defaults_are_those_of_the_library() -> None:
     assert set(options["method"].type.choices) == {m for k in KINDS.values() for m in k.methods}  # type: ignore[attr-defined]
     assert set(options["smoothing_method"].type.choices) == set(ESTIMATORS)  # type: ignore[attr-defined]
     for row in OPTIONS:
-        (flag,) = options[row.name].opts
-        assert flag == row.flag
+        assert options[row.name].opts == [*row.aliases, row.flag]
 
 
 def test_the_help_shows_the_defaults_of_the_kinds(run: Run) -> None:
     text = " ".join(run("train", "--help").stdout.split())
-    for shown in ("The number of steps. [default: 100]", "2 to 10. [default: 5]"):
+    for shown in ("[default: 100 for bigram; 3000 for mlp", "2 to 10. [default: 5]"):
         assert shown in text
     assert "[default: None]" not in text
 

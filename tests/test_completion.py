@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from makemore.kinds import KINDS
+
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -46,7 +48,7 @@ def test_bash_completes_commands_options_and_values() -> None:
         "train",
         "plot-heatmap plot-loss",
         "--smoothing-method",
-        "bigram ngram",
+        " ".join(KINDS),
     ]
 
 

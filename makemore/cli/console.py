@@ -210,8 +210,15 @@ def print_results(text: str, columns: int = 1) -> None:
 
 def write_results(text: str) -> None:
     """Write text to stdout as it is."""
-    try:
+    with naming_stdout():
         sys.stdout.write(text)
+
+
+@contextmanager
+def naming_stdout() -> Iterator[None]:
+    """Let an error of the system in the block, where only stdout is written to, name stdout."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

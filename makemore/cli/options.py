@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from makemore.cli.console import naming_stdout
 from makemore.kinds import TEXT
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class GroupedOption(click.Option):
 
 class GroupedCommand(click.Command):
     """A command whose help shows its options under their headings."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse the arguments; --help prints here."""
+        with naming_stdout():
+            return super().make_context(*args, **more)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each heading."""
