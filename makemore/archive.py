@@ -20,7 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.errors import CheckpointError
-from makemore.models.base import ArraySpec
+
+
+class ArraySpec(NamedTuple):
+    """The type and shape that an array must have, known before a byte of it is read."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
 
 MAX_BYTES = (1 << 32) - 2
 """The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""

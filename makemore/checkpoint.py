@@ -31,6 +31,7 @@ from makemore.archive import (
     MAX_BYTES,
     SIGNATURE,
     ArchiveReader,
+    ArraySpec,
     archive_size,
     bytes_of,
     write_archive,
@@ -40,7 +41,7 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.kinds import KINDS
-from makemore.models.base import ArraySpec, Model
+from makemore.models.base import Model
 from makemore.training.record import Checkpoint, Position, Resumption, TrainingRecord
 from makemore.version import __version__
 

@@ -10,9 +10,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import ArraySpec
 from makemore.arrays import Floats, Ids
 from makemore.data.vocabulary import Vocabulary
-from makemore.models.base import ArraySpec, Model, State, WindowedModel
+from makemore.models.base import Model, State, WindowedModel
 from makemore.models.softmax import log_softmax
 
 

@@ -12,6 +12,7 @@ from makemore.autodiff.tree import (
     GatedCell,
     LongShortTermCell,
     cumulative_sum,
+    levels_of_tree,
     recurrent,
 )
 from makemore.counting.prefix_tree import PrefixTree, grow_prefix_tree
@@ -65,7 +66,7 @@ def test_a_recurrent_layer_equals_its_nodes_one_by_one(
     k = cell.gates * h
     x, W, b = (Tensor(rng.standard_normal(s)) for s in ((len(tree), k), (h, k), (k,)))
     weights = rng.standard_normal((len(tree), h))  # of the loss
-    fused = recurrent(cell, x, W, b, tree)
+    fused = recurrent(cell, x, W, b, levels_of_tree(tree))
     nodes = composed(cell, x, W, b, tree)
     for node, hidden in enumerate(nodes):
         assert np.allclose(fused.data[node], hidden.data, rtol=1e-12, atol=1e-12)
@@ -85,11 +86,11 @@ def test_float32_stays_float32_and_arrays_stay_arrays(cell: type[Cell]) -> None:
     tree, h = tree_of(WORDS), 2
     k = cell.gates * h
     x, W, b = (np.ones(s, np.float32) for s in ((len(tree), k), (h, k), (k,)))
-    plain = recurrent(cell, x, W, b, tree)
+    plain = recurrent(cell, x, W, b, levels_of_tree(tree))
     assert isinstance(plain, np.ndarray)
     assert plain.dtype == np.float32
     assert x.min() == 1.0  # what was given is not changed
-    hidden = recurrent(cell, Tensor(x), Tensor(W), Tensor(b), tree)
+    hidden = recurrent(cell, Tensor(x), Tensor(W), Tensor(b), levels_of_tree(tree))
     assert hidden.dtype == np.float32
     assert all(g.dtype == np.float32 for g in gradients(hidden.sum(), [hidden]))
 
@@ -97,7 +98,7 @@ def test_float32_stays_float32_and_arrays_stay_arrays(cell: type[Cell]) -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     tree = tree_of(["ab"])
     with pytest.raises(AutodiffError, match=r"\(3, 3 h\)"):
-        recurrent(GatedCell, np.ones((3, 5)), np.ones((2, 6)), np.ones(6), tree)
+        recurrent(GatedCell, np.ones((3, 5)), np.ones((2, 6)), np.ones(6), levels_of_tree(tree))
 
 
 def test_a_cumulative_sum_runs_from_the_root_to_each_node() -> None:

@@ -12,6 +12,7 @@ against differences.
 6.0
 """
 
+from makemore.autodiff.checking import check_gradients
 from makemore.autodiff.fused import (
     attention,
     avg_pool2d,
@@ -80,6 +81,7 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy_with_logits",
+    "check_gradients",
     "concatenate",
     "conv2d",
     "cross_entropy",

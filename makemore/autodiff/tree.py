@@ -18,6 +18,7 @@ begin elsewhere than at zero.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -176,18 +177,17 @@ class LongShortTermCell(Cell):
 
 
 @operation
-def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, tree: PrefixTree) -> Value:
-    """Return the hidden vectors of a recurrent layer at the nodes of a tree, (M, h).
+def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[Level]) -> Value:
+    """Return the hidden vectors of a recurrent layer at M nodes, (M, h).
 
-    x has shape (M, k h), the layer's input times its input weights; W (h, k h), b (k h,). The state
-    before the root is zero.
+    x has shape (M, k h), the layer's input times its input weights; W (h, k h), b (k h,). The
+    nodes are those of ``levels_of_tree`` or ``levels_of_sequences``; the first states are zero.
     """
     X, A, bias = data(x), data(W), data(b)
-    M, h = len(tree), len(A)
+    M, h = levels[-1].nodes.stop, len(A)
     if X.shape != (M, cell.gates * h) or A.shape[1:] != bias.shape or X.shape[1:] != bias.shape:
         raise ValueError(f"x ({M}, {cell.gates} h), W (h, {cell.gates} h) and b are expected")
-    levels = _levels(tree)
-    S = np.zeros_like(X, shape=(M + 1, cell.parts * h))  # the last is the state before the root
+    S = np.zeros_like(X, shape=(M + 1, cell.parts * h))  # the last is the state before the first
     products, kept = [], []
     for level in levels:
         U = S[level.parents, :h] @ A
@@ -279,7 +279,17 @@ def _sigmoid_in_place(a: Array) -> None:
     a *= 0.5
 
 
-def _levels(tree: PrefixTree) -> tuple[Level, ...]:
+def levels_of_tree(tree: PrefixTree) -> list[Level]:
     """Return the levels of a tree with the root as the child of an extra node after all others."""
     zero = np.zeros(1, np.intp)
-    return (Level(slice(0, 1), zero + len(tree), zero, zero), *tree.levels)
+    return [Level(slice(0, 1), zero + len(tree), zero, zero), *tree.levels]
+
+
+def levels_of_sequences(B: int, T: int) -> list[Level]:
+    """Return the levels of B sequences of T steps that share nothing, their nodes step by step."""
+    each, zero = np.arange(B), np.zeros(B, np.intp)
+    first = Level(slice(0, B), np.array([B * T]), zero, zero[:1])
+    return [
+        first,
+        *(Level(slice(t * B, t * B + B), each + (t - 1) * B, each, each) for t in range(1, T)),
+    ]

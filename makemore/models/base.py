@@ -22,6 +22,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import ArraySpec
 from makemore.arrays import CACHED, CHUNK_CELLS, Counts, Flags, Floats, Ids, Indices, States, chunks
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -55,13 +56,6 @@ def joined(states: Sequence[State]) -> State:
     parts = list(zip(*map(arrays_of, states), strict=True))
     arrays = tuple(np.concatenate(part) for part in parts)
     return arrays if isinstance(states[0], tuple) else arrays[0]
-
-
-class ArraySpec(NamedTuple):
-    """The type and shape that an array must have, known before a byte of it is read."""
-
-    dtype: str
-    shape: tuple[int, ...]
 
 
 class Automaton(NamedTuple):

@@ -28,10 +28,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import ArraySpec
 from makemore.arrays import Counts, Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
-from makemore.models.base import ArraySpec, Automaton, State, WindowedModel
+from makemore.models.base import Automaton, State, WindowedModel
 from makemore.models.softmax import log_softmax, softmax
 
 LOG_ZERO = -1e3

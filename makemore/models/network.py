@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import ArraySpec
 from makemore.arrays import Floats, Ids
 from makemore.autodiff.tensor import Array, Value
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import AutodiffError, CheckpointError
 from makemore.kinds import OPTION
-from makemore.models.base import ArraySpec, Model
+from makemore.models.base import Model
 from makemore.models.softmax import log_softmax
 from makemore.nn.base import Layer
 from makemore.nn.initialisation import Generator

@@ -37,12 +37,13 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from makemore.archive import ArraySpec
 from makemore.arrays import Flags, Floats, Ids, Integers, States
 from makemore.counting.ngrams import NgramCounts, add_up, mark_first
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.kinds import MAX_ORDER, MAX_SMOOTHING, MIN_ORDER, SMOOTHING_METHODS
-from makemore.models.base import MAX_CELLS, ArraySpec, Automaton, State, WindowedModel
+from makemore.models.base import MAX_CELLS, Automaton, State, WindowedModel
 
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their positions are kept as int32
 WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol

@@ -24,7 +24,7 @@ import numpy as np
 from makemore.arrays import Floats, Ids, cached_chunks
 from makemore.autodiff import dropout, gather, linear
 from makemore.autodiff.tensor import Array, Value
-from makemore.autodiff.tree import recurrent
+from makemore.autodiff.tree import levels_of_tree, recurrent
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import State, select
@@ -54,10 +54,10 @@ class Recurrent(Network):
     def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the words' prefix tree, (M, V) each."""
         tree = grow_prefix_tree(ids, len(self.vocabulary))
-        hidden: Value = None
+        levels, hidden = levels_of_tree(tree), None
         for cell in self.cells:
             x = self._inputs(tree.symbols) if hidden is None else _product(hidden, cell)
-            hidden = recurrent(cell.equations, x, cell.hidden_weight, cell.hidden_bias, tree)
+            hidden = recurrent(cell.equations, x, cell.hidden_weight, cell.hidden_bias, levels)
             hidden = dropout(hidden, self.dropout, generator)
         return self.head(hidden), tree.target_counts(weights, np.float32)
 

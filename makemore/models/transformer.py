@@ -41,6 +41,7 @@ from makemore.errors import AutodiffError, TrainingError
 from makemore.models.base import State, unknown_rests, word_batches
 from makemore.models.network import Network, head
 from makemore.models.softmax import softmax
+from makemore.nn.attention import sinusoids
 from makemore.nn.base import Layer
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding, LayerNorm, Linear
@@ -157,7 +158,8 @@ class Transformer(Network):
         positions = np.minimum(positions, self.longest_word)
         if self._options["positions"] == "learnt":
             return self.positions(positions)
-        return sinusoids(positions, self._options["embedding_size"])
+        vectors = sinusoids(positions, self._options["embedding_size"])
+        return vectors.astype(self.embedding.weight.dtype)
 
     def start(self, B: int) -> State:
         """Return the states after the boundary before a word."""
@@ -217,17 +219,6 @@ class Transformer(Network):
 
 
 BOUNDARY_ALONE = np.array([BOUNDARY])
-
-
-def sinusoids(positions: Ids, n: int) -> Array:
-    """Return sines and cosines of positions at n / 2 frequencies each, (M,) -> (M, n).
-
-    Source: Vaswani et al. 2017, section 3.5.
-    """
-    frequencies = 10_000.0 ** (-np.arange(0, n, 2) / n)
-    angles = positions[:, None] * frequencies
-    both = np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(len(positions), -1)
-    return both[:, :n].astype(np.float32)
 
 
 def _smaller(layer: Linear, blocks: int, generator: Generator) -> Linear:

@@ -1,18 +1,32 @@
-"""Recurrent cells: one step of an rnn, a gru or an lstm, with PyTorch's equations and gate order.
+"""Recurrent cells and layers: rnn, gru and lstm, with PyTorch's equations and order of the gates.
 
-A cell maps an input and the state before it to the new state; who calls it decides in which order:
-``Recurrent`` layers over a prefix tree are one operation in ``autodiff/tree.py``, where the
-equations stand.
+A cell holds the parameters of one layer; a layer runs cells over sequences, (B, T, n) -> (B, T, h),
+and the states before the first step are zero. All steps are one operation, ``tree.recurrent``, and
+the equations stand there, beside their gradients.
+
+Left out: packed sequences, both directions, first states other than zero.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from makemore.autodiff.tensor import Tensor
-from makemore.autodiff.tree import Cell, ElmanCell, GatedCell, LongShortTermCell
+from makemore.autodiff import linear, reshape, transpose
+from makemore.autodiff.tensor import Tensor, Value, data
+from makemore.autodiff.tree import (
+    Cell,
+    ElmanCell,
+    GatedCell,
+    LongShortTermCell,
+    levels_of_sequences,
+    recurrent,
+)
+from makemore.counting.prefix_tree import Level
+from makemore.errors import AutodiffError
 from makemore.nn.base import Layer
 from makemore.nn.initialisation import Generator, uniform
+from makemore.nn.layers import Dropout
 
 
 class RecurrentCell(Layer):
@@ -35,6 +49,11 @@ class RecurrentCell(Layer):
         self.hidden_weight = Tensor(uniform((hidden, k * hidden), generator, bound, dtype))
         self.input_bias = Tensor(uniform((k * hidden,), generator, bound, dtype))
         self.hidden_bias = Tensor(uniform((k * hidden,), generator, bound, dtype))
+
+    def __call__(self, x: Value, levels: Sequence[Level]) -> Value:
+        """Return the hidden vectors at nodes with inputs x, (M, inputs) -> (M, h)."""
+        gates = linear(x, self.input_weight, self.input_bias)
+        return recurrent(self.equations, gates, self.hidden_weight, self.hidden_bias, levels)
 
 
 class RNNCell(RecurrentCell):
@@ -66,3 +85,67 @@ class LSTMCell(RecurrentCell):
         super().__init__(inputs, hidden, generator, dtype=dtype)
         if generator is not None:
             self.input_bias.data[hidden : 2 * hidden] += forget_bias
+
+
+class _Layers(Layer):
+    """Cells one above another, over sequences; dropout between them.
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        n and h: the numbers of each step's input and hidden vector.
+    generator : numpy.random.Generator
+        Of the first weights, and of what dropout drops.
+    layers : int
+    dropout : float
+        The share of the numbers that is dropped between two layers while training.
+    """
+
+    cell: ClassVar[type[RecurrentCell]]
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        generator: np.random.Generator,
+        *,
+        layers: int = 1,
+        dropout: float = 0.0,
+        **more: Any,
+    ) -> None:
+        sizes = [inputs] + [hidden] * layers
+        self.layers = [self.cell(n, hidden, generator, **more) for n in sizes[:-1]]
+        self.dropout = Dropout(dropout, generator)
+
+    def __call__(self, x: Value) -> Value:
+        """Return the hidden vectors of the last layer at all steps, (B, T, n) -> (B, T, h)."""
+        shape = data(x).shape
+        if len(shape) != 3 or not shape[1]:
+            raise AutodiffError(f"sequences (B, T, n) are expected, not an array of shape {shape}")
+        B, T, n = shape
+        levels = levels_of_sequences(B, T)
+        rows = reshape(transpose(x, (1, 0, 2)), (T * B, n))
+        for number, cell in enumerate(self.layers):
+            rows = cell(self.dropout(rows) if number else rows, levels)
+        return transpose(reshape(rows, (T, B, -1)), (1, 0, 2))
+
+
+class RNN(_Layers):
+    """Elman's network over sequences: h_t = tanh(x_t W_x + b_x + h_(t-1) W_h + b_h)."""
+
+    cell = RNNCell
+
+
+class GRU(_Layers):
+    """Gated recurrent units over sequences (Cho et al. 2014)."""
+
+    cell = GRUCell
+
+
+class LSTM(_Layers):
+    """Long short-term memory over sequences (Hochreiter and Schmidhuber 1997).
+
+    ``forget_bias`` is added to the first bias of the forget gates.
+    """
+
+    cell = LSTMCell

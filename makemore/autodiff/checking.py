@@ -1,0 +1,84 @@
+"""Gradients held against differences: the way to find a wrong gradient.
+
+For a function f and a direction d, the slope (f(x + h d) - f(x - h d)) / 2h is the sum of gradient
+times d, up to an error that shrinks with h². One random direction meets every number of the
+gradient at once, so a few of them find what is wrong.
+
+>>> import numpy as np
+>>> from makemore.autodiff import record, tanh
+>>> check_gradients(tanh, np.array([0.5, -1.0]))
+>>> def wrong(a):
+...     return record(a.data**2, (a, lambda g: g * a.data))
+>>> check_gradients(wrong, np.array([1.0]))
+Traceback (most recent call last):
+    ...
+makemore.errors.AutodiffError: the gradient of argument 0, of shape (1,), is wrong: ...
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from makemore.autodiff.tensor import Array, Tensor, Value, data, gradients
+from makemore.errors import AutodiffError
+
+TOLERANCE = 1e-6
+STEP = 1e-5
+"""The distance h: its square is the error of a smooth function, and 1e-16 / h that of rounding."""
+
+
+def check_gradients(
+    function: Callable[..., Value],
+    *arrays: Array,
+    parameters: Mapping[str, Tensor] | None = None,
+    directions: int = 3,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Raise ``AutodiffError`` if a gradient of ``function`` is not its slope.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a Tensor of float64 for each array, and returns one Tensor of any shape. It has to be
+        smooth around the arrays: no kink of relu, no two equal maxima, the same random numbers at
+        each call.
+    arrays : arrays of floating-point numbers
+    parameters : mapping of str to Tensor of float64, optional
+        What ``function`` uses beside its arguments, such as a layer's ``parameters()``.
+    directions, seed : int
+        Along how many random directions each array is moved, and from which seed they come.
+    tolerance : float
+        The largest error, relative to the greatest of both slopes and 1.
+    """
+    random = np.random.default_rng(seed)
+    inputs = [Tensor(np.array(array, np.float64)) for array in arrays]
+    named = {f"argument {number}": tensor for number, tensor in enumerate(inputs)}
+    named |= parameters or {}
+    value = function(*inputs)
+    weights = random.normal(size=np.shape(data(value)))  # make one number of the result
+    for (name, tensor), found in zip(
+        named.items(), gradients(value, list(named.values()), weights), strict=True
+    ):
+        for _ in range(directions):
+            direction = random.normal(size=found.shape)
+            slope = _slope(lambda: np.sum(data(function(*inputs)) * weights), tensor, direction)
+            claimed = float(np.sum(found * direction))
+            if not abs(claimed - slope) <= tolerance * max(abs(claimed), abs(slope), 1.0):
+                raise AutodiffError(
+                    f"the gradient of {name}, of shape {found.shape}, is wrong: along a direction"
+                    f" the slope is {slope:.10g} and it says {claimed:.10g}"
+                )
+
+
+def _slope(loss: Callable[[], Any], tensor: Tensor, direction: Array) -> float:
+    """Return the central difference of a loss along a direction of one of its Tensors."""
+    before = tensor.data
+    try:
+        tensor.data = before + STEP * direction
+        above = float(loss())
+        tensor.data = before - STEP * direction
+        return (above - float(loss())) / (2 * STEP)
+    finally:
+        tensor.data = before

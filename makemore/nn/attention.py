@@ -1,0 +1,138 @@
+"""Layers of transformers: attention in several heads, positions, the block.
+
+Equations are those of Vaswani et al. 2017, "Attention is all you need"; names and defaults are
+PyTorch's, its weights side by side: q, k and v are x @ weight in one product.
+"""
+
+import numpy as np
+
+from makemore.autodiff import attention, gather, gelu, linear, relu, reshape, split, transpose
+from makemore.autodiff.tensor import Array, Tensor, Value, data
+from makemore.errors import AutodiffError
+from makemore.nn.base import Layer
+from makemore.nn.initialisation import Generator, normal, xavier_uniform
+from makemore.nn.layers import Dropout, LayerNorm, Linear
+
+
+class MultiHeadAttention(Layer):
+    """Each position sees the others, in several ways at once: (B, T, n) -> (B, T, n).
+
+    q, k, v = x W + b are cut into heads of n / heads numbers; each head is softmax(q kᵀ / sqrt(n /
+    heads)) v; their results side by side go through ``out``. The first input weights are Xavier's,
+    the biases zero.
+
+    Attributes
+    ----------
+    weight, bias : Tensors of shape (n, 3 n) and (3 n,)
+        Of the queries, keys and values, in this order.
+    out : Linear
+    """
+
+    def __init__(
+        self, n: int, heads: int, generator: Generator, *, dtype: type = np.float32
+    ) -> None:
+        if n % heads:
+            raise AutodiffError(f"{heads} heads do not divide a width of {n}")
+        self.heads = heads
+        # the bound is that of a matrix (n, 3 n), as PyTorch has it
+        self.weight = Tensor(xavier_uniform((n, 3 * n), generator, dtype=dtype))
+        self.bias = Tensor(np.zeros(3 * n, dtype))
+        self.out = Linear(n, n, generator, dtype=dtype)
+        self.out.bias = Tensor(np.zeros(n, dtype))
+
+    def __call__(self, x: Value, mask: Array | None = None, *, causal: bool = False) -> Value:
+        """Return what each position sees.
+
+        ``mask`` broadcasts to (B, heads, T, T); where it is False, a position does not see the
+        other one. With ``causal`` none sees later ones.
+        """
+        shape = data(x).shape
+        if len(shape) != 3:
+            raise AutodiffError(f"sequences (B, T, n) are expected, not an array of shape {shape}")
+        B, T, n = shape
+        if causal:
+            earlier = np.tril(np.ones((T, T), np.bool_))
+            mask = earlier if mask is None else earlier & mask
+        qkv = reshape(linear(x, self.weight, self.bias), (B, T, 3, self.heads, n // self.heads))
+        parts = split(transpose(qkv, (2, 0, 3, 1, 4)), 3)
+        q, k, v = (reshape(part, (B, self.heads, T, n // self.heads)) for part in parts)
+        seen = transpose(attention(q, k, v, mask), (0, 2, 1, 3))
+        return self.out(reshape(seen, (B, T, n)))
+
+
+class LearntPositions(Layer):
+    """A vector for each position, learnt: added to x of shape (B, T, n), T at most ``most``."""
+
+    def __init__(
+        self, most: int, n: int, generator: Generator, *, dtype: type = np.float32
+    ) -> None:
+        self.weight = Tensor(normal((most, n), generator, 0.02, dtype))
+
+    def __call__(self, x: Value) -> Value:
+        """Return x with the vectors of its positions added."""
+        T = data(x).shape[1]
+        if T > len(self.weight):
+            raise AutodiffError(f"{T} positions, where {len(self.weight)} have a vector")
+        return x + gather(self.weight, np.arange(T))
+
+
+class SinusoidalPositions(Layer):
+    """Sines and cosines of n / 2 frequencies: added to x of shape (B, T, n) for any T.
+
+    Position t has sin(t / 10000^(2i / n)) and cos of the same, side by side (section 3.5).
+    """
+
+    def __call__(self, x: Value) -> Value:
+        """Return x with the vectors of its positions added."""
+        X = data(x)
+        return x + sinusoids(np.arange(X.shape[1]), X.shape[2]).astype(X.dtype)
+
+
+def sinusoids(positions: Array, n: int) -> Array:
+    """Return the sines and cosines of positions, (M,) -> (M, n), in float64."""
+    frequencies = 10_000.0 ** (-np.arange(0, n, 2) / n)
+    angles = positions[:, None] * frequencies
+    both = np.stack((np.sin(angles), np.cos(angles)), axis=-1)
+    return np.asarray(both.reshape(len(positions), -1)[:, :n])
+
+
+class TransformerBlock(Layer):
+    """Attention, then two linear layers; each is added to what came in: (B, T, n) -> (B, T, n).
+
+    With the norm first, x + f(norm(x)); else norm(x + f(x)), as in the paper. In between are
+    ``hidden`` numbers, 4 n by default, and relu or gelu.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        heads: int,
+        generator: np.random.Generator,
+        *,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        activation: str = "gelu",
+        dtype: type = np.float32,
+    ) -> None:
+        if activation not in ("gelu", "relu"):
+            raise AutodiffError(f"the activation is {activation} and must be gelu or relu")
+        self.attention = MultiHeadAttention(n, heads, generator, dtype=dtype)
+        self.inner = Linear(n, hidden or 4 * n, generator, dtype=dtype)
+        self.outer = Linear(hidden or 4 * n, n, generator, dtype=dtype)
+        self.attention_norm = LayerNorm(n, dtype=dtype)
+        self.norm = LayerNorm(n, dtype=dtype)
+        self.dropout = Dropout(dropout, generator)
+        self.norm_first, self.activation = norm_first, activation
+
+    def __call__(self, x: Value, mask: Array | None = None, *, causal: bool = False) -> Value:
+        """Return what the block makes of x; ``mask`` and ``causal`` are those of attention."""
+        if self.norm_first:
+            x = x + self.dropout(self.attention(self.attention_norm(x), mask, causal=causal))
+            return x + self._feed_forward(self.norm(x))
+        x = self.attention_norm(x + self.dropout(self.attention(x, mask, causal=causal)))
+        return self.norm(x + self._feed_forward(x))
+
+    def _feed_forward(self, x: Value) -> Value:
+        function = gelu if self.activation == "gelu" else relu
+        return self.dropout(self.outer(self.dropout(function(self.inner(x)))))
