@@ -90,6 +90,7 @@ ORDER = [
     "pictures.curves",
     "pictures.film",
     "pictures.learning",
+    "pictures.expression_graph",
     "page.webpage",
     "reporting",
     "json_values",
