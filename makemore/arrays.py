@@ -5,6 +5,7 @@ functions that take them.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,21 @@ CHUNK_CELLS = 1 << 20
 CACHED = 1 << 16
 """The numbers of 64 bits that are worked on at once for speed: half a MiB, which with a
 few temporary arrays stays in a processor's second-level cache."""
+
+
+def keep_freed_memory(size: int) -> None:
+    """Make the C library keep up to so many freed bytes for the next arrays.
+
+    Fresh pages from the system cost as much as calculating what is written to them, and a step of
+    training makes the same arrays again and again. This is for glibc ("man mallopt"); elsewhere it
+    does nothing.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(-1, size)  # M_TRIM_THRESHOLD: what may lie free at the end
+        library.mallopt(-3, size)  # M_MMAP_THRESHOLD: smaller arrays do not get pages of their own
 
 
 def chunks(rows: int, columns: int) -> Iterator[slice]:

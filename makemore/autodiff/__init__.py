@@ -25,6 +25,7 @@ from makemore.autodiff.fused import (
     linear,
     max_pool2d,
     mean_squared_error,
+    sum_of_rows,
 )
 from makemore.autodiff.operations import (
     absolute,
@@ -118,6 +119,7 @@ __all__ = [
     "stack",
     "subtract",
     "sum",
+    "sum_of_rows",
     "tanh",
     "together",
     "transpose",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from makemore.autodiff.operations import logistic, operands, operation, rows_of
+from makemore.autodiff.operations import add_rows, logistic, operands, operation, rows_of
 from makemore.autodiff.tensor import Array, Value, data, record, together
 from makemore.errors import AutodiffError
 
@@ -31,6 +31,32 @@ def linear(x: Value, W: Value, b: Value | None = None) -> Value:
         (W, lambda g: rows.T @ rows_of(g)),
         (b, lambda g: column_sums(rows_of(g))),
     )
+
+
+@operation
+def sum_of_rows(rows: Value, ids: Array) -> Value:
+    """Return for each k ids the sum of these rows, (K, n) and (R, k) -> (R, n)."""
+    W = data(rows)
+    value = W[ids[:, 0]]
+    for column in range(1, ids.shape[1]):
+        value += W[ids[:, column]]
+
+    def gradient(g: Array) -> Array:
+        if len(W) > MANY_HOT_ROWS:
+            d = np.zeros_like(W)
+            for column in range(ids.shape[1]):
+                d += add_rows(g, ids[:, column], W)
+            return d
+        many_hot = np.zeros_like(W, shape=(len(ids), len(W)))
+        for column in range(ids.shape[1]):
+            many_hot[np.arange(len(ids)), ids[:, column]] += 1
+        return many_hot.T @ g
+
+    return record(value, (rows, gradient))
+
+
+MANY_HOT_ROWS = 1024
+"""Up to how many rows the gradient of ``sum_of_rows`` is one product."""
 
 
 def column_sums(g: Array) -> Array:

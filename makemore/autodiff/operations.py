@@ -17,7 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from makemore.autodiff.tensor import Array, Tensor, Value, data, record
+from makemore.arrays import cached_chunks
+from makemore.autodiff.tensor import Array, Tensor, Value, data, record, wants_gradient
 from makemore.errors import AutodiffError
 
 Axis = int | tuple[int, ...] | None
@@ -232,15 +233,37 @@ def gelu(a: Value) -> Value:
     a (1 + tanh(sqrt(2 / pi) (a + 0.044715 a³))) / 2: Hendrycks and Gimpel 2016, "Gaussian error
     linear units", section 2. It is PyTorch's ``gelu(approximate="tanh")``.
     """
-    A = data(a)
-    scale = float(np.sqrt(2 / np.pi))
-    T = np.tanh(A * (scale + scale * 0.044715 * (A * A)))
+    A = np.asarray(data(a))
+    value = np.empty_like(A)
+    slope = np.empty_like(A) if wants_gradient(a) else None
+    flat, values = A.reshape(-1), value.reshape(-1)
+    slopes = None if slope is None else slope.reshape(-1)
+    for part in cached_chunks(A.size, 2):  # a dozen passes over what stays in the cache
+        _gelu(flat[part], values[part], None if slopes is None else slopes[part])
+    return record(value, (a, lambda g: g * slope))
 
-    def gradient(g: Array) -> Array:
-        slope = scale + 3 * 0.044715 * scale * (A * A)
-        return g * (0.5 * (1 + T + A * (1 - T * T) * slope))
 
-    return record(0.5 * A * (1 + T), (a, gradient))
+def _gelu(A: Array, value: Array, slope: Array | None) -> None:
+    """Fill in the values of ``gelu``, and its slopes where they are wanted."""
+    scale = A.dtype.type(np.sqrt(2 / np.pi))
+    square = A * A
+    T = square * (scale * A.dtype.type(0.044715))
+    T += scale
+    T *= A
+    np.tanh(T, out=T)
+    if slope is not None:  # 0.5 (1 + T) + 0.5 A (1 - T²) (scale + 3 * 0.044715 scale A²)
+        square *= 3 * 0.044715 * scale
+        square += scale
+        square *= A
+        np.multiply(T, T, out=slope)
+        np.subtract(1, slope, out=slope)
+        slope *= square
+        slope += T
+        slope += 1
+        slope *= 0.5
+    T += 1
+    T *= 0.5
+    np.multiply(T, A, out=value)
 
 
 # Sums and their kind

@@ -188,22 +188,22 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
     if X.shape != (M, cell.gates * h) or A.shape[1:] != bias.shape or X.shape[1:] != bias.shape:
         raise ValueError(f"x ({M}, {cell.gates} h), W (h, {cell.gates} h) and b are expected")
     S = np.zeros_like(X, shape=(M + 1, cell.parts * h))  # the last is the state before the first
-    products, kept = [], []
+    kept = []
     for level in levels:
-        U = S[level.parents, :h] @ A
+        before = S[level.parents]
+        U = before[:, :h] @ A
         U += bias
-        s = S[level.parents[level.which]]
-        S[level.nodes], saved = cell.forward(X[level.nodes].copy(), U[level.which], s)
-        products.append(U)
-        kept.append(saved)
+        if len(U) < len(level.which):  # else each parent has one child
+            U, before = U[level.which], before[level.which]
+        S[level.nodes], saved = cell.forward(X[level.nodes].copy(), U, before)
+        kept.append((saved, U, before))
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
         d_S = np.zeros_like(S)
         d_S[:M, :h] = g
         d_X, d_U = np.empty_like(X), []
-        for level, U, saved in zip(levels[::-1], products[::-1], kept[::-1], strict=True):
-            s = S[level.parents[level.which]]
-            d_X[level.nodes], d_u, d_s = cell.backward(d_S[level.nodes], saved, U[level.which], s)
+        for level, saved in zip(levels[::-1], kept[::-1], strict=True):
+            d_X[level.nodes], d_u, d_s = cell.backward(d_S[level.nodes], *saved)
             d_U.append(level.sums_over_siblings(d_u))
             if d_s is not None:
                 d_S[level.parents] += level.sums_over_siblings(d_s)
@@ -236,7 +236,7 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
     Q, K, U = dense(X, 3)
     scale = X.dtype.type((n // heads) ** -0.5)
     P = (Q * scale) @ K.swapaxes(-1, -2)
-    P += np.where(forest.is_ancestor, X.dtype.type(0), X.dtype.type(-np.inf))[:, None]
+    P += forest.mask[:, None]
     softmax_in_place(P)
 
     def rows(spread: Array) -> Array:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Flags, Floats, Ids, Indices
+from makemore.arrays import Flags, Floats, Ids, Indices, Symbols
 from makemore.data.vocabulary import BOUNDARY
 
 ROOT = 0
@@ -199,6 +199,11 @@ class Forest:
     slots: Indices
     is_ancestor: Flags
 
+    @cached_property
+    def mask(self) -> npt.NDArray[np.float32]:
+        """What is added to the scores of attention: 0 for ancestors, minus infinity for others."""
+        return np.where(self.is_ancestor, np.float32(0), np.float32(-np.inf))
+
     def target_counts(
         self, weights: npt.ArrayLike | None = None, dtype: npt.DTypeLike = np.float64
     ) -> Floats:
@@ -244,16 +249,24 @@ def grow_forest(ids: Ids, V: int, words: int) -> Forest:
     )
 
 
-def lexicographic(ids: Ids) -> Indices:
-    """Return the order of symbols in which the words, the boundary after each, are sorted, (n,).
+def alike(ids: Ids | Symbols, starts: Indices) -> Indices:
+    """Return an order of words in which those with the same first four symbols stand together.
 
-    >>> lexicographic(np.array([2, 0, 1, 2, 0]))
-    array([2, 3, 4, 0, 1])
+    ``ids`` (n,) holds the words in a row, the boundary after each, and ``starts`` (words,) where
+    each starts. A prefix tree needs no more: words that share more than that are few.
+
+    >>> alike(np.array([2, 0, 1, 2, 0]), np.array([0, 2]))
+    array([1, 0])
     """
-    after = np.flatnonzero(ids == BOUNDARY) + 1
-    words = np.split(np.arange(len(ids)), after[:-1])
-    big_endian = ids.astype(">u2")  # whose bytes are in the order of the numbers
-    return np.concatenate(sorted(words, key=lambda word: big_endian[word].tobytes()))
+    code = np.zeros(len(starts), np.int64)
+    at, goes_on = starts.copy(), np.ones(len(starts), np.bool_)
+    for _ in range(4):
+        goes_on &= at < len(ids)
+        symbols = np.where(goes_on, ids[np.minimum(at, len(ids) - 1)], BOUNDARY)
+        goes_on &= symbols != BOUNDARY
+        code = (code << 15) + symbols  # there are fewer symbols than 2**15
+        at += 1
+    return np.argsort(code, kind="stable")
 
 
 def _slots(blocks: Indices) -> tuple[Indices, int]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from makemore.arrays import Ids
-from makemore.autodiff import dropout, gather, reshape, sqrt, tanh
+from makemore.autodiff import dropout, gather, matmul, reshape, sqrt, sum_of_rows, tanh
 from makemore.autodiff.tensor import Array, Tensor, Value, data
 from makemore.models.network import head
 from makemore.models.windowed_network import WindowedNetwork
@@ -51,15 +51,29 @@ class Mlp(WindowedNetwork):
 
     def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol, (R, context) -> (R, V)."""
-        x = gather(self.embedding.weight, contexts)
-        x = reshape(x, (len(contexts), self.context_length * self._options["embedding_size"]))
-        for layer, hidden in enumerate(self.hidden):
-            x = hidden(x)
+        x = self._first_layer(contexts)
+        for layer in range(len(self.hidden)):
+            if layer:
+                x = self.hidden[layer](x)
             if self.norms:
                 x = self.norms[layer](x, shares)
             x = tanh(x)
             x = dropout(x, self.dropout, generator)
         return self.head(x)
+
+    def _first_layer(self, contexts: Ids) -> Value:
+        """Return [e(c_1), ..., e(c_C)] W_1 + b_1, (R, C) -> (R, H).
+
+        The alphabet is multiplied by the C parts of W_1 before the symbols are looked up, where it
+        is smaller than what is to be looked up.
+        """
+        first, V, C = self.hidden[0], len(self.vocabulary), self.context_length
+        if V > len(contexts) // 4:
+            x = reshape(gather(self.embedding.weight, contexts), (len(contexts), -1))
+            return first(x)
+        parts = reshape(first.weight, (C, self._options["embedding_size"], -1))
+        tables = reshape(matmul(self.embedding.weight, parts), (C * V, -1))
+        return sum_of_rows(tables, contexts + np.arange(C) * V) + first.bias
 
 
 class WeightedBatchNorm(Layer):

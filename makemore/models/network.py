@@ -63,8 +63,9 @@ class Network(Layer, Model):
     def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return the logits of each distinct beginning of some words, and what follows it.
 
-        ``ids`` (n,) holds the words in a row in lexicographic order, the boundary after each, and
-        ``weights`` (words,) how often each word counts. The result is logits and target counts
+        ``ids`` (n,) holds the words in a row, the boundary after each, and ``weights`` (words,) how
+        often each word counts; it is fastest where words that begin alike stand together. The
+        result is logits and target counts
         of shape (R, V) each. The generator decides what dropout drops; without one nothing is.
         """
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from makemore.arrays import keep_freed_memory
 from makemore.autodiff.tensor import Array, Tensor, Value, gradients
 from makemore.errors import AutodiffError
 
@@ -125,6 +126,10 @@ def _named_layers(name: str, part: Any) -> Iterator[tuple[str, Layer]]:
                 yield f"{name}.{number}", layer
 
 
+KEPT_BYTES = 1 << 28
+"""The freed memory that is kept for the next step."""
+
+
 class ParameterVector:
     """All parameters as views of one vector, and their gradients as views of a second.
 
@@ -139,6 +144,7 @@ class ParameterVector:
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         """Move the parameters' numbers into one vector. Raises ``AutodiffError`` without any."""
+        keep_freed_memory(KEPT_BYTES)
         if not parameters:
             raise AutodiffError("there are no parameters to train")
         self._tensors = list(parameters.values())

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from makemore.arrays import Floats, Hashes, Ids, Indices, Symbols
-from makemore.counting.prefix_tree import lexicographic
+from makemore.counting.prefix_tree import alike
 from makemore.counting.survey import without_lines_holding
 from makemore.data.corpus import Corpus, can_be_cut, slices_of
 from makemore.data.holdout import hash_lines, role_of
@@ -32,7 +32,7 @@ BLOCK_BYTES = 1 << 23
 
 @dataclass(frozen=True)
 class Words:
-    """Distinct words with weights.
+    """Distinct words with weights; those that begin alike stand together.
 
     Attributes
     ----------
@@ -59,22 +59,23 @@ class Words:
         return self.stops - self.starts
 
     def chosen(self, which: Indices) -> tuple[Ids, Floats]:
-        """Return the ids of some words in a row, in lexicographic order, and their weights."""
-        words = [self.ids[a:b] for a, b in zip(self.starts[which], self.stops[which], strict=True)]
-        ids = np.concatenate([*words, self.ids[:0]]).astype(np.int64)
-        order = lexicographic(ids)
-        ends = np.cumsum([len(word) for word in words]) - 1
-        is_end = ids[order] == BOUNDARY
-        return ids[order], self.weights[which][np.searchsorted(ends, order[is_end])]
+        """Return the ids of some words in a row, the boundary after each, and their weights.
+
+        Words that begin alike stand together if ``which`` ascends.
+        """
+        starts, lengths = self.starts[which], self.lengths[which]
+        before = np.cumsum(lengths) - lengths  # symbols of the words above each
+        ids = self.ids[np.repeat(starts - before, lengths) + np.arange(lengths.sum())]
+        return ids.astype(np.int64), self.weights[which]
 
     def parts(self, symbols: int) -> Iterator[tuple[Ids, Floats]]:
         """Yield all words in parts of about so many symbols, as ``chosen`` gives them."""
         for which in within(np.arange(len(self)), self.lengths, symbols):
             yield self.chosen(which)
 
-    def first(self, symbols: int) -> "Words":
-        """Return the first words, of about so many symbols together, or all."""
-        few = np.cumsum(self.lengths) - self.lengths < symbols
+    def some(self, symbols: int) -> "Words":
+        """Return every n-th word, so that they have at most about so many symbols together."""
+        few = slice(None, None, max(1, -(-int(self.lengths.sum()) // symbols)))
         return Words(self.ids, self.starts[few], self.stops[few], self.weights[few])
 
 
@@ -113,42 +114,45 @@ class Batches:
         self._batch_size = batch_size
         self._seed = seed
         self._loaded: tuple[int, Words] | None = None
+        self._drawn: tuple[tuple[int, int], list[Indices]] | None = None
         self.longest: int | None = None
         self.position = Position()
 
     def words(self, role: int, symbols: int) -> Words:
         """Return distinct words of a role, of about so many symbols, from as few blocks as will do.
 
-        They come in the order of the file, with the weights that they have in their block.
+        Their weights are those that they have in their block.
         """
         found: list[Words] = []
         for block in self._blocks:
             found.append(self._words_of(block, role))
             if sum(int(words.lengths.sum()) for words in found) >= symbols:
                 break
-        return _joined(found).first(symbols)
+        return _joined(found).some(symbols)
 
     def next(self) -> tuple[Ids, Floats]:
         """Return the words of the next mini-batch and their weights, as ``Words.chosen`` does."""
         while True:
             at = self.position
-            words = self._block(at)
-            parts = self._parts(words, at)
+            words, parts = self._block(at)
             if at.batch < len(parts):
                 at.batch += 1
-                return words.chosen(parts[at.batch - 1])
+                return words.chosen(np.sort(parts[at.batch - 1]))
             at.block, at.batch = at.block + 1, 0
             if at.block == len(self._blocks):
                 at.epoch, at.block = at.epoch + 1, 0
 
-    def _block(self, at: Position) -> Words:
-        """Return the training words of the block that the training has come to."""
-        order = self._generator(at.epoch).permutation(len(self._blocks))
-        number = int(order[at.block])
-        if self._loaded is None or self._loaded[0] != number:
-            self._loaded = None  # frees the memory before more is taken
-            self._loaded = number, self._words_of(self._blocks[number], TRAINING)
-        return self._loaded[1]
+    def _block(self, at: Position) -> tuple[Words, list[Indices]]:
+        """Return the training words of the block that the training has come to, and its batches."""
+        if self._drawn is None or self._drawn[0] != (at.epoch, at.block):
+            order = self._generator(at.epoch).permutation(len(self._blocks))
+            number = int(order[at.block])
+            if self._loaded is None or self._loaded[0] != number:
+                self._loaded = self._drawn = None  # frees the memory before more is taken
+                self._loaded = number, self._words_of(self._blocks[number], TRAINING)
+            self._drawn = (at.epoch, at.block), self._parts(self._loaded[1], at)
+        assert self._loaded is not None
+        return self._loaded[1], self._drawn[1]
 
     def _parts(self, words: Words, at: Position) -> list[Indices]:
         """Return the words of each batch of a block: as equal in number as they can be."""
@@ -179,21 +183,22 @@ def _distinct(ids: Symbols, hashes: Hashes, role: int, shares: tuple[float, floa
     starts = np.concatenate((np.zeros(1, np.intp), stops))[:-1]
     wanted = np.flatnonzero((role_of(hashes, shares) == role) & (stops - starts > 1))
     _, first, counts = np.unique(hashes[wanted], return_index=True, return_counts=True)
-    order = np.argsort(first, kind="stable")
-    lines = wanted[first[order]]
+    lines = wanted[first]
+    order = alike(ids, starts[lines])
+    lines = lines[order]
     return Words(ids, starts[lines], stops[lines], counts[order].astype(np.float64))
 
 
 def _joined(parts: list[Words]) -> Words:
-    if len(parts) == 1:
-        return parts[0]
     before = np.cumsum([0, *(len(part.ids) for part in parts[:-1])])
-    return Words(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.starts + n for part, n in zip(parts, before, strict=True)]),
-        np.concatenate([part.stops + n for part, n in zip(parts, before, strict=True)]),
-        np.concatenate([part.weights for part in parts]),
+    ids = np.concatenate([part.ids for part in parts])
+    starts, stops = (
+        np.concatenate([getattr(part, name) + n for part, n in zip(parts, before, strict=True)])
+        for name in ("starts", "stops")
     )
+    order = alike(ids, starts)
+    weights = np.concatenate([part.weights for part in parts])
+    return Words(ids, starts[order], stops[order], weights[order])
 
 
 @contextmanager
