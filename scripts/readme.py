@@ -93,7 +93,7 @@ def _run_session(session: code.InteractiveConsole, block: str, folder: str) -> s
     shown = []
     with contextlib.chdir(folder):
         for line in block.splitlines():
-            if line.startswith((">>> ", "... ")):
+            if line.startswith((">>> ", "...")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                     session.push(line[4:])

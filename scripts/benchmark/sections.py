@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmark import inside
+from benchmark import inside, networks
 from benchmark.measure import Run, Spread, Task, in_turns, ratios
 from benchmark.report import Point, Report, quality_table
 from benchmark.setting import PROJECT, SCRIPTS, Setting, write_spaced, write_words
@@ -324,6 +324,10 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "sampling": sampling,
     "scoring": scoring,
     "quality": quality,
+    "engine": networks.engine,
+    "steps": networks.steps,
+    "models": networks.models,
+    "network-scoring": networks.scoring,
 }
 
 

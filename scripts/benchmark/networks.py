@@ -1,0 +1,145 @@
+"""What is measured of the engine and of the networks: steps, models, scoring, drawing."""
+
+import json
+import subprocess
+from typing import Any
+
+from benchmark.measure import Run, Spread, Task, in_turns, ratios
+from benchmark.report import Report
+from benchmark.setting import HERE, Setting, write_words
+
+NETWORKS = {"rnn": 2.5, "gru": 2.5, "lstm": 2.5, "mlp": 4.0, "bow": 3.0, "transformer": 2.0}
+"""Each network whose steps are measured, and how many times as fast as PyTorch it is to be."""
+PARTS = ("mlp", "convolution", "block")
+"""Small networks on given arrays, to take at most 1.5 times as long as in PyTorch."""
+MODELS = ("bigram", "ngram", "bow", "mlp", "wavenet", "rnn", "gru", "lstm", "transformer")
+DRAWN = 100_000
+SHOWN = 8
+
+
+def engine(setting: Setting, report: Report) -> None:
+    """Measure steps of small networks, and of one number after another in Python."""
+    for part in PARTS:
+        compare(setting, report, "engine", "engine", part, at_most=1.5)
+    arrays, scalars = (ours(setting, f"four rows, {name}", name) for name in ("arrays", "scalars"))
+    runs = in_turns([arrays, scalars], setting.rounds(7, 3), warm_up=False)
+    add_ratio(report, "engine", runs, scalars, arrays, at_least=50)
+
+
+def steps(setting: Setting, report: Report) -> None:
+    """Measure whole steps of training on 256 words."""
+    for kind, limit in NETWORKS.items():
+        compare(setting, report, "a step of 256 words", "network", kind, setting.names, limit=limit)
+
+
+def compare(
+    setting: Setting,
+    report: Report,
+    section: str,
+    task: str,
+    *arguments: Any,
+    limit: float | None = None,
+    at_most: float | None = None,
+) -> None:
+    """Measure a step in turns with PyTorch's, where that is installed."""
+    name = arguments[0]
+    own = ours(setting, f"{name}, makemore", task, *arguments)
+    tasks = [own]
+    if setting.has("torch"):
+        tasks.append(theirs(setting, f"{name}, PyTorch", task, *arguments))
+    runs = in_turns(tasks, setting.rounds(7, 3), warm_up=False)
+    for each in tasks:
+        report.add(section, each.name, "ms", [run.reported * 1e3 for run in runs[each.name]])
+    if len(tasks) == 1:
+        return report.note("PyTorch: not installed")
+    if at_most:
+        ratio = ratios(runs[own.name], runs[tasks[1].name], lambda run: run.reported)
+        report.add(section, f"{own.name} / PyTorch", "x", ratio)
+        report.at_most(f"{name}: makemore / PyTorch", "x", at_most, ratio)
+    else:
+        add_ratio(report, section, runs, tasks[1], own, at_least=limit)
+
+
+def add_ratio(
+    report: Report,
+    section: str,
+    runs: dict[str, list[Run]],
+    slow: Task,
+    fast: Task,
+    at_least: float | None,
+) -> None:
+    """Report how many times as fast one task is as another."""
+    ratio = ratios(runs[slow.name], runs[fast.name], lambda run: run.reported)
+    report.add(section, f"{slow.name} / {fast.name}", "x", ratio)
+    if at_least:
+        report.at_least(f"{slow.name} / {fast.name}", "x", at_least, ratio)
+
+
+def models(setting: Setting, report: Report) -> None:
+    """Train every kind of model with its defaults, and show what it writes."""
+    rows, samples = [], []
+    for kind in MODELS:
+        path = setting.checkpoint(f"model-{kind}")
+        task = setting.command(
+            f"train --model {kind}", "train", setting.names, "--model", kind, "-c", path
+        )
+        (run,) = in_turns([task], 1, warm_up=False)[task.name]
+        known = said(setting, "info", "-c", path, "--json")
+        losses = json.loads(known)
+        held_out = losses["nats_per_symbol"]["held_out"]
+        report.add("models", f"{kind}, held out", "nats", Spread.of([held_out]))
+        report.add("models", f"{kind}, whole command", "s", Spread.of([run.wall]))
+        rows.append(f"| {kind} | {losses['parameters']:,} | {held_out:.3f} | {run.wall:.1f} s |")
+        words = said(setting, "sample", "-c", path, "-n", SHOWN, "--seed", 1).split()
+        samples.append(f"{kind:12} {' '.join(words)}")
+    print("\n| `--model` | parameters | held-out nats per symbol | whole command |")
+    print("|---|---|---|---|", *rows, "", *samples, sep="\n", flush=True)
+
+
+def said(setting: Setting, *arguments: object) -> str:
+    """Return what a makemore command prints."""
+    task = setting.command("", *arguments)
+    done = subprocess.run(
+        task.command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    return done.stdout.decode()
+
+
+def scoring(setting: Setting, report: Report) -> None:
+    """Measure how many words a second a gru of 256 scores and draws."""
+    path = setting.checkpoint("gru")
+    setting.do("train", setting.names, "--model", "gru", "--steps", 600, "-c", path)
+    lines = write_words(setting, 8)
+    with open(lines, "rb") as file:
+        words = sum(1 for _ in file)
+    score = setting.command("makemore score, gru", "score", lines, "-c", path, "-o", "/dev/null")
+    draw = setting.command(
+        "makemore sample, gru", "sample", "-c", path, "-n", DRAWN, "--seed", 1, "-o", "/dev/null"
+    )
+    tasks = [score, draw]
+    if setting.has("torch"):
+        tasks.append(theirs(setting, "PyTorch scores", "score", lines, 256))
+        tasks.append(theirs(setting, "PyTorch draws", "draw", DRAWN))
+    runs = in_turns(tasks, setting.rounds(3, 1), warm_up=False)
+    for task, count, limit in ((score, words, 5e4), (draw, DRAWN, 2e4)):
+        rate = [count / run.wall for run in runs[task.name]]
+        spread = report.add("scoring and drawing", task.name, "words/s", rate)
+        report.at_least(task.name, "words/s", limit, spread)
+    for task, own, count in zip(tasks[2:], (score, draw), (words, DRAWN), strict=False):
+        report.add(
+            "scoring and drawing", task.name, "words/s", [run.reported for run in runs[task.name]]
+        )
+        pairs = zip(runs[own.name], runs[task.name], strict=True)
+        ratio = [count / mine.wall / other.reported for mine, other in pairs]
+        spread = report.add("scoring and drawing", f"{own.name}: times as fast", "x", ratio)
+        report.at_least(f"{own.name}: times as fast as PyTorch", "x", 2.0, spread)
+
+
+def ours(setting: Setting, name: str, *arguments: object) -> Task:
+    """Return the task of a function of ``steps.py``."""
+    return Task(name, (str(setting.python), str(HERE / "steps.py"), *map(str, arguments)), True)
+
+
+def theirs(setting: Setting, name: str, *arguments: object) -> Task:
+    """Return the task of a function of ``torch_steps.py``."""
+    return Task(name, (setting.peers, str(HERE / "torch_steps.py"), *map(str, arguments)), True)
