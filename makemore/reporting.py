@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from makemore.data.corpus import CorpusFacts
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.kinds import COMMON, OPTION
@@ -37,6 +38,8 @@ def describe_training(checkpoint: Checkpoint) -> str:
             f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
             f" than {corpus.min_count:,} times"
         )
+    if changes := _text_changes(corpus):
+        lines.append(f"read      {changes}")
     share = training.options.get("holdout", 0.0)
     if corpus.held_out_lines:
         lines.append(
@@ -94,6 +97,14 @@ def curve_rows(training: TrainingRecord) -> Iterator[str]:
     for step, loss in enumerate(training.loss_history.tolist(), 1):
         validation = measured.get(step)
         yield f"{step},{loss!r},{'' if validation is None else repr(validation)}"
+
+
+def _text_changes(corpus: CorpusFacts) -> str:
+    """Return how the text was changed on the way in; nothing where it was not."""
+    changes = ["in lower case"] * corpus.lowercase + ["without accents"] * corpus.strip_accents
+    changes += [f"normalized by {corpus.normalize.upper()}"] * bool(corpus.normalize)
+    changes += [f"from {corpus.encoding}"] * (corpus.encoding != "utf-8")
+    return ", ".join(changes)
 
 
 def _method(training: TrainingRecord) -> str:

@@ -493,3 +493,103 @@ def test_the_heatmap_of_weights_and_counts_is_drawn(trained: Run) -> None:
     for values in ("weights", "counts"):
         trained("plot-heatmap", "--values", values, "-o", f"{values}.svg")
         assert Path(f"{values}.svg").stat().st_size > 1000
+
+
+def two_readings(run: Run) -> None:
+    Path("w.txt").write_text("Anna\nBella\nCarla\nDora\nElla\nAnna\nBella\n", encoding="utf-8")
+    run("train", "w.txt", "--holdout", "0", "-c", "cased.npz")
+    run("train", "w.txt", "--holdout", "0", "--lowercase", "-c", "lower.npz")
+
+
+def test_each_model_reads_the_words_of_a_comparison_in_its_own_way(run: Run) -> None:
+    two_readings(run)
+    for names in (("cased.npz", "lower.npz"), ("lower.npz", "cased.npz")):
+        rows = json.loads(run("compare", *names, "--corpus", "w.txt", "--json").stdout)
+        found = {row["checkpoint"]: row["nats_per_symbol"]["corpus"] for row in rows}
+        assert found["cased.npz"] == pytest.approx(0.6004, abs=1e-4)
+        assert found["lower.npz"] == pytest.approx(0.7321, abs=1e-4)
+
+
+def test_a_ratio_does_not_depend_on_who_reads_first(run: Run) -> None:
+    two_readings(run)
+    lower = run("score", "-c", "lower.npz", "--against", "cased.npz", "--json", input="Anna\n")
+    cased = run("score", "-c", "cased.npz", "--against", "lower.npz", "--json", input="Anna\n")
+    one, other = json.loads(lower.stdout), json.loads(cased.stdout)
+    assert one["log_ratio"] == pytest.approx(other["total"] - one["total"], abs=1e-5)
+    assert one["log_ratio"] == pytest.approx(-other["log_ratio"], abs=1e-5)
+    assert one["log_ratio"] == pytest.approx(2.7740 - 4.6070, abs=1e-3)
+    assert (one["word"], other["word"]) == ("Anna", "Anna")
+
+
+def test_the_words_of_the_other_model_are_read_by_both(run: Run) -> None:
+    two_readings(run)
+    result = run(
+        "score", "w.txt", "-c", "lower.npz", "--against", "cased.npz", "--against-words", "w.txt"
+    )
+    assert "accuracy" in result.stderr
+    assert "unknown" not in result.stderr
+
+
+def test_info_tells_how_the_text_was_read(run: Run) -> None:
+    two_readings(run)
+    assert "read      in lower case\n" in run("info", "-c", "lower.npz").stdout
+    assert "read  " not in run("info", "-c", "cased.npz").stdout
+
+
+def test_score_prints_the_line_as_it_was_given_with_its_number(run: Run) -> None:
+    two_readings(run)
+    out = run("score", "-c", "lower.npz", "--line-numbers", input="ANNA\n\nBella\nxyz\n").stdout
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [(row[0], row[-1]) for row in rows] == [("1", "ANNA"), ("3", "Bella"), ("4", "xyz")]
+    lines = run("score", "-c", "lower.npz", "--json", input="\nANNA\n").stdout
+    assert (json.loads(lines)["line"], json.loads(lines)["word"]) == (2, "ANNA")
+
+
+def test_sorted_scores_begin_with_the_strangest(run: Run) -> None:
+    two_readings(run)
+    words = "Anna\nBella\nnxq\nDodo\nAaaaan\n"
+    sort = "score", "-c", "lower.npz", "--sort", "--line-numbers"
+    rows = [line.split("\t") for line in run(*sort, input=words).stdout.splitlines()]
+    assert rows[0][-1] == "nxq"  # with an unknown character
+    means = [float(row[2]) for row in rows[1:]]
+    assert means == sorted(means, reverse=True)
+    assert {row[-1] for row in rows} == set(words.split())
+    for row in rows:
+        assert words.split()[int(row[0]) - 1] == row[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sample", "--prefix", "a", "--prefix", "b"),
+        ("sample", "--contains", "a", "--contains", "b"),
+        ("sample", "-n", "3", "--count", "4"),
+        ("score", "--against", "makemore.npz", "--against", "makemore.npz"),
+        ("train", "words.txt", "--steps", "3", "--max-steps", "4"),
+        ("info", "-c", "makemore.npz", "-c", "makemore.npz"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused(trained: Run, arguments: tuple[str, ...]) -> None:
+    assert "is given twice: give it once" in one_line(trained(*arguments, code=2))
+
+
+def test_excluded_files_may_be_several(trained: Run) -> None:
+    Path("a.txt").write_text("anna\n")
+    Path("b.txt").write_text("ben\n")
+    out = trained("sample", "-n", "200", "--seed", "1", "--exclude", "a.txt", "--exclude", "b.txt")
+    assert not {"anna", "ben"} & set(out.stdout.split())
+
+
+def test_a_model_that_is_replaced_is_told(trained: Run) -> None:
+    assert "replacing the file that was there" in trained("train", "words.txt").stdout
+    assert "replacing" not in trained("train", "words.txt", "-c", "other.npz").stdout
+
+
+def test_new_words_are_found_from_another_folder(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    out = trained("sample", "-c", "../makemore.npz", "-n", "50", "--seed", "1", "--new").stdout
+    assert not set(out.split()) & set(WORDS)

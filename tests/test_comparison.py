@@ -67,7 +67,7 @@ def test_on_a_corpus_every_model_is_asked_about_the_same_words() -> None:
 
 
 def test_totals_over_no_words_are_empty() -> None:
-    (totals,) = totals_of_known_words([trained().model], ["\n\n"])
+    (totals,) = totals_of_known_words([(trained().model, str)], ["\n\n"])
     assert (totals.words, totals.unknown_words) == (0, 0)
 
 

@@ -438,3 +438,10 @@ def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
         assert ended_by(process) == (130, b"makemore: interrupted\n")
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert {path.name for path in folder.iterdir()} == before
+
+
+def test_words_that_come_through_a_pipe_are_learnt(folder: Path) -> None:
+    done = run("train", "--holdout", "0", "-c", "piped.npz", cwd=folder, stdin=b"anna\nbella\n")
+    assert done.returncode == 0, done.stderr
+    assert b"stdin: 2 words" in done.stdout
+    assert b"reading words from the pipe on stdin" in done.stderr

@@ -93,7 +93,8 @@ def test_json_is_strict_and_an_unknown_character_is_named() -> None:
     assert known["total"] == pytest.approx(-math.log(2 / 3), abs=1e-6)
     assert known["transitions"] == pytest.approx([-math.log(2 / 3), 0, 0], abs=1e-6)
     assert never == {
-        "word": "ba", "total": "infinite", "mean": "infinite", "symbols": 3, "log_ratio": 0.0,
+        "line": 2, "word": "ba", "symbols": 3, "total": "infinite", "mean": "infinite",
+        "log_ratio": 0.0,
         "transitions": [pytest.approx(math.log(3), abs=1e-6), "infinite", "infinite"],
     }  # fmt: skip
     assert (unknown["unknown"], unknown["total"], unknown["symbols"]) == ("é", None, 3)

@@ -6,7 +6,7 @@ import click
 
 from makemore.cli.console import print_results, say
 from makemore.cli.options import (
-    blocks_like,
+    blocks_of_files,
     checkpoint_option,
     command,
     encoding_option,
@@ -56,8 +56,7 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
     from makemore.reporting import comparison_table
 
     loaded = {path: load_checkpoint(path) for path in checkpoints}
-    first = loaded[checkpoints[0]]
-    blocks = blocks_like(first.corpus, (corpus,), encoding) if corpus else None
+    blocks = blocks_of_files((corpus,), encoding) if corpus else None
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
     if rows[0].corpus and rows[0].corpus.unknown_words:

@@ -25,12 +25,34 @@ class GroupedOption(click.Option):
         super().__init__(*args, **more)
         self.group = group
 
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser refuse the option where it stands twice: click would take the last."""
+        super().add_to_parser(parser, ctx)
+        if self.multiple or self.is_flag:
+            return
+        for known in (parser._short_opt, parser._long_opt):
+            for name in self.opts:
+                if name in known:
+                    known[name].process = _once(known[name], known[name].process, name)
+
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Return what the help adds to the line; a default in words has no brackets around it."""
         extra = super().get_help_extra(ctx)
         if isinstance(self.show_default, str):
             extra["default"] = self.show_default
         return extra
+
+
+def _once(known: Any, process: Callable[[Any, Any], None], name: str) -> Callable[[Any, Any], None]:
+    """Return what takes an option's value, and refuses a second one."""
+
+    def take(value: Any, state: Any) -> None:
+        """Take the value."""
+        if known.dest in state.opts:
+            raise click.UsageError(f"{name} is given twice: give it once")
+        process(value, state)
+
+    return take
 
 
 class GroupedCommand(click.Command):
@@ -195,10 +217,10 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
     The texts are changed as that of the training corpus was, so ``--prefix Zoë`` works with a model
     that was trained with --lowercase.
     """
-    from makemore.data.text import text_change
+    from makemore.data.corpus import reading_of
     from makemore.generation.constraints import Constraints
 
-    change = text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
+    change = reading_of(facts)
     texts = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
     lengths = {name: options.pop(name) for name in ("min_length", "max_length")}
     return Constraints(**{**texts, **lengths})
@@ -241,17 +263,15 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     return replace(Corpus.from_paths(*paths), **how)
 
 
-def blocks_like(
-    facts: "CorpusFacts", paths: tuple[str, ...], encoding: str = "utf-8"
-) -> Iterator[str]:
-    """Yield the text of files in blocks, changed as the training corpus was."""
+def blocks_of_files(paths: tuple[str, ...], encoding: str, *, large: bool = False) -> Iterator[str]:
+    """Yield the text of files in blocks, as it is; in ``large`` ones for models that share."""
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
-    from makemore.evaluation.scoring import BLOCK
+    from makemore.evaluation.scoring import BLOCK, LARGE_BLOCK
 
-    corpus = replace(Corpus.from_paths(*paths).changed_as(facts), encoding=encoding)
-    return iter(corpus.read(BLOCK, digest=False))
+    corpus = replace(Corpus.from_paths(*paths), encoding=encoding)
+    return iter(corpus.read(LARGE_BLOCK if large else BLOCK, digest=False))
 
 
 def was_typed(ctx: click.Context, name: str) -> bool:

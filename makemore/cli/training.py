@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,6 +22,7 @@ from makemore.cli.options import (
     text_options,
     was_typed,
 )
+from makemore.data.sources import STDIN
 from makemore.errors import TrainingError
 from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
 from makemore.training.options import TrainingOptions
@@ -130,7 +132,7 @@ def train(
     """Train a model on CORPUS and save it.
 
     CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
-    CORPUS it is data/names.txt, which is downloaded if need be.
+    CORPUS it is what comes through a pipe, else data/names.txt, which is downloaded if need be.
     """
     if not KINDS[options["model"]].has_large_products and not resume:
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
@@ -141,7 +143,8 @@ def train(
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
-    text = corpus_of(corpus or (_default_corpus(),), options, remote=dask is not None)
+    chosen_files = corpus or _piped_corpus() or (_default_corpus(),)
+    text = corpus_of(chosen_files, options, remote=dask is not None)
     resumed = load_checkpoint(checkpoint) if resume else None
     if resumed:
         text = text.changed_as(resumed.corpus)
@@ -149,6 +152,7 @@ def train(
     else:
         chosen = TrainingOptions(**_given(ctx, options))
     refuse_other_files(checkpoint)
+    replaces = os.path.isfile(checkpoint) and not resume
     with (
         _counting(dask, chosen.model) as count,
         progress("reading") as on_read,
@@ -172,7 +176,8 @@ def train(
         say(line)
     if watcher.stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
-    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+    more = ", replacing the file that was there" if replaces else ""
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{more}")
     for failure in watcher.failures:
         raise failure
     if watcher.stopped:
@@ -318,6 +323,24 @@ def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCou
 
     with cluster(None if dask == "local" else dask) as client:
         yield count
+
+
+def _piped_corpus() -> tuple[str, ...]:
+    """Return stdin as the corpus where words come through a pipe, and nothing elsewhere.
+
+    A file or a device is not read: a program that is started by a script inherits them from it.
+    """
+    import stat
+    import sys
+
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        if not stat.S_ISFIFO(mode) or not cast(BufferedReader, sys.stdin.buffer).peek(1):
+            return ()
+    except (AttributeError, OSError, ValueError):  # it is closed, or is not the system's
+        return ()
+    say("reading words from the pipe on stdin")
+    return (STDIN,)
 
 
 def _default_corpus() -> str:

@@ -12,7 +12,7 @@ import click
 from makemore.cli.console import print_results, say, wants_colour, write_results
 from makemore.cli.options import (
     CONSTRAINTS,
-    blocks_like,
+    blocks_of_files,
     checkpoint_option,
     command,
     constraint_options,
@@ -142,6 +142,9 @@ def _known_words(
     checkpoint: "Checkpoint", new: bool, corpus: str | None, exclude: tuple[str, ...]
 ) -> "KnownWords":
     """Return the words that are not wanted: of the training corpus if ``new``, and of files."""
+    from dataclasses import replace
+
+    from makemore.data.corpus import Corpus
     from makemore.generation.novelty import KnownWords, training_texts
 
     def texts() -> Iterator[str]:
@@ -149,7 +152,8 @@ def _known_words(
         if new:
             yield from training_texts(checkpoint.corpus, corpus)
         if exclude:
-            yield from blocks_like(checkpoint.corpus, exclude)
+            others = Corpus.from_paths(*exclude).changed_as(checkpoint.corpus)
+            yield from replace(others, encoding="utf-8").read(digest=False)
 
     return KnownWords(texts())
 
@@ -264,6 +268,8 @@ def top(
     group="Two models",
     help="A file of the other model's own words: reports how well both kinds are told apart.",
 )
+@option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
+@option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
 @encoding_option
 @json_option
 def score(
@@ -275,16 +281,20 @@ def score(
     only: str | None,
     against: str | None,
     against_words: str | None,
+    sort: bool,
+    line_numbers: bool,
     encoding: str,
 ) -> None:
     """Say how surprising each word is, and which do not belong.
 
-    The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out.
+    The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out,
+    and what the model reads in another form, such as lower case, is printed as it was given.
     Before each word stand its surprisal in total and as the mean of its characters and its
     end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
     flag, with --against the ratio. The sums over all lines go to stderr.
     """
-    from makemore.evaluation.scoring import Summary, judge
+    from makemore.data.corpus import reading_of
+    from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
 
     if only and fpr is None:
@@ -293,22 +303,38 @@ def score(
         raise click.UsageError("--against-words needs --against, which names the other model")
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else _calibration(loaded, fpr)
-    other = load_checkpoint(against).model if against else None
+    opponent = load_checkpoint(against) if against else None
+    both: dict[str, Any] = {"reading": reading_of(loaded.corpus)}
+    if opponent:
+        both |= {"other": opponent.model, "other_reading": reading_of(opponent.corpus)}
+    sees_whole_words = loaded.model.context_length is None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
     summary = Summary()
-    blocks = blocks_like(loaded.corpus, files or ("-",), encoding)
-    for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, other=other):
-        summary += part.summary
+    blocks = blocks_of_files(files or ("-",), encoding, large=sees_whole_words)
+
+    def write(part: Judgement) -> None:
+        """Print a block of words."""
         if as_json:
             write_results(part.json_lines(only, explain=explain))
         else:
-            write_results(part.table(only, explain=how, escape=on_terminal))
+            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
+            write_results(text)
+
+    waiting: list[Judgement] = []
+    for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, **both):
+        summary += part.summary
+        if sort:
+            waiting.append(part)
+        else:
+            write(part)
+    if waiting:
+        write(strangest_first(waiting))
     sys.stdout.flush()
     others = None
     if against_words:
-        blocks = blocks_like(loaded.corpus, (against_words,), encoding)
-        parts = judge(loaded.model, blocks, other=other)
+        blocks = blocks_of_files((against_words,), encoding, large=sees_whole_words)
+        parts = judge(loaded.model, blocks, **both)
         others = sum((part.summary for part in parts), Summary()).choices
     click.echo(describe_scores(summary, fpr, others), err=True)
 

@@ -8,6 +8,7 @@ workers need makemore too, and must be able to read the files by the same names.
 import importlib
 import io
 import logging
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -61,8 +62,8 @@ class UrlSource:
 
     @property
     def location(self) -> str:
-        """The path or URL as it was given."""
-        return self.name
+        """The URL as it was given, or the absolute path."""
+        return self.name if "://" in self.name else os.path.abspath(self.name)
 
     @property
     def begins_file(self) -> bool:

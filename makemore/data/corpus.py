@@ -80,7 +80,7 @@ class CorpusFacts:
     normalize : str
         "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
     path : str
-        Of a corpus that is one file, as it was given; empty for others.
+        Of a corpus that is one file, absolute; empty for others.
     """
 
     name: str
@@ -97,6 +97,11 @@ class CorpusFacts:
     strip_accents: bool = False
     normalize: str = ""
     path: str = ""
+
+
+def reading_of(facts: CorpusFacts) -> Callable[[str], str]:
+    """Return the function that changes text as that of a training corpus was changed."""
+    return text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
 
 
 @dataclass(frozen=True)

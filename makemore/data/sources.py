@@ -71,8 +71,8 @@ class FileSource:
 
     @property
     def location(self) -> str:
-        """The path of a regular file."""
-        return self.path if self.rereadable else ""
+        """The absolute path of a regular file: it can be found from any folder."""
+        return os.path.abspath(self.path) if self.rereadable else ""
 
     @property
     def rereadable(self) -> bool:

@@ -1,10 +1,11 @@
 """Several checkpoints side by side, on the same held-out words or on the same corpus."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from makemore.data.corpus import reading_of
 from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.evaluation.losses import (
     Totals,
@@ -79,8 +80,9 @@ def compare(
     checkpoints : mapping of str to Checkpoint
         By what they are called.
     blocks : iterable of str, optional
-        A corpus to compare on, as ``Corpus.read`` gives it. Words that one of the models does not
-        know are left out for all, so that every loss is of the same words.
+        A corpus to compare on, as ``Corpus.read`` gives it. Each model reads it as its training
+        corpus was read. Words that one of the models does not know are left out for all, so that
+        every loss is of the same words.
 
     Raises
     ------
@@ -94,8 +96,8 @@ def compare(
     lines = [_line(name, checkpoint) for name, checkpoint in checkpoints.items()]
     if blocks is None:
         return lines
-    models = [checkpoint.model for checkpoint in checkpoints.values()]
-    totals = totals_of_known_words(models, blocks)
+    readers = [(each.model, reading_of(each.corpus)) for each in checkpoints.values()]
+    totals = totals_of_known_words(readers, blocks)
     if not totals[0].words:
         raise CorpusError(
             "the corpus to compare on holds no word that all models know: name another by --corpus"
@@ -103,11 +105,14 @@ def compare(
     return [replace(line, corpus=own) for line, own in zip(lines, totals, strict=True)]
 
 
-def totals_of_known_words(models: list[Model], blocks: Iterable[str]) -> list[Totals]:
-    """Return each model's totals over the words that all of them know."""
-    totals = [Totals()] * len(models)
+def totals_of_known_words(
+    readers: Sequence[tuple[Model, Callable[[str], str]]], blocks: Iterable[str]
+) -> list[Totals]:
+    """Return the totals of each model, with its reading, over the words that all know."""
+    totals = [Totals()] * len(readers)
     for block in blocks:
-        scores = [score_lines(model, without_blank_lines(block)) for model in models]
+        text = without_blank_lines(block)
+        scores = [score_lines(model, reading(text)) for model, reading in readers]
         known = np.flatnonzero(~np.isnan(sum(score.total for score in scores)))
         for i, score in enumerate(scores):
             symbols, nats = int(score.symbols[known].sum()), float(score.total[known].sum())

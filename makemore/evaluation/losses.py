@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids
+from makemore.arrays import Floats, Ids, Indices
 from makemore.data.text import words_of
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN
 from makemore.errors import VocabularyError
@@ -132,6 +132,16 @@ class Scores:
         # from the last to the first, so that the first of each word is the one that stays
         return {int(word): self.text[i] for word, i in zip(words, offsets, strict=True)}
 
+    def chosen(self, rows: Indices) -> "Scores":
+        """Return the words with these numbers, in this order."""
+        offsets = np.concatenate(
+            [np.arange(self.starts[i], self.ends[i] + 1) for i in rows.tolist()] or [self.ids[:0]]
+        )
+        text = "".join(self.words[i] + "\n" for i in rows.tolist())
+        return Scores(
+            text, self.ids[offsets], self.nats[offsets], np.cumsum(self.symbols[rows]) - 1
+        )
+
     @cached_property
     def totals(self) -> Totals:
         """The sums over all words."""
@@ -165,6 +175,17 @@ def score_lines(model: Model, text: str) -> Scores:
     # 0 - x, for -x would make -0.0 of what is certain
     nats = 0.0 - model.symbol_log_probabilities(ids)
     return Scores(text, ids, nats, np.flatnonzero(ids == BOUNDARY))
+
+
+def joined_scores(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of several blocks in one."""
+    before = np.cumsum([0, *(len(part.ids) for part in parts)])[:-1]
+    return Scores(
+        "".join(part.text for part in parts),
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.nats for part in parts]),
+        np.concatenate([part.ends + n for part, n in zip(parts, before, strict=True)]),
+    )
 
 
 def transition_scores(model: Model, word: str) -> Floats:

@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Flags, Floats
+from makemore.arrays import Flags, Floats, Integers
 from makemore.errors import shown
 from makemore.evaluation.calibration import Calibration
 from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
@@ -18,6 +18,7 @@ from makemore.evaluation.losses import (
     Scores,
     Totals,
     as_json,
+    joined_scores,
     log_ratios,
     score_lines,
     without_blank_lines,
@@ -26,6 +27,9 @@ from makemore.models.base import Model
 
 BLOCK = 1 << 16
 """Bytes of a corpus that are best read at a time: what is made of them stays in the cache."""
+
+LARGE_BLOCK = 1 << 18
+"""The same for models that see the whole word: the more words, the more of them they share."""
 
 _NATS_PER_STEP = 1.5
 _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
@@ -62,6 +66,11 @@ class Judgement:
     Attributes
     ----------
     scores : Scores
+        Of the words as the model reads them, perhaps in lower case.
+    words : list of str
+        The words as they were given.
+    numbers : array of shape (n,)
+        Of their lines, from 1.
     p_values : array of shape (n,), optional
         As ``Calibration.p_values`` gives them.
     fpr : float
@@ -71,6 +80,8 @@ class Judgement:
     """
 
     scores: Scores
+    words: list[str]
+    numbers: Integers
     p_values: Floats | None = None
     fpr: float = 0.0
     ratios: Floats | None = None
@@ -95,7 +106,12 @@ class Judgement:
         return np.flatnonzero(self.flagged == (only == "flagged"))
 
     def table(
-        self, only: str | None = None, *, explain: str | None = None, escape: bool = False
+        self,
+        only: str | None = None,
+        *,
+        explain: str | None = None,
+        escape: bool = False,
+        line_numbers: bool = False,
     ) -> str:
         """Return a line per word: columns, a tab behind each, then the word.
 
@@ -111,18 +127,23 @@ class Judgement:
             "nats" adds a column with the surprisal of each symbol, "colours" paints the word by it.
         escape : bool
             Write control characters in words as escapes, as "colours" always does.
+        line_numbers : bool
+            Put the number of its line before each word's columns.
         """
         rows = self.rows(only)
         columns = [column[rows] for column in self._columns()]
-        if explain is None and not escape and len(rows) == len(self.scores):
-            return join(columns, self.scores.text)
-        words = [self.scores.words[i] for i in rows.tolist()]
+        if line_numbers:
+            columns.insert(0, texts([str(number) for number in self.numbers[rows].tolist()]))
+        words = [self.words[i] for i in rows.tolist()]
+        if explain is None and not escape:
+            return join(columns, "".join(word + "\n" for word in words))
         lines = [shown(word) for word in words] if escape else words
         if explain is not None:
             nats = self.scores.split_nats()
             chosen = [nats[i].tolist() for i in rows.tolist()]
             if explain == "colours":
-                lines = list(map(_painted, words, chosen))
+                read = [self.scores.words[i] for i in rows.tolist()]
+                lines = list(map(_painted, read, chosen))
             else:
                 lines = list(map(_with_nats, lines, chosen))
         return join(columns, "".join(line + "\n" for line in lines))
@@ -157,7 +178,8 @@ class Judgement:
 
     def _values(self) -> dict[str, list[Any]]:
         values: dict[str, list[Any]] = {
-            "word": self.scores.words,
+            "line": self.numbers.tolist(),
+            "word": self.words,
             "total": _json_numbers(self.scores.total),
             "mean": _json_numbers(self.scores.mean),
             "symbols": self.scores.symbols.tolist(),
@@ -170,13 +192,19 @@ class Judgement:
         return values
 
 
+Reading = Callable[[str], str]
+"""Changes text as a model's training corpus was changed; see ``reading_of``."""
+
+
 def judge(
     model: Model,
     blocks: Iterable[str],
     *,
+    reading: Reading = str,
     calibration: Calibration | None = None,
     fpr: float = 0.0,
     other: Model | None = None,
+    other_reading: Reading = str,
 ) -> Iterator[Judgement]:
     """Yield what ``model`` makes of the words in blocks of text, as ``Corpus.read`` gives them.
 
@@ -185,6 +213,8 @@ def judge(
     model : Model
     blocks : iterable of str
         Lines that end with a line feed; blank ones hold no word.
+    reading, other_reading : callable
+        How each model reads the words.
     calibration : Calibration, optional
         Of the same model: adds p-values.
     fpr : float
@@ -192,15 +222,48 @@ def judge(
     other : Model, optional
         Adds the log-likelihood ratio of both models.
     """
+    first = 1
     for block in blocks:
+        lines = block.split("\n")[:-1]
+        kept = [number for number, line in enumerate(lines, first) if line]
+        first += len(lines)
         text = without_blank_lines(block)
-        scores = score_lines(model, text)
+        scores = score_lines(model, reading(text))
         yield Judgement(
             scores,
+            lines if len(kept) == len(lines) else list(filter(None, lines)),
+            np.array(kept, np.int64),
             calibration.p_values(scores) if calibration else None,
             fpr,
-            log_ratios(scores, score_lines(other, text)) if other else None,
+            log_ratios(scores, score_lines(other, other_reading(text))) if other else None,
         )
+
+
+def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
+    """Return all words in one, by falling mean surprisal, those with unknown characters first."""
+    together = Judgement(
+        joined_scores([part.scores for part in judgements]),
+        [word for part in judgements for word in part.words],
+        np.concatenate([part.numbers for part in judgements]),
+        _joined([part.p_values for part in judgements]),
+        judgements[0].fpr,
+        _joined([part.ratios for part in judgements]),
+    )
+    mean = together.scores.mean
+    order = np.lexsort((-mean, ~np.isnan(mean)))
+    return Judgement(
+        together.scores.chosen(order),
+        [together.words[i] for i in order.tolist()],
+        together.numbers[order],
+        None if together.p_values is None else together.p_values[order],
+        together.fpr,
+        None if together.ratios is None else together.ratios[order],
+    )
+
+
+def _joined(parts: Sequence[Floats | None]) -> Floats | None:
+    found = [part for part in parts if part is not None]
+    return np.concatenate(found) if len(found) == len(parts) else None
 
 
 def _with_nats(word: str, nats: list[float]) -> str:

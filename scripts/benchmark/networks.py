@@ -112,7 +112,7 @@ def scoring(setting: Setting, report: Report) -> None:
     lines = write_words(setting, 8)
     with open(lines, "rb") as file:
         words = sum(1 for _ in file)
-    score = setting.command("makemore score, gru", "score", lines, "-c", path, "-o", "/dev/null")
+    score = setting.command("makemore score, gru", "score", lines, "-c", path)
     draw = setting.command(
         "makemore sample, gru", "sample", "-c", path, "-n", DRAWN, "--seed", 1, "-o", "/dev/null"
     )
