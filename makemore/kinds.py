@@ -160,6 +160,23 @@ OPTIONS = (
         choices=("none", "batch"),
     ),
     Option(
+        "components",
+        str,
+        MODEL,
+        "What a mixture is made of, such as 'ngram:order=5 gru:steps=2000,hidden_size=256';"
+        " without it that is chosen for the time.",
+    ),
+    Option(
+        "time_limit",
+        float,
+        DESCENT,
+        "The seconds that a mixture may take: what it is made of is chosen so that the whole"
+        " command ends by then. Without --model it chooses --model mixture.",
+        lambda value: 0 < value < math.inf,
+        "above 0 and finite",
+        applies=lambda values: not values.get("components"),
+    ),
+    Option(
         "steps",
         int,
         DESCENT,
@@ -334,7 +351,7 @@ _STEPS = {
     "clip": 1.0,
     "patience": 0,
     "seed": 0,
-    "validation": 0.03,
+    "validation": 0.02,
 }
 """The defaults that all networks share."""
 
@@ -374,15 +391,15 @@ KINDS = {
             {
                 "context": 8,
                 "embedding_size": 32,
-                "hidden_size": 384,
-                "layers": 1,
+                "hidden_size": 256,
+                "layers": 2,
                 "normalization": "none",
             },
             steps=3000,
             batch_size=256,
-            learning_rate=3e-3,
+            learning_rate=5e-3,
             weight_decay=0.05,
-            dropout=0.2,
+            dropout=0.15,
         ),
         _network(
             "bow",
@@ -402,7 +419,7 @@ KINDS = {
             batch_size=256,
             learning_rate=3e-3,
             weight_decay=0.05,
-            dropout=0.2,
+            dropout=0.1,
         ),
         _network(
             "rnn",
@@ -418,31 +435,45 @@ KINDS = {
             "gru",
             "recurrent:Gru",
             {"embedding_size": 48, "hidden_size": 256, "layers": 1},
-            steps=2500,
+            steps=2000,
             batch_size=128,
             learning_rate=4e-3,
-            weight_decay=0.02,
-            dropout=0.3,
+            weight_decay=0.05,
+            dropout=0.25,
         ),
         _network(
             "lstm",
             "recurrent:Lstm",
-            {"embedding_size": 48, "hidden_size": 256, "layers": 1},
+            {"embedding_size": 64, "hidden_size": 256, "layers": 1},
             steps=2500,
             batch_size=128,
             learning_rate=4e-3,
-            weight_decay=0.02,
-            dropout=0.35,
+            weight_decay=0.05,
+            dropout=0.4,
         ),
         _network(
             "transformer",
             "transformer:Transformer",
             {"embedding_size": 64, "layers": 4, "heads": 4, "positions": "learnt"},
-            steps=4000,
+            steps=5000,
             batch_size=256,
             learning_rate=2e-3,
-            weight_decay=0.05,
-            dropout=0.1,
+            weight_decay=0.1,
+            dropout=0.15,
+        ),
+        Kind(
+            "mixture",
+            "makemore.models.mixture:Mixture",
+            "makemore.training.mixture:train_mixture",
+            {
+                "gradient": {
+                    "components": "",
+                    "time_limit": 60.0,
+                    "seed": 0,
+                    "validation": 0.02,
+                }
+            },
+            has_large_products=True,
         ),
     )
 }

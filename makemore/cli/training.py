@@ -134,7 +134,8 @@ def train(
     CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
     CORPUS it is what comes through a pipe, else data/names.txt, which is downloaded if need be.
     """
-    if not KINDS[options["model"]].has_large_products and not resume:
+    is_large = KINDS[options["model"]].has_large_products or options["time_limit"] is not None
+    if not is_large and not resume:
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
@@ -204,6 +205,8 @@ def _typed(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given. Those of the environment count where they have effect."""
+    if options["time_limit"] is not None and not was_typed(ctx, "model"):
+        options = {**options, "model": "mixture"}
     chosen = {"model": options["model"], "method": options["method"] or ""}
     values = TrainingOptions(**chosen).values
     return chosen | {
@@ -233,24 +236,26 @@ class _Watcher:
         self._keep, self._steps, self._until_saved = keep, steps, until_saved
         self._report = until_saved.enter_context(progress("training"))
         self._started = self._next_line = self._next_words = 0.0
-        self._rows = self._first = 0
+        self._rows = self._first = self._last = 0
         self.stopped: list[float] = []
         self.failures: list[TrainingError] = []
 
     def on_step(self, step: Any) -> bool:
         """Show how far it is; return whether to stop."""
         now = time.monotonic()
-        if not self._started:
-            self._started, self._first = now, step.number
+        if not self._started or step.number < self._last:  # the next network of a mixture
+            self._started, self._first, self._rows = now, step.number, 0
             self._next_line, self._next_words = now + LINE_PAUSE, now + WORDS_PAUSE
             if self._keep:  # from now on there is something to keep
                 self._until_saved.enter_context(interruption_noted(self.stopped))
+        self._last = step.number
         note = self._note(step, now)
-        self._report(step.number + 1, self._steps, note)
+        steps = getattr(step, "steps", self._steps)
+        self._report(step.number + 1, steps, note)
         if note and now >= self._next_line:
             self._next_line = now + LINE_PAUSE
             if not self._report.is_shown:
-                say(f"step {step.number + 1:,} of {self._steps:,}: {note}")
+                say(f"step {step.number + 1:,} of {steps:,}: {note}")
         if note and now >= self._next_words:
             self._next_words = now + 2 * (now - self._started)  # ever more rarely
             self._report.clear()
@@ -265,7 +270,7 @@ class _Watcher:
         self._rows += rows
         seconds = max(now - self._started, 1e-9)
         done = step.number + 1 - self._first
-        left = seconds / done * (self._steps - step.number - 1)
+        left = seconds / done * (step.steps - step.number - 1)
         parts = [f"training {step.objective:.3f}"]
         if step.validation:
             parts.append(f"validation {step.validation[1]:.3f}")

@@ -148,12 +148,15 @@ def id_blocks(
     holdout: float = 0.1,
     progress: Progress | None = None,
     block_size: int = BLOCK,
+    validation: float = 0.0,
 ) -> Iterator[tuple[Symbols, Symbols]]:
     """Yield the training and the held-out words of each block as rows of ids.
 
     Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
     words, so a row without a word is one boundary. But its numbers have 16 bits: give them more
     before calculating with them. Words with a character outside the vocabulary are left out.
+
+    The words of the share ``validation`` are in neither row; see ``role_of``.
 
     This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
@@ -166,6 +169,8 @@ def id_blocks(
         held_out, _ = held_out_lines(data, holdout) if holdout else (np.zeros(0, np.int64), None)
         training = np.ones(len(data), np.bool_)
         training[held_out] = False
+        if validation:
+            training[held_out_lines(data, holdout + validation)[0]] = False
         parts = (data[training], data[held_out])
         rows = [vocabulary.encode_text("\n" + part.tobytes().decode()) for part in parts]
         yield rows[0], rows[1]

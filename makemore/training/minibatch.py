@@ -61,6 +61,8 @@ class NetworkStep:
     ----------
     number : int
         0 for the first.
+    steps : int
+        How many there are to be.
     objective : float
         The loss of the mini-batch before the step, in nats per symbol.
     validation : tuple of (int, float), optional
@@ -72,6 +74,7 @@ class NetworkStep:
     """
 
     number: int
+    steps: int
     objective: float
     validation: tuple[int, float] | None
     rows: int
@@ -143,7 +146,7 @@ class _Training:
             if (number + 1) % every == 0 or number + 1 == steps:
                 self._measure()
             last = self._measured[-1] if self._measured else None
-            yield NetworkStep(number, loss, last, rows, self._snapshot)
+            yield NetworkStep(number, steps, loss, last, rows, self._snapshot)
 
     @property
     def has_measured(self) -> bool:

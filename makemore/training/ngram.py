@@ -11,15 +11,21 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
 
-def train_ngram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
-    """Return the n-gram model of a corpus; see ``Trainer``."""
+def train_ngram(
+    corpus: Corpus, options: TrainingOptions, watch: Watch, validation: float = 0.0
+) -> Outcome:
+    """Return the n-gram model of a corpus; see ``Trainer``.
+
+    The words of the share ``validation`` are left out, for who wants to choose by them.
+    """
     with unchanged(corpus), corpus.rereadable() as text:
         survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
         V = len(survey.vocabulary)
         training, held_out = (NgramCounter(V, options.order) for _ in range(2))
-        for training_ids, held_out_ids in id_blocks(text, survey.vocabulary, options.holdout):
+        rows = id_blocks(text, survey.vocabulary, options.holdout, validation=validation)
+        for training_ids, held_out_ids in rows:
             training.add(training_ids)
             held_out.add(held_out_ids)
     model = estimate(

@@ -3,8 +3,9 @@
 The record has plain fields. Reading them validates nothing anew and needs no kind to be known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,7 +136,10 @@ class Watch:
 
 
 class Outcome(NamedTuple):
-    """What training one kind of model gives; see ``TrainingRecord`` for the losses."""
+    """What training one kind of model gives; see ``TrainingRecord`` for the losses.
+
+    ``recorded`` are options whose values the training itself chose.
+    """
 
     model: Model
     facts: CorpusFacts
@@ -146,6 +150,7 @@ class Outcome(NamedTuple):
     minimum: float | None = None
     validation_history: Floats | None = None
     resumption: Resumption | None = None
+    recorded: Mapping[str, Any] = MappingProxyType({})
 
 
 Trainer = Callable[[Corpus, TrainingOptions, Watch], Outcome]

@@ -1,7 +1,7 @@
 """From a corpus to a trained model and its record. It never prints."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from makemore.data.corpus import Corpus, Progress
@@ -54,7 +54,7 @@ def train(
     if outcome.validation_history is not None:
         histories["validation_history"] = outcome.validation_history
     record = TrainingRecord(
-        options=options.record(),
+        options=_recorded(options, outcome.recorded),
         seconds=time.perf_counter() - started + (resume.training.seconds if resume else 0.0),
         training_loss=outcome.training_loss,
         held_out_loss=outcome.held_out_loss,
@@ -64,6 +64,13 @@ def train(
         **histories,
     )
     return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
+
+
+def _recorded(options: TrainingOptions, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that repeat a training: those given, and what it chose itself."""
+    if not chosen:
+        return options.record()
+    return TrainingOptions(**{**options.record(), "time_limit": None, **chosen}).record()
 
 
 def resumed_options(checkpoint: Checkpoint, options: TrainingOptions | None) -> TrainingOptions:

@@ -1,0 +1,182 @@
+"""A mixture of models: the weighted mean of their probabilities for the next symbol.
+
+    P(v | s) = sum_i w_i P_i(v | s)        w_i > 0, sum_i w_i = 1
+
+Models of different kinds err in different places, so their mean is better than each of them. The
+weights are found by ``mixture_weights``. Source: Jelinek and Mercer 1980, "Interpolated estimation
+of Markov source parameters from sparse data".
+
+Left out: weights that depend on the context.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from makemore.archive import ArraySpec
+from makemore.arrays import Floats, Ids
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CheckpointError
+from makemore.kinds import KINDS
+from makemore.models.base import Model, State, arrays_of
+
+MAX_COMPONENTS = 64
+ITERATIONS = 300
+SMALLEST = 0.005
+"""A component with a smaller weight adds nothing and is dropped."""
+
+
+class Mixture(Model):
+    """The weighted mean of several models of one vocabulary.
+
+    Its state is the arrays of its components' states, one after another.
+
+    Attributes
+    ----------
+    components : list of Model
+    weights : array of shape (components,), float64
+    """
+
+    name: ClassVar[str] = "mixture"
+
+    def __init__(self, components: Sequence[Model], weights: Floats) -> None:
+        self.components = list(components)
+        self.vocabulary = components[0].vocabulary
+        self.weights = np.asarray(weights, np.float64)
+        self._parts = [len(arrays_of(model.start(0))) for model in components]
+
+    def start(self, B: int) -> State:
+        """Return the states of all components before the first symbol."""
+        return tuple(a for model in self.components for a in arrays_of(model.start(B)))
+
+    def advance(self, state: State, symbols: Ids) -> State:
+        """Return the states of all components after one more symbol."""
+        moved = [
+            model.advance(own, symbols)
+            for model, own in zip(self.components, self._split(state), strict=True)
+        ]
+        return tuple(a for own in moved for a in arrays_of(own))
+
+    def log_probabilities(self, state: State) -> Floats:
+        """Return log P(next symbol) in nats, (B, V)."""
+        own = zip(self.components, self._split(state), strict=True)
+        return self._mean([model.log_probabilities(part) for model, part in own])
+
+    def symbol_log_probabilities(self, ids: Ids) -> Floats:
+        """Return log P of each symbol, each component in its own fastest way."""
+        return self._mean([model.symbol_log_probabilities(ids) for model in self.components])
+
+    def _split(self, state: State) -> list[State]:
+        arrays, first, found = arrays_of(state), 0, []
+        for model, count in zip(self.components, self._parts, strict=True):
+            own = arrays[first : first + count]
+            found.append(own if isinstance(model.start(0), tuple) else own[0])
+            first += count
+        return found
+
+    def _mean(self, log_P: Sequence[Floats]) -> Floats:
+        """Return the log of the weighted mean of probabilities, given as logarithms."""
+        with np.errstate(divide="ignore"):
+            total = log_P[0] + np.log(self.weights[0])
+            for part, weight in zip(log_P[1:], self.weights[1:], strict=True):
+                total = np.logaddexp(total, part + np.log(weight))
+        return np.asarray(total)
+
+    @property
+    def parameter_count(self) -> int:
+        """The parameters of all components, and their weights."""
+        return len(self.weights) + sum(model.parameter_count for model in self.components)
+
+    def options(self) -> dict[str, Any]:
+        """Return the names and options of the components."""
+        return {
+            "components": [
+                {"name": model.name, "options": model.options()} for model in self.components
+            ]
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the weights, and the arrays of each component with its number before the name."""
+        parts = {
+            f"{number}.{name}": array
+            for number, model in enumerate(self.components)
+            for name, array in model.arrays().items()
+        }
+        return {"mixture_weights": self.weights, **parts}
+
+    @classmethod
+    def array_specs(
+        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
+    ) -> dict[str, ArraySpec]:
+        """Return the type and shape of each of ``arrays()``. Raises ``CheckpointError``."""
+        kinds = _kinds(options)
+        specs = {"mixture_weights": ArraySpec("<f8", (len(kinds),))}
+        for number, (kind, own) in enumerate(kinds):
+            for name, spec in kind.array_specs(vocabulary, own).items():
+                specs[f"{number}.{name}"] = spec
+        return specs
+
+    @classmethod
+    def from_arrays(
+        cls,
+        vocabulary: Vocabulary,
+        options: Mapping[str, Any],
+        arrays: Mapping[str, npt.NDArray[Any]],
+    ) -> Self:
+        """Return the mixture of these parts. Raises ``CheckpointError``."""
+        weights = arrays["mixture_weights"]
+        if not (weights > 0).all() or abs(weights.sum() - 1) > 1e-9:
+            raise CheckpointError("the weights of its mixture are not those of a mean")
+        components = []
+        for number, (kind, own) in enumerate(_kinds(options)):
+            start = f"{number}."
+            parts = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+            components.append(kind.from_arrays(vocabulary, own, parts))
+        return cls(components, weights)
+
+
+def _kinds(options: Mapping[str, Any]) -> list[tuple[type[Model], Mapping[str, Any]]]:
+    """Return the class and the options of each component. Raises ``CheckpointError``."""
+    components = options.get("components")
+    if options.keys() != {"components"} or type(components) is not list or not components:
+        raise CheckpointError("a mixture's options are a list of its components")
+    if len(components) > MAX_COMPONENTS:
+        raise CheckpointError(f"a mixture has at most {MAX_COMPONENTS} components")
+    found: list[tuple[type[Model], Mapping[str, Any]]] = []
+    for part in components:
+        if type(part) is not dict or part.keys() != {"name", "options"}:
+            raise CheckpointError("a component of a mixture has a name and options")
+        name, own = part["name"], part["options"]
+        if name == Mixture.name or name not in KINDS or type(own) is not dict:
+            raise CheckpointError(f"a mixture cannot have the component {ascii(name)[:80]}")
+        found.append((KINDS[name].load_model(), own))
+    return found
+
+
+def mixture_weights(log_P: Sequence[Floats], counts: Floats) -> Floats:
+    """Return the weights of the mean with the least loss on some symbols, (components,).
+
+    Expectation maximisation (Dempster, Laird and Rubin 1977): each step gives a component the share
+    of the symbols that it accounts for, w_i <- mean of w_i P_i / sum_j w_j P_j. The loss never
+    rises. Weights of components that add nothing end at 0.
+
+    Parameters
+    ----------
+    log_P : arrays of shape (n,), nats
+        What each component gives the n symbols.
+    counts : array of shape (n,)
+        How often each symbol counts.
+    """
+    table = np.stack(log_P)
+    best = table.max(axis=0)
+    P = np.exp(table - np.where(np.isfinite(best), best, 0.0))
+    seen = P.sum(axis=0) > 0
+    P, counts = P[:, seen], counts[seen] / counts[seen].sum()
+    weights = np.full(len(P), 1 / len(P))
+    for _ in range(ITERATIONS):
+        joint = weights[:, None] * P
+        weights = (joint / joint.sum(axis=0)) @ counts
+    weights[weights < SMALLEST] = 0.0
+    return np.asarray(weights / weights.sum())

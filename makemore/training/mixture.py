@@ -1,0 +1,244 @@
+"""Trains a mixture: an n-gram model at once, and networks in the time that is left.
+
+What a mixture is made of can be named, as ``components``. Otherwise it follows from the time limit
+and from the speed of this machine, which a few steps of each network measure; it is recorded, so
+that the same training can be repeated without a clock. The weights are found on validation words,
+which no component is trained on. In the end the n-gram model, which takes no time, is estimated
+once more with the validation words.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from makemore.arrays import Floats
+from makemore.counting.passes import survey_corpus
+from makemore.data.corpus import Corpus
+from makemore.errors import OptionError
+from makemore.kinds import KINDS, OPTION
+from makemore.models.base import Model
+from makemore.models.mixture import Mixture, mixture_weights
+from makemore.models.ngram import Ngram
+from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss
+from makemore.training.ngram import train_ngram
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Outcome, Trainer, Watch
+
+Components = list[tuple[str, dict[str, Any]]]
+"""Kinds with the options that are not their defaults."""
+
+FEW_WORDS = 600
+"""So many validation words at least tell the weights; a fifth of the words at most."""
+RESERVE = 0.06
+"""The share of the time that is kept for the end: losses, calibration, saving."""
+TIMED_STEPS = 6
+EPOCHS = 40
+"""A network sees each word at most so often: more would be learnt by heart."""
+
+
+MIXED = tuple(
+    name
+    for name, kind in KINDS.items()
+    if name == Ngram.name or (kind.has_large_products and name != Mixture.name)
+)
+"""The kinds that a mixture can be made of."""
+
+
+def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
+    """Return the mixture of models of a corpus; see ``Trainer``."""
+    deadline = _deadline(options)
+    with corpus.rereadable() as text, blocks_of(text) as blocks:
+        survey = survey_corpus(text, options.holdout, options.min_count, jobs=watch.jobs)
+        share = _validation_share(options, survey.facts.lines)
+        common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
+        batches = Batches(blocks, survey.vocabulary, (options.holdout, share), 128, options.seed)
+        chosen = parse_components(options.values["components"]) or _plan(
+            text, deadline, common, options.seed, batches
+        )
+        outcomes = [
+            _trained(text, kind, own, common, options.seed + number, watch, deadline)
+            for number, (kind, own) in enumerate(chosen)
+        ]
+        validation = batches.words(VALIDATION, MEASURED_SYMBOLS)
+        weights = _weights([outcome.model for outcome in outcomes], validation)
+        kept = [number for number, weight in enumerate(weights) if weight > 0]
+        models = [
+            _ngram(text, chosen[number][1], common, watch).model
+            if chosen[number][0] == Ngram.name
+            else outcomes[number].model
+            for number in kept
+        ]
+        mixture = Mixture(models, weights[kept])
+        return Outcome(
+            model=mixture,
+            facts=survey.facts,
+            held_out_words=survey.sample.words,
+            loss_history=np.zeros(0),
+            training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
+            held_out_loss=_held_out_loss(mixture, batches),
+            recorded={"components": components_text(chosen), "validation": share},
+        )
+
+
+def _deadline(options: TrainingOptions) -> float | None:
+    limit = options.values.get("time_limit")
+    return None if limit is None else time.perf_counter() + limit * (1 - RESERVE)
+
+
+def _validation_share(options: TrainingOptions, lines: int) -> float:
+    """Return the share of validation words: larger where there are few words."""
+    wanted = max(options.validation, FEW_WORDS / max(lines, 1))
+    return float(round(max(options.validation, min(wanted, 0.2)), 4))
+
+
+def _held_out_loss(model: Model, batches: Batches) -> float | None:
+    words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
+    return mean_loss(model, words) if len(words) else None
+
+
+def _trained(
+    corpus: Corpus,
+    kind: str,
+    own: Mapping[str, Any],
+    common: Mapping[str, Any],
+    seed: int,
+    watch: Watch,
+    deadline: float | None,
+) -> Outcome:
+    """Return one component, trained; a network stops at the deadline with its best step."""
+    if kind == Ngram.name:
+        return _ngram(corpus, own, common, watch, common["validation"])
+    own = {**own, **_known(kind, {**common, "seed": seed})}
+    trainer: Trainer = KINDS[kind].load_trainer()
+    on_step = _until(deadline, watch.on_step)
+    return trainer(
+        corpus, TrainingOptions(kind, **own), replace(watch, on_step=on_step, resume=None)
+    )
+
+
+def _known(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some options that a kind has."""
+    values = TrainingOptions(kind).values
+    return {name: value for name, value in options.items() if name in values}
+
+
+def _until(
+    deadline: float | None, on_step: Callable[[Any], bool | None] | None
+) -> Callable[[Any], bool | None]:
+    def told(step: Any) -> bool | None:
+        stops = on_step(step) if on_step else None
+        return stops or (deadline is not None and time.perf_counter() > deadline)
+
+    return told
+
+
+def _weights(models: list[Model], words: Words) -> Floats:
+    """Return the weights of the components, found on validation words."""
+    if len(models) == 1 or not len(words):
+        return np.full(len(models), 1 / len(models))
+    ids, of_words = words.chosen(np.arange(len(words)))
+    counts = np.repeat(of_words, np.diff(np.flatnonzero(ids == 0), prepend=-1))
+    return mixture_weights([model.symbol_log_probabilities(ids) for model in models], counts)
+
+
+def _ngram(
+    corpus: Corpus,
+    own: Mapping[str, Any],
+    common: Mapping[str, Any],
+    watch: Watch,
+    validation: float = 0.0,
+) -> Outcome:
+    """Return an n-gram model that has not seen a share of the words."""
+    options = TrainingOptions(Ngram.name, **{**own, **_known(Ngram.name, common)})
+    return train_ngram(corpus, options, watch, validation)
+
+
+def _plan(
+    corpus: Corpus,
+    deadline: float | None,
+    common: Mapping[str, Any],
+    seed: int,
+    batches: Batches,
+) -> Components:
+    """Return what the time until the deadline is best spent on."""
+    chosen: Components = [("ngram", {})]
+    left = 0.0 if deadline is None else deadline - time.perf_counter()
+    words = len(batches.words(TRAINING, 1 << 40))
+    for kind, own, share in _networks_for(left):
+        options = TrainingOptions(kind, **own)
+        started = time.perf_counter()
+        seconds = _seconds_a_step(corpus, kind, {**own, **_known(kind, common)})
+        spent = time.perf_counter() - started
+        most = max(200, EPOCHS * words // options.batch_size)
+        steps = min(int((left * share - spent) / seconds), most, 2 * options.steps)
+        if steps >= 50:
+            chosen.append((kind, {**own, "steps": steps}))
+    return chosen
+
+
+def _networks_for(seconds: float) -> Iterator[tuple[str, dict[str, Any], float]]:
+    """Yield the networks for a time: kind, options, and the share of the time."""
+    if seconds < 1.5:
+        return
+    if seconds < 20:
+        small = {"hidden_size": 128, "embedding_size": 32, "dropout": 0.1, "learning_rate": 6e-3}
+        yield "gru", small, 0.95
+    elif seconds < 150:
+        yield "lstm", {}, 0.95
+    else:
+        yield "lstm", {}, 0.3
+        yield "transformer", {}, 0.65
+
+
+def _seconds_a_step(corpus: Corpus, kind: str, own: Mapping[str, Any]) -> float:
+    """Return how long a step of a network takes on this machine."""
+    times: list[float] = []
+
+    def note(step: Any) -> bool:
+        times.append(time.perf_counter())
+        return len(times) > TIMED_STEPS
+
+    # the last of the steps, which this one never reaches, is the first that measures a loss
+    options = TrainingOptions(kind, **{**own, "steps": 1_000})
+    trainer: Trainer = KINDS[kind].load_trainer()
+    trainer(corpus, options, Watch(on_step=note))
+    return float(np.median(np.diff(times)))
+
+
+def parse_components(text: str) -> Components:
+    """Return the components that a text names. Raises ``OptionError``.
+
+    >>> parse_components("ngram:order=4 gru:steps=100,dropout=0.1")
+    [('ngram', {'order': 4}), ('gru', {'steps': 100, 'dropout': 0.1})]
+    """
+    found: Components = []
+    for part in text.split():
+        kind, _, rest = part.partition(":")
+        if kind not in MIXED:
+            raise OptionError(f"--components names {kind!a}: expected {', '.join(MIXED)}")
+        own = {}
+        for setting in filter(None, rest.split(",")):
+            name, _, value = setting.partition("=")
+            if name not in OPTION:
+                raise OptionError(
+                    f"--components gives {kind} the option {name!a}, which is unknown"
+                )
+            try:
+                own[name] = OPTION[name].type(value)
+            except ValueError:
+                raise OptionError(f"--components gives {name} the value {value!a}") from None
+        TrainingOptions(kind, **own)  # refuses what is out of range
+        found.append((kind, own))
+    return found
+
+
+def components_text(components: Components) -> str:
+    """Return the text that ``parse_components`` reads."""
+    return " ".join(
+        f"{kind}:{','.join(f'{name}={value}' for name, value in own.items())}".rstrip(":")
+        for kind, own in components
+    )
