@@ -36,9 +36,16 @@ WORDS = ["abc", "ab", "b", "ca", "cab", "aab", "bb", "acca", "b"] * 3
 
 def trained(kind: str) -> Checkpoint:
     """Return a model of a kind; a network is small and takes a few steps, so nothing is certain."""
-    small = {"steps": 5, "batch_size": 4, "embedding_size": 8, "hidden_size": 6, "context": 4}
-    known = TrainingOptions(kind).values if kind not in ("bigram", "ngram") else {}
-    given: Any = {name: value for name, value in small.items() if name in known}
+    parts = "ngram:order=3 gru:steps=5,batch_size=4,hidden_size=6,embedding_size=8"
+    small: dict[str, Any] = {
+        "mixture": {"components": parts, "validation": 0.3},
+        "bigram": {},
+        "ngram": {},
+    }
+    sizes = {"steps": 5, "batch_size": 4, "embedding_size": 8, "hidden_size": 6, "context": 4}
+    known = TrainingOptions(kind).values
+    network = {name: value for name, value in sizes.items() if name in known}
+    given = small.get(kind, network)
     return train(Corpus.from_words(WORDS), TrainingOptions(kind, holdout=0, **given))
 
 

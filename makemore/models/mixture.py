@@ -78,7 +78,7 @@ class Mixture(Model):
 
     def _mean(self, log_P: Sequence[Floats]) -> Floats:
         """Return the log of the weighted mean of probabilities, given as logarithms."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # nan stays nan
             total = log_P[0] + np.log(self.weights[0])
             for part, weight in zip(log_P[1:], self.weights[1:], strict=True):
                 total = np.logaddexp(total, part + np.log(weight))

@@ -69,8 +69,8 @@ class Mlp(WindowedNetwork):
         """
         first, V, C = self.hidden[0], len(self.vocabulary), self.context_length
         if V > len(contexts) // 4:
-            x = reshape(gather(self.embedding.weight, contexts), (len(contexts), -1))
-            return first(x)
+            x = gather(self.embedding.weight, contexts)
+            return first(reshape(x, (len(contexts), first.weight.shape[0])))
         parts = reshape(first.weight, (C, self._options["embedding_size"], -1))
         tables = reshape(matmul(self.embedding.weight, parts), (C * V, -1))
         return sum_of_rows(tables, contexts + np.arange(C) * V) + first.bias

@@ -224,9 +224,7 @@ def parse_components(text: str) -> Components:
         for setting in filter(None, rest.split(",")):
             name, _, value = setting.partition("=")
             if name not in OPTION:
-                raise OptionError(
-                    f"--components gives {kind} the option {name!a}, which is unknown"
-                )
+                raise OptionError(f"--components gives {kind} an unknown option {name!a}")
             try:
                 own[name] = OPTION[name].type(value)
             except ValueError:

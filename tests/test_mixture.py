@@ -1,0 +1,181 @@
+"""Mixtures: the mean of probabilities, its weights, and what fits into a time."""
+
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from makemore.checkpoint import load, save
+from makemore.cli import main
+from makemore.data.corpus import Corpus
+from makemore.errors import CheckpointError, OptionError
+from makemore.models.mixture import Mixture, mixture_weights
+from makemore.training.mixture import components_text, parse_components
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
+
+WORDS = [
+    a + b + c for a in "bcdfgklm" for b in "aeiou" for c in ("", "n", "ra", "la", "lyn", "sto")
+]
+PARTS = "ngram:order=3 gru:steps=60,batch_size=16,hidden_size=12,embedding_size=8,dropout=0.0"
+
+
+def mixture(components: str = PARTS, **given: Any) -> Checkpoint:
+    options = TrainingOptions("mixture", components=components, validation=0.2, **given)
+    return train(Corpus.from_words(WORDS), options)
+
+
+def test_a_mixture_is_the_weighted_mean_of_probabilities() -> None:
+    model = mixture().model
+    assert isinstance(model, Mixture)
+    state = model.start(3)
+    states = [part.start(3) for part in model.components]
+    for symbols in (np.array([1, 2, 3]), np.array([4, 4, 1])):
+        expected = sum(
+            weight * np.exp(part.log_probabilities(own))
+            for weight, part, own in zip(model.weights, model.components, states, strict=True)
+        )
+        np.testing.assert_allclose(np.exp(model.log_probabilities(state)), expected, rtol=1e-12)
+        state = model.advance(state, symbols)
+        states = [
+            part.advance(own, symbols) for part, own in zip(model.components, states, strict=True)
+        ]
+
+
+def test_the_weights_are_those_with_the_least_loss() -> None:
+    random = np.random.default_rng(0)
+    log_P = list(np.log(random.uniform(0.05, 0.95, (2, 300))))
+    counts = random.integers(1, 5, 300).astype(float)
+    found = mixture_weights(log_P, counts)
+
+    def loss(weight: float) -> float:
+        mean = weight * np.exp(log_P[0]) + (1 - weight) * np.exp(log_P[1])
+        return float(-(counts * np.log(mean)).sum())
+
+    best = min(np.linspace(0, 1, 1001).tolist(), key=loss)
+    assert found[0] == pytest.approx(best, abs=2e-3)
+    assert found.sum() == pytest.approx(1.0)
+
+
+def test_a_component_that_adds_nothing_has_no_weight() -> None:
+    good, bad = np.log(np.full(50, 0.5)), np.log(np.full(50, 0.01))
+    assert mixture_weights([bad, good], np.ones(50)).tolist() == [0.0, 1.0]
+    never = np.full(50, -np.inf)
+    assert mixture_weights([never, good], np.ones(50)).tolist() == [0.0, 1.0]
+
+
+def test_a_mixture_is_no_worse_than_its_best_component() -> None:
+    both = mixture().training.held_out_loss
+    ngram = mixture("ngram:order=3").training.held_out_loss
+    assert both is not None
+    assert ngram is not None
+    assert both < ngram + 0.002
+
+
+def test_a_mixture_comes_back_from_its_file(tmp_path: Path) -> None:
+    made = mixture()
+    path = tmp_path / "mixture.npz"
+    save(path, made)
+    loaded = load(path)
+    ids = made.model.vocabulary.encode_lines("bana\nlyn\n")
+    np.testing.assert_array_equal(
+        loaded.model.symbol_log_probabilities(ids), made.model.symbol_log_probabilities(ids)
+    )
+    whole = path.read_bytes()
+    save(path, loaded)
+    assert path.read_bytes() == whole
+
+
+def test_the_same_components_give_the_same_mixture() -> None:
+    one, other = mixture().model.arrays(), mixture().model.arrays()
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_impossible_mixtures_are_refused() -> None:
+    made = mixture().model
+    options, arrays, vocabulary = made.options(), made.arrays(), made.vocabulary
+    for weights in ([1.5, -0.5], [0.5, 0.4], [1.0, 0.0], [np.nan, 1.0]):
+        with pytest.raises(CheckpointError, match="weights of its mixture"):
+            Mixture.from_arrays(
+                vocabulary, options, arrays | {"mixture_weights": np.array(weights)}
+            )
+    part = options["components"][0]
+    impossible: list[dict[str, Any]] = [
+        {},
+        {"components": []},
+        {"components": "gru"},
+        {"components": [part], "more": 1},
+        {"components": [{"name": "mixture", "options": options}]},
+        {"components": [{"name": "nothing", "options": {}}]},
+        {"components": [{"name": "gru"}]},
+        {"components": [part] * 65},
+    ]
+    for wrong in impossible:
+        with pytest.raises(CheckpointError):
+            Mixture.array_specs(vocabulary, wrong)
+
+
+def test_components_are_written_as_they_are_read() -> None:
+    text = "ngram:order=4 gru:steps=100,dropout=0.1 lstm"
+    parsed = parse_components(text)
+    assert parsed == [
+        ("ngram", {"order": 4}),
+        ("gru", {"steps": 100, "dropout": 0.1}),
+        ("lstm", {}),
+    ]
+    assert components_text(parsed) == text
+    for unknown, said in (
+        ("mixture", "expected"),
+        ("bigram", "expected"),
+        ("gru:size=3", "unknown option 'size'"),
+        ("gru:steps=many", "the value 'many'"),
+        ("gru:steps=0", "--steps is 0"),
+        ("gru:heads=4", "no effect"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            parse_components(unknown)
+
+
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_a_time_limit_is_kept_and_repeats_without_a_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "".join(letters) for letters in itertools.product("bdfgklmnrst", "aeiou", "lnrst", "aeo")
+    ]
+    Path("words.txt").write_text("".join(word + "\n" for word in words))
+    started = time.perf_counter()
+    train_it = ["train", "words.txt", "--time-limit", str(seconds), "-c", "one.npz"]
+    result = CliRunner().invoke(main, train_it, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert time.perf_counter() - started < seconds * 2  # the bench measures how well it is kept
+    one = load("one.npz")
+    components = one.training.options["components"]
+    assert components.startswith("ngram")
+    assert "time_limit" not in one.training.options
+    again = train(Corpus.from_paths("words.txt"), TrainingOptions(**one.training.options))
+    assert again.training.options == one.training.options
+
+
+def test_every_command_takes_a_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("".join(word + "\n" for word in WORDS))
+    save("m.npz", mixture(holdout=0.2))
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(main, [*arguments, "-c", "m.npz"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "mixture" in run("info")
+    assert len(run("sample", "-n", "5", "--seed", "1", "--suffix", "lyn").split()) == 5
+    assert len(run("top", "-n", "3").splitlines()) == 3
+    assert len(run("score", "words.txt", "--fpr", "5%").splitlines()) == len(WORDS)
+    run("plot-heatmap")
