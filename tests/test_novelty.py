@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.errors import CorpusError
 from makemore.generation import novelty
-from makemore.generation.novelty import KnownWords, nearest_words, training_texts
+from makemore.generation.novelty import KnownWords, find_corpus, nearest_words, training_texts
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
 
@@ -52,7 +52,7 @@ def trained(tmp_path: Path) -> tuple[Path, Callable[[], list[str]]]:
     path = tmp_path / "words.txt"
     path.write_text("\n".join(WORDS), encoding="utf-8")
     facts = train(Corpus.from_paths(path), TrainingOptions(holdout=0)).corpus
-    return path, lambda: "".join(training_texts(facts)).split()
+    return path, lambda: "".join(training_texts(facts, find_corpus(facts))).split()
 
 
 def test_the_training_words_are_read_again(trained: tuple[Path, Callable[[], list[str]]]) -> None:
@@ -79,10 +79,44 @@ def test_a_corpus_that_is_gone_is_named(trained: tuple[Path, Callable[[], list[s
 def test_a_corpus_that_was_no_file_is_asked_for() -> None:
     facts = train(Corpus.from_words(WORDS), TrainingOptions(holdout=0)).corpus
     with pytest.raises(CorpusError, match="--corpus"):
-        list(training_texts(facts))
+        find_corpus(facts)
 
 
 def test_known_words_are_merged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(novelty, "_MERGE", 2)
     known = KnownWords(f"{word}\n" for word in ["d", "b", "a", "c", "b", "e"])
     assert known.contain("a\nb\nc\nd\ne\nf\n").tolist() == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(
+    ("stored", "checkpoint", "there"),
+    [
+        ("/old/data/words.txt", "new/model.npz", "new/data/words.txt"),
+        ("/old/data/words.txt", "new/model.npz", "new/words.txt"),
+        ("/old/data/words.txt", "model.npz", "old/data/words.txt"),
+        ("/old/data/words.txt", "elsewhere/model.npz", "data/words.txt"),
+        ("data/words.txt", "elsewhere/model.npz", "data/words.txt"),  # as it was stored once
+    ],
+)
+def test_a_corpus_that_moved_with_its_checkpoint_is_found(
+    stored: str, checkpoint: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / there).write_text("emma\n", encoding="utf-8")
+    facts = CorpusFacts("words.txt", "", 1, 5, path=stored)
+    assert Path(find_corpus(facts, checkpoint)) == Path(there)
+    (tmp_path / there).unlink()
+    with pytest.raises(CorpusError, match="not where they were"):
+        find_corpus(facts, checkpoint)
+
+
+def test_a_corpus_where_it_was_comes_before_one_that_ends_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("other\n", encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "words.txt").write_text("emma\n", encoding="utf-8")
+    facts = CorpusFacts("words.txt", "", 1, 5, path=str(tmp_path / "data" / "words.txt"))
+    assert find_corpus(facts, "model.npz") == facts.path

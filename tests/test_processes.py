@@ -123,6 +123,88 @@ def test_a_closed_stdin_is_one_line(folder: Path) -> None:
     assert "cannot read stdin" in one_line(done.stderr)
 
 
+READS_STDIN = b"makemore: no corpus is named: reading the words that come on stdin\n"
+
+
+@pytest.fixture
+def with_names(tmp_path: Path, names_path: Path) -> Path:
+    """Return a folder whose data/names.txt is the list that is used where no corpus is named."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "names.txt").write_bytes(names_path.read_bytes())
+    return tmp_path
+
+
+def test_without_a_corpus_the_words_of_a_pipe_are_read(tmp_path: Path) -> None:
+    done = run("train", "--holdout", "0", stdin=b"anna\nbob\n", cwd=tmp_path)
+    assert done.stdout.startswith(b"corpus    stdin: 2 words, 9 symbols, 4 characters\n")
+    assert (done.returncode, done.stderr) == (0, READS_STDIN)
+    assert load(tmp_path / "makemore.npz").corpus.path == ""
+
+
+def test_without_a_corpus_a_redirected_file_is_read_where_nobody_has_begun_it(
+    with_names: Path,
+) -> None:
+    (with_names / "words.txt").write_text("anna\nbob\n" * 5)
+    with open(with_names / "words.txt", "rb", buffering=0) as file:
+        done = subprocess.run([*COMMAND, "train"], stdin=file, cwd=with_names, capture_output=True)
+        assert done.stdout.startswith(b"corpus    stdin: 10 words")
+        file.seek(1)  # as a shell does that reads its script, or a loop its list
+        done = subprocess.run([*COMMAND, "train"], stdin=file, cwd=with_names, capture_output=True)
+        assert done.stdout.startswith(b"corpus    names.txt: ")
+
+
+@pytest.mark.parametrize(
+    "kind", ["empty pipe", "empty file", "null", "socket", "closed", "terminal"]
+)
+def test_without_a_corpus_and_without_data_on_stdin_the_names_are_used(
+    kind: str, with_names: Path
+) -> None:
+    (with_names / "empty").touch()
+    pair = socket.socketpair()
+    nobody, writer = os.pipe()
+    os.close(writer)
+    with terminal() as screen, open(with_names / "empty", "rb") as file, pair[0], pair[1]:
+        places = {
+            "null": subprocess.DEVNULL,
+            "terminal": screen.theirs,
+            "empty file": file.fileno(),
+            "empty pipe": nobody,
+            "socket": pair[0].fileno(),
+        }
+        done = subprocess.run(
+            [*COMMAND, "train"],
+            stdin=places.get(kind),
+            preexec_fn=(lambda: os.close(0)) if kind == "closed" else None,
+            cwd=with_names,
+            env=environment(),
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+    os.close(nobody)
+    assert done.stdout.startswith(b"corpus    names.txt: ")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_silent_pipe_is_waited_for_and_that_is_said(tmp_path: Path) -> None:
+    theirs, ours = os.pipe()
+    with started("train", "--holdout", "0", cwd=tmp_path, stdin=theirs) as process:
+        os.close(theirs)
+        assert process.stderr
+        assert process.stdout
+        assert process.stderr.readline().startswith(b"makemore: waiting for words on stdin: ")
+        os.write(ours, b"anna\n")
+        os.close(ours)
+        assert process.stdout.readline().startswith(b"corpus    stdin: 1 word,")
+        assert process.stderr.readline() == READS_STDIN
+
+
+def test_waiting_for_a_silent_pipe_ends_by_ctrl_c(tmp_path: Path) -> None:
+    with started("train", cwd=tmp_path) as process:
+        assert process.stderr
+        assert b"waiting" in process.stderr.readline()
+        assert ended_by(process, signal.SIGINT) == (130, b"makemore: interrupted\n")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -243,6 +325,7 @@ def test_without_a_command_the_help_is_on_stderr(folder: Path) -> None:
 
 def test_without_a_network_the_bundled_list_is_learnt_and_that_is_said(folder: Path) -> None:
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+    (folder / "makemore.npz").unlink()
     done = run("train", "--steps", "2", cwd=folder, variables=nowhere)
     assert done.returncode == 0
     assert "list of 2017 inside the package" in one_line(done.stderr)
@@ -438,10 +521,3 @@ def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
         assert ended_by(process) == (130, b"makemore: interrupted\n")
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert {path.name for path in folder.iterdir()} == before
-
-
-def test_words_that_come_through_a_pipe_are_learnt(folder: Path) -> None:
-    done = run("train", "--holdout", "0", "-c", "piped.npz", cwd=folder, stdin=b"anna\nbella\n")
-    assert done.returncode == 0, done.stderr
-    assert b"stdin: 2 words" in done.stdout
-    assert b"reading words from the pipe on stdin" in done.stderr

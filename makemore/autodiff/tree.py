@@ -46,17 +46,15 @@ class Cell(ABC):
     @staticmethod
     @abstractmethod
     def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
-        """Return the new states, and the numbers that ``backward`` needs: a row per node each.
-
-        ``x`` may be overwritten.
-        """
+        """Return the new states, and the numbers that ``backward`` needs: a row per node each."""
 
     @staticmethod
     @abstractmethod
     def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
-        """Return the gradients with respect to x, u and s; that of s without the way through u.
+        """Return the gradients with respect to x, u and the last h numbers of s.
 
-        ``d`` is the gradient with respect to the new states. None stands for zeros.
+        ``d`` is the gradient with respect to the new states. That of s leaves out the way through
+        u; None stands for zeros, and so do the numbers of s before its last h.
         """
 
 
@@ -68,7 +66,8 @@ class ElmanCell(Cell):
     @staticmethod
     def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
         """Return h' twice: it is all that ``backward`` needs."""
-        h = np.tanh(np.add(x, u, out=x), out=x)
+        h = x + u
+        np.tanh(h, out=h)
         return h, h
 
     @staticmethod
@@ -94,6 +93,7 @@ class GatedCell(Cell):
     def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
         """Return h', and (r, z, n) in one array of shape (N, 3 h)."""
         h = s.shape[1]
+        x = x.copy()
         rz, n = x[:, : 2 * h], x[:, 2 * h :]
         rz += u[:, : 2 * h]
         _sigmoid_in_place(rz)
@@ -158,7 +158,7 @@ class LongShortTermCell(Cell):
         """Return the gradients of the equations; x and u have the same one."""
         h = s.shape[1] // 2
         i, f, g, o, tanh_c = (kept[:, part * h : (part + 1) * h] for part in range(5))
-        d_h, d_s = d[:, :h], np.zeros_like(s)
+        d_h = d[:, :h]
         d_c = d_h * o
         d_c *= 1 - tanh_c * tanh_c
         d_c += d[:, h:]
@@ -172,8 +172,8 @@ class LongShortTermCell(Cell):
         i_f = kept[:, : 2 * h]
         d_x[:, : 2 * h] *= i_f * (1 - i_f)
         d_o *= o * (1 - o)
-        np.multiply(d_c, f, out=d_s[:, h:])
-        return d_x, d_x, d_s
+        d_c *= f
+        return d_x, d_x, d_c
 
 
 @operation
@@ -195,7 +195,7 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
         U += bias
         if len(U) < len(level.which):  # else each parent has one child
             U, before = U[level.which], before[level.which]
-        S[level.nodes], saved = cell.forward(X[level.nodes].copy(), U, before)
+        S[level.nodes], saved = cell.forward(X[level.nodes], U, before)
         kept.append((saved, U, before))
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
@@ -206,7 +206,7 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
             d_X[level.nodes], d_u, d_s = cell.backward(d_S[level.nodes], *saved)
             d_U.append(level.sums_over_siblings(d_u))
             if d_s is not None:
-                d_S[level.parents] += level.sums_over_siblings(d_s)
+                d_S[level.parents, -h:] += level.sums_over_siblings(d_s)
             d_S[level.parents, :h] += d_U[-1] @ A.T
         parents = np.concatenate([level.parents for level in levels[::-1]])
         d = np.concatenate(d_U)

@@ -4,8 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from io import BufferedReader
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +21,6 @@ from makemore.cli.options import (
     text_options,
     was_typed,
 )
-from makemore.data.sources import STDIN
 from makemore.errors import TrainingError
 from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
 from makemore.training.options import TrainingOptions
@@ -132,7 +130,8 @@ def train(
     """Train a model on CORPUS and save it.
 
     CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
-    CORPUS it is what comes through a pipe, else data/names.txt, which is downloaded if need be.
+    CORPUS it is what comes on stdin through a pipe or from a file, or else data/names.txt, which is
+    downloaded if need be.
     """
     is_large = KINDS[options["model"]].has_large_products or options["time_limit"] is not None
     if not is_large and not resume:
@@ -144,8 +143,7 @@ def train(
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
-    chosen_files = corpus or _piped_corpus() or (_default_corpus(),)
-    text = corpus_of(chosen_files, options, remote=dask is not None)
+    text = corpus_of(corpus or (_unnamed_corpus(),), options, remote=dask is not None)
     resumed = load_checkpoint(checkpoint) if resume else None
     if resumed:
         text = text.changed_as(resumed.corpus)
@@ -330,22 +328,15 @@ def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCou
         yield count
 
 
-def _piped_corpus() -> tuple[str, ...]:
-    """Return stdin as the corpus where words come through a pipe, and nothing elsewhere.
+def _unnamed_corpus() -> str:
+    """Return what to train on where no corpus is named: stdin, or names.txt."""
+    from makemore.data.sources import STDIN, stdin_has_data
 
-    A file or a device is not read: a program that is started by a script inherits them from it.
-    """
-    import stat
-    import sys
-
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-        if not stat.S_ISFIFO(mode) or not cast(BufferedReader, sys.stdin.buffer).peek(1):
-            return ()
-    except (AttributeError, OSError, ValueError):  # it is closed, or is not the system's
-        return ()
-    say("reading words from the pipe on stdin")
-    return (STDIN,)
+    waiting = "waiting for words on stdin: name a corpus, or add < /dev/null, if none will come"
+    if not stdin_has_data(lambda: say(waiting)):
+        return _default_corpus()
+    say("no corpus is named: reading the words that come on stdin")
+    return STDIN
 
 
 def _default_corpus() -> str:

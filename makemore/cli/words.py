@@ -101,7 +101,7 @@ def sample(
     Constraints on prefix, suffix, content and length hold exactly: the words have the
     model's distribution among those that fulfil them, and what no word can fulfil is refused.
     """
-    from makemore.generation.novelty import Novelty
+    from makemore.generation.novelty import Novelty, find_corpus
     from makemore.generation.sampling import PATIENCE, Sampler
 
     if as_json:
@@ -109,13 +109,14 @@ def sample(
     if not (new or report):
         refuse_idle(ctx, ["corpus"], "without --new or --report")
     loaded = load_checkpoint(checkpoint)
+    path = corpus or find_corpus(loaded.corpus, checkpoint) if new or report else None
     if output:
-        refuse_overwriting(output, checkpoint, corpus, *exclude, loaded.corpus.path)
+        refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
     sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
     seed = _fresh_seed() if seed is None else seed
-    known = _known_words(loaded, new, corpus, exclude) if new or exclude else None
+    known = _known_words(loaded, path if new else None, exclude) if new or exclude else None
     texts = sampler.texts(count, seed, unique=unique, known=known)
-    novelty = Novelty(_known_words(loaded, True, corpus, ())) if report else None
+    novelty = Novelty(_known_words(loaded, path, ())) if report else None
     to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
         found = 0
@@ -127,8 +128,8 @@ def sample(
             f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
             " so the model has hardly more to give; relax the constraints or raise --temperature"
         )
-    if novelty:
-        _report(novelty, loaded, corpus)
+    if novelty and path:
+        _report(novelty, loaded, path)
 
 
 def _fresh_seed() -> int:
@@ -139,9 +140,9 @@ def _fresh_seed() -> int:
 
 
 def _known_words(
-    checkpoint: "Checkpoint", new: bool, corpus: str | None, exclude: tuple[str, ...]
+    checkpoint: "Checkpoint", corpus: str | None, exclude: tuple[str, ...]
 ) -> "KnownWords":
-    """Return the words that are not wanted: of the training corpus if ``new``, and of files."""
+    """Return the words that are not wanted: of the training corpus at this path, and of files."""
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
@@ -149,7 +150,7 @@ def _known_words(
 
     def texts() -> Iterator[str]:
         """Yield the words in blocks of text."""
-        if new:
+        if corpus:
             yield from training_texts(checkpoint.corpus, corpus)
         if exclude:
             others = Corpus.from_paths(*exclude).changed_as(checkpoint.corpus)
@@ -184,7 +185,7 @@ def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> s
     return judged.json_lines() if as_json else judged.table()
 
 
-def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str | None) -> None:
+def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str) -> None:
     from makemore.generation.novelty import nearest_words, training_texts
     from makemore.reporting import describe_novelty
 
@@ -217,6 +218,7 @@ def top(
     """
     import json
 
+    from makemore.generation.novelty import find_corpus
     from makemore.generation.search import most_probable_words
 
     if not new:
@@ -224,7 +226,8 @@ def top(
     loaded = load_checkpoint(checkpoint)
     words = most_probable_words(loaded.model, constraints_of(loaded.corpus, options))
     if new or exclude:
-        known = _known_words(loaded, new, corpus, exclude)
+        path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None
+        known = _known_words(loaded, path, exclude)
         words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
     found = 0
     for word, probability in islice(words, count):

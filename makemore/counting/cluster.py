@@ -8,7 +8,6 @@ workers need makemore too, and must be able to read the files by the same names.
 import importlib
 import io
 import logging
-import os
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -62,8 +61,8 @@ class UrlSource:
 
     @property
     def location(self) -> str:
-        """The URL as it was given, or the absolute path."""
-        return self.name if "://" in self.name else os.path.abspath(self.name)
+        """The absolute path or the URL."""
+        return self.url
 
     @property
     def begins_file(self) -> bool:

@@ -313,7 +313,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     options = [*options, *(finding.option for finding in findings if finding.option)]
     if not commands and not options:
         return ""
-    paths = [shlex.quote(source.location) for source in corpus.sources if source.location]
+    paths = [shlex.quote(source.name) for source in corpus.sources if source.location]
     files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
     foreign = not is_utf_8(corpus.encoding)
     options = [*_options_of(corpus, encoding=foreign and not commands), *options]

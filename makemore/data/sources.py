@@ -5,8 +5,10 @@ Everything here is bytes. What they mean as text is the work of ``corpus.py``.
 
 import io
 import os
+import select
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast
 
@@ -25,6 +27,7 @@ _BZ2 = (
 )
 _LONGEST_MARK = 10  # of bzip2, in bytes
 _SMALL_READ = 1 << 16
+_PATIENCE = 1.0  # seconds of silence on a pipe
 
 
 class Source(Protocol):
@@ -36,7 +39,7 @@ class Source(Protocol):
 
     @property
     def location(self) -> str:
-        """The path or URL by which it can be found again another day, or nothing."""
+        """The absolute path or URL by which it can be found again from anywhere, or nothing."""
 
     @property
     def rereadable(self) -> bool:
@@ -71,7 +74,7 @@ class FileSource:
 
     @property
     def location(self) -> str:
-        """The absolute path of a regular file: it can be found from any folder."""
+        """The absolute path of a regular file."""
         return os.path.abspath(self.path) if self.rereadable else ""
 
     @property
@@ -255,6 +258,28 @@ class ByteStream:
             or type(error).__name__
         )
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
+
+
+def stdin_has_data(on_silence: Callable[[], None]) -> bool:
+    """Return whether somebody gives bytes on stdin: through a pipe, or as a redirected file.
+
+    This is False for a terminal, a device, a socket, a closed stdin, and a pipe or file without
+    bytes. It is also False for a file that was read in part: that is the script of a shell, or the
+    list of a loop. No byte is taken. An open pipe may give its first byte late, so this waits for
+    one or the end, and calls ``on_silence`` when it has waited for a second.
+    """
+    if sys.stdin is None:
+        return False
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        is_file = stat.S_ISREG(mode) and sys.stdin.buffer.tell() == 0
+    except (OSError, ValueError):  # no descriptor stands behind it
+        return False
+    if not (is_file or stat.S_ISFIFO(mode)):
+        return False
+    if os.name == "posix" and not select.select([sys.stdin], [], [], _PATIENCE)[0]:
+        on_silence()
+    return bool(cast(io.BufferedReader, sys.stdin.buffer).peek(1))
 
 
 def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:

@@ -95,32 +95,49 @@ def hash_text(text: str) -> Hashes:
     return hash_lines(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
 
 
-def training_texts(facts: CorpusFacts, path: str | None = None) -> Iterator[str]:
+def find_corpus(facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "") -> str:
+    """Return the path of the corpus that a model was trained on.
+
+    It is where it was, or it has moved together with the checkpoint: then it ends like the path of
+    old, seen from the folder of the checkpoint or from the current one. ``/old/data/words.txt`` is
+    looked for as ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``. Whether the file
+    found is the right one is for ``training_texts`` to see.
+
+    Raises ``CorpusError`` where there is none.
+    """
+    if not facts.path:
+        raise CorpusError(
+            f"the training words came from {shown(facts.name)}, which cannot be read again: name a"
+            " file that holds them by --corpus"
+        )
+    parts = facts.path.replace(os.sep, "/").split("/")
+    ends = [os.path.join(*parts[i:]) for i in range(len(parts)) if parts[i]]
+    folders = (os.path.dirname(checkpoint), "")
+    moved = (os.path.join(folder, end) for folder in folders for end in ends)
+    for path in (facts.path, *moved):
+        if os.path.isfile(path):
+            return path
+    raise CorpusError(
+        f"the training words are not where they were, in {shown(facts.path)}: name the file that"
+        " holds them by --corpus"
+    )
+
+
+def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
     """Yield the text that a model was trained on, in blocks of whole lines.
 
     Parameters
     ----------
     facts : CorpusFacts
-        Where the text was, how it was read, and its digest.
-    path : str, optional
-        Where it is now; where it was, without it.
+        How the text was read, and its digest.
+    path : str
+        Where it is now; see ``find_corpus``.
 
     Raises
     ------
     CorpusError
-        The corpus is not there or, at its end, turns out to have changed.
+        The corpus cannot be read or, at its end, turns out to have changed.
     """
-    path = path or facts.path
-    if not path or path == "-":
-        raise CorpusError(
-            f"the training words came from {shown(facts.name)}, which cannot be read again: name a"
-            " file that holds them by --corpus"
-        )
-    if not os.path.exists(path):
-        raise CorpusError(
-            f"the training words are not where they were, in {shown(path)}: name the file that"
-            " holds them by --corpus"
-        )
     reading = Corpus.from_paths(path).changed_as(facts).read()
     yield from reading
     if reading.sha256 != facts.sha256:
