@@ -467,7 +467,7 @@ KINDS = {
             "makemore.training.mixture:train_mixture",
             {
                 "gradient": {
-                    "components": "",
+                    "components": None,
                     "time_limit": 60.0,
                     "seed": 0,
                     "validation": 0.02,

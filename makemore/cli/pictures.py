@@ -135,7 +135,7 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @dark_option
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
-    """Draw the loss of each training step, and the validation loss of a network."""
+    """Draw the losses of a training, step by step."""
     from makemore.pictures.contents import picture_title
     from makemore.pictures.curves import draw_loss, draw_network_loss
     from makemore.pictures.output import picture_ending

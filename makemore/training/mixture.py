@@ -56,7 +56,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         share = _validation_share(options, survey.facts.lines)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         batches = Batches(blocks, survey.vocabulary, (options.holdout, share), 128, options.seed)
-        chosen = parse_components(options.values["components"]) or _plan(
+        chosen = parse_components(options.components or "") or _plan(
             text, deadline, common, options.seed, batches
         )
         outcomes = [
