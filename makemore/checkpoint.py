@@ -276,7 +276,7 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     for name in (*RECORD_ARRAYS, *optional, *resumed):
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
-    corpus = _record(CorpusFacts, metadata["corpus"], {})
+    corpus = _record(CorpusFacts, {"distinct": 0} | metadata["corpus"], {})  # older ones lack it
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from makemore.data.corpus import CorpusFacts
+from makemore.data.holdout import exact_count
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.kinds import COMMON, OPTION
@@ -41,13 +42,8 @@ def describe_training(checkpoint: Checkpoint) -> str:
     if changes := _text_changes(corpus):
         lines.append(f"read      {changes}")
     share = training.options.get("holdout", 0.0)
-    if corpus.held_out_lines:
-        lines.append(
-            f"held out  {_counted(corpus.held_out_lines, 'word')},"
-            f" {corpus.held_out_symbols:,} symbols ({100 * share:.4g}% of the distinct words)"
-        )
-    elif share:
-        lines.append("held out  nothing: there are too few distinct words for that share")
+    if share or corpus.held_out_lines:
+        lines.append(f"held out  {_held_out(corpus, share)}")
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
         f"method    {_method(training)}",
@@ -105,6 +101,20 @@ def _text_changes(corpus: CorpusFacts) -> str:
     changes += [f"normalized by {corpus.normalize.upper()}"] * bool(corpus.normalize)
     changes += [f"from {corpus.encoding}"] * (corpus.encoding != "utf-8")
     return ", ".join(changes)
+
+
+def _held_out(corpus: CorpusFacts, share: float) -> str:
+    """Return how much was held out, and by which rule of ``holdout.py``."""
+    if not corpus.held_out_lines:
+        return "nothing: there are too few distinct words for that share"
+    real = corpus.held_out_lines / corpus.lines
+    rule = f"{100 * share:.4g}% by hash, {real:.2%} of all words"
+    if n := corpus.distinct:
+        count = min(exact_count(share, n), n - 1)
+        rule = f"exactly {count:,} of {n:,} distinct words, {count / n:.2%}"
+    return (
+        f"{_counted(corpus.held_out_lines, 'word')}, {corpus.held_out_symbols:,} symbols ({rule})"
+    )
 
 
 def _method(training: TrainingRecord) -> str:

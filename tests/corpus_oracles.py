@@ -32,6 +32,15 @@ def is_held_out(word: str, share: float) -> bool:
     return word_hash(word) < int(share * MODULUS)
 
 
+def held_out_of(words: Iterable[str], share: float) -> set[str]:
+    """Return the words that are held out of a small list: so many with the smallest hashes."""
+    distinct = sorted(set(words), key=word_hash)
+    wanted = round(share * len(distinct))
+    if share and len(distinct) >= 10:
+        wanted = max(wanted, 1)
+    return set(distinct[: max(0, min(wanted, len(distinct) - 1))])
+
+
 def pair_counts(words: Iterable[str]) -> Counter[tuple[str, str]]:
     """Return how often each pair of symbols occurs; the boundary is the empty string."""
     pairs: Counter[tuple[str, str]] = Counter()

@@ -8,11 +8,10 @@ from corpus_oracles import words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.data import check
+from makemore.data import check, holdout
 from makemore.data.check import check_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.formats import MAX_EXAMPLES
-from makemore.data.holdout import held_out_words
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import CorpusError
 from makemore.training.train import train
@@ -34,10 +33,15 @@ def test_figures_equal_those_counted_by_hand(text: str, block_size: int) -> None
     counts = {fact.character: fact.count for fact in found.characters}
     assert counts == Counter("".join(words))
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
-    assert bool(found.failure) == held_out_words(words, 0.1).all()  # all of none, too
+    assert bool(found.failure) == (not words)
 
 
-def test_a_corpus_of_which_every_word_is_held_out_is_one_that_training_refuses() -> None:
+def test_a_corpus_of_which_every_word_is_held_out_is_one_that_training_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not check_corpus(Corpus.from_words(["bs", "bw"])).failure
+    monkeypatch.setattr(check, "MAX_EXACT_TEXT", 3)
+    monkeypatch.setattr(holdout, "MAX_EXACT_TEXT", 3)
     corpus = Corpus.from_words(["bs", "bw"])  # both are, by their hashes
     with pytest.raises(CorpusError) as refused:
         train(corpus)

@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Container
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
+from makemore import checkpoint as checkpoints
 from makemore.checkpoint import OPTIONAL_ARRAYS, RECORD_ARRAYS, load, refuse_other_files, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
@@ -328,3 +329,19 @@ def test_long_values_are_cut_in_messages(path: Path) -> None:
         with pytest.raises(CheckpointError) as refusal:
             save(path, with_training(options={"seed": 1, "steps": ["x" * length]}))
         assert str(refusal.value).endswith(shown)
+
+
+def test_a_checkpoint_from_before_distinct_words_were_counted_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.npz"
+    names = [field.name for field in fields(CorpusFacts) if field.name != "distinct"]
+    plain = checkpoints._fields_of
+
+    def older(record: object, without: Container[str] = ()) -> dict[str, object]:
+        values = plain(record, without)
+        return {n: values[n] for n in names} if isinstance(record, CorpusFacts) else values
+
+    monkeypatch.setattr(checkpoints, "_fields_of", older)
+    save(path, with_training())
+    assert load(path).corpus.distinct == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from corpus_oracles import is_held_out
 
 import makemore
 from makemore.checkpoint import load
@@ -287,7 +288,7 @@ def test_an_archive_of_another_kind_is_called_no_checkpoint(
 def test_a_rate_at_which_a_line_is_flagged_is_not_called_impossible(run: Run) -> None:
     names = "brookleigh kentavious kanai zea elma avalee adira emmalyn kassady ezekiell"
     Path("ten.txt").write_text("\n".join(names.split()) + "\n")
-    run("train", "ten.txt", "--model", "ngram", "--order", "3")
+    run("train", "ten.txt", "--model", "ngram", "--order", "3", "--holdout", "0.6")
     Path("odd.txt").write_text("zvk\n")
     flagged = run("score", "odd.txt", "--fpr", "60%")
     assert "\tflagged\t" in flagged.stdout
@@ -593,3 +594,21 @@ def test_new_words_are_found_from_another_folder(
     monkeypatch.chdir(elsewhere)
     out = trained("sample", "-c", "../makemore.npz", "-n", "50", "--seed", "1", "--new").stdout
     assert not set(out.split()) & set(WORDS)
+
+
+def test_train_says_by_which_rule_words_are_held_out(run: Run) -> None:
+    Path("ten.txt").write_text("".join(f"{name}\n" for name in "abcdefghij"), encoding="utf-8")
+    found = run("train", "ten.txt").stdout
+    assert "held out  1 word, 2 symbols (exactly 1 of 10 distinct words, 10.00%)\n" in found
+    Path("many.txt").write_text("".join(f"{i}\n" for i in range(10_001)), encoding="utf-8")
+    held_out = sum(is_held_out(str(i), 0.1) for i in range(10_001))
+    rule = f"(10% by hash, {held_out / 10_001:.2%} of all words)\n"
+    assert rule in run("train", "many.txt", "-c", "many.npz").stdout
+    assert rule in run("info", "-c", "many.npz").stdout
+
+
+def test_one_word_can_be_trained_on_whatever_its_hash(run: Run) -> None:
+    for word in ("ada", "eve"):
+        Path("one.txt").write_text(f"{word}\n", encoding="utf-8")
+        found = run("train", "one.txt").stdout
+        assert "held out  nothing: there are too few distinct words for that share" in found

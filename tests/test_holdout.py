@@ -1,13 +1,23 @@
 """The hash of words against its definition, byte by byte."""
 
+import random
+import re
+
 import numpy as np
 import pytest
-from corpus_oracles import is_held_out, word_hash
+from corpus_oracles import held_out_of, is_held_out, word_hash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.data import holdout
-from makemore.data.holdout import hash_lines, held_out_lines, held_out_words
+from makemore.data.holdout import (
+    hash_lines,
+    held_out_lines,
+    held_out_words,
+    split_of_text,
+    split_words,
+)
+from makemore.errors import OptionError
 
 WORDS = st.lists(st.text("aé中\0", max_size=6), max_size=12)
 
@@ -45,14 +55,85 @@ def test_held_out_lines_are_the_bytes_of_the_held_out_words(words: list[str], sh
     assert hashes.tolist() == [word_hash(word) for word in held_out]
 
 
-def test_the_share_of_distinct_words_is_held_out() -> None:
+def test_of_many_words_a_share_of_all_hashes_is_held_out() -> None:
     words = [f"{i}" for i in range(20_000)]
-    held_out = int(held_out_words(words, 0.1).sum())
-    assert abs(held_out - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
+    held_out = held_out_words(words, 0.1)
+    assert abs(int(held_out.sum()) - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
+    assert held_out.tolist() == [is_held_out(word, 0.1) for word in words]
 
 
-def test_a_word_is_held_out_whatever_stands_around_it() -> None:
-    words = ["emma", "olivia", "ava", "zoë"]
-    alone = [bool(held_out_words([word], 0.5)[0]) for word in words]
-    assert held_out_words(words, 0.5).tolist() == alone
-    assert held_out_words(words[::-1], 0.5).tolist() == alone[::-1]
+@pytest.mark.parametrize(
+    ("n", "share", "expected"),
+    [
+        (1, 0.1, 0),
+        (1, 0.9, 0),  # never all
+        (2, 0.9, 1),
+        (4, 0.1, 0),
+        (6, 0.1, 1),
+        (9, 0.01, 0),
+        (10, 0.01, 1),  # at least one from ten words on
+        (10, 0.0, 0),
+        (10, 0.1, 1),
+        (30, 0.1, 3),
+        (30, 0.99, 29),
+        (10_000, 0.1, 1000),
+    ],
+)
+def test_of_few_words_an_exact_number_is_held_out(n: int, share: float, expected: int) -> None:
+    words = [f"w{i}" for i in range(n)]
+    held_out = held_out_words(words * 2, share)  # a word that comes twice is one word
+    assert held_out.sum() == 2 * expected
+    chosen = {word for word, is_out in zip(words * 2, held_out, strict=True) if is_out}
+    assert chosen == set(sorted(words, key=word_hash)[:expected])
+
+
+def test_ten_names_always_hold_out_one() -> None:
+    generator = random.Random(1)
+    for _ in range(300):
+        words = ["".join(generator.choices("abcdefgh", k=6)) for _ in range(10)]
+        assert held_out_words(words, 0.1).sum() == 1
+
+
+@given(st.lists(st.text("abé", min_size=1, max_size=4)), st.sampled_from([0.05, 0.3, 0.8]))
+def test_the_split_is_the_same_in_whatever_order(words: list[str], share: float) -> None:
+    held_out = dict(zip(words, held_out_words(words, share).tolist(), strict=True))
+    assert {word for word in words if held_out[word]} == held_out_of(words, share)
+    backwards = held_out_words(words[::-1], share).tolist()
+    assert backwards == [held_out[word] for word in words[::-1]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 30, 1000, 12_000])
+def test_validation_words_are_others_and_leave_the_held_out_ones_as_they_are(n: int) -> None:
+    words = [f"{i}" for i in range(n)]
+    alone, both = split_words(words, [0.1]), split_words(words, [0.1, 0.05])
+    np.testing.assert_array_equal(both == 0, alone == 0)
+    assert (both == 2).any()  # something is left for training
+    if n == 12_000:
+        assert abs(int((both == 1).sum()) - 600) < 4 * (n * 0.05 * 0.95) ** 0.5
+    else:
+        wanted = max(round(0.05 * n), 1 if n >= 10 else 0)
+        assert (both == 1).sum() == min(wanted, n - 1 - (both == 0).sum())
+
+
+def test_shares_that_leave_nothing_are_refused() -> None:
+    for shares in ([0.5, 0.5], [-0.1], [1.0]):
+        with pytest.raises(OptionError, match="together below 1"):
+            split_words(["emma"], shares)
+
+
+@pytest.mark.parametrize(("words", "characters", "distinct"), [(5, 99, 5), (4, 99, 0), (5, 9, 0)])
+def test_a_text_over_either_limit_is_split_by_shares_of_all_hashes(
+    words: int, characters: int, distinct: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holdout, "MAX_EXACT", words)
+    monkeypatch.setattr(holdout, "MAX_EXACT_TEXT", characters)
+    blocks = ["a\nb\n", "\nc\na\n", "d\ne\n", "e\n"]
+    split, again = split_of_text(iter(blocks), [0.2])
+    assert list(again) == blocks
+    assert split.distinct == distinct
+    assert (split.bounds == (0.2,)) is (distinct == 0)
+
+
+def test_lines_that_are_dropped_do_not_count() -> None:
+    split, _ = split_of_text(["a\nbx\n", "c\n"], [0.4], re.compile("x"))
+    assert split.distinct == 2

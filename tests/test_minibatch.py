@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.data.holdout import hash_lines, held_out_words, role_of
+from makemore.data.holdout import split_of_text, split_words
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError
+from makemore.errors import CheckpointError, OptionError, TrainingError
 from makemore.training import batches as module
 from makemore.training import minibatch
 from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
@@ -37,8 +37,8 @@ def trained(words: list[str] = NAMES, **given: Any) -> Checkpoint:
 
 
 def roles(words: list[str]) -> dict[str, int]:
-    hashes = hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8))
-    return dict(zip(words, role_of(hashes, SHARES).tolist(), strict=True))
+    parts = split_words(words, SHARES)  # 0 held out, 1 validation, 2 training
+    return dict(zip(words, ((parts + 1) % 3).tolist(), strict=True))
 
 
 def texts(words: Words, vocabulary: Vocabulary) -> dict[str, float]:
@@ -64,13 +64,14 @@ def make_batches(
     path = tmp_path / "words.txt"
     path.write_text("".join(word + "\n" for word in words))
     with blocks_of(Corpus.from_paths(path), block_bytes) as blocks:
-        return Batches(blocks, Vocabulary("".join(words)), SHARES, 7, seed)
+        split, _ = split_of_text(["".join(f"{word}\n" for word in words)], SHARES)
+        return Batches(blocks, Vocabulary("".join(words)), split.bounds, 7, seed)
 
 
 def test_each_word_has_one_role_and_held_out_words_do_not_depend_on_validation() -> None:
     found = roles(NAMES)
     assert Counter(found.values()).keys() == {TRAINING, HELD_OUT, VALIDATION}
-    held_out = held_out_words(NAMES, SHARES[0])
+    held_out = split_words(NAMES, SHARES[:1]) == 0
     assert [word for word, out in zip(NAMES, held_out, strict=True) if out] == [
         word for word, role in found.items() if role == HELD_OUT
     ]
@@ -128,10 +129,7 @@ def test_the_best_step_by_validation_is_kept() -> None:
         record.best_step == record.validation_history[record.validation_history[:, 1].argmin(), 0]
     )
     assert record.validation_history[-1, 1] > lowest  # else this test shows nothing
-    words = sorted({w for w, role in roles(NAMES).items()} - {""})
-    hashes = hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8))
-    role = role_of(hashes, (0.1, 0.2))
-    chosen = [w for w, r in zip(words, role.tolist(), strict=True) if r == VALIDATION]
+    chosen = [word for word, role in roles(NAMES).items() if role == VALIDATION]
     ids = checkpoint.model.vocabulary.encode_lines("".join(w + "\n" for w in chosen))
     assert -checkpoint.model.symbol_log_probabilities(ids).mean() == pytest.approx(lowest, rel=1e-5)
 
@@ -246,8 +244,8 @@ def test_odd_corpora_are_trained_or_refused_in_one_line() -> None:
     for kind in ("gru", "wavenet", "transformer"):
         chosen = TrainingOptions(kind, embedding_size=8, steps=2, batch_size=8)
         assert math.isfinite(train(Corpus.from_words(words), chosen).training.training_loss)
-    with pytest.raises(CorpusError, match="every word"):
-        trained(["a"], holdout=0.999999, validation=0)
+    one = trained(["a"], holdout=0.5, validation=0.3)  # one word is always left for training
+    assert one.corpus.held_out_lines == 0
     long = ["ab" * 5000, "ba" * 100]
     with pytest.raises(TrainingError, match="has 10,000 characters, and a transformer takes 4,096"):
         train(Corpus.from_words(long), TrainingOptions("transformer", steps=1, holdout=0))

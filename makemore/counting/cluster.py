@@ -17,7 +17,7 @@ from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
 from makemore.arrays import Counts
-from makemore.counting.passes import BigramCounts, bigram_counts
+from makemore.counting.passes import BigramCounts, bigram_counts, split_ahead
 from makemore.counting.survey import (
     Part,
     character_frequencies,
@@ -189,8 +189,9 @@ def count_on_cluster(
             if min_count > 1:
                 frequencies = sum(_results(client, _frequencies, parts), 0)
                 rare = rare_characters(cast(Counts, frequencies), min_count)
+            split = split_ahead(corpus, holdout, rare)
             counted: list[Part] = []
-            results = _results(client, _count, parts, holdout=holdout, rare=rare)
+            results = _results(client, _count, parts, holdout=split.bounds[0], rare=rare)
             for part, found in zip(parts, results, strict=True):
                 counted = [merge([*counted, found])]
                 done += part.size() or 0
@@ -207,7 +208,7 @@ def count_on_cluster(
         raise CorpusError(
             f"the Dask scheduler was lost while the cluster counted: {shown(str(error))}"
         ) from None
-    return bigram_counts(corpus, counted[0], sha256, min_count)
+    return bigram_counts(corpus, counted[0], sha256, split, min_count)
 
 
 def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) -> Iterator[Any]:

@@ -12,12 +12,13 @@ from makemore.counting.survey import (
     Survey,
     character_frequencies,
     count_part,
+    pattern_of,
     rare_characters,
     survey_of,
     without_lines_holding,
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
-from makemore.data.holdout import held_out_lines
+from makemore.data.holdout import Split, held_out_lines, split_of_text
 from makemore.data.text import words_of
 from makemore.data.vocabulary import Vocabulary
 
@@ -49,8 +50,8 @@ def survey_corpus(
     block_size: int = BLOCK,
 ) -> Survey:
     """Survey a corpus in one pass over its bytes, as ``count_bigrams`` but without its tables."""
-    part, sha256 = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)
-    return survey_of(corpus, part, sha256, min_count)
+    found = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)
+    return survey_of(corpus, *found, min_count)
 
 
 def count_bigrams(
@@ -85,13 +86,15 @@ def count_bigrams(
     VocabularyError
         There are ``MAX_VOCABULARY`` distinct characters or more.
     """
-    part, sha256 = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
-    return bigram_counts(corpus, part, sha256, min_count)
+    found = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
+    return bigram_counts(corpus, *found, min_count)
 
 
-def bigram_counts(corpus: Corpus, part: Part, sha256: str, min_count: int) -> BigramCounts:
+def bigram_counts(
+    corpus: Corpus, part: Part, sha256: str, split: Split, min_count: int
+) -> BigramCounts:
     """Return what was counted in the form that training takes. Raises ``CorpusError``."""
-    survey = survey_of(corpus, part, sha256, min_count)
+    survey = survey_of(corpus, part, sha256, split, min_count)
     total, held_out = part.total.pairs, part.held_out.pairs
     assert total is not None
     assert held_out is not None
@@ -109,8 +112,8 @@ def _counted(
     block_size: int,
     *,
     pairs: bool,
-) -> tuple[Part, str]:
-    """Return what is in a corpus, and its digest."""
+) -> tuple[Part, str, Split]:
+    """Return what is in a corpus, its digest, and how its words are split."""
     with unchanged(corpus):
         if min_count <= 1:
             return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
@@ -128,27 +131,48 @@ def _one_pass(
     progress: Progress | None,
     block_size: int,
     pairs: bool,
-) -> tuple[Part, str]:
+) -> tuple[Part, str, Split]:
     with naming_lines(corpus):
         if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
             from makemore.counting.workers import count_in_processes, job_count
 
             if (jobs := job_count(corpus, jobs)) > 1:
-                return count_in_processes(
-                    corpus, holdout, rare, jobs, progress, block_size, pairs=pairs
+                split = split_ahead(corpus, holdout, rare)
+                part, sha256 = count_in_processes(
+                    corpus, split.bounds[0], rare, jobs, progress, block_size, pairs=pairs
                 )
+                return part, sha256, split
         reading = corpus.read(block_size, progress)
-        part = count_part(reading.blocks(), holdout, rare, pairs=pairs)
-        return part, reading.sha256
+        split, blocks = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
+        part = count_part(blocks, split.bounds[0], rare, pairs=pairs)
+        return part, reading.sha256, split
+
+
+def split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:
+    """Return how the words of a corpus are split that is then read in parts, from its beginning."""
+    blocks = corpus.read(digest=False).blocks()
+    return split_of_text(blocks, [holdout], pattern_of(rare))[0]
+
+
+def unknown_to(vocabulary: Vocabulary) -> re.Pattern[str]:
+    """Return the pattern of characters that are not in a vocabulary; a line end is none."""
+    return re.compile(f"[^\n{re.escape(vocabulary.characters)}]")
+
+
+def split_for_validation(
+    corpus: Corpus, vocabulary: Vocabulary, holdout: float, validation: float
+) -> Split:
+    """Return the split of a corpus that sets validation words apart, beside those held out."""
+    blocks = corpus.read(digest=False)
+    return split_of_text(blocks, [holdout, validation], unknown_to(vocabulary))[0]
 
 
 def id_blocks(
     corpus: Corpus,
     vocabulary: Vocabulary,
-    holdout: float = 0.1,
+    split: Split,
     progress: Progress | None = None,
     block_size: int = BLOCK,
-    validation: float = 0.0,
 ) -> Iterator[tuple[Symbols, Symbols]]:
     """Yield the training and the held-out words of each block as rows of ids.
 
@@ -156,21 +180,20 @@ def id_blocks(
     words, so a row without a word is one boundary. But its numbers have 16 bits: give them more
     before calculating with them. Words with a character outside the vocabulary are left out.
 
-    The words of the share ``validation`` are in neither row; see ``role_of``.
+    Words that ``split`` sets apart for validation are in neither row.
 
     This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
-    unknown = re.compile(f"[^\n{re.escape(vocabulary.characters)}]")
+    unknown = unknown_to(vocabulary)
     for block in corpus.read(block_size, progress, digest=False):
         text, _ = without_lines_holding(unknown, block)
         if "\n\n" in text or text.startswith("\n"):
             text = "".join(word + "\n" for word in words_of(text))
         data = np.frombuffer(text.encode(), np.uint8)
-        held_out, _ = held_out_lines(data, holdout) if holdout else (np.zeros(0, np.int64), None)
+        first, last = split.bounds[0], split.bounds[-1]
+        held_out, _ = held_out_lines(data, first) if first else (np.zeros(0, np.int64), None)
         training = np.ones(len(data), np.bool_)
-        training[held_out] = False
-        if validation:
-            training[held_out_lines(data, holdout + validation)[0]] = False
+        training[held_out if first == last else held_out_lines(data, last)[0]] = False
         parts = (data[training], data[held_out])
         rows = [vocabulary.encode_text("\n" + part.tobytes().decode()) for part in parts]
         yield rows[0], rows[1]

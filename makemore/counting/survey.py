@@ -16,7 +16,7 @@ from makemore.arrays import Counts, Hashes
 from makemore.counting.pairs import CharacterIds, PairCounter, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts
-from makemore.data.holdout import all_held_out, held_out_lines
+from makemore.data.holdout import Split, all_held_out, held_out_lines
 from makemore.data.text import code_points, without_lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError, shown
@@ -58,11 +58,14 @@ class Survey:
     facts : CorpusFacts
     sample : WordSample
         Held-out words, kept to calibrate scores without reading the corpus again.
+    split : Split
+        How the words were split, for a second pass.
     """
 
     vocabulary: Vocabulary
     facts: CorpusFacts
     sample: WordSample
+    split: Split
 
 
 class LineCounts(NamedTuple):
@@ -161,7 +164,7 @@ class PartCounter:
     Parameters
     ----------
     holdout : float
-        The share of distinct words that is held out.
+        The bound of the held-out words, as a ``Split`` has it.
     rare : str
         Characters whose lines are dropped.
     pairs : bool
@@ -170,7 +173,7 @@ class PartCounter:
 
     def __init__(self, holdout: float, rare: str = "", *, pairs: bool = True) -> None:
         self._holdout = holdout
-        self._rare = re.compile(f"[{re.escape(rare)}]") if rare else None
+        self._rare = pattern_of(rare)
         counter = _Pairs if pairs else _Characters
         ids = CharacterIds()
         self._total: _LineCounter = counter(ids)
@@ -265,6 +268,11 @@ def _sum_of_tables(characters: str, tables: Iterable[tuple[str, Counts]]) -> Cou
     return total
 
 
+def pattern_of(characters: str) -> re.Pattern[str] | None:
+    """Return what finds any of these characters; None where there are none."""
+    return re.compile(f"[{re.escape(characters)}]") if characters else None
+
+
 def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int]:
     r"""Return ``text`` without the lines in which ``pattern`` is found, and how many they were.
 
@@ -288,7 +296,7 @@ def rare_characters(frequencies: Counts, min_count: int) -> str:
     return "".join(map(chr, np.flatnonzero((frequencies > 0) & (frequencies < min_count))))
 
 
-def survey_of(corpus: Corpus, part: Part, sha256: str, min_count: int) -> Survey:
+def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: int) -> Survey:
     """Return the survey of a corpus from what was counted. Raises ``CorpusError`` for no words."""
     total, held_out = part.total, part.held_out
     if not total.words:
@@ -304,6 +312,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, min_count: int) -> Survey
         held_out_lines=held_out.words,
         held_out_symbols=held_out.symbols,
         held_out_fingerprint=f"{part.fingerprint:016x}",
+        distinct=split.distinct,
         dropped_lines=part.dropped_lines,
         min_count=min_count,
         encoding=corpus.encoding,
@@ -312,7 +321,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, min_count: int) -> Survey
         normalize=corpus.normalize,
         path=corpus.path,
     )
-    return Survey(Vocabulary(total.characters), facts, part.sample)
+    return Survey(Vocabulary(total.characters), facts, part.sample, split)
 
 
 class _SampleCollector:

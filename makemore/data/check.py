@@ -16,7 +16,13 @@ from makemore.arrays import Hashes
 from makemore.counting.tables import add_at, look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
-from makemore.data.holdout import all_held_out, distinct_hashes, hash_lines, is_held_out
+from makemore.data.holdout import (
+    MAX_EXACT_TEXT,
+    all_held_out,
+    distinct_hashes,
+    hash_lines,
+    is_held_out,
+)
 from makemore.data.text import code_points, line_bounds
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
@@ -199,7 +205,7 @@ class _Survey:
     """What was found so far."""
 
     def __init__(self, holdout: float) -> None:
-        self._lines = 0
+        self._lines = self._characters = 0
         self._holdout = holdout
         self._is_all_held_out = True
         self._frequencies = np.zeros(_UNICODE, np.int64)
@@ -230,6 +236,7 @@ class _Survey:
     def add(self, text: str) -> None:
         """Take a block; lines that are not in the encoding count as blank until the report."""
         points = code_points(text)
+        self._characters += len(points)
         starts, ends = line_bounds(points)
         add_at(self._frequencies, points)
         lengths, counts = np.unique(ends - starts, return_counts=True)
@@ -290,7 +297,8 @@ class _Survey:
                 f"the corpus has {characters:,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
-        return all_held_out(name) if self._is_all_held_out else ""
+        is_large = self._characters > MAX_EXACT_TEXT  # of others one word is left for training
+        return all_held_out(name) if is_large and self._is_all_held_out else ""
 
     def _add_spaced_words(
         self,

@@ -72,6 +72,9 @@ class CorpusFacts:
         The numbers of lines and symbols that were held out of the training.
     held_out_fingerprint : str
         Hexadecimal; equal for equal multisets of held-out words, in whatever order they were read.
+    distinct : int
+        The number of distinct words where an exact number of them was held out; 0 where a share of
+        all hashes was, see ``holdout.py``.
     dropped_lines : int
         Lines left out because they hold a character rarer than ``min_count``.
     min_count : int
@@ -90,6 +93,7 @@ class CorpusFacts:
     held_out_lines: int = 0
     held_out_symbols: int = 0
     held_out_fingerprint: str = ""
+    distinct: int = 0
     dropped_lines: int = 0
     min_count: int = 1
     encoding: str = "utf-8"

@@ -10,15 +10,15 @@ Each word has one of three roles, by a hash of itself: held out, validation, or 
 """
 
 import os
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from makemore.arrays import Floats, Hashes, Ids, Indices, Symbols
+from makemore.counting.passes import unknown_to
 from makemore.counting.prefix_tree import alike
 from makemore.counting.survey import without_lines_holding
 from makemore.data.corpus import Corpus, can_be_cut, slices_of
@@ -93,8 +93,8 @@ class Batches:
     blocks : list of Corpus
         The corpus in parts, none of them too large for the memory.
     vocabulary : Vocabulary
-    shares : tuple of float
-        The shares of held-out and of validation words.
+    bounds : sequence of float
+        Of the ``Split`` into held-out, validation and training words.
     batch_size, seed : int
     longest : int, optional
         Longer words, in characters, are left out.
@@ -104,13 +104,13 @@ class Batches:
         self,
         blocks: list[Corpus],
         vocabulary: Vocabulary,
-        shares: tuple[float, float],
+        bounds: Sequence[float],
         batch_size: int,
         seed: int,
     ) -> None:
         self._blocks = blocks
         self._vocabulary = vocabulary
-        self._shares = shares
+        self._bounds = bounds
         self._batch_size = batch_size
         self._seed = seed
         self._loaded: tuple[int, Words] | None = None
@@ -166,22 +166,22 @@ class Batches:
         return np.random.default_rng([self._seed, 1, *place])
 
     def _words_of(self, block: Corpus, role: int) -> Words:
-        unknown = re.compile(f"[^\n{re.escape(self._vocabulary.characters)}]")
+        unknown = unknown_to(self._vocabulary)
         texts = [without_lines_holding(unknown, text)[0] for text in block.read(digest=False)]
         text = "".join(texts)
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
-        return _distinct(self._vocabulary.encode_text(text), hashes, role, self._shares)
+        return _distinct(self._vocabulary.encode_text(text), hashes, role, self._bounds)
 
 
 TRAINING, HELD_OUT, VALIDATION = range(3)
 """The roles of words."""
 
 
-def _distinct(ids: Symbols, hashes: Hashes, role: int, shares: tuple[float, float]) -> Words:
+def _distinct(ids: Symbols, hashes: Hashes, role: int, bounds: Sequence[float]) -> Words:
     """Return the distinct words of a role among lines of ids with these hashes."""
     stops = np.flatnonzero(ids == BOUNDARY) + 1
     starts = np.concatenate((np.zeros(1, np.intp), stops))[:-1]
-    wanted = np.flatnonzero((role_of(hashes, shares) == role) & (stops - starts > 1))
+    wanted = np.flatnonzero((role_of(hashes, bounds) == role) & (stops - starts > 1))
     _, first, counts = np.unique(hashes[wanted], return_index=True, return_counts=True)
     lines = wanted[first]
     order = alike(ids, starts[lines])

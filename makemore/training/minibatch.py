@@ -19,7 +19,7 @@ import numpy as np
 from makemore.arrays import Floats, Ids
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
-from makemore.counting.passes import survey_corpus
+from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
@@ -88,8 +88,12 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
         with blocks_of(text) as blocks:
-            shares = options.holdout, options.validation
-            batches = Batches(blocks, survey.vocabulary, shares, options.batch_size, options.seed)
+            split = split_for_validation(
+                text, survey.vocabulary, options.holdout, options.validation
+            )
+            batches = Batches(
+                blocks, survey.vocabulary, split.bounds, options.batch_size, options.seed
+            )
             training = _Training(survey, batches, options, watch.resume)
             try:
                 for step in training.steps():

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from makemore.arrays import Floats
-from makemore.counting.passes import survey_corpus
+from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
 from makemore.kinds import KINDS, OPTION
@@ -55,7 +55,8 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         survey = survey_corpus(text, options.holdout, options.min_count, jobs=watch.jobs)
         share = _validation_share(options, survey.facts.lines)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
-        batches = Batches(blocks, survey.vocabulary, (options.holdout, share), 128, options.seed)
+        split = split_for_validation(text, survey.vocabulary, options.holdout, share)
+        batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
         chosen = parse_components(options.components or "") or _plan(
             text, deadline, common, options.seed, batches
         )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from makemore.counting.ngrams import NgramCounter
-from makemore.counting.passes import id_blocks, survey_corpus
+from makemore.counting.passes import id_blocks, split_for_validation, survey_corpus
 from makemore.data.corpus import Corpus, unchanged
 from makemore.models.ngram import loss_on_counts
 from makemore.models.ngram import train_ngram as estimate
@@ -24,7 +24,11 @@ def train_ngram(
         )
         V = len(survey.vocabulary)
         training, held_out = (NgramCounter(V, options.order) for _ in range(2))
-        rows = id_blocks(text, survey.vocabulary, options.holdout, validation=validation)
+        split = survey.split
+        if validation:
+            holdout = options.holdout
+            split = split_for_validation(text, survey.vocabulary, holdout, validation)
+        rows = id_blocks(text, survey.vocabulary, split)
         for training_ids, held_out_ids in rows:
             training.add(training_ids)
             held_out.add(held_out_ids)

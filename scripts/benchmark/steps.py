@@ -54,7 +54,7 @@ def network(kind: str, path: str) -> float:
     vector = ParameterVector(model.parameters())
     optimizer = AdamW(learning_rate=1e-3)
     with blocks_of(corpus) as blocks:
-        batches = Batches(blocks, vocabulary, (0.1, 0.0), WORDS, 0)
+        batches = Batches(blocks, vocabulary, (0.1, 0.1), WORDS, 0)
 
         def step() -> None:
             logits, counts = model.training_rows(*batches.next(), None)
