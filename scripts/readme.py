@@ -90,13 +90,15 @@ def _output(command: str, folder: str) -> str:
 
 def _run_session(session: code.InteractiveConsole, block: str, folder: str) -> str:
     """Return a part of a Python session with what it prints."""
-    shown = []
+    shown, goes_on = [], False
     with contextlib.chdir(folder):
         for line in block.splitlines():
-            if line.startswith((">>> ", "...")):
+            if line.startswith((">>> ", "... ")):
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                    session.push(line[4:])
+                    if goes_on and line.startswith(">>> "):
+                        session.push("")  # ends a loop, as an empty line does
+                    goes_on = session.push(line[4:])
                 shown += [line + "\n", printed.getvalue()]
     return "".join(shown)
 
