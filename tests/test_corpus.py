@@ -233,6 +233,21 @@ def test_changes_that_are_asked_for() -> None:
         read(normalize="nfd")
 
 
+@pytest.mark.parametrize("word", ["\u0130zmir", "I\u0307zmir"])
+def test_the_turkish_capital_leaves_no_dot_behind(word: str) -> None:
+    corpus = Corpus.from_words([word, "IRMAK"])
+    assert list(replace(corpus, lowercase=True).words()) == ["izmir", "irmak"]
+    both = replace(corpus, lowercase=True, strip_accents=True, normalize="nfc")
+    assert list(both.words()) == ["izmir", "irmak"]
+
+
+def test_strokes_are_stripped_and_letters_without_a_mark_stay() -> None:
+    words = ["Łódź", "Øre", "\u01ff", "Đặng", "Ħal", "Ŧ", "Straße", "Ægir", "œuf", "Þór", "ð"]
+    corpus = replace(Corpus.from_words(words), strip_accents=True)
+    expected = ["Lodz", "Ore", "o", "Dang", "Hal", "T", "Straße", "Ægir", "œuf", "Þor", "ð"]
+    assert list(corpus.words()) == expected
+
+
 @given(st.text("aé\u0301ÅΣﬁ\n", max_size=30), st.integers(1, 9))
 @settings(deadline=None)
 def test_changes_do_not_depend_on_blocks(text: str, block_size: int) -> None:

@@ -37,6 +37,7 @@ FORMS = {
     "JSON": ("JSON", json.dumps(NAMES, indent=1)),
     "JSON in one line": ("JSON", json.dumps(NAMES)),
     "JSON objects": ("JSON", json.dumps([{"the name": name} for name in NAMES])),
+    "JSON list in an object": ("JSON", json.dumps({"the names": NAMES, "n": 6}, indent=1)),
     "JSON Lines": ("JSON", rows('{{"name": "{name}", "count": {k}}}')),
     "one line": ("all words in one line", ", ".join(NAMES)),
     "one line of tabs": ("all words in one line", "\t".join(NAMES)),

@@ -71,3 +71,20 @@ def test_an_impossible_vocabulary_is_refused(characters: object, reason: str) ->
 
 def test_the_largest_vocabulary_is_accepted() -> None:
     assert len(Vocabulary(map(chr, range(0x4E00, 0x4E00 + MAX_VOCABULARY - 1)))) == MAX_VOCABULARY
+
+
+@pytest.mark.parametrize(
+    ("characters", "word", "advice"),
+    [
+        ("abc", "Abc", "which has 'a': write it so, or train with --lowercase"),
+        ("ABC", "aBC", "which has 'A': write it so, or train with --lowercase"),
+        ("Zo\u00eb", "Zoe\u0308", "in one character: train with --normalize nfc"),
+        ("Zoe\u0308", "Zo\u00eb", "as characters of their own: train with --normalize nfc"),
+        ("abc", "x", "vocabulary of 3 characters$"),
+    ],
+)
+def test_an_unknown_character_is_answered_with_what_mends_it(
+    characters: str, word: str, advice: str
+) -> None:
+    with pytest.raises(VocabularyError, match=advice):
+        Vocabulary(characters).encode_words([word])

@@ -139,7 +139,12 @@ encoding_option = option(
 text_options = all_of(
     encoding_option,
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
-    option("--strip-accents", is_flag=True, group=TEXT, help="Remove accents: é becomes e."),
+    option(
+        "--strip-accents",
+        is_flag=True,
+        group=TEXT,
+        help="Remove accents and strokes: é becomes e, ł l; ß and æ stay.",
+    ),
     option(
         "--normalize",
         type=click.Choice(["nfc", "nfkc"]),

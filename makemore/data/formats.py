@@ -166,6 +166,8 @@ def _json(words: Words) -> Finding | None:
     key = json.loads(f'"{start[3]}"', strict=False) if start[2] else None
     item = "item" if key is None else f"item[{key!r}]"
     items = "json.load(sys.stdin)" if start[1] else "map(json.loads, sys.stdin)"
+    if start[2] and not start[1] and text[start.end() :].lstrip().startswith("["):
+        item, items = "item", f"json.load(sys.stdin)[{key!r}]"
     code = f"import json, sys; print(*({item} for item in {items}), sep='\\n')"
     return _finding("JSON", words, f"python3 -c {shlex.quote(code)}")
 

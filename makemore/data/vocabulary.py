@@ -5,6 +5,7 @@ word; it is an id and not a character, so a word may hold any character but line
 included. Finding the characters of a corpus is the work of ``counting/``.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -141,12 +142,23 @@ class Vocabulary:
         table[ord("\n")] = BOUNDARY
         return table
 
+    def _advice(self, text: str, unknown: str) -> str:
+        """Return a hint at what to do about an unknown character, where there is one."""
+        for form in ("NFC", "NFD"):
+            if set(unicodedata.normalize(form, text)) <= set(self.characters):
+                how = "in one character" if form == "NFC" else "as characters of their own"
+                return f", which writes accents {how}: train with --normalize nfc to accept both"
+        for other in (unknown.lower(), unknown.upper()):
+            if other != unknown and other in self.characters:
+                return f", which has '{other}': write it so, or train with --lowercase"
+        return ""
+
     def _look_up(self, text: str) -> Ids:
         ids = self.encode_lines(text)
         if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
             unknown = text[int(np.argmin(ids > BOUNDARY))]
             raise VocabularyError(
                 f"the character '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
-                " characters"
+                f" characters{self._advice(text, unknown)}"
             )
         return ids
