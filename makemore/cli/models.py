@@ -1,7 +1,5 @@
 """The commands about models: info and compare."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from makemore.cli.console import print_results, say
@@ -14,9 +12,6 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("info", "makemore info -c makemore.npz --json")
