@@ -343,7 +343,11 @@ def test_retry_after_is_honoured(server: Server, tmp_path: Path) -> None:
     assert 1.0 <= time.monotonic() - started < 3.0
 
 
-@pytest.mark.parametrize("wait", ["2", "9" * 400, formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize(
+    "wait",
+    ["2", "9" * 400, formatdate(time.time() + 3600, usegmt=True)],
+    ids=["seconds", "ages", "date"],  # all processes that run the tests must name them alike
+)
 def test_too_long_a_retry_after_is_not_waited_for(
     server: Server, tmp_path: Path, wait: str
 ) -> None:
