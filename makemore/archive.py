@@ -124,7 +124,8 @@ class ArchiveReader:
 
         Nobody else knows its length, so the file tells it.
         """
-        start = self._file.read(_LOCAL.size)
+        first_name = f"{name}.npy".encode()
+        start = self._file.read(_LOCAL.size + len(first_name))
         self._file.seek(0)
         if not start:
             raise CheckpointError("the file is empty")
@@ -134,8 +135,8 @@ class ArchiveReader:
                 f" found {start[:4].hex(' ')}"
             )
         characters = 0
-        if len(start) == _LOCAL.size:
-            *_, size, _, _ = _LOCAL.unpack(start)
+        if start[_LOCAL.size :] == first_name:
+            *_, size, _, _ = _LOCAL.unpack(start[: _LOCAL.size])
             characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
         if not 0 < characters <= most:
             raise CheckpointError(

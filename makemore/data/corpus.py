@@ -26,6 +26,7 @@ from makemore.data.sources import (
     Source,
     SpooledSource,
     line_spans,
+    refuse_archives,
 )
 from makemore.data.text import (
     LineDecoder,
@@ -291,6 +292,8 @@ class Reading:
         )
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
+            if begins_file:
+                refuse_archives(stream.peek(_HEAD), source.name)
             if begins_file and is_utf_8(encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):

@@ -25,6 +25,7 @@ _BZ2 = (
         for mark in (b"1AY&SY", b"\x17rE8P\x90")
     )
 )
+_ZIP = b"PK\x03\x04"
 _LONGEST_MARK = 10  # of bzip2, in bytes
 _SMALL_READ = 1 << 16
 _PATIENCE = 1.0  # seconds of silence on a pipe
@@ -280,6 +281,29 @@ def stdin_has_data(on_silence: Callable[[], None]) -> bool:
     if os.name == "posix" and not select.select([sys.stdin], [], [], _PATIENCE)[0]:
         on_silence()
     return bool(cast(io.BufferedReader, sys.stdin.buffer).peek(1))
+
+
+def refuse_archives(head: bytes, name: str) -> None:
+    """Raise ``CorpusError`` where a source begins like an archive, which holds files and no words.
+
+    ``head`` are its first bytes after decompression, 512 of them where there are so many. A tar
+    archive shows by the checksum of its first header (POSIX.1-1988, section 10.1.1).
+    """
+    kind = "tar" if _has_tar_checksum(head) else "zip" if head.startswith(_ZIP) else ""
+    if kind:
+        raise CorpusError(
+            f"{shown(name)} is a {kind} archive, expected a list of words: unpack it and name the"
+            " files that are in it"
+        )
+
+
+def _has_tar_checksum(head: bytes) -> bool:
+    field = head[148:156]  # octal digits; in the sum it counts as eight spaces
+    try:
+        stored = int(field.strip(b" \0"), 8)
+    except ValueError:
+        return False
+    return len(head) >= 512 and stored == sum(head[:512]) - sum(field) + 8 * ord(" ")
 
 
 def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:
