@@ -24,6 +24,7 @@ from makemore.autodiff.tensor import Array, Tensor, Value, data, gradients
 from makemore.errors import AutodiffError
 
 TOLERANCE = 1e-6
+EPSILON = float(np.finfo(np.float64).eps)
 STEP = 1e-5
 """The distance h: its square is the error of a smooth function, and 1e-16 / h that of rounding."""
 
@@ -44,32 +45,44 @@ def check_gradients(
         Takes a Tensor of float64 for each array, and returns one Tensor of any shape. It has to be
         smooth around the arrays: no kink of relu, no two equal maxima, the same random numbers at
         each call.
-    arrays : arrays of floating-point numbers
+    arrays : arrays
+        Floating-point numbers are checked. Integers, such as ids, are passed through as they are.
     parameters : mapping of str to Tensor of float64, optional
         What ``function`` uses beside its arguments, such as a layer's ``parameters()``.
     directions, seed : int
         Along how many random directions each array is moved, and from which seed they come.
     tolerance : float
-        The largest error, relative to the greatest of both slopes and 1.
+        The largest error, relative to the sum of the sizes of gradient times direction.
     """
     random = np.random.default_rng(seed)
-    inputs = [Tensor(np.array(array, np.float64)) for array in arrays]
-    named = {f"argument {number}": tensor for number, tensor in enumerate(inputs)}
+    inputs = [_input(array) for array in arrays]
+    named = {f"argument {k}": x for k, x in enumerate(inputs) if isinstance(x, Tensor)}
     named |= parameters or {}
     value = function(*inputs)
     weights = random.normal(size=np.shape(data(value)))  # make one number of the result
+    # A difference cannot be more exact than the two sums that it is made of.
+    rounding = 10 * EPSILON / STEP * float(np.sum(np.abs(weights * data(value))))
     for (name, tensor), found in zip(
         named.items(), gradients(value, list(named.values()), weights), strict=True
     ):
+        if not np.isfinite(found).all():
+            raise AutodiffError(f"the gradient of {name} has numbers that are not finite")
         for _ in range(directions):
             direction = random.normal(size=found.shape)
             slope = _slope(lambda: np.sum(data(function(*inputs)) * weights), tensor, direction)
             claimed = float(np.sum(found * direction))
-            if not abs(claimed - slope) <= tolerance * max(abs(claimed), abs(slope), 1.0):
+            scale = max(abs(slope), float(np.sum(np.abs(found * direction))))
+            if not abs(claimed - slope) <= tolerance * scale + rounding:
                 raise AutodiffError(
                     f"the gradient of {name}, of shape {found.shape}, is wrong: along a direction"
                     f" the slope is {slope:.10g} and it says {claimed:.10g}"
                 )
+
+
+def _input(array: Array) -> Value:
+    """Return a Tensor of float64, or the array itself if it holds integers."""
+    array = np.asarray(array)
+    return array if array.dtype.kind in "biu" else Tensor(array.astype(np.float64))
 
 
 def _slope(loss: Callable[[], Any], tensor: Tensor, direction: Array) -> float:
