@@ -10,6 +10,8 @@ expressions, sizes that lie. Those checks would be longer than what stands here.
 """
 
 import os
+import re
+import stat
 import struct
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -108,6 +110,17 @@ def archive_size(arrays: Mapping[str, npt.NDArray[Any]]) -> int:
     return sum(_Member.of(name, array).size for name, array in arrays.items())
 
 
+def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a regular file. Raises ``OSError``, and ``CheckpointError`` for any other kind."""
+    # A FIFO would keep a reader waiting for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise CheckpointError("it is no regular file")
+    return file
+
+
 class ArchiveReader:
     """Reads the members of an archive one after another, whatever its bytes.
 
@@ -156,12 +169,18 @@ class ArchiveReader:
         """Return the next member, which must be the array of that name, type and shape."""
         header_size = _LOCAL.size + len(f"{name}.npy") + len(_npy_header(spec))
         size = prod(spec.shape) * np.dtype(spec.dtype).itemsize
-        left = os.fstat(self._file.fileno()).st_size - self._file.tell() - header_size
+        header = self._file.read(header_size)
+        found = _described(header)
+        if found and found != (name, *spec):
+            raise CheckpointError(
+                f"expected the array {name} of type {spec.dtype} and shape {spec.shape}, and found"
+                f" {found[0]} of type {found[1]} and shape {found[2]}"
+            )
+        left = os.fstat(self._file.fileno()).st_size - self._file.tell()
         if size > left:
             raise CheckpointError(
                 f"it is cut short: {name} takes {size:,} bytes and {max(left, 0):,} are left"
             )
-        header = self._file.read(header_size)
         array = np.empty(spec.shape, spec.dtype)
         self._file.readinto(bytes_of(array))
         member = _Member.of(name, array)
@@ -175,6 +194,22 @@ class ArchiveReader:
         directory = _directory(self._members)
         if self._file.read(len(directory) + 1) != directory:
             raise CheckpointError("its end is not as makemore writes it")
+
+
+_HEADER = re.compile(
+    rb"PK\x03\x04.{26}([\w.]{1,80})\.npy\x93NUMPY.{4}\{'descr': '([<>|=]\w{1,9})',"
+    rb" 'fortran_order': False, 'shape': \(([\d, ]{0,80})\)",
+    re.DOTALL,
+)
+
+
+def _described(header: bytes) -> tuple[str, str, tuple[int, ...]] | None:
+    """Return the name, type and shape that stand in a member's header, None if it is damaged."""
+    match = _HEADER.match(header)
+    if not match:
+        return None
+    name, dtype, shape = (part.decode("ascii", "replace") for part in match.groups())
+    return name, dtype, tuple(int(size) for size in re.findall(r"\d{1,18}", shape))
 
 
 def bytes_of(array: npt.NDArray[Any]) -> memoryview:

@@ -17,7 +17,6 @@ was held out.
 """
 
 import os
-import stat
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import fields
 from io import BufferedReader
@@ -34,6 +33,7 @@ from makemore.archive import (
     ArraySpec,
     archive_size,
     bytes_of,
+    open_archive,
     write_archive,
 )
 from makemore.data.corpus import CorpusFacts
@@ -92,7 +92,7 @@ def refuse_other_files(path: str | os.PathLike[str]) -> None:
     one, a device or a pipe.
     """
     try:
-        with _open_regular(path) as file:
+        with open_archive(path) as file:
             head = file.read(len(SIGNATURE))
     except (OSError, CheckpointError):
         return  # there is no file, or writing will tell
@@ -109,7 +109,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     Memory stays within four times the file's size and 64 MiB.
     """
     try:
-        with _open_regular(path) as file:
+        with open_archive(path) as file:
             return _read(file)
     except FileNotFoundError as error:
         raise CheckpointError(
@@ -350,16 +350,6 @@ def _entries(values: dict[str, Any], kinds: Mapping[str, Any], where: str) -> di
         if type(value) is int and not 0 <= value < 1 << 128:
             raise CheckpointError(f"{name} in its {where} is negative or huge")
     return values
-
-
-def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    # A FIFO would keep a reader waiting for a writer.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise CheckpointError("it is no regular file")
-    return file
 
 
 def _read(file: BufferedReader) -> Checkpoint:

@@ -23,6 +23,7 @@ Function = Callable[..., Any]
 IDS = np.array([2, 0, 2, 1])
 COUNTS = np.array([[3.0, 0, 1], [0, 0, 0], [1, 1, 0], [0, 5, 2]])
 MASK = np.tril(np.ones((4, 4), np.bool_))
+KEPT = np.where(np.arange(16).reshape(4, 4) % 3, 1.5, 0.0)  # what dropout makes of ones
 
 
 def normal(*shape: int, seed: int = 0) -> Any:
@@ -83,6 +84,10 @@ CASES: dict[str, tuple[Function, list[Any]]] = {
     "layer norm": (fused.layer_norm, [normal(3, 4), normal(4), normal(4, seed=1)]),
     "attention": (
         lambda q, k, v: fused.attention(q, k, v, MASK),
+        [normal(2, 4, 3), normal(2, 4, 3, seed=1), normal(2, 4, 3, seed=2)],
+    ),
+    "attention with dropout": (
+        lambda q, k, v: fused.attention(q, k, v, MASK, KEPT),
         [normal(2, 4, 3), normal(2, 4, 3, seed=1), normal(2, 4, 3, seed=2)],
     ),
     "convolution": (

@@ -60,6 +60,14 @@ def test_arrays_show_their_shapes() -> None:
     assert "b\n[1 2]\ngradient [1 1]" in shown
 
 
+def test_a_value_that_is_used_twice_has_two_edges() -> None:
+    x = Tensor(3.0, label="x")
+    (axes,) = draw_graph(x * x).axes
+    heights = [float(line.get_ydata()[0]) for line in axes.lines]
+    assert len(heights) == 2
+    assert heights[0] > heights[1]
+
+
 def test_what_is_made_stands_to_the_right_and_no_two_nodes_overlap() -> None:
     random = np.random.default_rng(0)
     values = [Tensor(float(random.normal())) for _ in range(6)]

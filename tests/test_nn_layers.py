@@ -1,5 +1,6 @@
 """Layers: their gradients against differences, their modes, their names, their files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,25 @@ def test_dropout_drops_in_training_alone() -> None:
         nn.Dropout(1, generator())
 
 
+def test_dropout_of_attention_drops_weights_of_the_softmax_in_training_alone() -> None:
+    def layer(dropout: float) -> nn.MultiHeadAttention:
+        return nn.MultiHeadAttention(4, 2, generator(), dropout=dropout, **F8)
+
+    x = generator(1).normal(size=(2, 5, 4))
+    plain, dropping = layer(0.0), layer(0.5)
+    assert (data(dropping(x)) != data(plain(x))).any()
+    mean = np.mean([data(dropping(x)) for _ in range(4000)], axis=0)
+    np.testing.assert_allclose(mean, data(plain(x)), atol=0.02)
+    dropping.evaluate()
+    assert (data(dropping(x)) == data(plain(x))).all()
+
+
+def test_the_forget_bias_is_added_to_the_forget_gate_alone() -> None:
+    plain, biased = (nn.LSTM(2, 3, generator(), forget_bias=b, **F8) for b in (0.0, 1.5))
+    added = biased.layers[0].input_bias.data - plain.layers[0].input_bias.data
+    np.testing.assert_allclose(added, [0] * 3 + [1.5] * 3 + [0] * 6, atol=1e-15)
+
+
 def test_parameters_have_the_names_of_their_way() -> None:
     layer = nn.Sequential(
         nn.Linear(2, 3, generator()), nn.BatchNorm1d(3), nn.Linear(3, 1, generator())
@@ -201,6 +221,22 @@ def test_parameters_are_views_of_one_vector() -> None:
     assert vector.gradient[:6].tolist() == layer.weight.grad.ravel().tolist()
     with pytest.raises(AutodiffError, match="no parameters"):
         nn.ParameterVector({})
+
+
+def test_a_tensor_with_two_names_is_one_part_of_the_vector() -> None:
+    first = nn.Linear(3, 3, generator(), bias=False, **F8)
+    second = nn.Linear(3, 3, generator(1), bias=False, **F8)
+    second.weight = first.weight
+    both = nn.Sequential(first, second)
+    vector = nn.ParameterVector(both.parameters())
+    assert len(vector) == both.parameter_count == 9
+    x = generator(2).normal(size=(2, 3))
+    vector.backward(both(x).sum())
+    W, ones = first.weight.data, np.ones((2, 3))
+    expected = x.T @ (ones @ W.T) + (x @ W).T @ ones
+    np.testing.assert_allclose(vector.gradient.reshape(3, 3), expected)
+    vector.values[:] = 0.0
+    assert not first.weight.data.any()
 
 
 def test_a_state_of_other_names_or_shapes_changes_nothing() -> None:
@@ -244,6 +280,12 @@ def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Pat
         with pytest.raises(AutodiffError, match="does not hold the parameters of this layer"):
             nn.load_parameters(path, other)
         assert all((other.state()[name] == array).all() for name, array in before.items())
+    with pytest.raises(
+        AutodiffError,
+        match=r"expected the array bias of type <f4 and shape \(4,\), and found bias of type <f4"
+        r" and shape \(3,\)",
+    ):
+        nn.load_parameters(path, nn.Linear(2, 4, generator()))
     for damaged in (
         b"",
         whole[:-1],
@@ -256,6 +298,9 @@ def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Pat
             nn.load_parameters(path, layer)
     with pytest.raises(AutodiffError, match="cannot be read"):
         nn.load_parameters(tmp_path / "none.npz", layer)
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(AutodiffError, match="no regular file"):
+        nn.load_parameters(tmp_path / "pipe.npz", layer)
     layer.weight.data[0, 0] = np.nan
     with pytest.raises(AutodiffError, match="weight has numbers that are not finite"):
         nn.save_parameters(path, layer)
@@ -265,6 +310,7 @@ def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Pat
     ("wrong", "said"),
     [
         (lambda: nn.MultiHeadAttention(5, 2, generator()), "2 heads do not divide"),
+        (lambda: nn.MultiHeadAttention(4, 0, generator()), "0 heads do not divide"),
         (lambda: nn.RNN(2, 3, generator())(np.ones((2, 2))), r"\(B, T, n\) are expected"),
         (lambda: nn.MultiHeadAttention(4, 2, generator())(np.ones((2, 4))), "expected"),
         (lambda: nn.BatchNorm2d(3)(np.ones((2, 3))), "takes 4 axes"),

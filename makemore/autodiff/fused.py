@@ -270,12 +270,15 @@ def _channel_products(a: Array, b: Array) -> Array:
 
 
 @operation
-def attention(q: Value, k: Value, v: Value, mask: Array | None = None) -> Value:
+def attention(
+    q: Value, k: Value, v: Value, mask: Array | None = None, kept: Array | None = None
+) -> Value:
     """Return softmax(q kᵀ / sqrt(n)) v, the values of the keys that fit each query.
 
     q has shape (..., T, n), k (..., S, n), v (..., S, m); the result (..., T, m). Where ``mask``,
     which broadcasts to (..., T, S), is False, a query does not see a key; a query that sees none
-    has the result 0. Source: Vaswani et al. 2017, "Attention is all you need", equation 1.
+    has the result 0. The softmax is multiplied by ``kept`` (..., T, S), which dropout makes of
+    ones. Source: Vaswani et al. 2017, "Attention is all you need", equation 1.
     """
     Q, K, U = data(q), data(k), data(v)
     scale = Q.dtype.type(1 / np.sqrt(Q.shape[-1]))
@@ -283,15 +286,20 @@ def attention(q: Value, k: Value, v: Value, mask: Array | None = None) -> Value:
     if mask is not None:
         np.copyto(P, -np.inf, where=~data(mask))
     softmax_in_place(P)
+    if kept is not None:
+        kept = kept.astype(P.dtype, copy=False)
+    R = P if kept is None else P * kept
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
         d = g @ np.swapaxes(U, -1, -2)
+        if kept is not None:
+            d *= kept
         d -= np.einsum("...ts,...ts->...t", d, P)[..., None]
         d *= P
         d *= scale
-        return d @ K, np.swapaxes(d, -1, -2) @ Q, np.swapaxes(P, -1, -2) @ g
+        return d @ K, np.swapaxes(d, -1, -2) @ Q, np.swapaxes(R, -1, -2) @ g
 
-    return record(P @ U, *together((q, k, v), gradient))
+    return record(R @ U, *together((q, k, v), gradient))
 
 
 def softmax_in_place(S: Array) -> None:

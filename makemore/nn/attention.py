@@ -18,8 +18,8 @@ class MultiHeadAttention(Layer):
     """Each position sees the others, in several ways at once: (B, T, n) -> (B, T, n).
 
     q, k, v = x W + b are cut into heads of n / heads numbers; each head is softmax(q kᵀ / sqrt(n /
-    heads)) v; their results side by side go through ``out``. The first input weights are Xavier's,
-    the biases zero.
+    heads)) v; their results side by side go through ``out``. While training, the softmax has
+    ``dropout``. The first input weights are Xavier's, the biases zero.
 
     Attributes
     ----------
@@ -29,11 +29,18 @@ class MultiHeadAttention(Layer):
     """
 
     def __init__(
-        self, n: int, heads: int, generator: Generator, *, dtype: type = np.float32
+        self,
+        n: int,
+        heads: int,
+        generator: Generator,
+        *,
+        dropout: float = 0.0,
+        dtype: type = np.float32,
     ) -> None:
-        if n % heads:
+        if heads < 1 or n % heads:
             raise AutodiffError(f"{heads} heads do not divide a width of {n}")
         self.heads = heads
+        self.dropout = Dropout(dropout, generator)
         # the bound is that of a matrix (n, 3 n), as PyTorch has it
         self.weight = Tensor(xavier_uniform((n, 3 * n), generator, dtype=dtype))
         self.bias = Tensor(np.zeros(3 * n, dtype))
@@ -56,7 +63,10 @@ class MultiHeadAttention(Layer):
         qkv = reshape(linear(x, self.weight, self.bias), (B, T, 3, self.heads, n // self.heads))
         parts = split(transpose(qkv, (2, 0, 3, 1, 4)), 3)
         q, k, v = (reshape(part, (B, self.heads, T, n // self.heads)) for part in parts)
-        seen = transpose(attention(q, k, v, mask), (0, 2, 1, 3))
+        kept = None
+        if self.training and self.dropout.p:
+            kept = data(self.dropout(np.ones((B, self.heads, T, T), data(q).dtype)))
+        seen = transpose(attention(q, k, v, mask, kept), (0, 2, 1, 3))
         return self.out(reshape(seen, (B, T, n)))
 
 
@@ -99,8 +109,9 @@ def sinusoids(positions: Array, n: int) -> Array:
 class TransformerBlock(Layer):
     """Attention, then two linear layers; each is added to what came in: (B, T, n) -> (B, T, n).
 
-    With the norm first, x + f(norm(x)); else norm(x + f(x)), as in the paper. In between are
-    ``hidden`` numbers, 4 n by default, and relu or gelu.
+    With the norm first, x + f(norm(x)); else norm(x + f(x)), as in the paper. The linear layers
+    have ``hidden`` numbers between them, 4 n by default, and relu or gelu. ``dropout`` applies to
+    the softmax of the attention, to the hidden numbers and to each result before it is added.
     """
 
     def __init__(
@@ -117,7 +128,7 @@ class TransformerBlock(Layer):
     ) -> None:
         if activation not in ("gelu", "relu"):
             raise AutodiffError(f"the activation is {activation} and must be gelu or relu")
-        self.attention = MultiHeadAttention(n, heads, generator, dtype=dtype)
+        self.attention = MultiHeadAttention(n, heads, generator, dropout=dropout, dtype=dtype)
         self.inner = Linear(n, hidden or 4 * n, generator, dtype=dtype)
         self.outer = Linear(hidden or 4 * n, n, generator, dtype=dtype)
         self.attention_norm = LayerNorm(n, dtype=dtype)

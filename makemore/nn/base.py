@@ -66,7 +66,7 @@ class Layer:
     @property
     def parameter_count(self) -> int:
         """The number of numbers that training changes."""
-        return sum(tensor.data.size for tensor in self.parameters().values())
+        return sum(tensor.data.size for tensor in set(self.parameters().values()))
 
     def train(self, training: bool = True) -> None:
         """Set ``training`` for this layer and all layers within it."""
@@ -147,7 +147,7 @@ class ParameterVector:
         keep_freed_memory(KEPT_BYTES)
         if not parameters:
             raise AutodiffError("there are no parameters to train")
-        self._tensors = list(parameters.values())
+        self._tensors = list(dict.fromkeys(parameters.values()))  # once where names share one
         self.values: Array = np.concatenate([tensor.data.ravel() for tensor in self._tensors])
         self.gradient: Array = np.zeros_like(self.values)
         ends = np.cumsum([tensor.data.size for tensor in self._tensors]).tolist()

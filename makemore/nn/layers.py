@@ -98,7 +98,7 @@ class Dropout(Layer):
     Source: Srivastava et al. 2014, "Dropout".
     """
 
-    def __init__(self, p: float, generator: np.random.Generator) -> None:
+    def __init__(self, p: float, generator: Generator) -> None:
         if not 0 <= p < 1:
             raise AutodiffError(
                 f"dropout with probability {p}: choose one from 0 up to, not with, 1"

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from makemore.archive import ArchiveReader, ArraySpec, write_archive
+from makemore.archive import ArchiveReader, ArraySpec, open_archive, write_archive
 from makemore.errors import AutodiffError, CheckpointError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.nn.base import Layer
@@ -41,7 +41,7 @@ def load_parameters(path: str | os.PathLike[str], layer: Layer) -> None:
         for name, array in sorted(layer.state().items())
     }
     try:
-        with open(path, "rb") as file:
+        with open_archive(path) as file:
             archive = ArchiveReader(file)
             state = {name: archive.read(name, spec) for name, spec in specs.items()}
             archive.finish()

@@ -5,6 +5,7 @@ it. A value that is used twice is one node with two edges.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ MAX_NODES = 100
 """The most nodes of a picture that can be read."""
 _WIDTH, _HEIGHT = 1.75, 0.78  # inches of a node
 _ACROSS, _DOWN = 2.35, 1.0  # inches from one node to the next
+_BESIDE = 0.16  # inches between the edges of a value that is used twice in one operation
 _SWEEPS = 8  # over the columns, each of which takes away crossings of edges
 
 
@@ -60,8 +62,13 @@ def draw_graph(output: Tensor, *, title: str = "", dark: bool = False) -> "Figur
         axes.set_xlim(-_WIDTH / 2 - 0.2, width - _WIDTH / 2 - 0.2)
         axes.set_ylim(-middle - _DOWN / 2 - 0.15, middle + _DOWN / 2 + 0.15 + 0.4 * bool(title))
         axes.set_axis_off()
+        repeats = Counter((way[0], way[-1]) for way in layout.ways)
+        drawn: Counter[tuple[_Part, _Part]] = Counter()
         for way in layout.ways:
-            _draw_edge(axes, [places[part] for part in way], theme)
+            ends = way[0], way[-1]
+            above = (repeats[ends] - 1) / 2 - drawn[ends]
+            drawn[ends] += 1
+            _draw_edge(axes, [places[part] for part in way], above * _BESIDE, theme)
         for node, text in texts.items():
             _draw_node(axes, places[node], text.translate(substitutes), bool(node.rows), theme)
         figure.text(0.01, 0.99, title.translate(substitutes), va="top", ha="left", size=13)
@@ -197,6 +204,7 @@ class _Bend(NamedTuple):
 
     start: Tensor
     end: Tensor
+    row: int
     column: int
 
 
@@ -223,9 +231,9 @@ class _Layout:
             self._columns[number].append(node)
         self.ways: list[list[_Part]] = []
         for node in column_of:
-            for parent in dict.fromkeys(parent for parent, _ in node.rows):
+            for row, (parent, _) in enumerate(node.rows):
                 passed = range(column_of[parent] + 1, column_of[node])
-                bends = [_Bend(parent, node, number) for number in passed]
+                bends = [_Bend(parent, node, row, number) for number in passed]
                 for bend in bends:
                     self._columns[bend.column].append(bend)
                 self.ways.append([parent, *bends, node])
@@ -297,9 +305,15 @@ def _draw_node(
     axes.text(x, y, text, ha="center", va="center", size=9.5, linespacing=1.35, zorder=3)
 
 
-def _draw_edge(axes: "Axes", places: Sequence[tuple[float, float]], theme: Theme) -> None:
-    """Draw an edge from the right side of its start by its bends to the left side of its end."""
+def _draw_edge(
+    axes: "Axes", places: Sequence[tuple[float, float]], above: float, theme: Theme
+) -> None:
+    """Draw an edge from the right side of its start by its bends to the left side of its end.
+
+    Its ends are ``above`` the middles of the sides, in inches.
+    """
     (x, y), *bends, (end_x, end_y) = places
+    y, end_y = y + above, end_y + above
     points = [(x + _WIDTH / 2, y)]
     for bend_x, bend_y in bends:
         points += [(bend_x - _WIDTH / 2, bend_y), (bend_x + _WIDTH / 2, bend_y)]
