@@ -63,7 +63,7 @@ def test_arrays_show_their_shapes() -> None:
 def test_a_value_that_is_used_twice_has_two_edges() -> None:
     x = Tensor(3.0, label="x")
     (axes,) = draw_graph(x * x).axes
-    heights = [float(line.get_ydata()[0]) for line in axes.lines]
+    heights = [float(np.asarray(line.get_ydata())[0]) for line in axes.lines]
     assert len(heights) == 2
     assert heights[0] > heights[1]
 
