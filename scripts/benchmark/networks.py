@@ -21,9 +21,13 @@ def engine(setting: Setting, report: Report) -> None:
     """Measure steps of small networks, and of one number after another in Python."""
     for part in PARTS:
         compare(setting, report, "engine", "engine", part, at_most=1.5)
-    arrays, scalars = (ours(setting, f"four rows, {name}", name) for name in ("arrays", "scalars"))
-    runs = in_turns([arrays, scalars], setting.rounds(7, 3), warm_up=False)
-    add_ratio(report, "engine", runs, scalars, arrays, at_least=50)
+    for batch, at_least in ((4, None), (64, 50)):
+        arrays, scalars = (
+            ours(setting, f"{batch} rows, {name}", name, str(batch))
+            for name in ("arrays", "scalars")
+        )
+        runs = in_turns([arrays, scalars], setting.rounds(7, 3), warm_up=False)
+        add_ratio(report, "engine", runs, scalars, arrays, at_least=at_least)
 
 
 def steps(setting: Setting, report: Report) -> None:

@@ -104,8 +104,8 @@ ROWS = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
 TARGETS = [1.0, -1.0, -1.0, 1.0]
 
 
-def arrays() -> float:
-    """Return the seconds of a step of the network 3-4-4-1 on four rows, with arrays."""
+def arrays(batch: str) -> float:
+    """Return the seconds of a step of the network 3-4-4-1 on so many rows, with arrays."""
     from makemore import nn
 
     random = np.random.default_rng(0)
@@ -117,7 +117,9 @@ def arrays() -> float:
     ]
     network = nn.Sequential(*layers)
     vector = nn.ParameterVector(network.parameters())
-    x, y = np.array(ROWS, np.float32), np.array(TARGETS, np.float32)[:, None]
+    repeats = int(batch) // len(ROWS)
+    x = np.array(ROWS * repeats, np.float32)
+    y = np.array(TARGETS * repeats, np.float32)[:, None]
 
     def step() -> None:
         difference = network(x) - y
@@ -184,7 +186,7 @@ class Scalar:
             number.hand_down()
 
 
-def scalars() -> float:
+def scalars(batch: str) -> float:
     """Return the seconds of the same step with a Python object for each number."""
     import random
 
@@ -194,6 +196,7 @@ def scalars() -> float:
         for n, m in itertools.pairwise(sizes)
     ]
     parameters = [w for layer in layers for neuron in layer for w in neuron]
+    repeats = int(batch) // len(ROWS)
 
     def forward(x: list[Scalar]) -> Scalar:
         for layer in layers:
@@ -208,7 +211,7 @@ def scalars() -> float:
 
     def step() -> None:
         loss = Scalar(0.0)
-        for row, target in zip(ROWS, TARGETS, strict=True):
+        for row, target in zip(ROWS * repeats, TARGETS * repeats, strict=True):
             difference = forward([Scalar(value) for value in row]) + Scalar(-target)
             loss = loss + difference * difference
         for parameter in parameters:
@@ -217,7 +220,7 @@ def scalars() -> float:
         for parameter in parameters:
             parameter.value -= 0.05 * parameter.gradient
 
-    return seconds_each(step, 100)
+    return seconds_each(step, max(100 // repeats, 5))
 
 
 def seconds_each(step: Callable[[], None], steps: int = STEPS) -> float:
