@@ -48,6 +48,8 @@ class Option:
         Whether the option decides something, given the values of the others.
     aliases : tuple of str
         Other names that the command line takes for it.
+    is_share : bool
+        The number is a part of 1: the command line takes it as 0.1 or as 10%.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Option:
     choices: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, Any]], bool] = lambda values: True
     aliases: tuple[str, ...] = ()
+    is_share: bool = False
 
     @property
     def flag(self) -> str:
@@ -220,6 +223,7 @@ OPTIONS = (
         "The share of the steps in which the learning rate rises.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
+        is_share=True,
     ),
     Option(
         "weight_decay",
@@ -237,6 +241,7 @@ OPTIONS = (
         "The share of a layer's numbers that is dropped in each step of training.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
+        is_share=True,
     ),
     Option(
         "clip",
@@ -278,6 +283,7 @@ OPTIONS = (
         "The share of the distinct words that is kept apart to measure the loss on; 0 for none.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
+        is_share=True,
     ),
     Option(
         "validation",
@@ -287,6 +293,7 @@ OPTIONS = (
         " neither trained on nor held out.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
+        is_share=True,
     ),
     Option(
         "min_count",

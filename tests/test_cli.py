@@ -477,6 +477,43 @@ def test_words_with_rare_characters_are_left_out_and_counted(run: Run) -> None:
     assert f"left out  {3 * len(dropped)} words with a character that occurs less than 4" in out
 
 
+@pytest.mark.parametrize(
+    ("percent", "plain"), [("20%", "0.2"), ("0%", "0"), (" 20 %", "0.2"), ("0.5%", "0.005")]
+)
+def test_a_share_may_be_written_in_percent(run: Run, percent: str, plain: str) -> None:
+    for written in (percent, plain):
+        run("train", "words.txt", "--holdout", written, "-c", f"{written}.npz")
+    records = [load(f"{written}.npz").training.options for written in (percent, plain)]
+    assert records[0] == records[1]
+    assert records[0]["holdout"] == float(plain)
+    run("train", "words.txt", "--holdout", "0")
+    drawn = [run("sample", "--seed", "1", "--top-p", p).stdout for p in ("60%", "0.6")]
+    assert drawn[0] == drawn[1] != run("sample", "--seed", "1").stdout
+
+
+@pytest.mark.parametrize("wrong", ["ten", "%", "10%%", ""])
+def test_what_is_no_share_is_refused(run: Run, wrong: str) -> None:
+    assert "such as 10% or 0.1" in one_line(run("train", "words.txt", "--holdout", wrong, code=2))
+
+
+@pytest.mark.parametrize("wrong", ["110%", "-1%", "100%", "nan%"])
+def test_a_share_out_of_range_is_refused(run: Run, wrong: str) -> None:
+    message = one_line(run("train", "words.txt", f"--holdout={wrong}", code=2))
+    assert "must be 0 or more and below 1" in message
+
+
+def test_what_would_disappoint_is_said_before_the_training(run: Run) -> None:
+    Path("many.txt").write_text("".join(f"{chr(0x4E00 + i)}\n" for i in range(1100)) + "aa\n" * 9)
+    told = run("train", "many.txt", "--min-count", "4", "--holdout", "0").stderr
+    assert "--min-count 4 leaves 9 of 1,109 words" in told
+    chosen = run("train", "many.txt", "--holdout", "0")
+    assert "its pairs are counted instead, as by --model ngram --order 2" in chosen.stderr
+    assert "model     ngram" in chosen.stdout
+    insisted = run("train", "many.txt", "--holdout", "0", "--model", "bigram", "--steps", "1")
+    assert "1,214,404 weights for 2,227 symbols: --model ngram --order 2" in insisted.stderr
+    assert "model     bigram" in insisted.stdout
+
+
 def test_check_names_no_more_than_it_can_show(run: Run) -> None:
     Path("many.txt").write_text("".join(chr(0xE000 + i) for i in range(25)), encoding="utf-8")
     assert "and 5 more characters" in run("check", "many.txt").stdout

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Floats
 from makemore.counting.passes import count_bigrams, survey_corpus
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
 from makemore.kinds import KINDS, OPTION
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
+from makemore.training.bigram import is_almost_empty
 from makemore.training.descent import (
     Step,
     gradient_descent,
@@ -260,7 +262,7 @@ def test_the_same_options_give_the_same_model() -> None:
         {"seed": True},
         {"steps": 1.5},
         {"l2": "0"},
-        {"model": None},
+        {"model": "Bigram"},
     ],
 )
 def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None:
@@ -380,3 +382,43 @@ def test_a_large_alphabet_takes_memory_for_few_tables(
     # Counting: two tables of counts, of which that of held-out words is not touched without any,
     # and the weights. Descent: also the counts as floats, the weights before, and their momentum.
     assert peak < tables * table
+
+
+LARGE = [chr(0x4E00 + 7 * k % 1100) + chr(0x4E00 + 31 * k % 1100) for k in range(1100)]
+"""Words in 1,100 characters: a table of more than a million pairs, of which 3,300 occur."""
+
+
+def test_a_large_and_almost_empty_table_becomes_an_ngram_model_of_order_two() -> None:
+    corpus = Corpus.from_words(LARGE)
+    chosen = train(corpus, TrainingOptions(holdout=0.2))
+    named = train(corpus, TrainingOptions("ngram", order=2, holdout=0.2))
+    assert chosen.training.options == named.training.options
+    assert chosen.training.training_loss == named.training.training_loss
+    assert chosen.training.held_out_loss == named.training.held_out_loss
+    assert chosen.corpus == named.corpus
+
+
+@pytest.mark.parametrize("given", [{"model": "bigram"}, {"method": "gradient"}, {"l2": 0.1}])
+def test_a_bigram_that_is_asked_for_is_trained_whatever_its_size(given: dict[str, Any]) -> None:
+    options = TrainingOptions(**given, holdout=0)
+    stop_at_once = train(Corpus.from_words(LARGE), options, on_step=lambda step: True)
+    assert stop_at_once.training.options["model"] == "bigram"
+
+
+@pytest.mark.parametrize("V", [27, 1000, 1025])
+def test_a_table_is_almost_empty_where_it_is_large_and_its_corpus_small(V: int) -> None:
+    assert is_almost_empty(V, 5000) == (V == 1025)
+    assert not is_almost_empty(V, V * V)
+
+
+@pytest.mark.parametrize("model", ["bigram", "ngram", "bow"])
+def test_the_survey_is_shown_before_the_first_step(model: str) -> None:
+    seen: list[Any] = []
+
+    def on_step(step: Any) -> bool:
+        seen.append(step)
+        return True
+
+    train(Corpus.from_words(WORDS), TrainingOptions(model), on_step=on_step, on_survey=seen.append)
+    assert isinstance(seen[0], Survey)
+    assert [type(thing) for thing in seen].count(Survey) == 1

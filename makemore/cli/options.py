@@ -101,12 +101,19 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-def share(text: str) -> float:
-    """Return a share between 0 and 1 that is written as 0.01 or 1%; a type of options."""
+def number_or_percentage(value: Any) -> float:
+    """Return a number that may be written as 0.01 or 1%; a type of options."""
+    text = str(value)
     try:
-        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        number = float(text.removesuffix("%").rstrip())
     except ValueError:
-        number = 0.0
+        raise click.BadParameter(f"'{text}' is not a share such as 10% or 0.1") from None
+    return number / 100 if text.endswith("%") else number
+
+
+def share(text: str) -> float:
+    """Return a share above 0 and below 1; a type of options."""
+    number = number_or_percentage(text)
     if not 0 < number < 1:
         raise click.BadParameter(f"'{text}' is not a share above 0 and below 1, such as 1% or 0.01")
     return number

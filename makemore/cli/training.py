@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from makemore.cli.console import interruption_noted, print_results, progress, say
 from makemore.cli.data import NAMES
@@ -16,17 +17,19 @@ from makemore.cli.options import (
     command,
     corpus_of,
     load_checkpoint,
+    number_or_percentage,
     option,
     refuse_overwriting,
     text_options,
     was_typed,
 )
 from makemore.errors import TrainingError
-from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS
+from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS, Option
 from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from makemore.counting.passes import BigramCounts
+    from makemore.counting.survey import Survey
     from makemore.data.corpus import Corpus
     from makemore.training.minibatch import NetworkStep
     from makemore.training.record import Checkpoint
@@ -55,7 +58,8 @@ def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 *row.aliases,
                 row.flag,
                 row.name,
-                type=click.Choice(row.choices) if row.choices else row.type,
+                type=_type_of(row),
+                metavar="SHARE" if row.is_share else None,
                 show_default=_default_text(row.name),
                 group=row.group,
                 help=row.help,
@@ -64,6 +68,13 @@ def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ]
     return all_of(*options)(function)
+
+
+def _type_of(row: Option) -> Any:
+    """Return the type that the command line converts an option to."""
+    if row.choices:
+        return click.Choice(row.choices)
+    return number_or_percentage if row.is_share else row.type
 
 
 def _default_text(name: str) -> str | bool:
@@ -166,10 +177,17 @@ def train(
             on_failure=watcher.failures.append if keep else None,
             count=count,
             resume=resumed,
+            on_survey=lambda survey: _forewarn(survey, chosen.model),
         )
         save(checkpoint, trained)
     if log:
         _write_log(log, trained)
+    if trained.training.options["model"] != chosen.model:
+        say(
+            f"a bigram's table would be almost empty, with {len(trained.model.vocabulary) ** 2:,}"
+            f" weights for {trained.corpus.symbols:,} symbols: its pairs are counted instead, as by"
+            " --model ngram --order 2; --model bigram trains the table all the same"
+        )
     print_results(describe_training(trained))
     for line in advice(trained):
         say(line)
@@ -181,6 +199,23 @@ def train(
         raise failure
     if watcher.stopped:
         ctx.exit(130)
+
+
+def _forewarn(survey: "Survey", model: str) -> None:
+    """Say before a training what would disappoint after it."""
+    from makemore.training.bigram import is_almost_empty
+
+    facts, V = survey.facts, len(survey.vocabulary)
+    if facts.dropped_lines > facts.lines:
+        say(
+            f"--min-count {facts.min_count} leaves {facts.lines:,} of"
+            f" {facts.lines + facts.dropped_lines:,} words: choose a smaller one to keep more"
+        )
+    if model == "bigram" and is_almost_empty(V, facts.symbols):
+        say(
+            f"{V * V:,} weights for {facts.symbols:,} symbols: --model ngram --order 2 is quicker"
+            " and fits better"
+        )
 
 
 def _write_log(path: str, checkpoint: "Checkpoint") -> None:
@@ -205,13 +240,19 @@ def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given. Those of the environment count where they have effect."""
     if options["time_limit"] is not None and not was_typed(ctx, "model"):
         options = {**options, "model": "mixture"}
-    chosen = {"model": options["model"], "method": options["method"] or ""}
+    named = options["model"] if _was_given(ctx, "model") or options["time_limit"] else ""
+    chosen = {"model": named, "method": options["method"] or ""}
     values = TrainingOptions(**chosen).values
     return chosen | {
         name: value
         for name, value in options.items()
         if value is not None and name not in chosen and (was_typed(ctx, name) or name in values)
     }
+
+
+def _was_given(ctx: click.Context, name: str) -> bool:
+    """Return whether an option comes from the command line or the environment."""
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 class _Watcher:

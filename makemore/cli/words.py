@@ -21,6 +21,7 @@ from makemore.cli.options import (
     json_option,
     known_options,
     load_checkpoint,
+    number_or_percentage,
     option,
     output_option,
     refuse_idle,
@@ -62,7 +63,8 @@ DRAWING = "How the words are drawn"
 )
 @option(
     "--top-p",
-    type=float,
+    type=number_or_percentage,
+    metavar="SHARE",
     default=1.0,
     group=DRAWING,
     help="Draw only among the likeliest characters that the constraints leave and that have this"

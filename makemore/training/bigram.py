@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from makemore.arrays import Counts, Floats
-from makemore.counting.passes import count_bigrams
+from makemore.counting.ngrams import NgramCounts
+from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
 from makemore.models.bigram import (
     Bigram,
@@ -13,6 +14,7 @@ from makemore.models.bigram import (
     collapsed_loss,
     weights_from_counts,
 )
+from makemore.models.ngram import loss_on_counts, train_ngram
 from makemore.training.descent import divergence, gradient_descent, initial_weights
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
@@ -25,6 +27,10 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         corpus, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
     )
     survey, N, held_out = counts.survey, counts.training, counts.held_out
+    if options.model_is_free and is_almost_empty(len(N), int(N.sum())):
+        return _smoothed(counts, options)
+    if watch.on_survey:
+        watch.on_survey(survey)
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
@@ -43,6 +49,37 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         held_out_loss=held_out_loss,
         minimum=closed_form_minimum(N),
     )
+
+
+MANY_WEIGHTS = 1 << 20
+"""A table of up to so many weights is quickly trained, however few of its pairs occur."""
+
+
+def is_almost_empty(V: int, symbols: int) -> bool:
+    """Return whether a bigram's table is large and has more weights than the corpus has symbols."""
+    return V * V > max(MANY_WEIGHTS, symbols)
+
+
+def _smoothed(counts: BigramCounts, options: TrainingOptions) -> Outcome:
+    """Return the n-gram model of order 2 of the pairs: it keeps those that occur, and backs off."""
+    chosen = TrainingOptions("ngram", order=2, holdout=options.holdout, min_count=options.min_count)
+    training, held_out = (_ngram_counts(N) for N in (counts.training, counts.held_out))
+    model = train_ngram(training, counts.survey.vocabulary, chosen.smoothing_method)
+    return Outcome(
+        model=model,
+        facts=counts.survey.facts,
+        held_out_words=counts.survey.sample.words,
+        loss_history=np.zeros(0),
+        training_loss=model.training_loss(),
+        held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,
+        recorded=chosen.record(),
+    )
+
+
+def _ngram_counts(N: Counts) -> NgramCounts:
+    """Return the pairs that occur, from the table of all, (V, V)."""
+    codes = np.flatnonzero(N)
+    return NgramCounts(len(N), 2, codes, N.reshape(-1)[codes])
 
 
 def _descend(N: Counts, options: TrainingOptions, watch: Watch) -> tuple[Floats, Floats]:

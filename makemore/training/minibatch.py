@@ -87,6 +87,8 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
+        if watch.on_survey:
+            watch.on_survey(survey)
         with blocks_of(text) as blocks:
             split = split_for_validation(
                 text, survey.vocabulary, options.holdout, options.validation

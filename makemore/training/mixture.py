@@ -53,6 +53,8 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     deadline = _deadline(options)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = survey_corpus(text, options.holdout, options.min_count, jobs=watch.jobs)
+        if watch.on_survey:
+            watch.on_survey(survey)
         share = _validation_share(options, survey.facts.lines)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
@@ -117,7 +119,9 @@ def _trained(
     trainer: Trainer = KINDS[kind].load_trainer()
     on_step = _until(deadline, watch.on_step)
     return trainer(
-        corpus, TrainingOptions(kind, **own), replace(watch, on_step=on_step, resume=None)
+        corpus,
+        TrainingOptions(kind, **own),
+        replace(watch, on_step=on_step, resume=None, on_survey=None),
     )
 
 

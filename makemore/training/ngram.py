@@ -22,6 +22,8 @@ def train_ngram(
         survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
+        if watch.on_survey:
+            watch.on_survey(survey)
         V = len(survey.vocabulary)
         training, held_out = (NgramCounter(V, options.order) for _ in range(2))
         split = survey.split

@@ -12,8 +12,9 @@ class TrainingOptions:
 
     Parameters
     ----------
-    model : str
-        A key of ``KINDS``.
+    model : str, optional
+        A key of ``KINDS``. Without one it is the bigram; but where the bigram's table would be
+        large and almost empty, its pairs become an n-gram model of order 2.
     method : str, optional
         A key of the kind's methods; without one it is the first.
     **given
@@ -23,6 +24,8 @@ class TrainingOptions:
     Attributes
     ----------
     model, method : str
+    model_is_free : bool
+        No model was named, and every option that was given suits an n-gram model, too.
     values : dict of str to value
         Every option that decides something, in the order of ``OPTIONS``. Each is an attribute, too.
 
@@ -32,7 +35,8 @@ class TrainingOptions:
         A value is out of range, or the option has no effect on this model by this method.
     """
 
-    def __init__(self, model: str = "bigram", method: str = "", **given: Any) -> None:
+    def __init__(self, model: str = "", method: str = "", **given: Any) -> None:
+        named, model = model, model or "bigram"
         if model not in KINDS:
             raise OptionError(f"--model is {model} and must be one of {', '.join(KINDS)}")
         methods = KINDS[model].methods
@@ -43,6 +47,8 @@ class TrainingOptions:
         given = {name: value for name, value in given.items() if value is not None}
         values = {name: given.get(name, default) for name, default in defaults.items()}
         self.values = {name: v for name, v in values.items() if OPTION[name].applies(values)}
+        suits = KINDS["ngram"].defaults("counts").keys()
+        self.model_is_free = not (named or method or given.keys() - suits)
         self._refuse_idle(given)
         for name, value in given.items():
             if fault := OPTION[name].fault(value):

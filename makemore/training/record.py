@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Floats
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
 from makemore.errors import TrainingError
 from makemore.models.base import Model
@@ -125,6 +126,8 @@ class Watch:
         that can be kept: then the best so far is the outcome. Without it the error is raised.
     resume : Checkpoint, optional
         An interrupted training of a network, with the same corpus and options, that goes on.
+    on_survey : callable, optional
+        Called with the survey of the corpus before the first step.
     """
 
     jobs: int | None = None
@@ -133,12 +136,14 @@ class Watch:
     count: Callable[..., Any] | None = None
     resume: Checkpoint | None = None
     on_failure: Callable[[TrainingError], None] | None = None
+    on_survey: Callable[[Survey], None] | None = None
 
 
 class Outcome(NamedTuple):
     """What training one kind of model gives; see ``TrainingRecord`` for the losses.
 
-    ``recorded`` are options whose values the training itself chose.
+    ``recorded`` are options whose values the training itself chose; with a "model" among them they
+    are the whole record.
     """
 
     model: Model

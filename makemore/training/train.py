@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress
 from makemore.errors import OptionError, TrainingError
 from makemore.evaluation.calibration import calibrate
@@ -22,6 +23,7 @@ def train(
     count: Callable[..., Any] | None = None,
     resume: Checkpoint | None = None,
     on_failure: Callable[[TrainingError], None] | None = None,
+    on_survey: Callable[[Survey], None] | None = None,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -30,7 +32,7 @@ def train(
     corpus : Corpus
     options : TrainingOptions
         The defaults are those of the bigram.
-    jobs, on_read, on_step, count, on_failure
+    jobs, on_read, on_step, count, on_failure, on_survey
         As in ``Watch``: how the corpus is counted, and what is told how far the training is.
     resume : Checkpoint, optional
         An interrupted training of a network that goes on; ``options`` then may be left out. Given
@@ -48,7 +50,8 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     trainer: Trainer = KINDS[options.model].load_trainer()
-    outcome = trainer(corpus, options, Watch(jobs, on_read, on_step, count, resume, on_failure))
+    watch = Watch(jobs, on_read, on_step, count, resume, on_failure, on_survey)
+    outcome = trainer(corpus, options, watch)
     calibration = calibrate(outcome.model, outcome.held_out_words)
     histories = {}
     if outcome.validation_history is not None:
@@ -68,6 +71,8 @@ def train(
 
 def _recorded(options: TrainingOptions, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that repeat a training: those given, and what it chose itself."""
+    if "model" in chosen:
+        return dict(chosen)
     if not chosen:
         return options.record()
     return TrainingOptions(**{**options.record(), "time_limit": None, **chosen}).record()
