@@ -600,7 +600,7 @@ def test_sorted_scores_begin_with_the_strangest(run: Run) -> None:
     "arguments",
     [
         ("sample", "--prefix", "a", "--prefix", "b"),
-        ("sample", "--contains", "a", "--contains", "b"),
+        ("top", "--suffix", "a", "--suffix", "b"),
         ("sample", "-n", "3", "--count", "4"),
         ("score", "--against", "makemore.npz", "--against", "makemore.npz"),
         ("train", "words.txt", "--steps", "3", "--max-steps", "4"),
@@ -609,6 +609,15 @@ def test_sorted_scores_begin_with_the_strangest(run: Run) -> None:
 )
 def test_an_option_that_is_given_twice_is_refused(trained: Run, arguments: tuple[str, ...]) -> None:
     assert "is given twice: give it once" in one_line(trained(*arguments, code=2))
+
+
+def test_several_contained_texts_are_all_contained(trained: Run) -> None:
+    both = ("--contains", "n", "--contains", "a", "--max-length", "6")
+    words = trained("sample", "-n", "50", "--seed", "1", *both).stdout.split()
+    assert len(words) == 50
+    assert all("n" in word and "a" in word for word in words)
+    refused = trained("sample", *both, "--contains", "?", code=1)
+    assert "contains '?'" in one_line(refused)
 
 
 def test_excluded_files_may_be_several(trained: Run) -> None:

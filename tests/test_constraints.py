@@ -36,7 +36,7 @@ def fulfils(word: str, limits: Constraints) -> bool:
     return (
         word.startswith(limits.prefix)
         and word.endswith(limits.suffix)
-        and limits.contains in word
+        and all(text in word for text in limits.contained)
         and limits.min_length <= len(word) <= (limits.max_length or 99)
     )
 
@@ -83,7 +83,7 @@ constraint_sets = st.builds(
     Constraints,
     prefix=texts,
     suffix=texts,
-    contains=texts,
+    contains=texts | st.lists(texts, max_size=3).map(tuple),
     min_length=st.integers(1, 3),
     max_length=st.integers(3, 5),
 )

@@ -76,7 +76,7 @@ def fulfils(word: str, limits: Constraints) -> bool:
     return (
         word.startswith(limits.prefix)
         and word.endswith(limits.suffix)
-        and limits.contains in word
+        and all(text in word for text in limits.contained)
         and limits.min_length <= len(word) <= (limits.max_length or 99)
     )
 

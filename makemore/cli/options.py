@@ -180,10 +180,9 @@ constraint_options = all_of(
     ),
     option(
         "--contains",
-        default="",
-        show_default=False,
+        multiple=True,
         group=CONSTRAINTS,
-        help="The words contain this.",
+        help="The words contain this; given several times, all of them.",
     ),
     option(
         "--min-length",
@@ -233,7 +232,8 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
     from makemore.generation.constraints import Constraints
 
     change = reading_of(facts)
-    texts = {name: change(options.pop(name)) for name in ("prefix", "suffix", "contains")}
+    texts: dict[str, Any] = {name: change(options.pop(name)) for name in ("prefix", "suffix")}
+    texts["contains"] = tuple(map(change, options.pop("contains")))
     lengths = {name: options.pop(name) for name in ("min_length", "max_length")}
     return Constraints(**{**texts, **lengths})
 

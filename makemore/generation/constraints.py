@@ -18,6 +18,7 @@ constraints. Lengths count characters, not the end-of-word symbol.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -39,8 +40,11 @@ class Constraints:
 
     Attributes
     ----------
-    prefix, suffix, contains : str
-        What the word begins with, ends with, and has somewhere. They may overlap.
+    prefix, suffix : str
+        What the word begins with and ends with.
+    contains : str or tuple of str
+        What the word has somewhere: all of these texts. They may overlap, with prefix and suffix,
+        too.
     min_length, max_length : int
         In characters; no ``max_length`` means no limit.
 
@@ -54,7 +58,7 @@ class Constraints:
 
     prefix: str = ""
     suffix: str = ""
-    contains: str = ""
+    contains: str | tuple[str, ...] = ""
     min_length: int = 1
     max_length: int | None = None
 
@@ -68,10 +72,17 @@ class Constraints:
                 f"no word has at least {self.min_length} and at most {self.max_length} characters"
             )
 
+    @property
+    def contained(self) -> tuple[str, ...]:
+        """All texts that the word has somewhere."""
+        texts = (self.contains,) if isinstance(self.contains, str) else self.contains
+        return tuple(dict.fromkeys(filter(None, texts)))
+
     def describe(self) -> str:
         """Return the constraints in words, for messages; an empty string where there are none."""
-        texts = {"prefix": self.prefix, "suffix": self.suffix, "contains": self.contains}
-        parts = [f"{name} '{shown(text)}'" for name, text in texts.items() if text]
+        texts = [("prefix", self.prefix), ("suffix", self.suffix)]
+        texts += [("contains", text) for text in self.contained]
+        parts = [f"{name} '{shown(text)}'" for name, text in texts if text]
         if self.min_length > 1:
             parts.append(f"min-length {self.min_length}")
         if self.max_length is not None:
@@ -82,7 +93,7 @@ class Constraints:
         """Return for each constraint but the prefix the share of ``words`` that fulfil it."""
         tests: dict[str, tuple[object, Callable[[str], bool]]] = {
             f"end with '{shown(self.suffix)}'": (self.suffix, lambda w: w.endswith(self.suffix)),
-            f"contain '{shown(self.contains)}'": (self.contains, lambda w: self.contains in w),
+            **{f"contain '{shown(text)}'": (text, _containing(text)) for text in self.contained},
             f"have {self.min_length} characters or more": (
                 self.min_length > 1,
                 lambda w: len(w) >= self.min_length,
@@ -127,7 +138,7 @@ class Requirements:
         self.constraints = constraints
         self.prefix = _encode_text(vocabulary, "prefix", constraints.prefix)
         self.matcher, self.may_end = _pattern_automaton(
-            _encode_text(vocabulary, "contains", constraints.contains),
+            [_encode_text(vocabulary, "contains", text) for text in constraints.contained],
             _encode_text(vocabulary, "suffix", constraints.suffix),
             len(vocabulary),
         )
@@ -353,6 +364,10 @@ class ConditionedModel:
         return limits.max_length is None and t >= limits.min_length
 
 
+def _containing(text: str) -> Callable[[str], bool]:
+    return lambda word: text in word
+
+
 def _encode_text(vocabulary: Vocabulary, name: str, text: str) -> Ids:
     try:
         return vocabulary.encode(text)
@@ -376,17 +391,17 @@ def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:
     return table
 
 
-def _pattern_automaton(contains: Ids, suffix: Ids, V: int) -> tuple[Indices, Flags]:
-    """Return the product of both matchers, (K, V), and which of its states may end a word."""
-    K1, K2 = len(contains) + 1, len(suffix) + 1
-    if K1 * K2 * V > MAX_CELLS:
+def _pattern_automaton(contains: Sequence[Ids], suffix: Ids, V: int) -> tuple[Indices, Flags]:
+    """Return the product of all matchers, (K, V), and which of its states may end a word."""
+    if prod(len(text) + 1 for text in [*contains, suffix]) * V > MAX_CELLS:
         raise SamplingError(
             "the texts of --contains and --suffix are too long to be sought at once"
         )
-    has_seen = _matcher(contains, V, absorbing=True)
-    ends_with = _matcher(suffix, V, absorbing=False)
-    table = (has_seen[:, None] * K2 + ends_with[None]).reshape(K1 * K2, V)
-    return table, np.arange(K1 * K2) == K1 * K2 - 1
+    table = np.zeros((1, V), np.intp)
+    matchers = [_matcher(text, V, absorbing=True) for text in contains]
+    for matcher in [*matchers, _matcher(suffix, V, absorbing=False)]:
+        table = (table[:, None] * len(matcher) + matcher[None]).reshape(-1, V)
+    return table, np.arange(len(table)) == len(table) - 1
 
 
 def _reaching(table: Indices, goals: Flags) -> Flags:
