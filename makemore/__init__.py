@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from makemore.pictures.curves import draw_loss
     from makemore.pictures.heatmap import draw_heatmap
     from makemore.pictures.output import save_figure
+    from makemore.training.mixing import mix
     from makemore.training.options import TrainingOptions
     from makemore.training.record import Checkpoint, TrainingRecord
     from makemore.training.train import train
@@ -62,6 +63,7 @@ _HOMES = {
     "pictures.curves": ("draw_loss",),
     "pictures.heatmap": ("draw_heatmap",),
     "pictures.output": ("save_figure",),
+    "training.mixing": ("mix",),
     "training.options": ("TrainingOptions",),
     "training.record": ("Checkpoint", "TrainingRecord"),
     "training.train": ("train",),
@@ -91,6 +93,7 @@ __all__ = [
     "draw_loss",
     "evaluate",
     "load",
+    "mix",
     "most_probable_words",
     "roc_auc",
     "sample",

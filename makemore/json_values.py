@@ -33,6 +33,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "options": training.options,
         "seconds": round(training.seconds, 3),
         "steps": len(training.loss_history),
+        "parts": model.describe_parts(),
         "nats_per_symbol": {name: as_json(loss) for name, loss in losses.items()},
     }
 

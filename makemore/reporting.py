@@ -5,6 +5,7 @@ has three, and counts have their thousands separated.
 """
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from makemore.data.corpus import CorpusFacts
 from makemore.data.holdout import exact_count
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
-from makemore.kinds import COMMON, OPTION
+from makemore.kinds import COMMON, KINDS, OPTION
 from makemore.training.record import Checkpoint, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
@@ -158,9 +159,33 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
             f"sha256    {corpus.sha256} (corpus)",
             f"trained   in {training.seconds:.2f} s",
+            *(f"part      {part}" for part in checkpoint.model.describe_parts()),
             *_progress(checkpoint),
+            f"again     {_command(checkpoint)}",
         ]
     )
+
+
+def _command(checkpoint: Checkpoint) -> str:
+    """Return the command that repeats a training: the options that are not the defaults."""
+    training, corpus = checkpoint.training, checkpoint.corpus
+    if "checkpoints" in training.options:
+        words = training.options.get("words")
+        more = f" --corpus {shlex.quote(words)}" if words else ""
+        return f"makemore mix {training.options['checkpoints']}{more}"
+    kind = KINDS.get(checkpoint.model.name)
+    methods = kind.methods if kind else ()
+    defaults = kind.defaults(training.method) if kind and training.method in methods else {}
+    words = ["makemore", "train", corpus.name, "--model", checkpoint.model.name]
+    if training.method != next(iter(methods), training.method):
+        words += ["--method", training.method]
+    for name, value in training.options.items():
+        if name not in ("model", "method", "time_limit") and value != defaults.get(name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--lowercase"] * corpus.lowercase + ["--strip-accents"] * corpus.strip_accents
+    words += ["--normalize", corpus.normalize] if corpus.normalize else []
+    words += ["--encoding", corpus.encoding] if corpus.encoding != "utf-8" else []
+    return shlex.join(words)
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:

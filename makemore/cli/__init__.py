@@ -4,7 +4,7 @@
     options.py     options that several commands share, and help in groups
     data.py        download, check
     training.py    train
-    models.py      info, compare
+    models.py      info, compare, mix
     words.py       sample, top, score
     pictures.py    plot-heatmap, plot-loss, page
 
@@ -43,6 +43,7 @@ for _command in (
     words.top,
     words.score,
     models.compare,
+    models.mix,
     models.info,
     pictures.plot_heatmap,
     pictures.plot_loss,

@@ -1,4 +1,6 @@
-"""The commands about models: info and compare."""
+"""The commands about models: info, compare and mix."""
+
+import time
 
 import click
 
@@ -11,6 +13,7 @@ from makemore.cli.options import (
     json_option,
     load_checkpoint,
     option,
+    refuse_overwriting,
 )
 
 
@@ -59,3 +62,49 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
             f"left out {rows[0].corpus.unknown_words:,} of the words, for a character that one of"
             " the models does not know"
         )
+
+
+@command("mix", "makemore mix ngram.npz gru.npz -c mixture.npz")
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path())
+@checkpoint_option
+@option(
+    "--corpus",
+    type=click.Path(),
+    help="Find the weights on the words of this file, on which no model was trained, or on the"
+    " validation words of the training corpus, if it is that.",
+)
+@json_option
+def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_json: bool) -> None:
+    """Mix trained CHECKPOINTS into one model and save it.
+
+    Its probabilities are the weighted mean of theirs. The weights are found by expectation
+    maximisation on validation words of the training corpus, which is read again and verified; held
+    out words decide nothing. The models must have been trained on the same corpus.
+    """
+    import json
+
+    from makemore.checkpoint import refuse_other_files, save
+    from makemore.data.corpus import Corpus
+    from makemore.generation.novelty import find_corpus
+    from makemore.json_values import checkpoint_values
+    from makemore.reporting import describe_checkpoint
+    from makemore.training.mixing import mix as mix_models
+
+    started = time.perf_counter()
+    if len(set(checkpoints)) < 2:
+        raise click.UsageError("name two checkpoints or more, each once")
+    refuse_overwriting(checkpoint, corpus, *checkpoints)
+    refuse_other_files(checkpoint)
+    loaded = {path: load_checkpoint(path) for path in checkpoints}
+    facts = loaded[checkpoints[0]].corpus
+    with Corpus.from_paths(corpus or find_corpus(facts, checkpoints[0])).rereadable() as source:
+        words = source.changed_as(facts)
+        if not corpus or words.has_sha256(facts.sha256):
+            mixed = mix_models(loaded, words)
+        else:
+            text = Corpus.from_paths(find_corpus(facts, checkpoints[0])).changed_as(facts)
+            mixed = mix_models(loaded, text, words)
+    save(checkpoint, mixed)
+    print_results(json.dumps(checkpoint_values(mixed)) if as_json else describe_checkpoint(mixed))
+    if not as_json:
+        print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")

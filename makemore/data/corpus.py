@@ -183,6 +183,13 @@ class Corpus:
             normalize=facts.normalize,
         )
 
+    def has_sha256(self, sha256: str) -> bool:
+        """Return whether the text before decoding has this digest; reads all of it."""
+        reading = self.read()
+        for _ in reading:
+            pass
+        return reading.sha256 == sha256
+
     @property
     def path(self) -> str:
         """The path or URL of a corpus that is one file that can be read again, else nothing."""

@@ -201,6 +201,10 @@ class Model(ABC):
         """The number of parameters that the model has learnt."""
         return sum(array.size for array in self.arrays().values())
 
+    def describe_parts(self) -> list[str]:
+        """Return a line for each model that this one is made of; most are made of none."""
+        return []
+
 
 class WindowedModel(Model):
     """A model that sees the last ``context_length`` symbols, and boundaries before a word's start.

@@ -89,6 +89,13 @@ class Mixture(Model):
         """The parameters of all components, and their weights."""
         return len(self.weights) + sum(model.parameter_count for model in self.components)
 
+    def describe_parts(self) -> list[str]:
+        """Return the weight of each component, its kind and its size."""
+        return [
+            f"{weight:.3f} {model.name}, {model.parameter_count:,} parameters"
+            for weight, model in zip(self.weights.tolist(), self.components, strict=True)
+        ]
+
     def options(self) -> dict[str, Any]:
         """Return the names and options of the components."""
         return {

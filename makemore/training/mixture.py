@@ -67,7 +67,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             for number, (kind, own) in enumerate(chosen)
         ]
         validation = batches.words(VALIDATION, MEASURED_SYMBOLS)
-        weights = _weights([outcome.model for outcome in outcomes], validation)
+        weights = weights_on([outcome.model for outcome in outcomes], validation)
         kept = [number for number, weight in enumerate(weights) if weight > 0]
         models = [
             _ngram(text, chosen[number][1], common, watch).model
@@ -141,7 +141,7 @@ def _until(
     return told
 
 
-def _weights(models: list[Model], words: Words) -> Floats:
+def weights_on(models: list[Model], words: Words) -> Floats:
     """Return the weights of the components, found on validation words."""
     if len(models) == 1 or not len(words):
         return np.full(len(models), 1 / len(models))

@@ -1,0 +1,162 @@
+"""Mixes models that are trained already: finds the weights of their mean, and measures it.
+
+The weights are found on words that no model was trained on. Those are the validation words of the
+networks; n-gram models have seen them, so for the weights each is replaced by a twin that is
+estimated without them. Or the words come from elsewhere. Held-out words decide nothing.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from makemore.counting.passes import split_for_validation, survey_corpus
+from makemore.data.corpus import Corpus
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CheckpointError, CorpusError, shown
+from makemore.evaluation.calibration import calibrate
+from makemore.models.base import Model
+from makemore.models.mixture import Mixture
+from makemore.models.ngram import Ngram
+from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss
+from makemore.training.mixture import weights_on
+from makemore.training.ngram import train_ngram
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint, TrainingRecord, Watch
+
+
+def mix(
+    checkpoints: Mapping[str, Checkpoint], corpus: Corpus, words: Corpus | None = None
+) -> Checkpoint:
+    """Return the mixture of several trained models.
+
+    Parameters
+    ----------
+    checkpoints : mapping of str to Checkpoint
+        By what they are called. The parts of a mixture among them become parts of the new one.
+    corpus : Corpus
+        What they were trained on.
+    words : Corpus, optional
+        Words that none was trained on, to find the weights on; those that are held out are left
+        out. Without it the validation words of ``corpus`` serve.
+
+    Raises
+    ------
+    CheckpointError
+        The models have different alphabets or held out different words.
+    CorpusError
+        The corpus is another, or there are no words that no model was trained on.
+    """
+    started = time.perf_counter()
+    _refuse_different(checkpoints)
+    first = next(iter(checkpoints.values()))
+    holdout, vocabulary = float(first.training.options["holdout"]), first.model.vocabulary
+    components = [part for each in checkpoints.values() for part in _components(each.model)]
+    with corpus.rereadable() as text, blocks_of(text) as blocks:
+        survey = survey_corpus(text, holdout, first.corpus.min_count)
+        if survey.facts.sha256 != first.corpus.sha256:
+            raise CorpusError(
+                f"{shown(corpus.name)} is not what the models were trained on: expected SHA-256"
+                f" {first.corpus.sha256}, found {survey.facts.sha256}"
+            )
+        share = 0.0 if words else _shared_validation(checkpoints)
+        split = split_for_validation(text, vocabulary, holdout, share)
+        batches = Batches(blocks, vocabulary, split.bounds, 1, 0)
+        if words:
+            fresh, judged = _fresh_words(words, vocabulary, split.bounds[0]), components
+        else:
+            fresh = batches.words(VALIDATION, MEASURED_SYMBOLS)
+            common = {"holdout": holdout, "min_count": first.corpus.min_count}
+            judged = [_without_validation(part, text, common, share) for part in components]
+        if not len(fresh):
+            raise CorpusError("there are no words to find the weights on: name some by --corpus")
+        weights = weights_on(judged, fresh)
+        kept = np.flatnonzero(weights)
+        mixture = Mixture([components[number] for number in kept], weights[kept])
+        held_out = batches.words(HELD_OUT, MEASURED_SYMBOLS)
+        record = TrainingRecord(
+            options={
+                "model": mixture.name,
+                "method": "mix",
+                "checkpoints": " ".join(checkpoints),
+                "holdout": holdout,
+                "min_count": first.corpus.min_count,
+                **({"words": words.name} if words else {"validation": share}),
+            },
+            seconds=time.perf_counter() - started,
+            training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
+            held_out_loss=mean_loss(mixture, held_out) if len(held_out) else None,
+            minimum=None,
+            loss_history=np.zeros(0),
+            calibration=calibrate(mixture, survey.sample.words),
+        )
+    return Checkpoint(mixture, first.corpus, record)
+
+
+def _components(model: Model) -> list[Model]:
+    """Return the models that a mixture is made of, or the model itself."""
+    return model.components if isinstance(model, Mixture) else [model]
+
+
+def _refuse_different(checkpoints: Mapping[str, Checkpoint]) -> None:
+    """Raise ``CheckpointError`` unless all models are of the same words."""
+    (name, first), *others = checkpoints.items()
+    for other_name, other in others:
+        for what, one, another in (
+            ("have different alphabets", first.model.vocabulary, other.model.vocabulary),
+            (
+                "held out different words",
+                first.corpus.held_out_fingerprint,
+                other.corpus.held_out_fingerprint,
+            ),
+            ("were trained on different words", first.corpus.sha256, other.corpus.sha256),
+        ):
+            if one != another:
+                raise CheckpointError(
+                    f"{shown(name)} and {shown(other_name)} {what}, so they cannot be mixed: train"
+                    " both on one corpus, with the same options for its text and the same --holdout"
+                )
+
+
+def _shared_validation(checkpoints: Mapping[str, Checkpoint]) -> float:
+    """Return the share of the words on which no network was trained.
+
+    Each network was trained on what lies above its own share, so the smallest serves for all.
+    """
+    shares = {
+        name: each.training.options.get("validation", 0.0)
+        for name, each in checkpoints.items()
+        if not isinstance(each.model, Ngram)
+    }
+    for name, share in shares.items():
+        if not share:
+            raise CheckpointError(
+                f"{shown(name)} was trained on all words that are not held out: name other words"
+                " to find the weights on, by --corpus"
+            )
+    return float(min(shares.values(), default=0.02))
+
+
+def _without_validation(
+    model: Model, corpus: Corpus, common: Mapping[str, Any], share: float
+) -> Model:
+    """Return the model, or a twin of an n-gram model that has not seen the validation words."""
+    if not isinstance(model, Ngram):
+        return model
+    own: dict[str, Any] = {
+        "order": len(model.tree.sizes),
+        "smoothing_method": model.smoothing_method,
+    }
+    if model.smoothing_method == "additive":
+        own["smoothing"] = model.smoothing
+    options = TrainingOptions(Ngram.name, **own, **common)
+    return train_ngram(corpus, options, Watch(), share).model
+
+
+def _fresh_words(words: Corpus, vocabulary: Vocabulary, held_out: float) -> Words:
+    """Return the words of another corpus that were not held out."""
+    with words.rereadable() as text, blocks_of(text) as blocks:
+        others = Batches(blocks, vocabulary, (held_out, held_out), 1, 0)
+        return others.words(TRAINING, MEASURED_SYMBOLS)

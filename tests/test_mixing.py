@@ -1,0 +1,179 @@
+"""Mixing trained models: the weights come from words that none has seen, the rest is a mixture."""
+
+import itertools
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from makemore.checkpoint import load, save
+from makemore.cli import main
+from makemore.counting.passes import split_for_validation
+from makemore.data.corpus import Corpus
+from makemore.data.holdout import hash_lines, role_of
+from makemore.errors import CheckpointError, CorpusError
+from makemore.models.ngram import Ngram
+from makemore.training.mixing import mix
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
+
+_draw = random.Random(0)
+WORDS = [
+    *("".join(letters) for letters in itertools.product("bdgm", "aei", "lnr", "aeo", ["", "n"])),
+    *("".join(_draw.choices("abdegilmnor", k=_draw.randint(2, 6))) for _ in range(100)),
+]
+"""Regular words, which a network learns, and random ones, for which counts are as good."""
+CORPUS = Corpus.from_words(WORDS)
+
+
+def trained(model: str, **options: Any) -> Checkpoint:
+    given = {"holdout": 0.2, **options}
+    return train(CORPUS, TrainingOptions(model, **given))
+
+
+NGRAM = trained("ngram", order=2)
+MLP = trained("mlp", steps=40, hidden_size=16, embedding_size=8, validation=0.2)
+BOW = trained("bow", steps=40, hidden_size=16, embedding_size=8, validation=0.1)
+
+
+def words_of_role(role: int, validation: float) -> list[str]:
+    """Return the words of a role: 0 is training, 1 held out, 2 validation."""
+    split = split_for_validation(CORPUS, NGRAM.model.vocabulary, 0.2, validation)
+    text = "".join(word + "\n" for word in WORDS).encode()
+    roles = role_of(hash_lines(np.frombuffer(text, np.uint8)), split.bounds)
+    return [word for word, found in zip(WORDS, roles.tolist(), strict=True) if found == role]
+
+
+def symbol_probabilities(checkpoint: Checkpoint, words: list[str]) -> list[float]:
+    """Return P of each symbol of words, by the three questions of a model."""
+    model, found = checkpoint.model, []
+    for word in words:
+        state = model.start(1)
+        for symbol in [*model.vocabulary.encode(word).tolist(), 0]:
+            found.append(math.exp(model.log_probabilities(state)[0, symbol]))
+            if symbol:
+                state = model.advance(state, np.array([symbol]))
+    return found
+
+
+def test_the_weights_are_those_of_least_loss_on_words_that_none_has_seen() -> None:
+    mixed = mix({"n": NGRAM, "m": MLP}, CORPUS)
+    validation = words_of_role(2, 0.2)
+    assert len(validation) > 10
+    seen = set(words_of_role(0, 0.2))
+    twin = train(
+        Corpus.from_words([word for word in WORDS if word in seen]),
+        TrainingOptions("ngram", order=2, holdout=0),
+    )
+    one, other = (symbol_probabilities(each, validation) for each in (twin, MLP))
+
+    def loss(weight: float) -> float:
+        return -sum(
+            math.log(weight * p + (1 - weight) * q) for p, q in zip(one, other, strict=True)
+        )
+
+    best = min(np.linspace(0.001, 0.999, 999).tolist(), key=loss)
+    assert mixed.model.arrays()["mixture_weights"][0] == pytest.approx(best, abs=3e-3)
+
+
+def test_the_parts_are_the_models_as_they_were_trained() -> None:
+    mixed = mix({"n": NGRAM, "m": MLP}, CORPUS)
+    weights = mixed.model.arrays()["mixture_weights"]
+    held_out = words_of_role(1, 0.2)
+    one, other, both = (symbol_probabilities(each, held_out) for each in (NGRAM, MLP, mixed))
+    expected = weights[0] * np.array(one) + weights[1] * np.array(other)
+    np.testing.assert_allclose(both, expected, rtol=1e-9)
+    assert mixed.training.held_out_loss == pytest.approx(-np.log(expected).mean(), rel=1e-9)
+    assert mixed.corpus == NGRAM.corpus
+
+
+def test_networks_share_the_fewest_validation_words() -> None:
+    mixed = mix({"m": MLP, "b": BOW}, CORPUS)
+    assert mixed.training.options["validation"] == 0.1
+
+
+def test_a_mixture_that_is_mixed_gives_its_parts() -> None:
+    both = mix({"n": NGRAM, "m": MLP}, CORPUS)
+    three = mix({"x": both, "b": BOW}, CORPUS)
+    assert len(three.model.describe_parts()) <= 3
+    assert all("mixture" not in part for part in three.model.describe_parts())
+
+
+def test_words_from_elsewhere_find_the_weights_without_those_held_out() -> None:
+    held_out, others = words_of_role(1, 0.2), ["bobo", "nola", "mab", "grr"]
+    alone = mix({"n": NGRAM, "m": MLP}, CORPUS, Corpus.from_words(others))
+    more = mix({"n": NGRAM, "m": MLP}, CORPUS, Corpus.from_words([*others, *held_out]))
+    weights = [made.model.arrays()["mixture_weights"].tolist() for made in (alone, more)]
+    assert weights[0] == weights[1]
+    validated = mix({"n": NGRAM, "m": MLP}, CORPUS).model.arrays()["mixture_weights"].tolist()
+    assert weights[0] != validated
+    with pytest.raises(CorpusError, match="no words to find the weights on"):
+        mix({"n": NGRAM, "m": MLP}, CORPUS, Corpus.from_words(held_out))
+
+
+def test_models_of_different_words_are_refused() -> None:
+    letters = train(Corpus.from_words(["xyz", "zyx", *WORDS]), TrainingOptions("ngram", holdout=0))
+    share = trained("ngram", holdout=0.3)
+    for other, said in ((letters, "different alphabets"), (share, "held out different words")):
+        with pytest.raises(CheckpointError, match=f"n and other.*{said}.*cannot be mixed"):
+            mix({"n": NGRAM, "other": other}, CORPUS)
+    with pytest.raises(CorpusError, match="is not what the models were trained on"):
+        mix({"n": NGRAM, "m": MLP}, Corpus.from_words(WORDS[1:]))
+    with pytest.raises(CheckpointError, match=r"b was trained on all words.*--corpus"):
+        mix({"n": NGRAM, "b": trained("bigram")}, CORPUS)
+
+
+def test_the_command_mixes_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == code, result.output
+        return result
+
+    Path("words.txt").write_text("".join(word + "\n" for word in WORDS))
+    run("train", "words.txt", "--model", "ngram", "-c", "n.npz", "--holdout", "20%")
+    small = ("--hidden-size", "8", "--steps", "20", "--validation", "10%", "--holdout", "20%")
+    run("train", "words.txt", "--model", "bow", *small, "-c", "b.npz")
+    out = run("mix", "n.npz", "b.npz", "-c", "x.npz").stdout
+    assert "again     makemore mix n.npz b.npz\n" in out
+    assert "saved x.npz" in out
+    assert isinstance(load("x.npz").model.components[0], Ngram)  # type: ignore[attr-defined]
+    assert len(run("sample", "-c", "x.npz", "-n", "4", "--seed", "1").stdout.split()) == 4
+    assert "once" in run("mix", "n.npz", "n.npz", code=2).stderr
+    assert "would be lost" in run("mix", "n.npz", "b.npz", "-c", "words.txt", code=1).stderr
+    Path("words.txt").rename("moved.txt")
+    assert "by --corpus" in run("mix", "n.npz", "b.npz", code=1).stderr
+    by_name = run("mix", "n.npz", "b.npz", "-c", "y.npz", "--corpus", "moved.txt").stdout
+    assert by_name.splitlines()[:8] == out.splitlines()[:8]
+    piped = CliRunner().invoke(
+        main, ["mix", "n.npz", "b.npz", "-c", "z.npz", "--corpus", "-"], input="\n".join(WORDS)
+    )
+    assert "is not what" in piped.output or piped.exit_code == 1  # the last line end is missing
+
+
+def test_info_shows_the_command_that_repeats_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my words.txt").write_text("".join(word.title() + "\n" for word in WORDS))
+    runner = CliRunner()
+    first = "train|my words.txt|--model|mlp|--steps|12|--lowercase|--holdout|0.3|-c|one.npz"
+    assert runner.invoke(main, first.split("|")).exit_code == 0
+    again = runner.invoke(main, ["info", "-c", "one.npz"]).stdout.splitlines()[-1]
+    assert again.startswith("again     makemore train 'my words.txt' --model mlp ")
+    import shlex
+
+    repeated = [*shlex.split(again)[2:], "-c", "two.npz"]
+    assert runner.invoke(main, repeated).exit_code == 0
+    one, two = load("one.npz"), load("two.npz")
+    assert one.training.options == two.training.options
+    assert one.corpus == two.corpus
+    pairs = zip(one.model.arrays().values(), two.model.arrays().values(), strict=True)
+    assert all((a == b).all() for a, b in pairs)
+    save("one.npz", two)
