@@ -463,10 +463,12 @@ def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: s
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), f"{name} {parameter.name} has no help"
     if name != "download":  # that one needs a network
-        trained("train", "words.txt", "--model", "ngram", "-c", "ngram.npz", "--holdout", "0.2")
-        trained("train", "words.txt", "-c", "bigram.npz", "--holdout", "0.2")
         Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona"] * 3))
         trained("train", "words.txt", "--holdout", "0.2")
+        small = ("--steps", "3", "--validation", "0.2")
+        for model, more in {"bigram": (), "ngram": (), "gru": small}.items():
+            train = ("train", "words.txt", "--holdout", "0.2", "--model", model, *more)
+            trained(*train, "-c", f"{model}.npz")
         trained(*text.split("Example:\n    makemore ")[1].split())
 
 
