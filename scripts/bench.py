@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmark.frontier import frontier
 from benchmark.measure import BenchmarkError
 from benchmark.report import Report, draw_scaling, targets_table
 from benchmark.sections import SECTIONS
@@ -35,8 +36,11 @@ def main() -> int:
         setting = Setting(
             Path(folder), names, python, makemore, arguments.peers, quick=arguments.quick
         )
-        prepare(setting)
-        for name in SECTIONS:
+        if arguments.frontier:
+            frontier(setting, report, arguments.frontier)
+        else:
+            prepare(setting)
+        for name in SECTIONS if not arguments.frontier else ():
             if not arguments.only or name in arguments.only:
                 SECTIONS[name](setting, report)
     print(f"\ntargets\n{targets_table(report.targets)}")
@@ -58,6 +62,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the scaling chart there")
     parser.add_argument(
         "--only", action="append", choices=list(SECTIONS), help="only this section; repeatable"
+    )
+    parser.add_argument(
+        "--frontier",
+        type=Path,
+        metavar="FILE",
+        help="only draw held-out loss against time there, for half an hour",
     )
     parser.add_argument(
         "--peers",

@@ -11,7 +11,7 @@ from types import FunctionType
 
 import numpy as np
 import pytest
-from benchmark import measure, peers, report, setting
+from benchmark import frontier, measure, peers, report, setting
 
 from makemore.counting.bigrams import bigram_pairs
 from makemore.data.vocabulary import Vocabulary
@@ -201,3 +201,20 @@ def test_one_section_runs_whole(tmp_path: Path) -> None:
         shares = row["known_share"] + row["repeated_share"] + row["new_share"]
         assert shares == pytest.approx(1)
         assert 0.5 < row["roc_auc"] <= 1
+
+
+def test_the_frontiers_table_has_the_best_of_each_within_each_time(tmp_path: Path) -> None:
+    points = [
+        frontier.Point("makemore", "ngram", 0.2, 2.018),
+        frontier.Point("makemore", "gru", 25.0, 1.964),
+        frontier.Point("makemore, time limit", "--time-limit 10", 10.4, 1.960),
+        frontier.Point("PyTorch, gru", "as taught", 9.0, 2.4),
+        frontier.Point("PyTorch, mlp", "as taught", 60.0, 2.2),
+    ]
+    rows = frontier.table(points).splitlines()
+    assert "| 0.5 s | `ngram` | 2.018 | - | - |" in rows
+    assert "| 10 s | `--time-limit 10` | 1.960 | gru | 2.400 |" in rows
+    assert "| 30 s | `--time-limit 10` | 1.960 | gru | 2.400 |" in rows
+    assert "| 60 s | `--time-limit 10` | 1.960 | mlp | 2.200 |" in rows
+    frontier.draw(points, tmp_path / "frontier.png")
+    assert (tmp_path / "frontier.png").stat().st_size > 10_000

@@ -27,10 +27,10 @@ N, H, C = 64, 256, 8
 class Recurrent(Module):  # type: ignore[misc]
     """An embedding, a recurrent layer, a linear one."""
 
-    def __init__(self, V: int, layer: Any) -> None:
+    def __init__(self, V: int, layer: Any, hidden: int = H) -> None:
         super().__init__()
-        self.embedding, self.layer = nn.Embedding(V, N), layer(N, H, batch_first=True)
-        self.head = nn.Linear(H, V)
+        self.embedding, self.layer = nn.Embedding(V, N), layer(N, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, V)
 
     def forward(self, x: Any) -> Any:
         """Return logits, (B, T) -> (B, T, V)."""
@@ -38,17 +38,18 @@ class Recurrent(Module):  # type: ignore[misc]
 
 
 class Mlp(Module):  # type: ignore[misc]
-    """Embeddings of the last 8 symbols side by side, a hidden layer of tanh."""
+    """Embeddings of the last symbols side by side, a hidden layer of tanh."""
 
-    def __init__(self, V: int) -> None:
+    def __init__(self, V: int, context: int = C, hidden: int = H) -> None:
         super().__init__()
-        self.embedding, self.hidden = nn.Embedding(V, N), nn.Linear(C * N, H)
-        self.head = nn.Linear(H, V)
+        self.context = context
+        self.embedding, self.hidden = nn.Embedding(V, N), nn.Linear(context * N, hidden)
+        self.head = nn.Linear(hidden, V)
 
     def forward(self, x: Any) -> Any:
         """Return logits, (B, T) -> (B, T, V)."""
-        padded = functional.pad(x, (C - 1, 0))
-        windows = padded.unfold(1, C, 1)
+        padded = functional.pad(x, (self.context - 1, 0))
+        windows = padded.unfold(1, self.context, 1)
         return self.head(torch.tanh(self.hidden(self.embedding(windows).flatten(2))))
 
 
