@@ -7,7 +7,11 @@ from importlib import import_module
 from lessons.setting import Setting
 from lessons.stage import Exercise, Stage
 
-NAMES = ("bigram",)
+NAMES = (
+    "numbers",
+    "regression",
+    "bigram",
+)
 """The modules of the lessons, in the order of the course."""
 
 

@@ -58,5 +58,17 @@ def canvas(
         for panel in axes.flat:
             panel.spines[["top", "right"]].set_visible(False)
         yield Canvas(figure, axes, missing)
+        for panel in axes.flat:
+            _write_powers_as_numbers(panel)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+
+
+def _write_powers_as_numbers(panel: Any) -> None:
+    """Label logarithmic axes with 0.01 and 1e-06: mathematics is never read in a text."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for axis in (panel.xaxis, panel.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
