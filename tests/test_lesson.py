@@ -15,12 +15,14 @@ from importlib import import_module
 from pathlib import Path
 
 import lesson
-import lesson_material
 import numpy as np
 import pytest
-from lesson_by_hand import draw_by_hand
-from lesson_material import find_material
-from lesson_picture import draw_lesson
+from lessons import bigram, bigram_corpus, bigram_material
+from lessons import setting as lesson_setting
+from lessons.bigram_by_hand import draw_by_hand
+from lessons.bigram_material import Material, material_of
+from lessons.bigram_picture import draw_lesson
+from lessons.setting import find_setting
 
 from makemore.data.download import bundled_names
 from makemore.errors import CorpusError, MakemoreError, OptionError
@@ -35,6 +37,12 @@ Pair = tuple[int, int]
 def softmax(row: list[float]) -> list[float]:
     total = math.fsum(map(math.exp, row))
     return [math.exp(logit) / total for logit in row]
+
+
+def find_material(
+    path: str | None, word: str | None = None, seed: int = 0, learning_rate: float = 50.0
+) -> Material:
+    return material_of(find_setting(path, word, seed, learning_rate))
 
 
 class Oracle:
@@ -112,7 +120,10 @@ class Lesson:
         self.oracle = Oracle(path.read_text().split(), "emma")
 
     def stages(self) -> list[str]:
-        return list(lesson.lesson(self.material))
+        return [
+            stage(self.material).text(number) + "\n"
+            for number, stage in enumerate(bigram.STAGES[:-1], 1)
+        ]
 
     def table(self, title: str, heads: str) -> list[list[str]]:
         """Return the cells of the table below the heads, without marks of what is left out."""
@@ -359,7 +370,7 @@ def test_the_published_numbers_of_names(names_path: Path) -> None:
 
 def test_each_stage_names_functions_that_exist(shown: Lesson) -> None:
     assert [text.split(".")[0] for text in shown.texts.values()] == [
-        str(k) for k in range(1, len(lesson.STAGES) + 1)
+        str(k) for k in range(1, len(bigram.STAGES))
     ]
     for text in shown.texts.values():
         names = text.split("Used:")[1].replace(",", " ").split()
@@ -398,14 +409,14 @@ def few(tmp_path: Path) -> Path:
 def test_a_rate_that_is_too_large_is_said_to_be(few: Path) -> None:
     for rate, notice in ((50.0, "the loss has risen"), (6.4, "every step lowers the loss")):
         material = find_material(str(few), None, 0, rate)
-        assert notice in lesson.ten_steps(material).notice
+        assert notice in bigram_corpus.ten_steps(material).notice
 
 
 def test_the_rate_that_is_proposed_lowers_the_loss_at_every_step(few: Path) -> None:
-    notice = lesson.ten_steps(find_material(str(few), None, 0, 50.0)).notice
+    notice = bigram_corpus.ten_steps(find_material(str(few), None, 0, 50.0)).notice
     proposed = float(notice.split("--learning-rate ")[1].split(",")[0])
     again = find_material(str(few), None, 0, proposed)
-    assert "every step lowers" in lesson.ten_steps(again).notice
+    assert "every step lowers" in bigram_corpus.ten_steps(again).notice
 
 
 def test_the_first_short_word_is_followed_or_the_one_asked_for(tmp_path: Path) -> None:
@@ -438,7 +449,7 @@ def test_impossible_wishes_are_refused(
 def test_a_corpus_too_large_for_the_literal_form_is_refused(
     few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lesson_material, "MAX_CELLS", 63)  # 16 symbols times 4
+    monkeypatch.setattr(bigram_material, "MAX_CELLS", 63)  # 16 symbols times 4
     with pytest.raises(CorpusError, match="X has 64 cells and the limit is 63"):
         find_material(str(few), None, 0, 50.0)
 
@@ -449,7 +460,7 @@ def test_the_list_in_the_package_is_the_last_resort(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/names.txt").write_text("not the published file\n")
-    monkeypatch.setattr(lesson_material, "PROJECT", tmp_path / "elsewhere")
+    monkeypatch.setattr(lesson_setting, "PROJECT", tmp_path / "elsewhere")
     assert find_material(None, None, 0, 50.0).name == "us-names-2017.txt"
 
 
@@ -499,7 +510,7 @@ def test_the_picture_holds_the_numbers_of_the_stages(few: Path) -> None:
 
 def run(folder: Path, *arguments: str, entered: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
+        [sys.executable, str(SCRIPT), "bigram", "--words", *arguments],
         cwd=folder,
         input=entered,
         capture_output=True,
@@ -511,15 +522,15 @@ def run(folder: Path, *arguments: str, entered: str = "") -> subprocess.Complete
 def test_the_picture_lands_where_the_lesson_is_run(few: Path) -> None:
     done = run(few.parent, "few")
     assert (done.returncode, done.stderr) == (0, "")
-    picture = few.parent / "lesson.png"
-    assert done.stdout.endswith(f"The picture is {picture.resolve()}\n")
+    picture = few.parent / "lesson-bigram.png"
+    assert f"Picture: {picture.resolve()}\n" in done.stdout
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_class_goes_on_by_enter(few: Path) -> None:
-    entered = run(few.parent, "few", "--pause", entered="\n" * len(lesson.STAGES))
+    entered = run(few.parent, "few", "--pause", entered="\n" * len(bigram.STAGES))
     assert entered.returncode == 0
-    assert entered.stdout.count("Enter ") == len(lesson.STAGES)
+    assert entered.stdout.count("Enter ") == len(bigram.STAGES)
     left = run(few.parent, "few", "--pause", entered="\n")
     assert (left.returncode, left.stderr) == (130, "")
     assert "2. Symbols" in left.stdout

@@ -1,60 +1,63 @@
-"""What the lesson is about: the words, the one to follow, and what several stages need of them."""
+"""What the lesson bigram is about: the word to follow, and what several stages need of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
+from lessons.setting import Setting
+from lessons.stage import table
+from makemore import Vocabulary, bigram_pairs, count_pairs
 from makemore.arrays import Counts, Floats, Ids
-from makemore.counting.bigrams import bigram_pairs, count_pairs
-from makemore.data.corpus import Corpus
-from makemore.data.download import bundled_names, names_are_intact
-from makemore.data.vocabulary import BOUNDARY, Vocabulary
-from makemore.errors import CorpusError, OptionError, shown
+from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import CorpusError, shown
 from makemore.models.bigram import one_hot
 from makemore.pictures.labels import symbol_label
 from makemore.training.descent import gradient_descent, initial_weights
-from makemore.training.options import TrainingOptions
 
-PROJECT = Path(__file__).parents[1]
 STEPS = 10
 LATER_STEPS = (200, 1_000)
+LEARNING_RATE = 50.0
 MAX_CELLS = 1 << 25
 """The most cells of X for all words: 256 MiB. The literal form needs several such matrices."""
-SHORT = 7
-"""So many characters has the word to follow at most, where the corpus has such a word."""
-MAX_WORD = 12
-"""The longest word to follow, in characters: its tables stay on the screen."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What all stages share. B is the number of pairs of the word, V that of the symbols.
+    """What all stages share. B is the number of pairs of the word, V that of the symbols."""
 
-    Attributes
-    ----------
-    name : str
-        Of the corpus.
-    words : list of str
-        All of the corpus.
-    word : str
-        The one that most stages follow.
-    seed : int
-        Of the random weights and of the samples.
-    learning_rate : float
-    """
+    setting: Setting
 
-    name: str
-    words: list[str]
-    word: str
-    seed: int = 0
-    learning_rate: float = 50.0
+    @property
+    def name(self) -> str:
+        """The name of the list."""
+        return self.setting.name
 
-    @cached_property
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words of the list."""
+        return self.setting.words
+
+    @property
+    def word(self) -> str:
+        """The word that most stages follow."""
+        return self.setting.followed
+
+    @property
+    def seed(self) -> int:
+        """The seed of the random weights and of the samples."""
+        return self.setting.seed
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the descent."""
+        return self.setting.learning_rate or LEARNING_RATE
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """The symbols of all words."""
-        return Vocabulary("".join(self.words))
+        return self.setting.vocabulary
 
     @property
     def V(self) -> int:
@@ -115,41 +118,31 @@ class Material:
         }
         return taken
 
+    @property
+    def firsts(self) -> list[str]:
+        """The input of each pair of the word, as it is printed."""
+        return [self.labels[x] for x in self.pairs[0].tolist()]
 
-def find_material(path: str | None, word: str | None, seed: int, learning_rate: float) -> Material:
-    """Return the material: of a file, else of data/names.txt, else of the list in the package.
+    def matrix(self, names: Sequence[str], rows: Floats) -> list[str]:
+        """Return a matrix of V columns as lines, but only the columns that occur in the word."""
+        more = ["..."] if len(self.columns) < self.V else []
+        cells = [
+            [name, *row[self.columns].tolist(), *more]
+            for name, row in zip(names, rows, strict=True)
+        ]
+        return table(["", *(self.labels[j] for j in self.columns), *more], cells)
 
-    Without a word it is the first that is short. Raises ``MakemoreError``.
-    """
-    TrainingOptions(seed=seed, learning_rate=learning_rate)  # which refuses what is out of range
-    corpus = Corpus.from_paths(path or _names())
-    words = list(corpus.words())
-    if not words:
-        raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
-    if word is None:
-        word = next((w for w in words if len(w) <= SHORT), min(words, key=len))
-    if not 1 <= len(word) <= MAX_WORD:
-        raise OptionError(
-            f"the word to follow has {len(word)} characters and must have 1 to {MAX_WORD}: choose"
-            " another by --word"
-        )
-    material = Material(corpus.name, words, word, seed, learning_rate)
-    cells = (sum(map(len, words)) + len(words)) * material.V
+
+def material_of(setting: Setting) -> Material:
+    """Return the material of a setting. Raises ``CorpusError`` if there are too many words."""
+    material = Material(setting)
+    cells = (sum(map(len, setting.words)) + len(setting.words)) * material.V
     if cells > MAX_CELLS:
         raise CorpusError(
-            f"{shown(corpus.name)} is too large for the literal form: X has {cells:,} cells and the"
-            f" limit is {MAX_CELLS:,}; take fewer words"
+            f"{shown(setting.name)} is too large for the literal form: X has {cells:,} cells and"
+            f" the limit is {MAX_CELLS:,}; take fewer words"
         )
-    material.vocabulary.encode(word)  # which refuses a character that is in no word
     return material
-
-
-def _names() -> Path:
-    """Return the path of names.txt where it was downloaded to, or of the list in the package."""
-    for folder in (Path(), PROJECT):
-        if names_are_intact(folder / "data/names.txt"):
-            return folder / "data/names.txt"
-    return bundled_names()
 
 
 def shortened(text: str, most: int = 18) -> str:

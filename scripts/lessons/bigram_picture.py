@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from lesson_material import STEPS, Material, shortened
 
+from lessons.bigram_material import STEPS, Material, shortened
 from makemore.arrays import Floats
 from makemore.models.bigram import (
     closed_form_minimum,

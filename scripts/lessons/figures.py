@@ -1,0 +1,74 @@
+"""How the lessons draw: matplotlib figures in makemore's own style, without pyplot."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from makemore.pictures.style import LIGHT, drawing
+
+LINE, ACCENT, MUTED, GRID = LIGHT.line, LIGHT.accent, LIGHT.muted, LIGHT.grid
+GREEN, VIOLET = "#3a8a4d", "#7b4fb0"
+COLOURS = (LINE, ACCENT, GREEN, VIOLET, MUTED)
+"""Of lines that are drawn together, in this order."""
+POSITIVE, SIGNED = "Blues", "RdBu"
+"""Colour maps: from nothing to much, and from below zero (red) to above (blue)."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A figure and its panels.
+
+    Attributes
+    ----------
+    figure : matplotlib Figure
+    axes : array of matplotlib Axes, shape (rows, columns)
+    missing : dict
+        A table for ``str.translate``: what stands for characters that no font can draw.
+    """
+
+    figure: Any
+    axes: Any
+    missing: dict[int, str]
+
+    def text(self, label: str) -> str:
+        """Return the label as the fonts can draw it."""
+        return label.translate(self.missing)
+
+
+@contextmanager
+def canvas(
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    texts: Iterable[str] = (),
+    **more: Any,
+) -> Iterator[Canvas]:
+    """Yield panels of a figure of this size in inches; ``more`` goes to ``Figure.subplots``.
+
+    ``texts`` are those to be drawn that come from the words, whose characters may need other fonts.
+    """
+    with drawing(LIGHT, texts) as missing:
+        from matplotlib.figure import Figure
+
+        figure = Figure((width, height), dpi=75, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **more)
+        for panel in axes.flat:
+            panel.spines[["top", "right"]].set_visible(False)
+        yield Canvas(figure, axes, missing)
+        for panel in axes.flat:
+            _write_powers_as_numbers(panel)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
+def _write_powers_as_numbers(panel: Any) -> None:
+    """Label logarithmic axes with 0.01 and 1e-06: mathematics is never read in a text."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for axis in (panel.xaxis, panel.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())

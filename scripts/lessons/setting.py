@@ -1,0 +1,125 @@
+"""What every lesson is given: words, a seed, and how much it may work."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from makemore import Corpus, TrainingOptions, Vocabulary
+from makemore.data.download import bundled_names, names_are_intact
+from makemore.errors import CorpusError, OptionError, shown
+
+PROJECT = Path(__file__).parents[2]
+MAX_SYMBOLS = 2_000_000
+"""The longest list, in symbols: a lesson with a longer one would not end in minutes."""
+FEWEST_WORDS = 20
+"""A list to train networks on is split in ten: each part has two words or more."""
+SHORT = 7
+"""The word to follow has at most so many characters, where the list has such a word."""
+MAX_WORD = 12
+"""The longest word to follow, in characters: its tables stay on the screen."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every lesson is given.
+
+    Attributes
+    ----------
+    words : tuple of str
+        All words of the list, in its order.
+    name : str
+        Of the list.
+    seed : int
+        Of all random numbers.
+    effort : float
+        Numbers of training steps are multiplied by it: tests run a lesson in seconds.
+    word : str or None
+        The word to follow; without one it is the first that is short.
+    learning_rate : float or None
+        The learning rate, in a lesson that lets it be chosen.
+    """
+
+    words: tuple[str, ...]
+    name: str
+    seed: int = 0
+    effort: float = 1.0
+    word: str | None = None
+    learning_rate: float | None = None
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols of all words."""
+        return Vocabulary("".join(self.words))
+
+    @property
+    def followed(self) -> str:
+        """The word that stages follow."""
+        short = (word for word in self.words if len(word) <= SHORT)
+        return self.word or next(short, min(self.words, key=len))
+
+    def steps(self, number: int) -> int:
+        """Return the number of training steps to take, for a full lesson's ``number``."""
+        return max(1, round(self.effort * number))
+
+    def generator(self, offset: int = 0) -> np.random.Generator:
+        """Return a generator of random numbers; other offsets give independent ones."""
+        return np.random.default_rng([self.seed, offset])
+
+    def split(self) -> tuple[list[str], list[str], list[str]]:
+        """Return 80 % of the words to train on, 10 % to validate with and 10 % to test with.
+
+        The words are shuffled first. A word that occurs twice can be in two of the parts.
+        """
+        if len(self.words) < FEWEST_WORDS:
+            raise CorpusError(
+                f"{shown(self.name)} has {len(self.words)} words, and this lesson needs"
+                f" {FEWEST_WORDS}: take a longer list"
+            )
+        order = np.random.default_rng(self.seed).permutation(len(self.words)).tolist()
+        shuffled = [self.words[place] for place in order]
+        first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+        return shuffled[:first], shuffled[first:second], shuffled[second:]
+
+
+def find_setting(
+    path: str | None = None,
+    word: str | None = None,
+    seed: int = 0,
+    learning_rate: float | None = None,
+) -> Setting:
+    """Return the setting for the words of a file, of data/names.txt or of the package's own list.
+
+    Raises ``MakemoreError`` for a list that cannot be read and for what is out of range.
+    """
+    TrainingOptions(seed=seed, learning_rate=learning_rate)  # refuses what is out of range
+    corpus = Corpus.from_paths(path or _names())
+    words, symbols = [], 0
+    for entry in corpus.words():
+        words.append(entry)
+        symbols += len(entry) + 1
+        if symbols > MAX_SYMBOLS:
+            raise CorpusError(
+                f"{shown(corpus.name)} is too large for a lesson: the limit is {MAX_SYMBOLS:,}"
+                " symbols; take fewer words"
+            )
+    if not words:
+        raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
+    setting = Setting(tuple(words), corpus.name, seed, 1.0, word, learning_rate)
+    length = len(setting.followed if word is None else word)
+    if not 1 <= length <= MAX_WORD:
+        raise OptionError(
+            f"the word to follow has {length} characters and must have 1 to {MAX_WORD}: choose"
+            " another by --word"
+        )
+    setting.vocabulary.encode(setting.followed)  # refuses a character that is in no word
+    return setting
+
+
+def _names() -> Path:
+    """Return the path of names.txt where it was downloaded to, or of the list in the package."""
+    for folder in (Path(), PROJECT):
+        if names_are_intact(folder / "data/names.txt"):
+            return folder / "data/names.txt"
+    return bundled_names()

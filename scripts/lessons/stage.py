@@ -1,0 +1,155 @@
+"""What a stage of a lesson is, how it is printed, and the exercises at the end."""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lessons.setting import Setting
+
+WIDTH = 80
+"""Columns of a terminal."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One idea.
+
+    Attributes
+    ----------
+    title : str
+    formula : list of str
+        What is computed, with shapes.
+    body : list of str
+        The numbers.
+    notice : str
+        What to see in them.
+    functions : tuple of callables, optional
+        Of the package: what was used.
+    figure : matplotlib Figure, optional
+    claims : mapping of str to bool, optional
+        What the stage says of its numbers, and whether it is so in this run.
+    """
+
+    title: str
+    formula: Sequence[str]
+    body: Sequence[str]
+    notice: str
+    functions: tuple[Callable[..., Any], ...] = ()
+    figure: Any = None
+    claims: Mapping[str, bool] = field(default_factory=dict)
+
+    def text(self, number: int) -> str:
+        """Return the stage as it is printed."""
+        names = [f"{function.__module__}.{function.__qualname__}" for function in self.functions]
+        claims = [f"{claim}: {'yes' if holds else 'no'}" for claim, holds in self.claims.items()]
+        lines = [
+            f"{number}. {self.title}",
+            "-" * WIDTH,
+            *self.formula,
+            *[""] * bool(self.formula),
+            *("    " + line for line in self.body),
+            *[""] * bool(self.body),
+            *(line for claim in claims for line in prefixed("Holds:  ", claim)),
+            *prefixed("Notice: ", self.notice),
+            *prefixed("Used:   ", ", ".join(names)),
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A question with a number for an answer, which the package works out.
+
+    Attributes
+    ----------
+    question : str
+    answer : callable
+        Turns the setting into the number.
+    tolerance : float
+        How far from it an answer may be.
+    because : str
+        Is said to who answers rightly.
+    """
+
+    question: str
+    answer: Callable[[Setting], float]
+    tolerance: float
+    because: str
+
+    def check(self, number: float, setting: Setting) -> tuple[bool, str]:
+        """Return whether ``number`` is right, and what to say about it."""
+        answer = self.answer(setting)
+        if abs(number - answer) <= self.tolerance:
+            return True, f"{number:g} is right. {self.because}"
+        side = "small" if number < answer else "large"
+        return False, f"{number:g} is too {side}. The question was: {self.question}"
+
+
+def where_it_stands(modules: Mapping[str, str], sources: Sequence[str], notice: str) -> Stage:
+    """Return the last stage of a lesson: the modules of makemore, and what to read on."""
+    width = max(map(len, modules))
+    lines = [line for name, what in modules.items() for line in wrapped(what, f"{name:{width}}  ")]
+    read = [line for source in sources for line in wrapped(source, "- ")]
+    return Stage("Where this stands in makemore", [], [*lines, "", "To read on:", *read], notice)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], gap: str = "  ") -> list[str]:
+    """Return lines of aligned columns; floats have four decimals, and integers commas."""
+    cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        gap.join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def matrix(names: Sequence[str], columns: Sequence[str], values: Any) -> list[str]:
+    """Return an array of two axes as lines, with names of its rows and columns."""
+    rows = np.asarray(values).tolist()
+    return table(["", *columns], [[name, *row] for name, row in zip(names, rows, strict=True)])
+
+
+def tiny(difference: float) -> str:
+    """Return one digit of a difference that only rounding makes."""
+    return f"{difference:.0e}" if difference else "0"
+
+
+def apart(one: Any, other: Any) -> float:
+    """Return the largest difference between two arrays."""
+    return float(np.abs(np.asarray(one) - np.asarray(other)).max())
+
+
+def shape(array: Any) -> str:
+    """Return the shape as it is printed."""
+    sizes = ", ".join(f"{size:,}" for size in np.shape(array))
+    return f"({sizes},)" if np.ndim(array) == 1 else f"({sizes})"
+
+
+def wrapped(text: str, prefix: str = "") -> list[str]:
+    """Return the text in lines that fit into a stage's body, the first after the prefix."""
+    return prefixed(prefix, text, WIDTH - 4)
+
+
+def prefixed(prefix: str, text: str, width: int = WIDTH) -> list[str]:
+    """Return the text in lines, the first after the prefix, the others below it."""
+    return (
+        textwrap.wrap(
+            text,
+            width,
+            initial_indent=prefix,
+            subsequent_indent=" " * len(prefix),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if text
+        else []
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:z.4f}"  # z: no minus before a zero
+    return f"{value:,}" if type(value) is int else str(value)

@@ -1,0 +1,186 @@
+"""Every lesson of the course, run whole with few steps: what it says of its numbers is so."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import lesson as command
+import pytest
+from lessons.course import NAMES, Lesson, find_lesson, overview
+from lessons.setting import FEWEST_WORDS, Setting, find_setting
+from lessons.stage import Exercise, Stage, table
+
+from makemore.data.download import bundled_names
+from makemore.errors import CorpusError, MakemoreError, OptionError
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "scripts/lessons"
+MOST_LINES = 200
+EFFORT = 0.02
+"""The share of a full lesson's training steps: the claims hold with it, too."""
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    """Return a fifth of the package's list, which every lesson can learn from in seconds."""
+    whole = find_setting(str(bundled_names()))
+    return replace(whole, words=whole.words[::5], effort=EFFORT)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def run(request: pytest.FixtureRequest, setting: Setting) -> tuple[Lesson, list[Stage]]:
+    lesson = find_lesson(request.param)
+    return lesson, list(lesson.stages(setting))
+
+
+def test_a_lesson_keeps_its_promises(run: tuple[Lesson, list[Stage]]) -> None:
+    _, stages = run
+    assert len(stages) >= 4
+    assert [stage.figure for stage in stages if stage.figure is not None]
+    assert [claim for stage in stages for claim in stage.claims]
+    for stage in stages:
+        assert stage.title
+        assert stage.notice
+        assert [claim for claim, holds in stage.claims.items() if not holds] == [], stage.title
+
+
+def test_a_stage_fits_into_a_terminal(run: tuple[Lesson, list[Stage]]) -> None:
+    for number, stage in enumerate(run[1], 1):
+        lines = stage.text(number).split("\n")
+        assert max(map(len, lines)) <= 80, max(lines, key=len)
+        assert lines[0] == f"{number}. {stage.title}"
+
+
+def test_a_lesson_ends_with_where_it_stands(run: tuple[Lesson, list[Stage]]) -> None:
+    last = run[1][-1]
+    assert last.title == "Where this stands in makemore"
+    modules = re.findall(r"makemore/[\w/]+\.py", "\n".join(last.body))
+    assert modules
+    assert all((ROOT / module).is_file() for module in modules)
+    assert any(line.startswith("- ") for line in last.body)
+
+
+def test_pictures_can_be_saved(run: tuple[Lesson, list[Stage]], tmp_path: Path) -> None:
+    from makemore.pictures.output import save_figure
+
+    for number, stage in enumerate(run[1]):
+        if stage.figure is not None:
+            save_figure(stage.figure, tmp_path / f"{number}.png")
+            assert (tmp_path / f"{number}.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercises_have_answers_and_stand_on_the_teachers_page(name: str, setting: Setting) -> None:
+    page = " ".join((FOLDER / "README.md").read_text("utf-8").split())
+    exercises = find_lesson(name).exercises
+    assert len(exercises) == 3
+    for exercise in exercises:
+        answer = exercise.answer(setting)
+        assert exercise.check(answer, setting)[0]
+        assert not exercise.check(answer + 1.01 * exercise.tolerance, setting)[0]
+        assert exercise.question in page
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_a_file_is_short_and_imports_no_other_lesson(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= MOST_LINES
+    imported = set(re.findall(r"^from lessons\.?(\w*) import (.*)$", "\n".join(lines), re.M))
+    own = path.stem.split("_")[0]
+    for module, names in imported:
+        parts = [module] if module else [name.strip() for name in names.split(",")]
+        assert not [part for part in parts if part in NAMES and part != own]
+
+
+def test_the_overview_has_a_line_for_each_lesson() -> None:
+    lines = overview()
+    assert [line.split()[1] for line in lines] == list(NAMES)
+    assert max(map(len, lines)) <= 80
+    for name in NAMES:
+        assert 0 < find_lesson(name).minutes <= 2
+
+
+def test_an_exercise_says_which_side_an_answer_is_on(setting: Setting) -> None:
+    exercise = Exercise("How many?", lambda setting: 3.0, 0.1, "Three.")
+    assert exercise.check(3.05, setting) == (True, "3.05 is right. Three.")
+    assert exercise.check(2.0, setting) == (False, "2 is too small. The question was: How many?")
+    assert "too large" in exercise.check(3.2, setting)[1]
+
+
+def test_a_claim_is_printed_with_whether_it_holds() -> None:
+    stage = Stage("T", ["x"], ["1"], "look.", claims={"a is b": True, "b is c": False})
+    assert "Holds:  a is b: yes\nHolds:  b is c: no\nNotice: look." in stage.text(1)
+
+
+def test_tables_are_aligned() -> None:
+    assert table(["a", "bb"], [["x", 1.0], ["yy", -0.00001]]) == [
+        " a      bb",
+        " x  1.0000",
+        "yy  0.0000",
+    ]
+
+
+def test_the_parts_of_a_split_are_all_words() -> None:
+    words = tuple(f"w{k}" for k in range(50))
+    parts = Setting(words, "list").split()
+    assert [len(part) for part in parts] == [40, 5, 5]
+    assert sorted(word for part in parts for word in part) == sorted(words)
+    assert Setting(words, "list").split() == parts
+    assert Setting(words, "list", seed=1).split() != parts
+
+
+def test_a_list_that_is_too_short_or_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CorpusError, match=f"19 words, and this lesson needs {FEWEST_WORDS}"):
+        Setting(("a",) * 19, "list").split()
+    path = tmp_path / "words"
+    path.write_text("abc\n" * 4)
+    monkeypatch.setattr("lessons.setting.MAX_SYMBOLS", 15)
+    with pytest.raises(CorpusError, match="the limit is 15 symbols"):
+        find_setting(str(path))
+    path.write_text("\n")
+    with pytest.raises(CorpusError, match="holds no word"):
+        find_setting(str(path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "there is no lesson nothing: choose one of "),
+        (["bigram", "--check", "4=1"], "--check 4=1 is no answer: expected the number of an "),
+        (["bigram", "--check", "0=1"], "--check 0=1 is no answer"),
+        (["bigram", "--check", "1"], "--check 1 is no answer"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(words)):
+        command.main(arguments)
+
+
+def test_an_option_of_another_lesson_is_refused() -> None:
+    for name in NAMES:
+        if not find_lesson(name).options:
+            with pytest.raises(MakemoreError, match=f"the lesson {name} has no --word"):
+                command.main([name, "--word", "emma"])
+
+
+def test_the_command_lists_and_checks(tmp_path: Path) -> None:
+    listed = call(tmp_path)
+    assert listed.returncode == 0
+    assert all(name in listed.stdout for name in NAMES)
+    right = call(tmp_path, "bigram", "--check", "2=1.844")
+    assert (right.returncode, right.stderr) == (0, "")
+    assert right.stdout.startswith("1.844 is right.")
+    wrong = call(tmp_path, "bigram", "--check", "2=3")
+    assert (wrong.returncode, wrong.stdout[:15]) == (1, "3 is too large.")
+    assert not list(tmp_path.iterdir())
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = ROOT / "scripts/lesson.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], cwd=folder, capture_output=True, text=True
+    )
