@@ -7,7 +7,7 @@ from importlib import import_module
 from lessons.setting import Setting
 from lessons.stage import Exercise, Stage
 
-NAMES = ("bigram",)
+NAMES = ("bigram", "letters", "autoencoder")
 """The modules of the lessons, in the order of the course."""
 
 
