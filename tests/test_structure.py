@@ -23,6 +23,7 @@ ORDER = [
     "data.vocabulary",
     "data.holdout",
     "data.sources",
+    "data.table",
     "data.corpus",
     "counting.tables",
     "counting.pairs",
