@@ -326,3 +326,23 @@ def test_an_empty_table_holds_no_word() -> None:
     assert list(read_table([], Columns("1"), "t")) == []
     with pytest.raises(CorpusError, match="holds no word"):
         count_bigrams(Corpus(Corpus.from_bytes(b"a,0\n").sources, columns=Columns("1", "2")))
+
+
+def test_weights_count_in_what_is_scored_and_compared(tmp_path: Path) -> None:
+    model, plain, path = (str(tmp_path / name) for name in ("m.npz", "plain", "t.csv"))
+    Path(path).write_bytes(b"word,n\nanna,3\nxanna,2\n\nbea,1\n")
+    Path(plain).write_text("anna\n" * 3 + "xanna\n" * 2 + "bea\n")
+    assert run("train", plain, "-c", model, "--holdout", 0).exit_code == 0
+    columns = ["--column", "word", "--weights", "n"]
+    found = run("score", path, "-c", model, "--line-numbers", *columns)
+    expected = run("score", plain, "-c", model)
+    assert found.exit_code == 0, found.output
+    assert [line.split("\t")[::3] for line in found.stdout.splitlines()] == [
+        *(["2", "anna"], ["3", "xanna"], ["5", "bea"])
+    ]
+    assert found.stderr == expected.stderr
+    assert "scored    6 lines" in found.stderr
+    compared = [run("compare", model, "--corpus", *more) for more in ([path, *columns], [plain])]
+    assert compared[0].exit_code == 0, compared[0].output
+    assert compared[0].stdout == compared[1].stdout
+    assert run("compare", model, *columns).exit_code == 2

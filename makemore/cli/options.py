@@ -13,6 +13,7 @@ from makemore.kinds import TEXT
 if TYPE_CHECKING:
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.data.table import Columns
+    from makemore.data.text import Lines
     from makemore.generation.constraints import Constraints
     from makemore.training.record import Checkpoint
 
@@ -326,15 +327,22 @@ def columns_of(options: dict[str, Any]) -> "Columns | None":
     return None
 
 
-def blocks_of_files(paths: tuple[str, ...], encoding: str, *, large: bool = False) -> Iterator[str]:
-    """Yield the text of files in blocks, as it is; in ``large`` ones for models that share."""
+def blocks_of_files(
+    paths: tuple[str, ...],
+    encoding: str,
+    columns: "Columns | None" = None,
+    *,
+    large: bool = False,
+) -> "Iterator[Lines]":
+    """Yield the lines of files in blocks, as they are; in ``large`` ones for models that share."""
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
     from makemore.evaluation.scoring import BLOCK, LARGE_BLOCK
 
-    corpus = replace(Corpus.from_paths(*paths), encoding=encoding)
-    return iter(corpus.read(LARGE_BLOCK if large else BLOCK, digest=False))
+    corpus = replace(Corpus.from_paths(*paths), encoding=encoding, columns=columns)
+    reading = corpus.read(LARGE_BLOCK if large else BLOCK, digest=False)
+    return reading.blocks(counts_lines=True)
 
 
 def was_typed(ctx: click.Context, name: str) -> bool:

@@ -14,6 +14,7 @@ from makemore.cli.options import (
     CONSTRAINTS,
     blocks_of_files,
     checkpoint_option,
+    columns_of,
     command,
     constraint_options,
     constraints_of,
@@ -27,6 +28,7 @@ from makemore.cli.options import (
     refuse_idle,
     refuse_overwriting,
     share,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -276,6 +278,7 @@ def top(
 @option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
 @option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
 @encoding_option
+@table_options
 @json_option
 def score(
     files: tuple[str, ...],
@@ -289,6 +292,7 @@ def score(
     sort: bool,
     line_numbers: bool,
     encoding: str,
+    **options: Any,
 ) -> None:
     """Say how surprising each word is, and which do not belong.
 
@@ -306,6 +310,7 @@ def score(
         raise click.UsageError("--only needs --fpr, which says what is flagged")
     if against_words and not against:
         raise click.UsageError("--against-words needs --against, which names the other model")
+    columns = columns_of(options)
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else _calibration(loaded, fpr)
     opponent = load_checkpoint(against) if against else None
@@ -316,7 +321,7 @@ def score(
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
     summary = Summary()
-    blocks = blocks_of_files(files or ("-",), encoding, large=sees_whole_words)
+    blocks = blocks_of_files(files or ("-",), encoding, columns, large=sees_whole_words)
 
     def write(part: Judgement) -> None:
         """Print a block of words."""

@@ -19,7 +19,7 @@ from makemore.counting.survey import (
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
 from makemore.data.holdout import Split, held_out_lines, split_of_text
-from makemore.data.text import Lines, without_lines_holding, words_of
+from makemore.data.text import lines_with_words, without_lines_holding
 from makemore.data.vocabulary import Vocabulary
 
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
@@ -200,7 +200,7 @@ def id_blocks(
     unknown = unknown_to(vocabulary)
     first, last = split.bounds[0], split.bounds[-1]
     for block in corpus.read(block_size, progress, digest=False).blocks(counts_lines=True):
-        text, weights = _without_blank_lines(without_lines_holding(unknown, block)[0])
+        text, weights = lines_with_words(without_lines_holding(unknown, block)[0])
         data = np.frombuffer(text.encode(), np.uint8)
         held_out, _, numbers = found = held_out_lines(data, first)
         others, _, other_numbers = found if last == first else held_out_lines(data, last)
@@ -213,11 +213,3 @@ def id_blocks(
 
 def _row(vocabulary: Vocabulary, text: Bytes, weights: Integers | None) -> IdRow:
     return IdRow(vocabulary.encode_text("\n" + text.tobytes().decode()), weights)
-
-
-def _without_blank_lines(lines: Lines) -> Lines:
-    text, weights = lines
-    if "\n\n" in text or text.startswith("\n"):
-        text = "".join(word + "\n" for word in words_of(text))
-        weights = None if weights is None else weights[weights > 0]
-    return Lines(text, weights)

@@ -34,6 +34,9 @@ MAX_EXACT = 1 << 22
 RARE_BELOW = 10
 """Characters that occur less often are rare."""
 
+RARE_SHARE = 0.01
+"""Rare characters are a larger share of a short list: then they are nothing odd."""
+
 _UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
 _LF = ord("\n")
@@ -168,8 +171,13 @@ class CorpusCheck:
 
     @property
     def rare(self) -> tuple[CharacterFact, ...]:
-        """The characters that occur less than ``RARE_BELOW`` times."""
-        return tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
+        """The characters that occur less than ``RARE_BELOW`` times; none where most text is such.
+
+        To leave out their words helps where these are few: in a short list all characters are rare.
+        """
+        rare = tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
+        total = sum(fact.count for fact in self.characters)
+        return rare if sum(fact.count for fact in rare) <= RARE_SHARE * total else ()
 
     @property
     def suspicious(self) -> tuple[CharacterFact, ...]:

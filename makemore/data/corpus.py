@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from typing import cast
 import numpy as np
 
 from makemore.data.sources import (
+    STDIN,
     BytesSource,
     ByteStream,
     FileSource,
@@ -51,6 +53,7 @@ from makemore.errors import (
 BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
 
+_FIRST = 1 << 13  # bytes that show what a text is like
 _HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
@@ -228,6 +231,16 @@ class Corpus:
     ) -> "Reading":
         """Return one pass over the text: iterate over it for the text of each block."""
         return Reading(self, block_size, progress, digest)
+
+    def head(self) -> str:
+        """Return the first lines, without taking them from a pipe; nothing where nobody can."""
+        (first, *_) = self.sources
+        if not first.rereadable:
+            first = BytesSource(first.name, _waiting_on(first))
+        try:
+            return next(iter(replace(self, sources=(first,)).read(_FIRST, digest=False)), "")
+        except CorpusError:  # whoever reads it will say so
+            return ""
 
     def words(self) -> Iterator[str]:
         """Yield the words one by one."""
@@ -435,6 +448,14 @@ def _keep_freed_memory() -> None:
     nothing.
     """
     np.empty(1 << 24, np.uint8)
+
+
+def _waiting_on(source: Source) -> bytes:
+    """Return the lines that have come through stdin and that nobody has taken."""
+    is_stdin = isinstance(source, FileSource) and source.path == STDIN
+    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+    data: bytes = peek(_FIRST) if is_stdin and peek else b""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def _has_surrogate(word: str) -> bool:

@@ -46,6 +46,11 @@ _LINE_END = re.compile("\r\n|\r|\n")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
+def as_lines(block: str | Lines) -> Lines:
+    """Return a block of lines, those of plain text too."""
+    return Lines(block) if isinstance(block, str) else block
+
+
 class LineDecoder:
     """Bytes in, blocks of whole lines out.
 
@@ -310,6 +315,15 @@ def without_lines_holding(pattern: re.Pattern[str], lines: Lines) -> tuple[Lines
         return Lines(kept, weights), dropped
     numbers = np.unique(np.searchsorted(line_bounds(code_points(text))[1], offsets))
     return Lines(kept, np.delete(weights, numbers)), int(weights[numbers].sum())
+
+
+def lines_with_words(lines: Lines) -> Lines:
+    """Return the lines that are not blank."""
+    text, weights = lines
+    if "\n\n" in text or text.startswith("\n"):
+        text = "".join(word + "\n" for word in words_of(text))
+        weights = None if weights is None else weights[weights > 0]
+    return Lines(text, weights)
 
 
 def changed_lines(change: Change, lines: Lines) -> Lines:
