@@ -80,9 +80,9 @@ def compare(
     checkpoints : mapping of str to Checkpoint
         By what they are called.
     blocks : iterable of str or Lines, optional
-        A corpus to compare on, as ``Corpus.read`` gives it, or with weights as its ``blocks`` do. Each model reads it as its training
-        corpus was read. Words that one of the models does not know are left out for all, so that
-        every loss is of the same words.
+        A corpus to compare on, as ``Corpus.read`` gives it, or with weights as its ``blocks`` do.
+        Each model reads it as its training corpus was read. Words that one of the models does not
+        know are left out for all, so that every loss is of the same words.
 
     Raises
     ------

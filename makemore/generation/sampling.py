@@ -271,10 +271,9 @@ class Sampler:
         if unique or known is not None:
             yield from self._other_texts(count, seed, unique, known or KnownWords(()))
             return
-        for words in self._groups(seed):
-            if count <= 0:
-                return
-            symbols, ends = words
+        groups = self._groups(seed)
+        while count > 0:  # a group more would take longer than the words of a short request
+            symbols, ends = next(groups)
             ends = ends[:count]
             count -= len(ends)
             if len(ends):
