@@ -44,6 +44,18 @@ DRAWING = "How the words are drawn"
 @checkpoint_option
 @option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
 @option(
+    "--best",
+    metavar="COUNT",
+    type=click.IntRange(1),
+    help="Draw many more words, and write so many of the best: probable ones that have little in"
+    " common.",
+)
+@option(
+    "--sort",
+    type=click.Choice(["probability", "alphabet"]),
+    help="Write the most probable words first, or write them in the order of their characters.",
+)
+@option(
     "--seed",
     type=click.IntRange(0),
     group=DRAWING,
@@ -75,6 +87,14 @@ DRAWING = "How the words are drawn"
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
 @known_options
+@option(
+    "--min-distance",
+    metavar="EDITS",
+    type=click.IntRange(1, 3),
+    help="The words are so many edits at least from each other and from the training words, which"
+    " are read again. To insert, delete or replace a character is an edit, and so is to swap two.",
+    group=CONSTRAINTS,
+)
 @output_option(None, "Write to this file; - is stdout.")
 @option("--with-scores", is_flag=True, help="Put the surprisal before each word, as score does.")
 @json_option
@@ -89,9 +109,12 @@ def sample(
     /,
     checkpoint: str,
     count: int,
+    best: int | None,
+    sort: str | None,
     seed: int | None,
     unique: bool,
     new: bool,
+    min_distance: int | None,
     corpus: str | None,
     exclude: tuple[str, ...],
     output: str | None,
@@ -110,23 +133,34 @@ def sample(
 
     if as_json:
         refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
-    if not (new or report):
-        refuse_idle(ctx, ["corpus"], "without --new or --report")
+    if best:
+        refuse_idle(ctx, ["count"], "beside --best, which says how many")
+    if not (new or report or min_distance):
+        refuse_idle(ctx, ["corpus"], "without --new, --min-distance or --report")
     loaded = load_checkpoint(checkpoint)
-    path = corpus or find_corpus(loaded.corpus, checkpoint) if new or report else None
+    is_read_again = new or report or min_distance
+    path = corpus or find_corpus(loaded.corpus, checkpoint) if is_read_again else None
     if output:
         refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
-    sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
-    seed = _fresh_seed() if seed is None else seed
-    known = _known_words(loaded, path if new else None, exclude) if new or exclude else None
-    texts = sampler.texts(count, seed, unique=unique, known=known)
+    constraints = constraints_of(loaded.corpus, options)
+    known = _known_words(loaded, path if new else None, exclude)
+    sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
+    seed, count = _fresh_seed() if seed is None else seed, best or count
+    if best or min_distance or sort:
+        words = sampler.sample(
+            count, seed, unique=unique, best=bool(best), min_distance=min_distance or 0
+        )
+        texts = iter([_lines(_sorted(words, sort, loaded.model))])
+    else:
+        texts = sampler.texts(count, seed, unique=unique)
     novelty = Novelty(_known_words(loaded, path, ())) if report else None
     to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
         found = 0
         for text in novelty.watch(texts) if novelty else texts:
             found += text.count("\n")
-            write(_formatted(text, loaded.model, with_scores, as_json))
+            if text:
+                write(_formatted(text, loaded.model, with_scores, as_json))
     if found < count:
         say(
             f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
@@ -134,6 +168,21 @@ def sample(
         )
     if novelty and path:
         _report(novelty, loaded, path)
+
+
+def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
+    """Return the words in the order asked for."""
+    if order == "alphabet":
+        return sorted(words)
+    if order == "probability":
+        from makemore.generation.selection import most_probable_first
+
+        return most_probable_first(model, words)
+    return words
+
+
+def _lines(words: list[str]) -> str:
+    return "".join(word + "\n" for word in words)
 
 
 def _fresh_seed() -> int:
