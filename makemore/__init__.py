@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from makemore.data.check import check_corpus
     from makemore.data.corpus import Corpus, CorpusFacts
     from makemore.data.download import download_names
+    from makemore.data.table import Columns
     from makemore.data.vocabulary import Vocabulary
     from makemore.errors import MakemoreError
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.comparison import compare
     from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
     from makemore.generation.constraints import Constraints
+    from makemore.generation.novelty import KnownWords
     from makemore.generation.sampling import Sampler, sample
     from makemore.generation.search import most_probable_words
     from makemore.models.base import Model
@@ -48,12 +50,14 @@ _HOMES = {
     "data.check": ("check_corpus",),
     "data.corpus": ("Corpus", "CorpusFacts"),
     "data.download": ("download_names",),
+    "data.table": ("Columns",),
     "data.vocabulary": ("Vocabulary",),
     "errors": ("MakemoreError",),
     "evaluation.calibration": ("Calibration",),
     "evaluation.comparison": ("compare",),
     "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
     "generation.constraints": ("Constraints",),
+    "generation.novelty": ("KnownWords",),
     "generation.sampling": ("Sampler", "sample"),
     "generation.search": ("most_probable_words",),
     "models.base": ("Model",),
@@ -74,9 +78,11 @@ __all__ = [
     "Bigram",
     "Calibration",
     "Checkpoint",
+    "Columns",
     "Constraints",
     "Corpus",
     "CorpusFacts",
+    "KnownWords",
     "MakemoreError",
     "Model",
     "Ngram",
@@ -106,10 +112,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'makemore' has no attribute {name!r}")
-    return getattr(import_module(f"makemore.{_MODULE_OF[name]}"), name)
+if not TYPE_CHECKING:  # to whom every name would be known: they see the imports above instead
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'makemore' has no attribute {name!r}")
+        return getattr(import_module(f"makemore.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

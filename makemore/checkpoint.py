@@ -38,7 +38,7 @@ from makemore.archive import (
 )
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError, VocabularyError, shown, unwritable
+from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.kinds import KINDS
 from makemore.models.base import Model
@@ -53,6 +53,9 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
+LATER_FACTS = {"distinct": 0, "column": "", "weights": "", "delimiter": "", "weights_as": ""}
+"""What checkpoints of earlier releases do not say of their corpus, and what held then."""
+
 OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
 """Such fields that are written only where there is something in them."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
@@ -276,7 +279,11 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     for name in (*RECORD_ARRAYS, *optional, *resumed):
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
-    corpus = _record(CorpusFacts, {"distinct": 0} | metadata["corpus"], {})  # older ones lack it
+    corpus: CorpusFacts = _record(CorpusFacts, LATER_FACTS | metadata["corpus"], {})
+    try:
+        _ = corpus.columns
+    except OptionError as error:
+        raise CheckpointError(f"its corpus cannot have been a table: {error}") from error
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")

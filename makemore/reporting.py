@@ -101,6 +101,7 @@ def _text_changes(corpus: CorpusFacts) -> str:
     changes = ["in lower case"] * corpus.lowercase + ["without accents"] * corpus.strip_accents
     changes += [f"normalized by {corpus.normalize.upper()}"] * bool(corpus.normalize)
     changes += [f"from {corpus.encoding}"] * (corpus.encoding != "utf-8")
+    changes += [corpus.columns.describe()] if corpus.columns else []
     return ", ".join(changes)
 
 
@@ -248,6 +249,11 @@ def describe_check(check: "CorpusCheck") -> str:
         f"lines       {check.lines:,}, {check.blank:,} of them blank",
         f"words       {about}{check.distinct:,} distinct, {about}{check.duplicates:,} repeated",
     ]
+    if weights := check.weights:
+        lines.append(
+            f"weights     {weights.total:,} in all, from {weights.smallest:,} to"
+            f" {weights.largest:,} a line"
+        )
     if check.characters:
         lines += [
             f"length      {check.shortest:,} to {check.longest:,} characters, half of them up to"

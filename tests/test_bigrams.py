@@ -131,7 +131,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
     blocks = list(id_blocks(corpus, vocabulary, split, None, block_size))
     for part, wanted in ((0, False), (1, True)):
         expected = vocabulary.encode_words([w for w in words if is_held_out(w, share) == wanted])
-        rows = [block[part] for block in blocks]
+        rows = [block[part].ids for block in blocks]
         assert all(row[0] == 0 for row in rows)
         joined = np.concatenate([np.zeros(1, np.int64), *(row[1:] for row in rows)])
         np.testing.assert_array_equal(joined, expected)
@@ -139,7 +139,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
 
 def test_id_blocks_leave_out_words_with_unknown_characters() -> None:
     corpus = Corpus.from_words(["ab", "axb", "ba"])
-    ids = [row for row, _ in id_blocks(corpus, Vocabulary("ab"), Split((0.0,)))]
+    ids = [row.ids for row, _ in id_blocks(corpus, Vocabulary("ab"), Split((0.0,)))]
     np.testing.assert_array_equal(np.concatenate(ids), [0, 1, 2, 0, 2, 1, 0])
 
 

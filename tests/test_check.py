@@ -14,6 +14,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.formats import MAX_EXAMPLES
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import CorpusError
+from makemore.reporting import describe_check
 from makemore.training.train import train
 
 
@@ -62,8 +63,14 @@ def test_suspicious_characters_are_noted_with_their_reason() -> None:
 
 
 def test_rare_characters_are_those_below_ten() -> None:
-    found = check_corpus(Corpus.from_words(["a"] * 10 + ["b"] * 9))
+    found = check_corpus(Corpus.from_words(["a" * 1000, *"c" * 10, *"b" * 9]))
     assert [fact.character for fact in found.rare] == ["b"]
+
+
+def test_where_most_characters_are_rare_none_is_told() -> None:
+    found = check_corpus(Corpus.from_words(["Anna", "Bea", "Cy", "Dora", "Eve"]))
+    assert found.rare == ()
+    assert "rare" not in describe_check(found)
 
 
 def test_words_of_two_scripts_are_found_with_their_lines() -> None:

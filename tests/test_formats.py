@@ -2,13 +2,18 @@
 
 import gzip
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from makemore.cli import main
 from makemore.data.check import check_corpus
 from makemore.data.corpus import Corpus
+from makemore.data.formats import table_option
+from makemore.data.table import Columns
 
 NAMES = ["Anna", "Bella", "Zoë", "Dora", "Ella", "Mia"]
 
@@ -60,7 +65,14 @@ FORMS = {
 
 
 def mended(remedy: str, folder: Path) -> list[str]:
-    """Return what the commands of a remedy give to ``makemore train -``, in lines."""
+    """Return the words that ``makemore train`` reads by a remedy: by its filters or its options."""
+    if remedy.startswith("makemore train "):
+        path, *options = shlex.split(remedy)[2:]
+        how = dict(zip(options[::2], options[1::2], strict=True))
+        columns = Columns(how["--column"], how.get("--weights", ""), how.get("--delimiter", ""))
+        encoding = how.get("--encoding", "utf-8")
+        read = Corpus(Corpus.from_paths(folder / path).sources, encoding, columns=columns)
+        return list(read.words())
     filters, _, training = remedy.rpartition(" | ")
     assert training == "makemore train -"
     done = subprocess.run(filters, shell=True, cwd=folder, capture_output=True, check=True)
@@ -167,3 +179,49 @@ def test_where_only_some_lines_were_misread_no_command_is_offered() -> None:
 def test_plain_words_have_no_form(words: list[str]) -> None:
     found = check_corpus(Corpus.from_words(words))
     assert (found.findings, found.remedy) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        (rows("{name}\tF\t{k}"), "--column 1 --weights 3"),
+        (rows("{i},{k},{name}"), "--column 3 --weights 2"),
+        ("the name,N\n" + rows("{name},{k}"), "--column 'the name' --weights N"),
+        ("name,name\n" + rows("{name},{k}"), "--column 1 --weights 2"),
+        (rows("{name},19{i}0"), "--column 1"),
+        (rows("{name};a,b"), "--column 1"),
+        (rows("{name},;{k}").replace("Anna,;", "Anna;"), "--column 1 --weights 2"),
+        (rows("{name}|{k}").replace("Anna|", "Anna,|"), "--column 1 --weights 2 --delimiter '|'"),
+        (rows('"{name}","{k},5"'), "--column 1"),
+    ],
+)
+def test_a_table_names_the_options_that_read_it(text: str, option: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, "utf-8")
+    found = check_corpus(Corpus.from_paths(path))
+    assert found.remedy == f"makemore train {path} {option}"
+    assert table_option(list(enumerate(text.splitlines(), 1))) == option
+
+
+def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(rows("{k}\t- {name}"), "utf-8")
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+    corpus = Corpus(Corpus.from_paths(path).sources, columns=Columns("2"))
+    assert [finding.what for finding in check_corpus(corpus).findings] == [
+        "numbered words or bullets"
+    ]
+    assert not check_corpus(corpus).remedy
+
+
+def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
+    path, model = tmp_path / "t.csv", str(tmp_path / "m.npz")
+    path.write_text(rows("{name}\tF\t{k}"), "utf-8")
+    told = "looks like a table, and its rows are learnt as words: --column 1 --weights 3 reads"
+    for arguments in ([str(path)], [str(path), "--model", "ngram"]):
+        done = CliRunner().invoke(main, ["train", *arguments, "-c", model])
+        assert (done.exit_code, told in done.stderr) == (0, True), done.output
+    done = CliRunner().invoke(main, ["train", str(path), "-c", model, "--column", "1"])
+    assert "looks like" not in done.stderr
+    path.write_text("Smith, John\nAnna Maria\nO'Neil\n")
+    assert "looks like" not in CliRunner().invoke(main, ["train", str(path), "-c", model]).stderr

@@ -17,6 +17,7 @@ from makemore.data.holdout import (
     split_of_text,
     split_words,
 )
+from makemore.data.text import Lines
 from makemore.errors import OptionError
 
 WORDS = st.lists(st.text("aé中\0", max_size=6), max_size=12)
@@ -49,10 +50,11 @@ def test_a_line_longer_than_a_piece_has_the_same_hash(
 @given(WORDS, st.sampled_from([0.0, 0.2, 0.9]))
 @settings(deadline=None)
 def test_held_out_lines_are_the_bytes_of_the_held_out_words(words: list[str], share: float) -> None:
-    places, hashes = held_out_lines(as_bytes(words), share)
+    places, hashes, numbers = held_out_lines(as_bytes(words), share)
     held_out = [word for word in words if word and is_held_out(word, share)]
     assert as_bytes(words)[places].tobytes() == as_bytes(held_out).tobytes()
     assert hashes.tolist() == [word_hash(word) for word in held_out]
+    assert [words[number] for number in numbers] == held_out
 
 
 def test_of_many_words_a_share_of_all_hashes_is_held_out() -> None:
@@ -127,7 +129,7 @@ def test_a_text_over_either_limit_is_split_by_shares_of_all_hashes(
 ) -> None:
     monkeypatch.setattr(holdout, "MAX_EXACT", words)
     monkeypatch.setattr(holdout, "MAX_EXACT_TEXT", characters)
-    blocks = ["a\nb\n", "\nc\na\n", "d\ne\n", "e\n"]
+    blocks = [Lines(text) for text in ("a\nb\n", "\nc\na\n", "d\ne\n", "e\n")]
     split, again = split_of_text(iter(blocks), [0.2])
     assert list(again) == blocks
     assert split.distinct == distinct
@@ -135,5 +137,5 @@ def test_a_text_over_either_limit_is_split_by_shares_of_all_hashes(
 
 
 def test_lines_that_are_dropped_do_not_count() -> None:
-    split, _ = split_of_text(["a\nbx\n", "c\n"], [0.4], re.compile("x"))
+    split, _ = split_of_text([Lines("a\nbx\n"), Lines("c\n")], [0.4], re.compile("x"))
     assert split.distinct == 2

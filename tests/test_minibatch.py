@@ -13,6 +13,7 @@ from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import split_of_text, split_words
+from makemore.data.text import Lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, TrainingError
 from makemore.training import batches as module
@@ -64,7 +65,7 @@ def make_batches(
     path = tmp_path / "words.txt"
     path.write_text("".join(word + "\n" for word in words))
     with blocks_of(Corpus.from_paths(path), block_bytes) as blocks:
-        split, _ = split_of_text(["".join(f"{word}\n" for word in words)], SHARES)
+        split, _ = split_of_text([Lines("".join(f"{word}\n" for word in words))], SHARES)
         return Batches(blocks, Vocabulary("".join(words)), split.bounds, 7, seed)
 
 

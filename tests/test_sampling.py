@@ -271,23 +271,23 @@ def test_a_large_automaton_gives_the_same_distribution_as_a_small_one(
 
 def test_others_are_new_and_different_and_end_when_there_are_no_more() -> None:
     model = make_bigram(["ab", "ba", "b"])
-    sampler = Sampler(model, constraints=Constraints(max_length=2))
+    limits, known = Constraints(max_length=2), KnownWords(["ab\nba\n"])
     # a, b, aa, ab, ba, bb without the known
-    (found,) = sampler.texts(99, 0, unique=True, known=KnownWords(["ab\nba\n"]))
+    (found,) = Sampler(model, constraints=limits, exclude=known).texts(99, 0, unique=True)
     assert sorted(found.split()) == ["a", "aa", "b", "bb"]
 
 
 def test_others_may_repeat_when_asked() -> None:
     model = make_bigram(["ab", "ba", "b"])
     limits, known = Constraints(max_length=1), KnownWords(["a\n"])
-    assert sample(model, 50, seed=0, constraints=limits, known=known) == ["b"] * 50
+    assert sample(model, 50, seed=0, constraints=limits, exclude=known) == ["b"] * 50
 
 
 def test_other_words_are_in_the_order_they_were_drawn(small_model: Bigram) -> None:
     drawn = sample(small_model, 2_000, seed=4)
     expected = [word for word in dict.fromkeys(drawn) if word not in {"abc", "b"}]
     known = KnownWords(["abc\nb\n"])
-    assert sample(small_model, 40, seed=4, unique=True, known=known) == expected[:40]
+    assert sample(small_model, 40, seed=4, unique=True, exclude=known) == expected[:40]
 
 
 def test_characters_beyond_ascii_come_out_whole() -> None:
@@ -344,10 +344,10 @@ def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sampling, "PATIENCE", 4)
-    sampler = Sampler(make_bigram(["abcdefghijk"]))
+    sampler = Sampler(make_bigram(["abcdefghijk"]), exclude=["k"])
     texts = ["a\nk\nk\n", "k\nb\nk\nk\n", "k\n", "c\nk\n", "k\nk\nk\n", "d\n"]
     sampler._writer = GivenWords(*texts)
-    found = list(sampler.texts(99, 0, known=KnownWords(["k\n"])))
+    found = list(sampler.texts(99, 0))
     assert found == ["a\n", "b\n", "c\n"]  # of the misses 2, 2, 3, 1 and 4 in a row
 
 
@@ -396,7 +396,7 @@ def test_the_shortest_words_are_as_long_as_asked(small_model: Bigram, length: in
 
 
 def test_one_other_word_is_given_when_one_is_asked_for(small_model: Bigram) -> None:
-    found = list(Sampler(small_model).texts(1, 0, known=KnownWords(["abc\n"])))
+    found = list(Sampler(small_model, exclude=["abc"]).texts(1, 0))
     assert [text.count("\n") for text in found] == [1]
 
 

@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from makemore.counting.survey import (
     count_part,
     merge,
 )
+from makemore.data.text import Lines
 from makemore.errors import VocabularyError
 
 
@@ -41,24 +43,30 @@ def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> Non
         merge(parts)
 
 
+def lines_of(words: Iterable[str]) -> Lines:
+    """Return these words, one a line."""
+    return Lines("".join(word + "\n" for word in words))
+
+
 @pytest.mark.parametrize("narrow", [0, 5])
 def test_the_limit_of_the_alphabet_is_kept_while_counting(
     monkeypatch: pytest.MonkeyPatch, narrow: int
 ) -> None:
     monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
     characters = "abcde"[:narrow] + "".join(map(chr, range(0x4E00, 0x4E00 + 20 - narrow)))
-    blocks = [characters[:7] + "\n", characters[7:19] + "\n"]
+    blocks = [Lines(characters[:7] + "\n"), Lines(characters[7:19] + "\n")]
     assert count_part(blocks, 0.0).total.characters == characters[:19]
     with pytest.raises(VocabularyError, match=r"20 distinct characters or more .* is 19"):
-        count_part([*blocks, characters[19:] + "\n"], 0.0)
+        count_part([*blocks, Lines(characters[19:] + "\n")], 0.0)
 
 
 @pytest.mark.parametrize("with_pairs", [True, False])
 def test_parts_add_up_in_any_order(with_pairs: bool) -> None:
     parts = [
-        count_part([text], 0.3, pairs=with_pairs) for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")
+        count_part([Lines(text)], 0.3, pairs=with_pairs)
+        for text in ("ab\nba\n", "юля\n", "\n", "é\nb\n")
     ]
-    whole = count_part(["ab\nba\nюля\n\né\nb\n"], 0.3, pairs=with_pairs)
+    whole = count_part([Lines("ab\nba\nюля\n\né\nb\n")], 0.3, pairs=with_pairs)
     for order in (parts, parts[::-1]):
         together = merge(order)
         assert together.sample.words == whole.sample.words
@@ -81,7 +89,7 @@ def test_the_sample_is_the_words_of_smallest_hash(
     words += [f"{i:0{length}}" for i in range(30) for length in (256, 257)]
     random.Random(1).shuffle(words)
     blocks = [words[i : i + words_per_block] for i in range(0, len(words), words_per_block)]
-    sample = count_part(["".join(w + "\n" for w in block) for block in blocks], 0.5).sample
+    sample = count_part([lines_of(block) for block in blocks], 0.5).sample
     held_out = {w for w in words if is_held_out(w, 0.5) and len(w) <= 256}
     expected = sorted(held_out, key=word_hash)[:20]
     assert sample.words == tuple(expected)
@@ -91,7 +99,7 @@ def test_the_sample_is_the_words_of_smallest_hash(
 def test_fingerprints_add_up_modulo_the_size_of_a_hash() -> None:
     words = [str(i) for i in range(1000)]
     hashes = [word_hash(word) for word in words if is_held_out(word, 0.9)]
-    halves = ["".join(word + "\n" for word in part) for part in (words[:500], words[500:])]
+    halves = [lines_of(part) for part in (words[:500], words[500:])]
     assert sum(hashes) > 1 << 70
     parts = [count_part([half], 0.9) for half in halves]
     assert merge(parts).fingerprint == sum(hashes) % (1 << 64)
@@ -121,7 +129,7 @@ def test_held_out_lines_wait_to_be_counted_together(
     counter = PartCounter(0.5)
     waiting = []
     for word in words:
-        counter.add(word + "\n")
+        counter.add(lines_of([word]))
         waiting.append(len(counter._waiting))
     assert max(waiting) < batch
     assert (max(waiting) > 0) is (batch > 1)
@@ -139,7 +147,7 @@ def test_held_out_lines_wait_to_be_counted_together(
 )
 @settings(max_examples=200, deadline=None)
 def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: float) -> None:
-    lean, full = (count_part(blocks, holdout, pairs=p) for p in (False, True))
+    lean, full = (count_part(map(Lines, blocks), holdout, pairs=p) for p in (False, True))
     words = [word for word in "".join(blocks).split("\n") if word]
     assert lean.total.words == len(words)
     assert lean.total.symbols == sum(len(word) + 1 for word in words)
@@ -152,7 +160,7 @@ def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: fl
 def test_a_survey_of_a_large_alphabet_makes_no_table_of_pairs() -> None:
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
     tracemalloc.start()
-    count_part(["".join(letter + "\n" for letter in letters)], 0.1, pairs=False)
+    count_part([lines_of(letters)], 0.1, pairs=False)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5000 * 5000  # a table would take eight times that

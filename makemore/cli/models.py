@@ -1,6 +1,7 @@
 """The commands about models: info, compare and mix."""
 
 import time
+from typing import Any
 
 import click
 
@@ -8,12 +9,15 @@ from makemore.cli.console import print_results, say
 from makemore.cli.options import (
     blocks_of_files,
     checkpoint_option,
+    columns_of,
     command,
     encoding_option,
     json_option,
     load_checkpoint,
     option,
+    refuse_idle,
     refuse_overwriting,
+    table_options,
 )
 
 
@@ -39,8 +43,18 @@ def info(checkpoint: str, as_json: bool) -> None:
     help="Compare on the words of this file instead of those held out.",
 )
 @encoding_option
+@table_options
 @json_option
-def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, encoding: str) -> None:
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    /,
+    checkpoints: tuple[str, ...],
+    corpus: str | None,
+    as_json: bool,
+    encoding: str,
+    **options: Any,
+) -> None:
     """Compare several CHECKPOINTS in one table.
 
     It shows their size, time of training and losses in nats per symbol.
@@ -53,8 +67,11 @@ def compare(checkpoints: tuple[str, ...], corpus: str | None, as_json: bool, enc
     from makemore.json_values import comparison_values
     from makemore.reporting import comparison_table
 
+    if corpus is None:
+        refuse_idle(ctx, list(options), "without --corpus, whose columns it names")
+    columns = columns_of(options)
     loaded = {path: load_checkpoint(path) for path in checkpoints}
-    blocks = blocks_of_files((corpus,), encoding) if corpus else None
+    blocks = blocks_of_files((corpus,), encoding, columns) if corpus else None
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
     if rows[0].corpus and rows[0].corpus.unknown_words:

@@ -12,6 +12,8 @@ from makemore.kinds import TEXT
 
 if TYPE_CHECKING:
     from makemore.data.corpus import Corpus, CorpusFacts
+    from makemore.data.table import Columns
+    from makemore.data.text import Lines
     from makemore.generation.constraints import Constraints
     from makemore.training.record import Checkpoint
 
@@ -143,6 +145,39 @@ encoding_option = option(
     group=TEXT,
     help="The encoding of the files: any name that Python knows.",
 )
+TABLE = "Which columns of a table are read"
+
+table_options = all_of(
+    option(
+        "--column",
+        metavar="COLUMN",
+        group=TABLE,
+        help="The files are tables, such as CSV, and the words stand in this column: its number"
+        " from 1, or its title in the first line.",
+    ),
+    option(
+        "--weights",
+        metavar="COLUMN",
+        group=TABLE,
+        help="How often each word counts stands in this column, in whole numbers: a weight of k"
+        " counts as k lines.",
+    ),
+    option(
+        "--delimiter",
+        metavar="CHARACTER",
+        group=TABLE,
+        help="What stands between the columns, or 'tab'; without it, the first of tab, ; , and |"
+        " that is in a file's first line.",
+    ),
+    option(
+        "--weights-as",
+        type=click.Choice(["count", "log", "distinct"]),
+        default="count",
+        group=TABLE,
+        help="Let weights count for less: as 1 + log2(k), rounded down, or each distinct word"
+        " once.",
+    ),
+)
 text_options = all_of(
     encoding_option,
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
@@ -159,6 +194,7 @@ text_options = all_of(
         group=TEXT,
         help="Bring characters that can be written in several ways into one form.",
     ),
+    table_options,
 )
 
 CONSTRAINTS = "What the words must be like"
@@ -263,6 +299,7 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     names = ("encoding", "lowercase", "strip_accents", "normalize")
     how = {name: options.pop(name) for name in names}
     how["normalize"] = how["normalize"] or ""
+    how["columns"] = columns_of(options)
     if remote:
         from makemore.counting.cluster import url_corpus
 
@@ -275,15 +312,37 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     return replace(Corpus.from_paths(*paths), **how)
 
 
-def blocks_of_files(paths: tuple[str, ...], encoding: str, *, large: bool = False) -> Iterator[str]:
-    """Yield the text of files in blocks, as it is; in ``large`` ones for models that share."""
+def columns_of(options: dict[str, Any]) -> "Columns | None":
+    """Take the values of ``table_options`` out of a command's options."""
+    column, weights, delimiter = (
+        options.pop(name) or "" for name in ("column", "weights", "delimiter")
+    )
+    weights_as = options.pop("weights_as")
+    if column:
+        from makemore.data.table import Columns
+
+        return Columns(column, weights, delimiter, weights_as)
+    if weights or delimiter or weights_as != "count":
+        raise click.UsageError("--column is missing: it says where in a table the words stand")
+    return None
+
+
+def blocks_of_files(
+    paths: tuple[str, ...],
+    encoding: str,
+    columns: "Columns | None" = None,
+    *,
+    large: bool = False,
+) -> "Iterator[Lines]":
+    """Yield the lines of files in blocks, as they are; in ``large`` ones for models that share."""
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
     from makemore.evaluation.scoring import BLOCK, LARGE_BLOCK
 
-    corpus = replace(Corpus.from_paths(*paths), encoding=encoding)
-    return iter(corpus.read(LARGE_BLOCK if large else BLOCK, digest=False))
+    corpus = replace(Corpus.from_paths(*paths), encoding=encoding, columns=columns)
+    reading = corpus.read(LARGE_BLOCK if large else BLOCK, digest=False)
+    return reading.blocks(counts_lines=True)
 
 
 def was_typed(ctx: click.Context, name: str) -> bool:

@@ -162,6 +162,7 @@ def train(
     else:
         chosen = TrainingOptions(**_given(ctx, options))
     refuse_other_files(checkpoint)
+    _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
     with (
         _counting(dask, chosen.model) as count,
@@ -215,6 +216,23 @@ def _forewarn(survey: "Survey", model: str) -> None:
         say(
             f"{V * V:,} weights for {facts.symbols:,} symbols: --model ngram --order 2 is quicker"
             " and fits better"
+        )
+
+
+def _say_if_table(corpus: "Corpus") -> None:
+    """Name the options for a table, whose commas and numbers would be learnt as parts of words."""
+    if corpus.columns:
+        return
+    lines = corpus.head().split("\n")
+    if not any(character in lines[0] for character in "\t;,|"):
+        return
+    from makemore.data.formats import table_option
+
+    words = [(number, line) for number, line in enumerate(lines, 1) if line]
+    if option := table_option(words):
+        say(
+            f"{corpus.name} looks like a table, and its rows are learnt as words: {option} reads"
+            " the words alone"
         )
 
 

@@ -14,6 +14,7 @@ from makemore.cli.options import (
     CONSTRAINTS,
     blocks_of_files,
     checkpoint_option,
+    columns_of,
     command,
     constraint_options,
     constraints_of,
@@ -27,6 +28,7 @@ from makemore.cli.options import (
     refuse_idle,
     refuse_overwriting,
     share,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,18 @@ DRAWING = "How the words are drawn"
 @command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
 @checkpoint_option
 @option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
+@option(
+    "--best",
+    metavar="COUNT",
+    type=click.IntRange(1),
+    help="Draw many more words, and write so many of the best: probable ones that have little in"
+    " common.",
+)
+@option(
+    "--sort",
+    type=click.Choice(["probability", "alphabet"]),
+    help="Write the most probable words first, or write them in the order of their characters.",
+)
 @option(
     "--seed",
     type=click.IntRange(0),
@@ -73,6 +87,14 @@ DRAWING = "How the words are drawn"
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
 @known_options
+@option(
+    "--min-distance",
+    metavar="EDITS",
+    type=click.IntRange(1, 3),
+    help="The words are so many edits at least from each other and from the training words, which"
+    " are read again. To insert, delete or replace a character is an edit, and so is to swap two.",
+    group=CONSTRAINTS,
+)
 @output_option(None, "Write to this file; - is stdout.")
 @option("--with-scores", is_flag=True, help="Put the surprisal before each word, as score does.")
 @json_option
@@ -87,9 +109,12 @@ def sample(
     /,
     checkpoint: str,
     count: int,
+    best: int | None,
+    sort: str | None,
     seed: int | None,
     unique: bool,
     new: bool,
+    min_distance: int | None,
     corpus: str | None,
     exclude: tuple[str, ...],
     output: str | None,
@@ -108,23 +133,34 @@ def sample(
 
     if as_json:
         refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
-    if not (new or report):
-        refuse_idle(ctx, ["corpus"], "without --new or --report")
+    if best:
+        refuse_idle(ctx, ["count"], "beside --best, which says how many")
+    if not (new or report or min_distance):
+        refuse_idle(ctx, ["corpus"], "without --new, --min-distance or --report")
     loaded = load_checkpoint(checkpoint)
-    path = corpus or find_corpus(loaded.corpus, checkpoint) if new or report else None
+    is_read_again = new or report or min_distance
+    path = corpus or find_corpus(loaded.corpus, checkpoint) if is_read_again else None
     if output:
         refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
-    sampler = Sampler(loaded.model, constraints=constraints_of(loaded.corpus, options), **options)
-    seed = _fresh_seed() if seed is None else seed
-    known = _known_words(loaded, path if new else None, exclude) if new or exclude else None
-    texts = sampler.texts(count, seed, unique=unique, known=known)
+    constraints = constraints_of(loaded.corpus, options)
+    known = _known_words(loaded, path if new else None, exclude)
+    sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
+    seed, count = _fresh_seed() if seed is None else seed, best or count
+    if best or min_distance or sort:
+        words = sampler.sample(
+            count, seed, unique=unique, best=bool(best), min_distance=min_distance or 0
+        )
+        texts = iter([_lines(_sorted(words, sort, loaded.model))])
+    else:
+        texts = sampler.texts(count, seed, unique=unique)
     novelty = Novelty(_known_words(loaded, path, ())) if report else None
     to_file = None if output is None or output == "-" else output
     with _writer(to_file, columns=3 if with_scores else 1) as write:
         found = 0
         for text in novelty.watch(texts) if novelty else texts:
             found += text.count("\n")
-            write(_formatted(text, loaded.model, with_scores, as_json))
+            if text:
+                write(_formatted(text, loaded.model, with_scores, as_json))
     if found < count:
         say(
             f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
@@ -132,6 +168,21 @@ def sample(
         )
     if novelty and path:
         _report(novelty, loaded, path)
+
+
+def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
+    """Return the words in the order asked for."""
+    if order == "alphabet":
+        return sorted(words)
+    if order == "probability":
+        from makemore.generation.selection import most_probable_first
+
+        return most_probable_first(model, words)
+    return words
+
+
+def _lines(words: list[str]) -> str:
+    return "".join(word + "\n" for word in words)
 
 
 def _fresh_seed() -> int:
@@ -156,7 +207,7 @@ def _known_words(
             yield from training_texts(checkpoint.corpus, corpus)
         if exclude:
             others = Corpus.from_paths(*exclude).changed_as(checkpoint.corpus)
-            yield from replace(others, encoding="utf-8").read(digest=False)
+            yield from replace(others, encoding="utf-8", columns=None).read(digest=False)
 
     return KnownWords(texts())
 
@@ -276,6 +327,7 @@ def top(
 @option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
 @option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
 @encoding_option
+@table_options
 @json_option
 def score(
     files: tuple[str, ...],
@@ -289,6 +341,7 @@ def score(
     sort: bool,
     line_numbers: bool,
     encoding: str,
+    **options: Any,
 ) -> None:
     """Say how surprising each word is, and which do not belong.
 
@@ -306,6 +359,7 @@ def score(
         raise click.UsageError("--only needs --fpr, which says what is flagged")
     if against_words and not against:
         raise click.UsageError("--against-words needs --against, which names the other model")
+    columns = columns_of(options)
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else _calibration(loaded, fpr)
     opponent = load_checkpoint(against) if against else None
@@ -316,7 +370,7 @@ def score(
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
     summary = Summary()
-    blocks = blocks_of_files(files or ("-",), encoding, large=sees_whole_words)
+    blocks = blocks_of_files(files or ("-",), encoding, columns, large=sees_whole_words)
 
     def write(part: Judgement) -> None:
         """Print a block of words."""

@@ -233,15 +233,16 @@ def _count(part: Corpus, holdout: float, rare: str) -> Part:
 
 
 def _frequencies(part: Corpus) -> Counts:
-    return character_frequencies(part.read(digest=False))
+    return character_frequencies(part.read(digest=False).blocks())
 
 
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
     """Cut the files of a corpus where lines start; what cannot be cut stays whole."""
+    has_free_lines = corpus.columns is None and has_plain_line_feeds(corpus.encoding)
     for source in corpus.sources:
         with ByteStream(source) as stream:
             size = None if stream.compressed else source.size()
-        if size is None or size <= shard_size or not has_plain_line_feeds(corpus.encoding):
+        if size is None or size <= shard_size or not has_free_lines:
             yield source
             continue
         try:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from makemore.arrays import Ids, Integers
 from makemore.counting.tables import add_at
+from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import TrainingError
 from makemore.kinds import MAX_ORDER, MIN_ORDER
@@ -106,8 +107,14 @@ class NgramCounter:
         self._in_table = 0
         self._runs: list[tuple[Integers, Integers]] = []
 
-    def add(self, ids: npt.NDArray[np.integer]) -> None:
-        """Count the words in ``ids``: one row with a boundary before, between and after them."""
+    def add(self, ids: npt.NDArray[np.integer], weights: Integers | None = None) -> None:
+        """Count the words in ``ids``: one row with a boundary before, between and after them.
+
+        ``weights``, of shape (words,), say how often each counts; once without them.
+        """
+        if weights is not None:
+            self._add_weighted(ids.astype(np.int64), weights)
+            return
         C = self._order - 1
         for start in range(0, len(ids) - 1, _BLOCK):
             first = max(0, start - C + 1)  # the context of the first target
@@ -126,6 +133,11 @@ class NgramCounter:
             self._merge()
         codes, counts = self._runs[0]
         return NgramCounts(self._V, self._order, codes, counts)
+
+    def _add_weighted(self, ids: Ids, weights: Integers) -> None:
+        codes = ngram_codes(ids, self._V, self._order)
+        of_codes = weights_of_symbols(weights, np.flatnonzero(ids[1:] == BOUNDARY))
+        self._add_run(*add_up(codes, of_codes))
 
     def _wait(self, codes: Integers) -> None:
         if self._waiting + len(codes) > len(self._unsorted):

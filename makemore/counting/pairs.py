@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import CACHED, Counts, Indices, chunks
-from makemore.data.text import code_points
+from makemore.arrays import CACHED, Counts, Indices, Integers, chunks
+from makemore.counting.tables import add_at
+from makemore.data.text import code_points, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
@@ -87,9 +88,12 @@ class PairCounter:
         self._pairs_in_wide = 0
         self._K = 0  # the wide table has room for K ids
 
-    def add(self, text: str) -> None:
-        """Count the pairs of whole lines. Raises ``VocabularyError``."""
+    def add(self, text: str, weights: Integers | None = None) -> None:
+        """Count the pairs of whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
         ids = self._ids.of("\n" + text)  # the first word's boundary, too
+        if weights is not None:
+            self._add_weighted(ids, weights)
+            return
         self._symbols += len(text)
         if ids.dtype == np.uint8:
             for first in (0, 1):
@@ -133,11 +137,19 @@ class PairCounter:
                 seconds, firsts = np.divmod(where + rows.start * K, K)
                 yield firsts, seconds, part[where].astype(np.int64)
 
+    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
+        """Count each pair as often as the line of its second symbol counts."""
+        of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
+        total = int(of_pairs.sum())
+        self._symbols += total
+        table, K = self._narrow, _NARROW
+        if ids.dtype != np.uint8:
+            self._make_room(total)
+            table, K = self._wide, self._K
+        add_at(table, ids[:-1] + K * ids[1:].astype(np.intp), of_pairs)
+
     def _add_wide(self, ids: SymbolIds) -> None:
-        self._make_room()
-        self._pairs_in_wide += len(ids)
-        if self._pairs_in_wide > _MAX_IN_32_BITS:
-            self._wide = self._wide.astype(np.int64, copy=False)
+        self._make_room(len(ids))
         one = self._wide.dtype.type(1)
         for start in range(0, len(ids) - 1, CACHED):
             piece = ids[start : start + CACHED + 1]
@@ -146,7 +158,11 @@ class PairCounter:
             pairs += piece[:-1]
             np.add.at(self._wide, pairs, one)
 
-    def _make_room(self) -> None:
+    def _make_room(self, pairs: int) -> None:
+        """Let the wide table hold all ids, and so many pairs more."""
+        self._pairs_in_wide += pairs
+        if self._pairs_in_wide > _MAX_IN_32_BITS:
+            self._wide = self._wide.astype(np.int64, copy=False)
         needed = len(self._ids.characters)
         if needed <= self._K:
             return

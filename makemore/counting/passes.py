@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Counts, Symbols
+from makemore.arrays import Bytes, Counts, Integers, Symbols
 from makemore.counting.survey import (
     Part,
     Survey,
@@ -15,11 +16,10 @@ from makemore.counting.survey import (
     pattern_of,
     rare_characters,
     survey_of,
-    without_lines_holding,
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
 from makemore.data.holdout import Split, held_out_lines, split_of_text
-from makemore.data.text import words_of
+from makemore.data.text import lines_with_words, without_lines_holding
 from makemore.data.vocabulary import Vocabulary
 
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
@@ -118,7 +118,7 @@ def _counted(
         if min_count <= 1:
             return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
         with corpus.rereadable() as source:
-            frequencies = character_frequencies(source.read(block_size, digest=False))
+            frequencies = character_frequencies(source.read(block_size, digest=False).blocks())
             rare = rare_characters(frequencies, min_count)
             return _one_pass(source, holdout, rare, jobs, progress, block_size, pairs)
 
@@ -163,8 +163,24 @@ def split_for_validation(
     corpus: Corpus, vocabulary: Vocabulary, holdout: float, validation: float
 ) -> Split:
     """Return the split of a corpus that sets validation words apart, beside those held out."""
-    blocks = corpus.read(digest=False)
+    blocks = corpus.read(digest=False).blocks(counts_lines=True)
     return split_of_text(blocks, [holdout, validation], unknown_to(vocabulary))[0]
+
+
+class IdRow(NamedTuple):
+    """Words as ids in a row, a boundary before, between and after them.
+
+    Attributes
+    ----------
+    ids : array of shape (n,)
+        As ``Vocabulary.encode_words`` gives them, but with 16 bits: give them more before
+        calculating with them. A row without a word is one boundary.
+    weights : array of shape (words,), optional
+        How often each word counts; once without them.
+    """
+
+    ids: Symbols
+    weights: Integers | None = None
 
 
 def id_blocks(
@@ -173,27 +189,27 @@ def id_blocks(
     split: Split,
     progress: Progress | None = None,
     block_size: int = BLOCK,
-) -> Iterator[tuple[Symbols, Symbols]]:
-    """Yield the training and the held-out words of each block as rows of ids.
+) -> Iterator[tuple[IdRow, IdRow]]:
+    """Yield the training and the held-out words of each block.
 
-    Each row has the form of ``Vocabulary.encode_words``: a boundary before, between and after the
-    words, so a row without a word is one boundary. But its numbers have 16 bits: give them more
-    before calculating with them. Words with a character outside the vocabulary are left out.
-
-    Words that ``split`` sets apart for validation are in neither row.
+    Words with a character outside the vocabulary are left out. Words that ``split`` sets apart for
+    validation are in neither row.
 
     This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
     unknown = unknown_to(vocabulary)
-    for block in corpus.read(block_size, progress, digest=False):
-        text, _ = without_lines_holding(unknown, block)
-        if "\n\n" in text or text.startswith("\n"):
-            text = "".join(word + "\n" for word in words_of(text))
+    first, last = split.bounds[0], split.bounds[-1]
+    for block in corpus.read(block_size, progress, digest=False).blocks(counts_lines=True):
+        text, weights = lines_with_words(without_lines_holding(unknown, block)[0])
         data = np.frombuffer(text.encode(), np.uint8)
-        first, last = split.bounds[0], split.bounds[-1]
-        held_out, _ = held_out_lines(data, first) if first else (np.zeros(0, np.int64), None)
+        held_out, _, numbers = found = held_out_lines(data, first)
+        others, _, other_numbers = found if last == first else held_out_lines(data, last)
         training = np.ones(len(data), np.bool_)
-        training[held_out if first == last else held_out_lines(data, last)[0]] = False
-        parts = (data[training], data[held_out])
-        rows = [vocabulary.encode_text("\n" + part.tobytes().decode()) for part in parts]
-        yield rows[0], rows[1]
+        training[others] = False
+        own = None if weights is None else np.delete(weights, other_numbers)
+        rest = None if weights is None else weights[numbers]
+        yield _row(vocabulary, data[training], own), _row(vocabulary, data[held_out], rest)
+
+
+def _row(vocabulary: Vocabulary, text: Bytes, weights: Integers | None) -> IdRow:
+    return IdRow(vocabulary.encode_text("\n" + text.tobytes().decode()), weights)

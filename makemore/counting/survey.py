@@ -12,12 +12,18 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from makemore.arrays import Counts, Hashes
-from makemore.counting.pairs import CharacterIds, PairCounter, refuse_too_many
+from makemore.arrays import Counts, Hashes, Integers
+from makemore.counting.pairs import CharacterIds, PairCounter, SymbolIds, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import Split, all_held_out, held_out_lines
-from makemore.data.text import code_points, without_lines
+from makemore.data.text import (
+    Lines,
+    code_points,
+    line_bounds,
+    weights_of_symbols,
+    without_lines_holding,
+)
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError, shown
 
@@ -109,8 +115,8 @@ class Part:
 
 
 class _LineCounter(Protocol):
-    def add(self, text: str) -> None:
-        """Count whole lines. Raises ``VocabularyError``."""
+    def add(self, text: str, weights: Integers | None = None) -> None:
+        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
@@ -136,15 +142,23 @@ class _Characters:
         self._frequencies = np.zeros(0, np.int64)
         self._blank = 0
 
-    def add(self, text: str) -> None:
-        """Count whole lines. Raises ``VocabularyError``."""
+    def add(self, text: str, weights: Integers | None = None) -> None:
+        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
         ids = self._ids.of(text)
+        if weights is not None:
+            self._add_weighted(ids, weights)
+            return
         found = np.bincount(ids, minlength=len(self._frequencies))
         found[: len(self._frequencies)] += self._frequencies
         self._frequencies = found
         if "\n\n" in text or text.startswith("\n"):
             is_end = np.concatenate(([True], ids == ord("\n")))
             self._blank += int((is_end[1:] & is_end[:-1]).sum())
+
+    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
+        missing = len(self._ids.characters) - len(self._frequencies)
+        self._frequencies = np.pad(self._frequencies, (0, missing))
+        add_at(self._frequencies, ids, weights_of_symbols(weights, line_bounds(ids)[1]))
 
     def characters(self) -> str:
         """Return the characters that were counted, in code-point order."""
@@ -159,7 +173,7 @@ class _Characters:
 
 
 class PartCounter:
-    """Counts blocks of text: whole lines, each ended by a line feed.
+    """Counts blocks of lines.
 
     Parameters
     ----------
@@ -183,20 +197,23 @@ class PartCounter:
         self._fingerprint = 0
         self._dropped = 0
 
-    def add(self, text: str) -> None:
+    def add(self, lines: Lines) -> None:
         """Count a block. Raises ``VocabularyError`` where the alphabet is too large."""
         if self._rare:
-            text, dropped = without_lines_holding(self._rare, text)
+            lines, dropped = without_lines_holding(self._rare, lines)
             self._dropped += dropped
-        self._total.add(text)
+        self._total.add(*lines)
         if self._holdout:
-            data = np.frombuffer(text.encode(), np.uint8)
-            offsets, hashes = held_out_lines(data, self._holdout)
-            lines = data[offsets].tobytes()
-            self._waiting += lines
-            if len(self._waiting) >= _BATCH:
-                self._count_waiting()
-            self._sample.add(lines, hashes)
+            data = np.frombuffer(lines.text.encode(), np.uint8)
+            offsets, hashes, numbers = held_out_lines(data, self._holdout)
+            held_out = data[offsets].tobytes()
+            self._sample.add(held_out, hashes)
+            if lines.weights is None:
+                self._wait(held_out)
+            else:
+                weights = lines.weights[numbers]
+                self._held_out.add(held_out.decode(), weights)
+                hashes = hashes * weights.view(np.uint64)
             self._fingerprint += int(hashes.sum())
 
     def part(self) -> Part:
@@ -212,18 +229,23 @@ class PartCounter:
             self._sample.result(),
         )
 
+    def _wait(self, lines: bytes) -> None:
+        self._waiting += lines
+        if len(self._waiting) >= _BATCH:
+            self._count_waiting()
+
     def _count_waiting(self) -> None:
         self._held_out.add(self._waiting.decode())
         self._waiting.clear()
 
 
 def count_part(
-    blocks: Iterable[str], holdout: float, rare: str = "", *, pairs: bool = True
+    blocks: Iterable[Lines], holdout: float, rare: str = "", *, pairs: bool = True
 ) -> Part:
-    """Return what is in blocks of text. Raises ``VocabularyError`` and ``DecodingError``."""
+    """Return what is in blocks of lines. Raises ``VocabularyError`` and ``DecodingError``."""
     counter = PartCounter(holdout, rare, pairs=pairs)
-    for text in blocks:
-        counter.add(text)
+    for lines in blocks:
+        counter.add(lines)
     return counter.part()
 
 
@@ -273,22 +295,21 @@ def pattern_of(characters: str) -> re.Pattern[str] | None:
     return re.compile(f"[{re.escape(characters)}]") if characters else None
 
 
-def without_lines_holding(pattern: re.Pattern[str], text: str) -> tuple[str, int]:
-    r"""Return ``text`` without the lines in which ``pattern`` is found, and how many they were.
-
-    >>> without_lines_holding(re.compile("[xq]"), "emma\naxqx\nava\n")
-    ('emma\nava\n', 1)
-    """
-    return without_lines(text, (match.start() for match in pattern.finditer(text)))
-
-
-def character_frequencies(blocks: Iterable[str]) -> Counts:
+def character_frequencies(blocks: Iterable[Lines]) -> Counts:
     """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
     frequencies = np.zeros(0x110000, np.int64)
-    for block in blocks:
-        add_at(frequencies, code_points(block))
+    for lines in blocks:
+        add_code_points(frequencies, lines)
     frequencies[ord("\n")] = 0
     return frequencies
+
+
+def add_code_points(frequencies: Counts, lines: Lines) -> None:
+    """Add the code points of lines, line ends too, to how often each occurs, (1,114,112,)."""
+    points, of_points = code_points(lines.text), None
+    if lines.weights is not None:
+        of_points = weights_of_symbols(lines.weights, line_bounds(points)[1])
+    add_at(frequencies, points, of_points)
 
 
 def rare_characters(frequencies: Counts, min_count: int) -> str:
@@ -320,8 +341,21 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         strip_accents=corpus.strip_accents,
         normalize=corpus.normalize,
         path=corpus.path,
+        **_table_of(corpus),
     )
     return Survey(Vocabulary(total.characters), facts, part.sample, split)
+
+
+def _table_of(corpus: Corpus) -> dict[str, str]:
+    """Return what the facts remember of the columns of a table."""
+    if (columns := corpus.columns) is None:
+        return {}
+    return {
+        "column": columns.word,
+        "weights": columns.weight,
+        "delimiter": columns.delimiter,
+        "weights_as": columns.weights_as,
+    }
 
 
 class _SampleCollector:

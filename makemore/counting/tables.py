@@ -14,14 +14,22 @@ from makemore.arrays import CACHED
 _LOOKED_UP = 1 << 19  # indices; shorter pieces take longer
 
 
-def add_at(counts: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
-    """Add one to ``counts`` at each index; both are one-dimensional.
+def add_at(
+    counts: npt.NDArray[Any],
+    indices: npt.NDArray[Any],
+    weights: npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Add one, or its weight, to ``counts`` at each index; all are one-dimensional.
 
-    Faster than ``bincount`` for a large table, which that would make and clear for every call.
+    Faster than ``bincount`` for a large table, which that would make and clear for every call, and
+    exact for all weights, which ``bincount`` adds up in floating point.
     """
-    one = counts.dtype.type(1)
+    added: Any = counts.dtype.type(1)
     for start in range(0, len(indices), CACHED):
-        np.add.at(counts, indices[start : start + CACHED].astype(np.intp), one)
+        part = slice(start, start + CACHED)
+        if weights is not None:
+            added = weights[part].astype(counts.dtype)
+        np.add.at(counts, indices[part].astype(np.intp), added)
 
 
 def look_up(table: npt.NDArray[Any], indices: npt.NDArray[Any]) -> npt.NDArray[Any]:

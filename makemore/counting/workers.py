@@ -37,6 +37,7 @@ from makemore.data.corpus import (
     source_digest,
 )
 from makemore.data.sources import SliceSource
+from makemore.data.text import Lines
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -74,7 +75,7 @@ class _Request:
         blocks = self._blocks(next_slice)
         return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
 
-    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[str]:
+    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[Lines]:
         while part := next_slice():
             corpus = replace(self.corpus, sources=(part,))
             yield from corpus.read(self.block_size, digest=False).blocks()

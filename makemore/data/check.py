@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Hashes
-from makemore.counting.tables import add_at, look_up
+from makemore.arrays import Hashes, Integers
+from makemore.counting.survey import add_code_points
+from makemore.counting.tables import look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
 from makemore.data.holdout import (
@@ -23,7 +24,7 @@ from makemore.data.holdout import (
     hash_lines,
     is_held_out,
 )
-from makemore.data.text import code_points, line_bounds
+from makemore.data.text import Lines, code_points, line_bounds
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -32,6 +33,9 @@ MAX_EXACT = 1 << 22
 
 RARE_BELOW = 10
 """Characters that occur less often are rare."""
+
+RARE_SHARE = 0.01
+"""Rare characters are a larger share of a short list: then they are nothing odd."""
 
 _UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
@@ -90,6 +94,15 @@ class Oddity:
 
 
 @dataclass(frozen=True)
+class WeightFacts:
+    """The weights of a table's words: their sum, the smallest and the largest."""
+
+    total: int
+    smallest: int
+    largest: int
+
+
+@dataclass(frozen=True)
 class CorpusCheck:
     """What ``check_corpus`` found. Lengths are in characters.
 
@@ -108,7 +121,9 @@ class CorpusCheck:
     shortest, median, longest : int
         The median is the smallest length that half of the words do not exceed.
     characters : tuple of CharacterFact
-        The alphabet, the most frequent first.
+        The alphabet, the most frequent first; counted by the weights of a table's words.
+    weights : WeightFacts or None
+        Of a table with weights that has a word.
     spaced : Oddity
         Words that begin or end with a space or a tab: others than those without.
     mixed_scripts : Oddity
@@ -142,6 +157,7 @@ class CorpusCheck:
     median: int
     longest: int
     characters: tuple[CharacterFact, ...]
+    weights: WeightFacts | None
     spaced: Oddity
     mixed_scripts: Oddity
     decomposed: Oddity
@@ -155,8 +171,13 @@ class CorpusCheck:
 
     @property
     def rare(self) -> tuple[CharacterFact, ...]:
-        """The characters that occur less than ``RARE_BELOW`` times."""
-        return tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
+        """The characters that occur less than ``RARE_BELOW`` times; none where most text is such.
+
+        To leave out their words helps where these are few: in a short list all characters are rare.
+        """
+        rare = tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
+        total = sum(fact.count for fact in self.characters)
+        return rare if sum(fact.count for fact in rare) <= RARE_SHARE * total else ()
 
     @property
     def suspicious(self) -> tuple[CharacterFact, ...]:
@@ -178,8 +199,8 @@ def check_corpus(
     survey = _Survey(holdout)
     reading = corpus.read(block_size, progress, digest=False)
     try:
-        for text in reading.blocks(counts_lines=True, on_error=survey.note):
-            survey.add(text)
+        for lines in reading.blocks(counts_lines=True, on_error=survey.note):
+            survey.add(lines)
     except DecodingError as error:
         survey.end_at(error)
     return survey.report(corpus)
@@ -207,6 +228,7 @@ class _Survey:
     def __init__(self, holdout: float) -> None:
         self._lines = self._characters = 0
         self._holdout = holdout
+        self._weights: WeightFacts | None = None
         self._is_all_held_out = True
         self._frequencies = np.zeros(_UNICODE, np.int64)
         self._lengths: Counter[int] = Counter()
@@ -233,12 +255,15 @@ class _Survey:
         if len(self._errors) < MAX_EXAMPLES:
             self._errors.append(str(error))
 
-    def add(self, text: str) -> None:
+    def add(self, lines: Lines) -> None:
         """Take a block; lines that are not in the encoding count as blank until the report."""
+        text = lines.text
         points = code_points(text)
         self._characters += len(points)
         starts, ends = line_bounds(points)
-        add_at(self._frequencies, points)
+        add_code_points(self._frequencies, lines)
+        if lines.weights is not None:
+            self._add_weights(lines.weights[lines.weights > 0])
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
@@ -250,6 +275,18 @@ class _Survey:
             self._add_odd_words(text, points, starts, ends)
         self._forms.add(text, len(ends))
         self._lines += len(ends)
+
+    def _add_weights(self, weights: Integers) -> None:
+        if not len(weights):
+            return
+        found = WeightFacts(int(weights.sum()), int(weights.min()), int(weights.max()))
+        if before := self._weights:
+            found = WeightFacts(
+                before.total + found.total,
+                min(before.smallest, found.smallest),
+                max(before.largest, found.largest),
+            )
+        self._weights = found
 
     def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
@@ -275,6 +312,7 @@ class _Survey:
             median=_median(self._lengths),
             longest=max(self._lengths, default=0),
             characters=facts,
+            weights=self._weights,
             spaced=self._spaced.oddity(),
             mixed_scripts=self._mixed.oddity(),
             decomposed=self._decomposed.oddity(),

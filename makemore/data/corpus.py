@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from typing import cast
 import numpy as np
 
 from makemore.data.sources import (
+    STDIN,
     BytesSource,
     ByteStream,
     FileSource,
@@ -28,8 +30,11 @@ from makemore.data.sources import (
     line_spans,
     refuse_archives,
 )
+from makemore.data.table import Columns, DistinctWords, read_table
 from makemore.data.text import (
     LineDecoder,
+    Lines,
+    changed_lines,
     has_plain_line_feeds,
     is_utf_8,
     refuse_other_encodings,
@@ -48,6 +53,7 @@ from makemore.errors import (
 BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
 
+_FIRST = 1 << 13  # bytes that show what a text is like
 _HEAD = 1024  # bytes from which the encoding is guessed
 
 Progress = Callable[[int, int | None], None]
@@ -85,6 +91,8 @@ class CorpusFacts:
         "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
     path : str
         Of a corpus that is one file, absolute; empty for others.
+    column, weights, delimiter, weights_as : str
+        Of a table, as ``Columns`` has them; all empty for plain lists.
     """
 
     name: str
@@ -102,6 +110,17 @@ class CorpusFacts:
     strip_accents: bool = False
     normalize: str = ""
     path: str = ""
+    column: str = ""
+    weights: str = ""
+    delimiter: str = ""
+    weights_as: str = ""
+
+    @property
+    def columns(self) -> Columns | None:
+        """Which columns of a table were read. Raises ``OptionError`` where there are none such."""
+        if not self.column:
+            return None
+        return Columns(self.column, self.weights, self.delimiter, self.weights_as)
 
 
 def reading_of(facts: CorpusFacts) -> Callable[[str], str]:
@@ -122,6 +141,8 @@ class Corpus:
     lowercase, strip_accents : bool
     normalize : str
         "nfc", "nfkc" or empty.
+    columns : Columns, optional
+        The sources are tables, of which these columns are read.
 
     Raises
     ------
@@ -136,6 +157,7 @@ class Corpus:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -181,6 +203,7 @@ class Corpus:
             lowercase=facts.lowercase,
             strip_accents=facts.strip_accents,
             normalize=facts.normalize,
+            columns=facts.columns,
         )
 
     def has_sha256(self, sha256: str) -> bool:
@@ -215,6 +238,16 @@ class Corpus:
     ) -> "Reading":
         """Return one pass over the text: iterate over it for the text of each block."""
         return Reading(self, block_size, progress, digest)
+
+    def head(self) -> str:
+        """Return the first lines, without taking them from a pipe; nothing where nobody can."""
+        (first, *_) = self.sources
+        if not first.rereadable:
+            first = BytesSource(first.name, _waiting_on(first))
+        try:
+            return next(iter(replace(self, sources=(first,)).read(_FIRST, digest=False)), "")
+        except CorpusError:  # whoever reads it will say so
+            return ""
 
     def words(self) -> Iterator[str]:
         """Yield the words one by one."""
@@ -257,15 +290,15 @@ class Reading:
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
-        return self.blocks(counts_lines=True)
+        return (lines.text for lines in self.blocks(counts_lines=True))
 
     def blocks(
         self,
         *,
         counts_lines: bool = False,
         on_error: Callable[[DecodingError], None] | None = None,
-    ) -> Iterator[str]:
-        """Yield the text of each block.
+    ) -> Iterator[Lines]:
+        """Yield the lines of each block, with their weights where the corpus has some.
 
         Errors in a corpus that can be read again name no line unless ``counts_lines``: see
         ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
@@ -274,16 +307,31 @@ class Reading:
         corpus = self._corpus
         counts_lines = counts_lines or not corpus.is_rereadable
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
+        is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
+        distinct = DistinctWords() if is_distinct else None
         for source in corpus.sources:
-            for block in self._blocks(source, counts_lines, on_error):
-                yield change(block) if change else block
+            for lines in self._lines(source, counts_lines, on_error):
+                changed = changed_lines(change, lines) if change else lines
+                yield distinct.of(changed) if distinct else changed
 
     @property
     def sha256(self) -> str:
         """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
 
-    def _blocks(
+    def _lines(
+        self,
+        source: Source,
+        counts_lines: bool,
+        on_error: Callable[[DecodingError], None] | None,
+    ) -> Iterator[Lines]:
+        """Yield the lines of one source, unchanged: those of its text, or those of a table."""
+        texts = self._texts(source, counts_lines, on_error)
+        if self._corpus.columns is None:
+            return map(Lines, texts)
+        return read_table(texts, self._corpus.columns, source.name)
+
+    def _texts(
         self,
         source: Source,
         counts_lines: bool,
@@ -320,8 +368,11 @@ class Reading:
 
 
 def can_be_cut(corpus: Corpus) -> bool:
-    """Return whether parts of the corpus can be read alone: it is plain files, not compressed."""
-    if not has_plain_line_feeds(corpus.encoding):
+    """Return whether parts of the corpus can be read alone: it is plain files, not compressed.
+
+    Tables may quote line ends and have titles in their first line.
+    """
+    if corpus.columns or not has_plain_line_feeds(corpus.encoding):
         return False
     for source in corpus.sources:
         if not isinstance(source, FileSource) or not source.rereadable:
@@ -404,6 +455,14 @@ def _keep_freed_memory() -> None:
     nothing.
     """
     np.empty(1 << 24, np.uint8)
+
+
+def _waiting_on(source: Source) -> bytes:
+    """Return the lines that have come through stdin and that nobody has taken."""
+    is_stdin = isinstance(source, FileSource) and source.path == STDIN
+    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+    data: bytes = peek(_FIRST) if is_stdin and peek else b""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def _has_surrogate(word: str) -> bool:

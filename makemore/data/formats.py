@@ -13,9 +13,11 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from makemore.data.corpus import Corpus
+from makemore.data.table import Columns
 from makemore.data.text import is_utf_8
 
 MAX_SAMPLE = 1000
@@ -60,7 +62,7 @@ class Finding:
     commands : tuple of str
         Shell commands, each a filter from stdin to stdout, that mend it one after the other.
     option : str
-        The option of ``makemore train`` that mends it; empty where a command does.
+        The options of ``makemore train`` that mend it; empty where only a command does.
     """
 
     what: str
@@ -134,11 +136,10 @@ def recognised(words: Words) -> list[Finding]:
     if found:
         return [found]
     findings = []
-    has_header, first = False, words[:1]
+    first = words[:1]
     table = _table(words)
     if table:
-        finding, words, has_header = table
-        findings.append(finding)
+        words = table.cells
     for form in _LINE_FORMS:
         matches = [form.pattern.fullmatch(word) for _, word in words]
         count = sum(map(bool, matches))
@@ -149,8 +150,13 @@ def recognised(words: Words) -> list[Finding]:
                 (line, match[1] if match else word)
                 for (line, word), match in zip(words, matches, strict=True)
             ]
-    header = _header(words, has_header)
-    return [*findings, _finding(header, first, "sed 1d")] if header else findings
+    header = _header(words, table is not None and any(map(_has_title, table.columns)))
+    option = table.option(bool(header)) if table else ""
+    if table:
+        findings.insert(0, table.finding(option))
+    if header:
+        findings.append(replace(_finding(header, first, "sed 1d"), option=option))
+    return findings
 
 
 def _finding(what: str, shown: Words, *commands: str) -> Finding:
@@ -184,12 +190,69 @@ def _one_line(words: Words) -> Finding | None:
     return None
 
 
-def _table(words: Words) -> tuple[Finding, Words, bool] | None:
-    """Recognise lines in columns: return also the words in theirs, and whether a header is first.
+@dataclass(frozen=True)
+class _Table:
+    """Lines in columns.
 
-    The column of the words is the one with the most distinct cells, numbers and identifiers left
-    out; the first of several.
+    Attributes
+    ----------
+    lines : Words
+        Those that have all columns.
+    separator : str
+    columns : list of tuple of str
+        The cells of each column.
+    word : int
+        The position of the column of the words: the one with the most distinct cells, numbers and
+        identifiers left out; the first of several.
     """
+
+    lines: Words
+    separator: str
+    columns: list[tuple[str, ...]]
+    word: int
+
+    @property
+    def cells(self) -> Words:
+        """The words and the numbers of their lines."""
+        cells = self.columns[self.word]
+        return [(line, cell.strip()) for (line, _), cell in zip(self.lines, cells, strict=True)]
+
+    def finding(self, option: str) -> Finding:
+        """Return what was found, with the command and the option that read the words."""
+        is_quoted = any('"' in line for _, line in self.lines)
+        commands = _column_command(self.separator, self.word, is_quoted)
+        found = _finding(f"a table of {len(self.columns)} columns", self.lines, *commands)
+        return replace(found, option=option)
+
+    def option(self, has_header: bool) -> str:
+        """Return the options that read the words, and the weights where a column looks like it."""
+        options = [f"--column {self._name(self.word, has_header)}"]
+        weights = [i for i in range(len(self.columns)) if self._has_weights(i, has_header)]
+        if weights:
+            options.append(f"--weights {self._name(weights[-1], has_header)}")
+        if Columns("1").delimiter_of(self.lines[0][1]) != self.separator:
+            options.append(f"--delimiter {shlex.quote(self.separator)}")
+        return " ".join(options)
+
+    def _name(self, column: int, has_header: bool) -> str:
+        """Return the title of a column, or its number."""
+        titles = [cells[0].strip() for cells in self.columns]
+        title = titles[column]
+        is_name = has_header and title and not title.isdecimal() and titles.count(title) == 1
+        return shlex.quote(title) if is_name else str(column + 1)
+
+    def _has_weights(self, column: int, has_header: bool) -> bool:
+        """Return whether a column has whole numbers that neither count the lines nor are years."""
+        cells = [cell.strip() for cell in self.columns[column][has_header:]]
+        if not all(cell.isascii() and cell.isdecimal() and len(cell) < 16 for cell in cells):
+            return False
+        numbers = list(map(int, cells))
+        is_ascending = all(a < b for a, b in pairwise(numbers)) and len(numbers) > 1
+        return not is_ascending and not all(1000 <= number <= 2100 for number in numbers)
+
+
+def _table(words: Words) -> _Table | None:
+    """Recognise lines in columns."""
     for separator in "\t;,|":
         rows = [_cells(word.removesuffix(separator), separator) for _, word in words]
         widths = [len(row) for row in rows]
@@ -201,15 +264,7 @@ def _table(words: Words) -> tuple[Finding, Words, bool] | None:
     whole = [(pair, row) for pair, row in zip(words, rows, strict=True) if len(row) == width]
     columns = list(zip(*(row for _, row in whole), strict=True))
     best = max(range(width), key=lambda column: _variety(columns[column]))
-    shown = [pair for pair, _ in whole]
-    is_quoted = any('"' in word for _, word in words)
-    command = _column_command(separator, best, is_quoted)
-    cells = [(line, row[best].strip()) for (line, _), row in whole]
-    return (
-        _finding(f"a table of {width} columns", shown, *command),
-        cells,
-        any(map(_has_title, columns)),
-    )
+    return _Table([pair for pair, _ in whole], separator, columns, best)
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -311,10 +366,13 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     Filters work on UTF-8, so a corpus in another encoding is converted before them. ``options``
     are further ones that ``makemore train`` needs.
     """
+    if all(finding.option for finding in findings if finding.commands):
+        findings = [replace(finding, commands=()) for finding in findings]
     commands = [command for finding in findings for command in finding.commands]
-    options = [*options, *(finding.option for finding in findings if finding.option)]
-    if not commands and not options:
-        return ""
+    own = (finding.option for finding in findings if finding.option and not finding.commands)
+    options = [*options, *dict.fromkeys(own)]
+    if (not commands and not options) or (commands and corpus.columns):
+        return ""  # a filter would see the rows of a table, and not the words
     paths = [shlex.quote(source.name) for source in corpus.sources if source.location]
     files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
     foreign = not is_utf_8(corpus.encoding)
@@ -332,7 +390,18 @@ def _options_of(corpus: Corpus, encoding: bool) -> list[str]:
     options = [f"--encoding {corpus.encoding}"] if encoding else []
     options += ["--lowercase"] if corpus.lowercase else []
     options += ["--strip-accents"] if corpus.strip_accents else []
-    return [*options, f"--normalize {corpus.normalize}"] if corpus.normalize else options
+    options += [f"--normalize {corpus.normalize}"] if corpus.normalize else []
+    if columns := corpus.columns:
+        named = {"column": columns.word, "weights": columns.weight, "delimiter": columns.delimiter}
+        options += [f"--{name} {shlex.quote(value)}" for name, value in named.items() if value]
+        if columns.weights_as != "count":
+            options.append(f"--weights-as {columns.weights_as}")
+    return options
+
+
+def table_option(words: Words) -> str:
+    """Return the options that read the words of a table; nothing where these lines are none."""
+    return next((found.option for found in recognised(words) if "table" in found.what), "")
 
 
 def _reader(paths: Sequence[str]) -> str:

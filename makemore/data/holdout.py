@@ -29,8 +29,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Bytes, Flags, Hashes, Ids, Integers, Offsets
-from makemore.data.text import line_bounds, without_lines
+from makemore.arrays import Bytes, Flags, Hashes, Ids, Indices, Integers, Offsets
+from makemore.data.text import Lines, line_bounds, without_lines_holding
 from makemore.errors import OptionError, shown
 
 MAX_EXACT = 10_000
@@ -95,12 +95,14 @@ def distinct_hashes(hashes: Hashes) -> Hashes:
     return hashes[np.diff(hashes, prepend=before) > 0]
 
 
-def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes]:
+def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes, Indices]:
     """Find the lines whose hashes are in the first ``share`` of all; see ``hash_lines``.
 
-    Return the offsets of their bytes, their line feeds included, and the hashes of their words,
-    shape (held-out lines,). A blank line holds no word.
+    Return the offsets of their bytes, their line feeds included, the hashes of their words and
+    their numbers from 0, each of shape (held-out lines,). A blank line holds no word.
     """
+    if not share:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.intp)
     all_starts, ends = line_bounds(text)
     hashes = _hash_lines(text, all_starts, ends)
     held_out = np.flatnonzero(is_held_out(hashes, share))
@@ -111,7 +113,7 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes]:
         held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
     before = np.cumsum(lengths) - lengths  # bytes of the held-out lines above each
     offsets = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
-    return offsets, hashes[held_out]
+    return offsets, hashes[held_out], held_out
 
 
 def is_held_out(hashes: Hashes, share: float) -> Flags:
@@ -181,24 +183,24 @@ def _bound(hashes: Hashes, count: int) -> float:
 
 
 def split_of_text(
-    blocks: Iterable[str], shares: Sequence[float], rare: re.Pattern[str] | None = None
-) -> tuple[Split, Iterator[str]]:
+    blocks: Iterable[Lines], shares: Sequence[float], rare: re.Pattern[str] | None = None
+) -> tuple[Split, Iterator[Lines]]:
     """Return the split of a text, and its blocks again.
 
     No more is read ahead than ``MAX_EXACT_TEXT`` characters and ``MAX_EXACT`` distinct words. Lines
     in which ``rare`` is found do not count.
     """
     blocks = iter(blocks)
-    ahead: list[str] = []
+    ahead: list[Lines] = []
     hashes, size = np.zeros(0, np.uint64), 0
     if not any(shares):
         return split_of(shares), blocks
-    for text in blocks:
-        ahead.append(text)
-        size += len(text)
+    for lines in blocks:
+        ahead.append(lines)
+        size += len(lines.text)
         if rare:
-            text, _ = without_lines(text, (match.start() for match in rare.finditer(text)))
-        hashes = distinct_hashes(np.concatenate([hashes, hash_words(text)]))
+            lines, _ = without_lines_holding(rare, lines)
+        hashes = distinct_hashes(np.concatenate([hashes, hash_words(lines.text)]))
         if size > MAX_EXACT_TEXT or len(hashes) > MAX_EXACT:
             return split_of(shares), chain(ahead, blocks)
     return split_of(shares, hashes), iter(ahead)
@@ -221,7 +223,7 @@ def split_words(words: Sequence[str], shares: Sequence[float]) -> Ids:
     [2, 2, 0, 0, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     """
     text = "".join(word + "\n" for word in words)
-    split, _ = split_of_text([text], shares)
+    split, _ = split_of_text([Lines(text)], shares)
     limits = np.array([int(bound * _MODULUS) for bound in split.bounds], np.uint64)
     return np.searchsorted(limits, hash_words(text), side="right")
 

@@ -9,12 +9,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Bytes, CodePoints, Offsets
+from makemore.arrays import Bytes, CodePoints, Integers, Offsets
 from makemore.errors import DecodingError, LongLineError, shown
 
 MAX_LINE = 1 << 26
@@ -22,12 +22,33 @@ MAX_LINE = 1 << 26
 
 Change = Callable[[str], str]
 
+
+class Lines(NamedTuple):
+    """Whole lines of text, each ended by a line feed, and how often each counts.
+
+    Attributes
+    ----------
+    text : str
+    weights : array of shape (lines,), int64, optional
+        A word of weight k counts as k lines that hold it; a blank line has weight 0. Without
+        weights each line counts once.
+    """
+
+    text: str
+    weights: Integers | None = None
+
+
 _UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
 _LF = ord("\n")
 _LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
 _LINE_END = re.compile("\r\n|\r|\n")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
+
+
+def as_lines(block: str | Lines) -> Lines:
+    """Return a block of lines, those of plain text too."""
+    return Lines(block) if isinstance(block, str) else block
 
 
 class LineDecoder:
@@ -216,6 +237,17 @@ def line_bounds(symbols: npt.NDArray[Any]) -> tuple[Offsets, Offsets]:
     return np.concatenate((np.zeros(1, np.int64), ends + 1))[: len(ends)], ends
 
 
+def weights_of_symbols(weights: Integers, ends: Offsets) -> Integers:
+    """Return the weight of each symbol: that of its line, (lines,) -> (symbols,).
+
+    ``ends`` are the offsets of the symbols that end the lines, shape (lines,).
+
+    >>> weights_of_symbols(np.array([5, 2]), np.array([1, 4]))
+    array([5, 5, 2, 2, 2])
+    """
+    return np.repeat(weights, np.diff(ends, prepend=-1))
+
+
 def is_utf_8(encoding: str) -> bool:
     """Return whether ``encoding`` is one of the names of UTF-8."""
     return codecs.lookup(encoding).name == _UTF_8
@@ -268,6 +300,39 @@ def without_lines(text: str, offsets: Iterable[int]) -> tuple[str, int]:
             dropped += 1
     kept.append(text[after:])
     return "".join(kept), dropped
+
+
+def without_lines_holding(pattern: re.Pattern[str], lines: Lines) -> tuple[Lines, int]:
+    r"""Return ``lines`` without those in which ``pattern`` is found, and the weight of these.
+
+    >>> without_lines_holding(re.compile("[xq]"), Lines("emma\naxqx\nava\n"))
+    (Lines(text='emma\nava\n', weights=None), 1)
+    """
+    text, weights = lines
+    offsets = [match.start() for match in pattern.finditer(text)]
+    kept, dropped = without_lines(text, offsets)
+    if weights is None or not dropped:
+        return Lines(kept, weights), dropped
+    numbers = np.unique(np.searchsorted(line_bounds(code_points(text))[1], offsets))
+    return Lines(kept, np.delete(weights, numbers)), int(weights[numbers].sum())
+
+
+def lines_with_words(lines: Lines) -> Lines:
+    """Return the lines that are not blank."""
+    text, weights = lines
+    if "\n\n" in text or text.startswith("\n"):
+        text = "".join(word + "\n" for word in words_of(text))
+        weights = None if weights is None else weights[weights > 0]
+    return Lines(text, weights)
+
+
+def changed_lines(change: Change, lines: Lines) -> Lines:
+    """Return lines with their text changed; a word of which nothing is left weighs nothing."""
+    text, weights = change(lines.text), lines.weights
+    if weights is not None and ("\n\n" in text or text.startswith("\n")):
+        starts, ends = line_bounds(code_points(text))
+        weights = np.where(ends > starts, weights, 0)
+    return Lines(text, weights)
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from makemore.data.corpus import reading_of
+from makemore.data.text import Lines, as_lines, lines_with_words
 from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.evaluation.losses import (
     Totals,
     bits_per_symbol,
     perplexity,
     score_lines,
-    without_blank_lines,
 )
 from makemore.models.base import Model
 from makemore.training.record import Checkpoint
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def compare(
-    checkpoints: Mapping[str, Checkpoint], blocks: Iterable[str] | None = None
+    checkpoints: Mapping[str, Checkpoint], blocks: Iterable[str | Lines] | None = None
 ) -> list[Comparison]:
     """Return a line for each checkpoint, in the order given.
 
@@ -79,10 +79,10 @@ def compare(
     ----------
     checkpoints : mapping of str to Checkpoint
         By what they are called.
-    blocks : iterable of str, optional
-        A corpus to compare on, as ``Corpus.read`` gives it. Each model reads it as its training
-        corpus was read. Words that one of the models does not know are left out for all, so that
-        every loss is of the same words.
+    blocks : iterable of str or Lines, optional
+        A corpus to compare on, as ``Corpus.read`` gives it, or with weights as its ``blocks`` do.
+        Each model reads it as its training corpus was read. Words that one of the models does not
+        know are left out for all, so that every loss is of the same words.
 
     Raises
     ------
@@ -106,17 +106,16 @@ def compare(
 
 
 def totals_of_known_words(
-    readers: Sequence[tuple[Model, Callable[[str], str]]], blocks: Iterable[str]
+    readers: Sequence[tuple[Model, Callable[[str], str]]], blocks: Iterable[str | Lines]
 ) -> list[Totals]:
     """Return the totals of each model, with its reading, over the words that all know."""
     totals = [Totals()] * len(readers)
     for block in blocks:
-        text = without_blank_lines(block)
+        text, weights = lines_with_words(as_lines(block))
         scores = [score_lines(model, reading(text)) for model, reading in readers]
-        known = np.flatnonzero(~np.isnan(sum(score.total for score in scores)))
+        known = ~np.isnan(sum(score.total for score in scores))
         for i, score in enumerate(scores):
-            symbols, nats = int(score.symbols[known].sum()), float(score.total[known].sum())
-            totals[i] += Totals(len(known), symbols, nats, len(score) - len(known))
+            totals[i] += score.weighted_totals(weights, known)
     return totals
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids, Indices
+from makemore.arrays import Flags, Floats, Ids, Indices, Integers
 from makemore.data.text import words_of
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN
 from makemore.errors import VocabularyError
@@ -145,10 +145,27 @@ class Scores:
     @cached_property
     def totals(self) -> Totals:
         """The sums over all words."""
-        known = ~np.isnan(self.total)
-        words = int(known.sum())
-        symbols, nats = int(self.symbols[known].sum()), float(self.total[known].sum())
-        return Totals(words, symbols, nats, len(self) - words)
+        return self.weighted_totals(None)
+
+    def weighted_totals(self, weights: Integers | None, known: Flags | None = None) -> Totals:
+        """Return the sums over all words, each counted as often as its weight says, (n,).
+
+        Words that are not ``known``, (n,), count as unknown: without it, those with a character
+        that the model does not know.
+        """
+        if known is None:
+            known = ~np.isnan(self.total)
+        if weights is None:
+            words = int(known.sum())
+            symbols, nats = int(self.symbols[known].sum()), float(self.total[known].sum())
+            return Totals(words, symbols, nats, len(self) - words)
+        own = weights[known]
+        return Totals(
+            int(own.sum()),
+            int(own @ self.symbols[known]),
+            float(own @ self.total[known]),
+            int(weights[~known].sum()),
+        )
 
     def split_nats(self) -> list[Floats]:
         """Return the surprisal of each symbol word by word: n arrays of shape (symbols,)."""

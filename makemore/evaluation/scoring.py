@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Integers
+from makemore.data.text import Lines, as_lines, lines_with_words
 from makemore.errors import shown
 from makemore.evaluation.calibration import Calibration
 from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
@@ -21,7 +22,6 @@ from makemore.evaluation.losses import (
     joined_scores,
     log_ratios,
     score_lines,
-    without_blank_lines,
 )
 from makemore.models.base import Model
 
@@ -77,6 +77,8 @@ class Judgement:
         The false-positive rate asked for: words with a p-value up to this are flagged.
     ratios : array of shape (n,), optional
         As ``log_ratios`` gives them.
+    weights : array of shape (n,), optional
+        How often each word counts in the summary.
     """
 
     scores: Scores
@@ -85,6 +87,7 @@ class Judgement:
     p_values: Floats | None = None
     fpr: float = 0.0
     ratios: Floats | None = None
+    weights: Integers | None = None
 
     @property
     def flagged(self) -> Flags:
@@ -97,7 +100,9 @@ class Judgement:
     def summary(self) -> Summary:
         """The sums over all words."""
         choices = Choices() if self.ratios is None else Choices.of(self.ratios)
-        return Summary(self.scores.totals, int(self.flagged.sum()), choices)
+        totals = self.scores.weighted_totals(self.weights)
+        flagged = self.flagged.sum() if self.weights is None else self.weights[self.flagged].sum()
+        return Summary(totals, int(flagged), choices)
 
     def rows(self, only: str | None = None) -> npt.NDArray[np.intp]:
         """Return the numbers of the words that are "flagged" or "passed", or of all."""
@@ -198,7 +203,7 @@ Reading = Callable[[str], str]
 
 def judge(
     model: Model,
-    blocks: Iterable[str],
+    blocks: Iterable[str | Lines],
     *,
     reading: Reading = str,
     calibration: Calibration | None = None,
@@ -211,7 +216,7 @@ def judge(
     Parameters
     ----------
     model : Model
-    blocks : iterable of str
+    blocks : iterable of str or Lines
         Lines that end with a line feed; blank ones hold no word.
     reading, other_reading : callable
         How each model reads the words.
@@ -223,11 +228,11 @@ def judge(
         Adds the log-likelihood ratio of both models.
     """
     first = 1
-    for block in blocks:
-        lines = block.split("\n")[:-1]
+    for block in map(as_lines, blocks):
+        lines = block.text.split("\n")[:-1]
         kept = [number for number, line in enumerate(lines, first) if line]
         first += len(lines)
-        text = without_blank_lines(block)
+        text, weights = lines_with_words(block)
         scores = score_lines(model, reading(text))
         yield Judgement(
             scores,
@@ -236,6 +241,7 @@ def judge(
             calibration.p_values(scores) if calibration else None,
             fpr,
             log_ratios(scores, score_lines(other, other_reading(text))) if other else None,
+            weights,
         )
 
 

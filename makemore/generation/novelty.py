@@ -6,6 +6,7 @@ hundred thousand runs.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -40,6 +41,19 @@ class KnownWords:
                 self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
                 waiting = []
         self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> "KnownWords":
+        r"""Return the set of these words.
+
+        >>> KnownWords.of(["emma", "ava"]).contain("ava\nolivia\n").tolist()
+        [True, False]
+        """
+        return cls(["".join(word + "\n" for word in words)])
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return len(self._hashes)
 
     def contain(self, text: str) -> Flags:
         """Return which lines of ``text`` are known words, shape (lines,)."""
@@ -145,6 +159,81 @@ def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
             f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
             f" {reading.sha256}; name the right file by --corpus or train again"
         )
+
+
+class Neighbours:
+    """A set of words, asked whether one of them is within so many edits of another word.
+
+    An edit inserts, deletes or replaces a character or swaps two neighbours (the optimal string
+    alignment distance). Two words within k edits become the same by at most k deletions in each, so
+    a word is known by all that so many deletions leave of it.
+
+    >>> names = Neighbours(1)
+    >>> names.add("maria")
+    >>> [names.has_near(word) for word in ("maria", "mraia", "mari", "maia", "mora")]
+    [True, True, True, True, False]
+    """
+
+    def __init__(self, edits: int) -> None:
+        self._edits = edits
+        self._words: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, word: str) -> None:
+        """Take a word."""
+        for shorter in _shortened(word, self._edits):
+            self._words[shorter].append(word)
+
+    def has_near(self, word: str) -> bool:
+        """Return whether a word of the set is near."""
+        return any(edit_distance(word, other) <= self._edits for other in self.candidates(word))
+
+    def candidates(self, word: str) -> set[str]:
+        """Return the words of the set that may be near, all that are near among them."""
+        found = (self._words.get(shorter, ()) for shorter in _shortened(word, self._edits))
+        return set().union(*found)
+
+
+def near_words(words: Iterable[str], texts: Iterable[str], edits: int) -> set[str]:
+    """Return those of ``words`` that are within so many edits of a line of ``texts``."""
+    neighbours = Neighbours(edits)
+    lengths: set[int] = set()
+    for word in words:
+        neighbours.add(word)
+        lengths |= set(range(len(word) - edits, len(word) + edits + 1))
+    near: set[str] = set()
+    for text in texts:
+        for line in text.split("\n"):
+            if line and len(line) in lengths:
+                others = neighbours.candidates(line) - near
+                near |= {other for other in others if edit_distance(line, other) <= edits}
+    return near
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return how many edits lead from one word to the other, as ``Neighbours`` counts them.
+
+    >>> edit_distance("Iron Haven", "Iron aHven"), edit_distance("anna", "hanne")
+    (1, 2)
+    """
+    before: list[int] = []
+    last, row = before, list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, last, row = last, row, [i]
+        for j, y in enumerate(b, 1):
+            least = min(last[j] + 1, row[-1] + 1, last[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and y == a[i - 2]:
+                least = min(least, before[j - 2] + 1)
+            row.append(least)
+    return row[-1]
+
+
+def _shortened(word: str, deletions: int) -> set[str]:
+    """Return what up to so many deletions leave of a word."""
+    found = newest = {word}
+    for _ in range(deletions):
+        newest = {part[:i] + part[i + 1 :] for part in newest for i in range(len(part))}
+        found = found | newest
+    return found
 
 
 def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str, int]]:

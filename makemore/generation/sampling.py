@@ -17,9 +17,11 @@ question before the likeliest ones are chosen. A prefix is given and not drawn.
 """
 
 import itertools
+import os
+import secrets
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +36,11 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
 )
-from makemore.generation.novelty import KnownWords, hash_text
+from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
+from makemore.generation.selection import best_words, far_words, words_needed
 from makemore.models.base import Automaton, Model, State, arrays_of, select
 from makemore.models.softmax import softmax
+from makemore.training.record import Checkpoint
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
 GROUP_CELLS = 1 << 20
@@ -44,6 +48,9 @@ GROUP_CELLS = 1 << 20
 
 STATE_CELLS = 1 << 23
 """The numbers of the states of a model without an automaton that are kept at once: 64 MiB."""
+
+MAX_DISTANCE = 3
+"""The largest least distance between words: more edits leave too many words to look among."""
 
 PATIENCE = 100_000
 """The search for words ends after so many draws in a row that gave none of them."""
@@ -212,15 +219,21 @@ def next_distributions(
 
 
 class Sampler:
-    """Draws words from a model under constraints.
+    """Draws words from a model under constraints: built once, asked often.
 
     Parameters
     ----------
-    model : Model
+    source : Model or Checkpoint
     temperature, top_k, top_p
         As in ``next_distributions``, among what the constraints leave.
     constraints : Constraints
         Every word fulfils them: the distribution is the model's, conditioned on them.
+    new : bool
+        Keep out the training words. They are read again, so the source must be a checkpoint.
+    exclude : iterable of str, or KnownWords
+        Keep out these words, too.
+    corpus : path, optional
+        Where the training words are now, if the checkpoint does not know.
 
     Raises
     ------
@@ -228,17 +241,27 @@ class Sampler:
         An option is out of its range.
     SamplingError
         No word can fulfil the constraints.
+    CorpusError
+        The training words cannot be read again.
     """
 
     def __init__(
         self,
-        model: Model,
+        source: Model | Checkpoint,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float = 1.0,
         constraints: Constraints | None = None,
+        new: bool = False,
+        exclude: KnownWords | Iterable[str] = (),
+        corpus: str | os.PathLike[str] = "",
     ) -> None:
+        model = source if isinstance(source, Model) else source.model
+        self._source, self._model, self._corpus = source, model, os.fspath(corpus)
+        self._unwanted = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
+        if new:
+            self._unwanted.append(KnownWords(self._training_texts("new")))
         choice = _Choice(temperature, top_k, top_p)
         requirements = Requirements(model.vocabulary, constraints or Constraints())
         automaton = model.automaton()
@@ -249,9 +272,63 @@ class Sampler:
         self._prefix = requirements.constraints.prefix
         self._as_text = text_writer(model.vocabulary)
 
-    def texts(
-        self, count: int, seed: int, *, unique: bool = False, known: KnownWords | None = None
-    ) -> Iterator[str]:
+    def sample(
+        self,
+        count: int,
+        seed: int | None = None,
+        *,
+        unique: bool = False,
+        best: bool = False,
+        min_distance: int = 0,
+    ) -> list[str]:
+        """Return up to ``count`` words.
+
+        Parameters
+        ----------
+        count : int
+        seed : int, optional
+            Gives the same words again; without it nobody can foresee them.
+        unique : bool
+            Skip words that were drawn before.
+        best : bool
+            Draw many more words, and return the best ones that are unlike each other, as
+            ``best_words`` chooses them.
+        min_distance : int
+            From 1 to ``MAX_DISTANCE``: the words are distinct, and so many edits at least from each
+            other and from the training words, which are read again.
+
+        Raises ``SamplingError`` as ``texts`` does.
+        """
+        if count < 0 or not 0 <= min_distance <= MAX_DISTANCE:
+            raise OptionError(
+                f"the count is {count} and the least distance {min_distance}: expected 0 or more,"
+                f" and from 0 to {MAX_DISTANCE}"
+            )
+        if seed is None:
+            seed = secrets.randbits(64)
+        if not (best or min_distance):
+            return list(self._words(count, seed, unique=unique))
+        known = list(self._training_texts("min_distance")) if min_distance else None
+        words = self._words(words_needed(count) if best else sys.maxsize, seed, unique=True)
+        distance = max(min_distance, 1)
+        if best:
+            return best_words(self._model, words, count, min_distance=distance, known=known)
+        return list(far_words(words, count, min_distance=distance, known=known))
+
+    def _words(self, count: int, seed: int, *, unique: bool) -> Iterator[str]:
+        for text in self.texts(count, seed, unique=unique):
+            yield from text.split("\n")[:-1]
+
+    def _training_texts(self, option: str) -> Iterator[str]:
+        """Return the text that the model was trained on, in blocks."""
+        if isinstance(self._source, Model):
+            raise OptionError(
+                f"{option} needs the checkpoint in place of its model: it knows the training words"
+            )
+        facts = self._source.corpus
+        return training_texts(facts, self._corpus or find_corpus(facts))
+
+    def texts(self, count: int, seed: int, *, unique: bool = False) -> Iterator[str]:
         """Yield up to ``count`` words in blocks of text, a line feed after each word.
 
         Parameters
@@ -260,21 +337,21 @@ class Sampler:
             The first words are the same for every larger count.
         unique : bool
             Skip words that were drawn before.
-        known : KnownWords, optional
-            Skip these words.
 
-        With ``unique`` or ``known`` there may be fewer than ``count`` words: the search ends after
-        ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word does not
-        end within ``MAX_LENGTH`` characters from where it may, or where draws do not fulfil the
-        constraints.
+        With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
+        ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word
+        does not end within ``MAX_LENGTH`` characters from where it may, or where draws do not
+        fulfil the constraints.
         """
-        if unique or known is not None:
-            yield from self._other_texts(count, seed, unique, known or KnownWords(()))
+        if unique or any(map(len, self._unwanted)):
+            yield from self._other_texts(count, seed, unique)
             return
-        for words in self._groups(seed):
-            if count <= 0:
-                return
-            symbols, ends = words
+        yield from self._all_texts(count, seed)
+
+    def _all_texts(self, count: int, seed: int) -> Iterator[str]:
+        groups = self._groups(seed)
+        while count > 0:  # a group more would take longer than the words of a short request
+            symbols, ends = next(groups)
             ends = ends[:count]
             count -= len(ends)
             if len(ends):
@@ -293,16 +370,17 @@ class Sampler:
             text = self._prefix + text[:-1].replace("\n", "\n" + self._prefix) + "\n"
         return text
 
-    def _other_texts(self, count: int, seed: int, unique: bool, known: KnownWords) -> Iterator[str]:
-        """Yield words that are not known, each only once if ``unique``."""
+    def _other_texts(self, count: int, seed: int, unique: bool) -> Iterator[str]:
+        """Yield words that are not kept out, each only once if ``unique``."""
         seen: set[int] = set()
         misses = 0
-        texts = self.texts(sys.maxsize, seed)
+        texts = self._all_texts(sys.maxsize, seed)
         while count > 0 and misses < PATIENCE:
             text = next(texts)
             words = text.split("\n")
             hashes = hash_text(text)
-            wanted = np.flatnonzero(~known.contain_hashes(hashes)).tolist()
+            is_unwanted = [known.contain_hashes(hashes) for known in self._unwanted]
+            wanted = np.flatnonzero(~np.any(is_unwanted, axis=0)).tolist()
             if unique:
                 wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
             found = [words[i] for i in wanted[:count]]
@@ -541,28 +619,44 @@ def text_writer(vocabulary: Vocabulary) -> Callable[[Symbols], str]:
 
 
 def sample(
-    model: Model,
+    source: Model | Checkpoint,
     count: int,
     *,
-    seed: int,
+    seed: int | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float = 1.0,
     constraints: Constraints | None = None,
     unique: bool = False,
-    known: KnownWords | None = None,
+    new: bool = False,
+    exclude: KnownWords | Iterable[str] = (),
+    corpus: str | os.PathLike[str] = "",
+    best: bool = False,
+    min_distance: int = 0,
 ) -> list[str]:
-    """Return up to ``count`` words drawn from the model, as ``makemore sample`` writes them.
+    """Return up to ``count`` words drawn from a model, as ``makemore sample`` writes them.
 
-    The parameters are those of ``Sampler`` and of its ``texts``: for ``--new`` and ``--exclude``
-    hand over the words to keep out as ``known``. The first words are the same for every larger
-    count. Raises ``SamplingError``.
+    The parameters are those of ``Sampler`` and of its ``sample``; whoever asks several times builds
+    a ``Sampler`` once. The first words are the same for every larger count, unless the ``best`` are
+    asked for. Raises ``SamplingError``.
     """
     sampler = Sampler(
-        model, temperature=temperature, top_k=top_k, top_p=top_p, constraints=constraints
+        source,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        constraints=constraints,
+        new=new,
+        exclude=exclude,
+        corpus=corpus,
     )
-    texts = sampler.texts(count, seed, unique=unique, known=known)
-    return [word for text in texts for word in text.split("\n")[:-1]]
+    return sampler.sample(count, seed, unique=unique, best=best, min_distance=min_distance)
+
+
+def _words_of(exclude: Iterable[str]) -> KnownWords:
+    if isinstance(exclude, str):
+        raise OptionError("exclude is one text: expected several words, such as ['emma', 'ava']")
+    return KnownWords.of(exclude)
 
 
 def _add(seen: set[int], item: int) -> bool:

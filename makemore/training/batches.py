@@ -9,6 +9,7 @@ nothing that happened before: training that is resumed needs to know only its po
 Each word has one of three roles, by a hash of itself: held out, validation, or training.
 """
 
+import csv
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from makemore.arrays import Floats, Hashes, Ids, Indices, Symbols
+from makemore.arrays import Floats, Hashes, Ids, Indices, Integers, Symbols
 from makemore.counting.passes import unknown_to
 from makemore.counting.prefix_tree import alike
-from makemore.counting.survey import without_lines_holding
+from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, can_be_cut, slices_of
 from makemore.data.holdout import hash_lines, role_of
+from makemore.data.table import Columns
+from makemore.data.text import Lines, without_lines_holding
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.training.record import Position
 
@@ -167,22 +170,34 @@ class Batches:
 
     def _words_of(self, block: Corpus, role: int) -> Words:
         unknown = unknown_to(self._vocabulary)
-        texts = [without_lines_holding(unknown, text)[0] for text in block.read(digest=False)]
-        text = "".join(texts)
-        hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
-        return _distinct(self._vocabulary.encode_text(text), hashes, role, self._bounds)
+        blocks = block.read(digest=False).blocks(counts_lines=True)
+        lines = _in_one([without_lines_holding(unknown, lines)[0] for lines in blocks])
+        hashes = hash_lines(np.frombuffer(lines.text.encode(), np.uint8))
+        ids = self._vocabulary.encode_text(lines.text)
+        return _distinct(ids, hashes, lines.weights, role, self._bounds)
 
 
 TRAINING, HELD_OUT, VALIDATION = range(3)
 """The roles of words."""
 
 
-def _distinct(ids: Symbols, hashes: Hashes, role: int, bounds: Sequence[float]) -> Words:
-    """Return the distinct words of a role among lines of ids with these hashes."""
+def _in_one(parts: Sequence[Lines]) -> Lines:
+    """Return all lines together."""
+    weights = [part.weights for part in parts if part.weights is not None]
+    text = "".join(part.text for part in parts)
+    return Lines(text, np.concatenate(weights) if weights else None)
+
+
+def _distinct(
+    ids: Symbols, hashes: Hashes, weights: Integers | None, role: int, bounds: Sequence[float]
+) -> Words:
+    """Return the distinct words of a role among lines of ids with these hashes and weights."""
     stops = np.flatnonzero(ids == BOUNDARY) + 1
     starts = np.concatenate((np.zeros(1, np.intp), stops))[:-1]
     wanted = np.flatnonzero((role_of(hashes, bounds) == role) & (stops - starts > 1))
-    _, first, counts = np.unique(hashes[wanted], return_index=True, return_counts=True)
+    _, first, which = np.unique(hashes[wanted], return_index=True, return_inverse=True)
+    counts = np.zeros(len(first), np.int64)
+    add_at(counts, which, None if weights is None else weights[wanted])
     lines = wanted[first]
     order = alike(ids, starts[lines])
     lines = lines[order]
@@ -215,8 +230,21 @@ def blocks_of(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> Iterator[list[C
         yield [replace(corpus, sources=(part,)) for part in parts]
     else:
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
-            path = os.path.join(folder, "corpus")
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                file.writelines(corpus.read(digest=False))
-            copy = Corpus.from_paths(path)
+            copy = _copied(corpus, os.path.join(folder, "corpus"))
             yield [replace(copy, sources=(part,)) for part in slices_of(copy, block_bytes)]
+
+
+def _copied(corpus: Corpus, path: str) -> Corpus:
+    """Write the words of a corpus to a file, with their weights where it has some; return that."""
+    blocks = corpus.read(digest=False).blocks(counts_lines=True)
+    columns = None
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        for text, weights in blocks:
+            if weights is None:
+                file.write(text)
+                continue
+            columns = Columns("1", "2", ",")
+            rows = zip(text.split("\n"), weights.tolist(), strict=False)  # the last line has no end
+            quoted = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+            quoted.writerows(row for row in rows if row[0])
+    return replace(Corpus.from_paths(path), columns=columns)

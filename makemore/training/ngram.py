@@ -31,9 +31,9 @@ def train_ngram(
             holdout = options.holdout
             split = split_for_validation(text, survey.vocabulary, holdout, validation)
         rows = id_blocks(text, survey.vocabulary, split)
-        for training_ids, held_out_ids in rows:
-            training.add(training_ids)
-            held_out.add(held_out_ids)
+        for training_row, held_out_row in rows:
+            training.add(*training_row)
+            held_out.add(*held_out_row)
     model = estimate(
         training.counts(),
         survey.vocabulary,

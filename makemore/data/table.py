@@ -1,0 +1,271 @@
+"""Tables of words: which column holds the words, which one how often each counts.
+
+A row becomes a line that holds its word; the other lines of a row that quotes a line end, the
+header and rows of weight 0 become blank lines, so that the number of a line stays what it was. A
+word of weight k counts as k lines of a plain list, whatever is counted.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from makemore.data.text import Lines
+from makemore.errors import CorpusError, OptionError, shown
+
+MAX_WEIGHT = 1 << 53
+"""The largest weight; floating-point numbers count exactly so far."""
+
+WEIGHTS_AS = ("count", "log", "distinct")
+
+_MAX_TOTAL = 1 << 58  # of weights times symbols: counts have 63 bits, and characters may yet grow
+_DELIMITERS = "\t;,|"  # in this order: a decimal comma may stand between semicolons
+_ROWS = 1 << 14  # that are handed on together
+
+
+@dataclass(frozen=True)
+class Columns:
+    r"""Which columns of a table to read, and how.
+
+    Parameters
+    ----------
+    word, weight : str
+        The column of the words and that of their weights, each by its number from 1 or by its
+        title in the first line. Without ``weight`` each row counts once.
+    delimiter : str
+        One character, or "tab". Without it, the first of tab, ; , and | that stands in a file's
+        first line.
+    weights_as : str
+        "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
+        each distinct word counts once, however many rows have it.
+
+    Raises
+    ------
+    OptionError
+        A number is 0, the delimiter is not one character, or ``weights_as`` is something else.
+    """
+
+    word: str
+    weight: str = ""
+    delimiter: str = ""
+    weights_as: str = "count"
+
+    def __post_init__(self) -> None:
+        for name, column in (("column", self.word), ("weights", self.weight)):
+            if _is_number(column) and int(column) == 0:
+                raise OptionError(f"--{name} is {column}: columns are numbered from 1")
+        if not self.word:
+            raise OptionError("--column names no column: give its number or its title")
+        if len(self._character) > 1 or self._character in ("\n", "\r", '"', "\ufeff"):
+            raise OptionError(
+                f"--delimiter is '{shown(self.delimiter)}': expected one character, or tab"
+            )
+        if self.weights_as not in WEIGHTS_AS:
+            raise OptionError(
+                f"--weights-as is {shown(self.weights_as)} and must be one of"
+                f" {', '.join(WEIGHTS_AS)}"
+            )
+        if self.weights_as != "count" and not self.weight:
+            raise OptionError(f"--weights-as {self.weights_as} needs --weights, the column of them")
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line holds titles: it does where one of them names a column."""
+        return not all(map(_is_number, filter(None, (self.word, self.weight))))
+
+    @property
+    def _character(self) -> str:
+        return {"tab": "\t", r"\t": "\t"}.get(self.delimiter, self.delimiter)
+
+    def delimiter_of(self, line: str) -> str:
+        """Return what stands between the cells of a table with this first line."""
+        found = (character for character in _DELIMITERS if character in line)
+        return self._character or next(found, ",")
+
+    def describe(self) -> str:
+        """Return the columns in words."""
+        if not self.weight:
+            return f"column {shown(self.word)}"
+        how = {"count": "weighted by", "log": "weighted by the logarithm of", "distinct": "once by"}
+        return f"column {shown(self.word)} {how[self.weights_as]} column {shown(self.weight)}"
+
+
+class _Place(NamedTuple):
+    """The positions of the word and of its weight in a row, from 0."""
+
+    word: int
+    weight: int | None
+
+
+def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Lines]:
+    """Yield the words of a table with their weights, a line for each of its lines.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        One source in blocks of whole lines.
+    columns : Columns
+    name : str
+        What messages call the source.
+
+    Raises ``CorpusError``, which names the line, for a row without its word or with a weight that
+    is not a whole number up to ``MAX_WEIGHT``, and for quotes that do not match.
+    """
+    lines = (line + "\n" for text in texts for line in text.split("\n")[:-1])
+    first = next(lines, None)
+    if first is None:
+        return
+    reader = csv.reader(
+        _Joined(first, lines),
+        delimiter=columns.delimiter_of(first),
+        skipinitialspace=True,
+        strict=True,
+    )
+    table = _Table(columns, name)
+    before = 0
+    try:
+        for row in reader:
+            table.add(row, before + 1, reader.line_num - before)
+            before = reader.line_num
+            if len(table.words) >= _ROWS:
+                yield table.taken()
+    except csv.Error as error:
+        raise CorpusError(
+            f"{shown(name)}, line {before + 1:,}: the quotes of this row do not match ({error}):"
+            " mend them, or name another --delimiter"
+        ) from None
+    yield table.taken()
+
+
+class _Joined(Iterator[str]):
+    """The first line, then the others; csv asks for an iterator."""
+
+    def __init__(self, first: str, others: Iterator[str]) -> None:
+        self._first: str | None = first
+        self._others = others
+
+    def __next__(self) -> str:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return next(self._others)
+
+
+class _Table:
+    """The words and weights of rows that were read and not handed on yet."""
+
+    def __init__(self, columns: Columns, name: str) -> None:
+        self._columns = columns
+        self._name = name
+        self._place = None if columns.has_header else _place_of(columns, [], name)
+        self._total = 0
+        self.words: list[str] = []
+        self._weights: list[int] = []
+
+    def add(self, row: list[str], line: int, lines: int) -> None:
+        """Take the row of so many lines that begins at ``line``."""
+        word, weight = "", 0
+        if self._place is None:
+            self._place = _place_of(self._columns, row, self._name)
+        elif row:
+            word, weight = self._cells(row, self._place, line)
+        self.words += [word if weight else "", *[""] * (lines - 1)]
+        self._weights += [weight if word else 0, *[0] * (lines - 1)]
+        self._total += weight * (len(word) + 1)
+        if self._total > _MAX_TOTAL:
+            raise CorpusError(
+                f"{shown(self._name)}, line {line:,}: the weights add up to more than can be"
+                " counted: take --weights-as log"
+            )
+
+    def taken(self) -> Lines:
+        """Return the lines, which are then forgotten."""
+        text = "".join(word + "\n" for word in self.words)
+        weights = np.array(self._weights, np.int64) if self._columns.weight else None
+        self.words, self._weights = [], []
+        return Lines(text, weights)
+
+    def _cells(self, row: list[str], place: _Place, line: int) -> tuple[str, int]:
+        """Return the word of a row and its weight."""
+        if place.word >= len(row):
+            raise self._error(line, f"expected the word in column {place.word + 1}, found", row)
+        word, weight = row[place.word].rstrip(), 1
+        if "\n" in word:
+            raise CorpusError(
+                f"{shown(self._name)}, line {line:,}: the word '{shown(word[:40])}' holds a line"
+                " end: expected one word a row"
+            )
+        if place.weight is not None:
+            if place.weight >= len(row):
+                raise self._error(
+                    line, f"expected the weight in column {place.weight + 1}, found", row
+                )
+            weight = self._weight(row[place.weight].strip(), line)
+        return word, weight
+
+    def _weight(self, cell: str, line: int) -> int:
+        if not _is_number(cell) or len(cell) > 20 or int(cell) > MAX_WEIGHT:
+            found = f"'{shown(cell[:40])}'" if cell else "none"
+            titles = (
+                ": if this line holds titles, name the columns by them"
+                if line == 1 and not self._columns.has_header
+                else ""
+            )
+            raise CorpusError(
+                f"{shown(self._name)}, line {line:,}: expected a whole number up to 2**53 as the"
+                f" weight, found {found}{titles}"
+            )
+        k = int(cell)
+        return k.bit_length() if self._columns.weights_as == "log" else k
+
+    def _error(self, line: int, what: str, row: list[str]) -> CorpusError:
+        columns = f"{len(row)} column" + "s" * (len(row) != 1)
+        return CorpusError(
+            f"{shown(self._name)}, line {line:,}: {what} {columns}: name the right column, or what"
+            " stands between them by --delimiter"
+        )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _place_of(columns: Columns, titles: list[str], name: str) -> _Place:
+    """Return where the word and the weight stand. Raises ``CorpusError`` for an unknown title."""
+
+    def position(column: str) -> int:
+        """Return the position of a column."""
+        if _is_number(column):
+            return int(column) - 1
+        stripped = [title.strip() for title in titles]
+        if column in stripped:
+            return stripped.index(column)
+        found = ", ".join(shown(title[:40]) for title in stripped[:20])
+        raise CorpusError(
+            f"{shown(name)}, line 1: expected the title '{shown(column)}', found {found}: give a"
+            " title, or the number of a column"
+        )
+
+    return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
+
+
+class DistinctWords:
+    """Turns the later lines of a word that stood in an earlier one into blank ones."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def of(self, lines: Lines) -> Lines:
+        """Return the lines with each word that is new here once, and weight 1."""
+        words = lines.text.split("\n")[:-1]
+        new = [self._is_new(word) for word in words]
+        text = "".join(word * is_new + "\n" for word, is_new in zip(words, new, strict=True))
+        return Lines(text, np.array(new, np.int64))
+
+    def _is_new(self, word: str) -> bool:
+        size = len(self._seen)
+        if word:
+            self._seen.add(word)
+        return len(self._seen) > size

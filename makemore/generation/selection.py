@@ -1,0 +1,126 @@
+"""The best few of many words: probable ones that are unlike each other and unlike known ones.
+
+By mean surprisal alone the best words of a list of companies are "Bright Motors", "Bright Systems",
+"Bright Harbor". So the words are chosen one by one, and a word pays for what the chosen ones have
+in common with it (as maximal marginal relevance does, Carbonell and Goldstein 1998): the one with
+the smallest
+
+    mean surprisal + COMMON * share of its trigrams that a chosen word has
+
+is next, in nats per symbol. The beginning and the end of a word count as characters of trigrams.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from makemore.arrays import Floats
+from makemore.evaluation.losses import score_words
+from makemore.generation.novelty import Neighbours, near_words
+from makemore.models.base import Model
+
+COMMON = 1.0
+"""Nats per symbol that a word pays if all of its trigrams have been chosen."""
+
+DRAWN, MIN_DRAWN = 100, 5_000
+"""So many words are drawn for one that is chosen, and in all at least."""
+
+CONSIDERED, MIN_CONSIDERED = 20, 1_000
+"""Of those, the best are looked at first, so many for one that is chosen, and in all at least."""
+
+
+def best_words(
+    model: Model,
+    words: Iterable[str],
+    count: int,
+    *,
+    min_distance: int = 1,
+    known: Sequence[str] | None = None,
+) -> list[str]:
+    """Return up to ``count`` of the best words, the best one first.
+
+    Parameters
+    ----------
+    model : Model
+    words : iterable of str
+        Distinct words, as many as ``words_needed`` says, or fewer.
+    count : int
+    min_distance : int
+        The chosen words are so many edits apart at least.
+    known : sequence of str, optional
+        Blocks of lines; the chosen words are as far from each line, too.
+    """
+    drawn = list(islice(words, words_needed(count)))
+    mean = score_words(model, drawn).mean
+    order = np.argsort(mean, kind="stable").tolist()
+    size = max(MIN_CONSIDERED, CONSIDERED * count)
+    kept: list[tuple[str, float]] = []
+    chosen: list[str] = []
+    for first in range(0, len(order), size):
+        batch = order[first : first + size]
+        near = near_words((drawn[i] for i in batch), known or (), min_distance - 1)
+        kept += [(drawn[i], float(mean[i])) for i in batch if drawn[i] not in near]
+        chosen = list(islice(_greedy(kept, Neighbours(min_distance - 1)), count))
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def words_needed(count: int) -> int:
+    """Return how many words to draw to choose so many of them."""
+    return max(MIN_DRAWN, DRAWN * count) if count else 0
+
+
+def far_words(
+    words: Iterator[str], count: int, *, min_distance: int, known: Sequence[str] | None = None
+) -> Iterator[str]:
+    """Yield up to ``count`` of the words, in their order, that are as far apart as asked.
+
+    The parameters are those of ``best_words``.
+    """
+    chosen = Neighbours(min_distance - 1)
+    while count > 0 and (batch := list(islice(words, max(MIN_CONSIDERED, 2 * count)))):
+        near = near_words(batch, known or (), min_distance - 1)
+        for word in batch:
+            if count > 0 and word not in near and not chosen.has_near(word):
+                chosen.add(word)
+                count -= 1
+                yield word
+
+
+def most_probable_first(model: Model, words: Sequence[str]) -> list[str]:
+    """Return the words by falling probability; equally probable ones stay in their order."""
+    order = np.argsort(score_words(model, words).total, kind="stable")
+    return [words[i] for i in order.tolist()]
+
+
+def _greedy(words: Sequence[tuple[str, float]], chosen: Neighbours) -> Iterator[str]:
+    """Yield one after another of words with their mean surprisals, as the module's text says."""
+    trigrams = [_trigrams(word) for word, _ in words]
+    holders: dict[str, list[int]] = defaultdict(list)
+    for i, own in enumerate(trigrams):
+        for trigram in own:
+            holders[trigram].append(i)
+    cost: Floats = np.array([nats for _, nats in words])
+    for _ in words:
+        best = int(cost.argmin())
+        word, cost[best] = words[best][0], np.inf
+        if chosen.has_near(word):
+            continue
+        chosen.add(word)
+        yield word
+        for trigram in trigrams[best]:
+            for i in holders.pop(trigram, ()):
+                cost[i] += COMMON / len(trigrams[i])
+
+
+def _trigrams(word: str) -> set[str]:
+    r"""Return the distinct trigrams of a word.
+
+    >>> sorted(_trigrams("ana"))
+    ['\nan', 'ana', 'na\n']
+    """
+    whole = f"\n{word}\n"
+    return {whole[i : i + 3] for i in range(len(whole) - 2)}
