@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.comparison import compare
     from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
+    from makemore.evaluation.outliers import Outlier, find_outliers
     from makemore.generation.constraints import Constraints
     from makemore.generation.sampling import Sampler, sample
     from makemore.generation.search import most_probable_words
@@ -52,6 +53,7 @@ _HOMES = {
     "evaluation.calibration": ("Calibration",),
     "evaluation.comparison": ("compare",),
     "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "evaluation.outliers": ("Outlier", "find_outliers"),
     "generation.constraints": ("Constraints",),
     "generation.sampling": ("Sampler", "sample"),
     "generation.search": ("most_probable_words",),
@@ -78,6 +80,7 @@ __all__ = [
     "MakemoreError",
     "Model",
     "Ngram",
+    "Outlier",
     "Sampler",
     "TrainingOptions",
     "TrainingRecord",
@@ -90,6 +93,7 @@ __all__ = [
     "draw_heatmap",
     "draw_loss",
     "evaluate",
+    "find_outliers",
     "load",
     "most_probable_words",
     "roc_auc",
