@@ -229,7 +229,7 @@ def slips_of_letters(word: str, generator: np.random.Generator) -> Iterator[str]
 def largest_transitions(lines: list[str]) -> list[float]:
     words = list(Counter(lines))
     folds = deal(words)
-    largest = {}
+    largest: dict[str, float] = {}
     for fold, model in zip(folds, fold_models(words, folds), strict=True):
         part = [words[i] for i in fold.tolist()]
         scores = score_words(model, part).split_nats()

@@ -17,7 +17,7 @@ from makemore.cli.options import (
 DEFAULT_COUNT = 20
 
 
-@command("outliers", "makemore outliers customers.txt -n 50")
+@command("outliers", "makemore outliers words.txt -n 50")
 @click.argument("files", metavar="[LIST]...", nargs=-1)
 @option(
     "-n",

@@ -31,7 +31,7 @@ from makemore.models.ngram import Ngram, train_ngram
 
 FOLDS = 10
 
-MIN_WORDS = 20
+MIN_WORDS = 10
 """Of fewer distinct words nobody can say what is odd among them."""
 
 MAX_ORDER = 6
