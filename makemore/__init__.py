@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.comparison import compare
     from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
+    from makemore.evaluation.outliers import Outlier, find_outliers
     from makemore.generation.constraints import Constraints
     from makemore.generation.novelty import KnownWords
     from makemore.generation.sampling import Sampler, sample
@@ -56,6 +57,7 @@ _HOMES = {
     "evaluation.calibration": ("Calibration",),
     "evaluation.comparison": ("compare",),
     "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "evaluation.outliers": ("Outlier", "find_outliers"),
     "generation.constraints": ("Constraints",),
     "generation.novelty": ("KnownWords",),
     "generation.sampling": ("Sampler", "sample"),
@@ -86,6 +88,7 @@ __all__ = [
     "MakemoreError",
     "Model",
     "Ngram",
+    "Outlier",
     "Sampler",
     "TrainingOptions",
     "TrainingRecord",
@@ -98,6 +101,7 @@ __all__ = [
     "draw_heatmap",
     "draw_loss",
     "evaluate",
+    "find_outliers",
     "load",
     "mix",
     "most_probable_words",

@@ -13,6 +13,7 @@ from makemore.training.record import Checkpoint
 if TYPE_CHECKING:  # a command that prints one of these does not wait for the other
     from makemore.data.check import CorpusCheck
     from makemore.evaluation.comparison import Comparison
+    from makemore.evaluation.outliers import Outlier
 
 
 def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -62,3 +63,15 @@ def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any
 def check_values(check: "CorpusCheck") -> dict[str, Any]:
     """Return what ``makemore check --json`` prints."""
     return asdict(check)
+
+
+def outlier_values(outlier: "Outlier", word: str) -> dict[str, Any]:
+    """Return a line of ``makemore outliers --json``; ``word`` is as it stands in the list."""
+    return {
+        "lines": outlier.lines,
+        "word": word,
+        "score": round(outlier.score, 6),
+        "p_value": round(outlier.p_value, 6),
+        "correction": outlier.correction,
+        "transitions": [round(nats, 6) for nats in outlier.nats],
+    }

@@ -20,11 +20,13 @@ if TYPE_CHECKING:  # a command that reports on one of these does not wait for th
     from makemore.data.check import CharacterFact, CorpusCheck, Oddity
     from makemore.data.formats import Finding
     from makemore.evaluation.comparison import Comparison
+    from makemore.evaluation.outliers import Outlier
     from makemore.evaluation.scoring import Summary
     from makemore.generation.novelty import Novelty
 
 MAX_ODD = 20
 MAX_SHOWN = 60
+MAX_LINES = 3
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
@@ -375,3 +377,15 @@ def _alphabet(characters: str, most: int = 60) -> str:
 
 def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def outlier_row(outlier: "Outlier", word: str, *, colours: bool = False) -> str:
+    """Return a line of ``makemore outliers``; ``word`` is the outlier as it stands in the list."""
+    from makemore.evaluation.scoring import painted
+
+    lines = ",".join(map(str, outlier.lines[:MAX_LINES])) + ",…" * (len(outlier.lines) > MAX_LINES)
+    can_paint = colours and len(word) + 1 == len(outlier.nats)
+    row = [lines, f"{outlier.score:.2f}", painted(word, outlier.nats) if can_paint else shown(word)]
+    if outlier.correction is not None:
+        row.append(shown(outlier.correction))
+    return "\t".join(row)

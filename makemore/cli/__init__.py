@@ -6,6 +6,7 @@
     training.py    train
     models.py      info, compare, mix
     words.py       sample, top, score
+    outliers.py    outliers
     pictures.py    plot-heatmap, plot-loss, page
 
 Everything heavy is imported inside the command that needs it, so that ``makemore --help`` answers
@@ -14,7 +15,7 @@ at once.
 
 import click
 
-from makemore.cli import data, models, pictures, training, words
+from makemore.cli import data, models, outliers, pictures, training, words
 from makemore.cli.console import CommandLine
 from makemore.version import __version__
 
@@ -42,6 +43,7 @@ for _command in (
     words.sample,
     words.top,
     words.score,
+    outliers.outliers,
     models.compare,
     models.mix,
     models.info,

@@ -148,7 +148,7 @@ class Judgement:
             chosen = [nats[i].tolist() for i in rows.tolist()]
             if explain == "colours":
                 read = [self.scores.words[i] for i in rows.tolist()]
-                lines = list(map(_painted, read, chosen))
+                lines = list(map(painted, read, chosen))
             else:
                 lines = list(map(_with_nats, lines, chosen))
         return join(columns, "".join(line + "\n" for line in lines))
@@ -276,7 +276,7 @@ def _with_nats(word: str, nats: list[float]) -> str:
     return " ".join(f"{value:.2f}" for value in nats) + f"\t{word}"
 
 
-def _painted(word: str, nats: list[float]) -> str:
+def painted(word: str, nats: Sequence[float]) -> str:
     """Return the symbols of a word, a space for its end, each on the colour of its surprisal."""
     return "".join(map(_cell, [*map(shown, word), " "], nats))
 

@@ -1,0 +1,76 @@
+"""The command outliers."""
+
+import sys
+
+import click
+
+from makemore.cli.console import progress, wants_colour, write_results
+from makemore.cli.options import (
+    blocks_of_files,
+    command,
+    encoding_option,
+    json_option,
+    option,
+    share,
+)
+
+DEFAULT_COUNT = 20
+
+
+@command("outliers", "makemore outliers words.txt -n 50")
+@click.argument("files", metavar="[LIST]...", nargs=-1)
+@option(
+    "-n",
+    "--count",
+    type=click.IntRange(0),
+    help=f"The number of words: {DEFAULT_COUNT} without --fpr.",
+)
+@option(
+    "--fpr",
+    type=share,
+    help="Print no more than the oddest words on this share of the lines, such as 1%.",
+)
+@option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
+@encoding_option
+@json_option
+def outliers(
+    files: tuple[str, ...],
+    count: int | None,
+    fpr: float | None,
+    ignore_case: bool,
+    encoding: str,
+    as_json: bool,
+) -> None:
+    """Print the words of a list that do not belong to it: typing errors, and noise.
+
+    No model is needed: each word of LIST, or of stdin, is judged by those in the other nine tenths
+    of the list. The oddest come first. Before each stand its line numbers and a score, with a tab
+    behind each: how much better a slip of the fingers, or noise, explains the word than the list
+    does, in nats. Behind it stands the likeliest word within one edit, where it is much more
+    probable. On a terminal the colour of each character is its surprisal.
+    """
+    import json
+
+    from makemore.evaluation.outliers import find_outliers
+    from makemore.json_values import outlier_values
+    from makemore.reporting import outlier_row
+
+    lines: list[str] = []
+    for block in blocks_of_files(files or ("-",), encoding):
+        lines += block.split("\n")[:-1]
+    read = [line.lower() for line in lines] if ignore_case else lines
+    words = sum(map(bool, lines))
+    most = words if fpr is None else int(fpr * words)
+    if count is not None or fpr is None:
+        most = min(most, DEFAULT_COUNT if count is None else count)
+    with progress("searching") as on_search:
+        found = find_outliers(read, most, on_search)
+    for outlier in found:
+        if fpr is not None and outlier.p_value > fpr:
+            break
+        word = lines[outlier.lines[0] - 1]
+        row = outlier_row(outlier, word, colours=wants_colour())
+        write_results((json.dumps(outlier_values(outlier, word)) if as_json else row) + "\n")
+    sys.stdout.flush()
+    distinct = len(set(filter(None, read)))
+    click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)

@@ -1,0 +1,300 @@
+"""The words that do not belong to a list, by what the rest of the list says about each.
+
+A model that was trained on a list has seen its typing errors, too, and finds them likely. So the
+distinct words are dealt into folds by their hashes, and each is judged by an n-gram model of the
+words in all other folds. In a list of n lines with D distinct words, a word w on c(w) lines has
+
+    P(w) = (c(w) - 1) / n + D / n P_ngram(w)
+
+for every line but the first of a word repeats another. A word is odd where something else than the
+list explains it better: a slip in another word w', as ``slips.py`` describes it, or noise, in which
+all V symbols are equally likely. Its score, in nats, is
+
+    log max(max over w' of P(w') P(w | w'), NOISE V**-symbols) - log P(w)
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from makemore.arrays import Floats, Integers
+from makemore.counting.ngrams import NgramCounter, NgramCounts, add_up
+from makemore.data.holdout import hash_words
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import CorpusError
+from makemore.evaluation.losses import score_words
+from makemore.evaluation.slips import Slips, SlipSearch, slip_between, slips
+from makemore.kinds import MIN_ORDER
+from makemore.models.ngram import Ngram, train_ngram
+
+FOLDS = 10
+
+MIN_WORDS = 10
+"""Of fewer distinct words nobody can say what is odd among them."""
+
+MAX_ORDER = 6
+
+MAX_CELLS = 1 << 24
+"""The most states times symbols of a model here: its automaton takes 192 MiB."""
+
+MAX_LETTERS = 64
+"""So many of the most frequent characters are tried in the place of others."""
+
+MAX_REPEATED = 100
+"""The longest word, in characters, that is compared with words that stand on several lines."""
+
+NOISE = 1 / 20
+"""How much rarer lines of noise are than slips."""
+
+MUCH = 20.0
+"""A correction is named where it explains a word so many times better than the list does."""
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A word that does not belong to its list.
+
+    Attributes
+    ----------
+    word : str
+    lines : tuple of int
+        The numbers of its lines, from 1.
+    score : float
+        How much better a slip or noise explains the word than the list does, in nats.
+    p_value : float
+        The share of all lines that are at least as odd.
+    correction : str or None
+        The likeliest word within one edit, where it is ``MUCH`` more probable.
+    nats : tuple of float
+        The surprisal of each symbol to the other folds' words, the end-of-word symbol included.
+    """
+
+    word: str
+    lines: tuple[int, ...]
+    score: float
+    p_value: float
+    correction: str | None
+    nats: tuple[float, ...]
+
+
+def find_outliers(
+    lines: Sequence[str],
+    count: int = 20,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> list[Outlier]:
+    """Return the ``count`` oddest distinct words among the lines of a list, the oddest first.
+
+    A blank line holds no word. ``progress`` is called with the words looked at and all there are.
+    Raises ``CorpusError`` for a list that is too short.
+    """
+    counts = Counter(lines)
+    counts.pop("", None)
+    if len(counts) < MIN_WORDS:
+        raise CorpusError(
+            f"the list has {len(counts):,} distinct words, expected at least {MIN_WORDS}: it takes"
+            " some words to say what is odd among them"
+        )
+    search = _Search(counts, count)
+    folds = deal(search.words)
+    done = 0
+    for fold, model in zip(folds, fold_models(search.words, folds), strict=True):
+        search.look_at(fold, model)
+        done += len(fold)
+        if progress:
+            progress(done, len(search.words))
+    return search.outliers(lines)
+
+
+class _Search:
+    """D distinct words of a list, and what has been found out about them.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        The number of lines of each word.
+    count : int
+        The number of words that are wanted.
+
+    Attributes
+    ----------
+    scores : array of shape (D,)
+        As far as they are known; one below the best ``count`` may be less than it should.
+    """
+
+    def __init__(self, counts: Mapping[str, int], count: int) -> None:
+        self.words = list(counts)
+        self.scores = np.full(len(self.words), -np.inf)
+        self._counts = np.fromiter(counts.values(), np.float64, len(counts))
+        self._wanted = min(count, len(self.words))
+        self._corrections: dict[int, tuple[float, str]] = {}
+        self._nats: dict[int, Floats] = {}
+        self._repeated = _RepeatedWords(counts)
+        self._characters = Counter("".join(self.words)).most_common(MAX_LETTERS)
+
+    def look_at(self, fold: Integers, model: Ngram) -> None:
+        """Find out about the words of a fold by a model of the others, (words,) numbers."""
+        words, V, n = [self.words[i] for i in fold.tolist()], len(model.vocabulary), self._lines
+        text = SlipSearch(model, model.vocabulary.encode_words(words)[1:])
+        by_model = np.log(len(self.words) / n) - text.totals
+        with np.errstate(divide="ignore"):  # most words stand on one line
+            log_p = np.logaddexp(by_model, np.log((self._counts[fold] - 1) / n))
+        symbols = text.ends + 1 - text.starts
+        self.scores[fold] = np.log(NOISE) - symbols * np.log(V) - log_p
+        self._compare_with_repeated(fold, log_p, slips(symbols - 1, V))
+        letters = np.array([model.vocabulary.stoi[c] for c, _ in self._characters])
+        behind = log_p - by_model  # what an edit must make good first
+        floors = self._floor() + behind
+        for edits in text.gainful(letters, floors):
+            of = text.word_of[edits.starts]
+            gains = edits.gains - behind[of]
+            for e in _best_of_each(of, gains).tolist():
+                correct = text.corrected(words[of[e]], edits, e, model.vocabulary.itos)
+                self._take(int(fold[of[e]]), float(gains[e]), correct)
+            floors[:] = self._floor() + behind
+        for k in np.flatnonzero(self.scores[fold] >= self._floor()).tolist():
+            self._nats[int(fold[k])] = text.nats[text.starts[k] : text.ends[k] + 1]
+
+    def outliers(self, lines: Sequence[str]) -> list[Outlier]:
+        """Return the oddest words, the oddest first."""
+        order = np.argsort(-self.scores, kind="stable")[: self._wanted].tolist()
+        places: dict[str, list[int]] = {self.words[i]: [] for i in order}
+        for number, line in enumerate(lines, 1):
+            if line in places:
+                places[line].append(number)
+        shares = (np.cumsum(self._counts[order]) / self._lines).tolist()
+        return [
+            Outlier(
+                word=self.words[i],
+                lines=tuple(places[self.words[i]]),
+                score=float(self.scores[i]),
+                p_value=share,
+                correction=self._correction(i),
+                nats=tuple(self._nats[i].tolist()),
+            )
+            for i, share in zip(order, shares, strict=True)
+        ]
+
+    @property
+    def _lines(self) -> float:
+        return float(self._counts.sum())
+
+    def _floor(self) -> float:
+        """Return what a score must exceed to be among the wanted ones, as far as they are known."""
+        if not self._wanted:
+            return np.inf
+        return float(np.partition(self.scores, -self._wanted)[-self._wanted])
+
+    def _compare_with_repeated(self, fold: Integers, log_p: Floats, chances: Slips) -> None:
+        """Take the words on several lines that a slip makes words of the fold."""
+        most = np.log(max(self._counts.max() - 1, 1e-300) / self._lines)
+        for k in np.flatnonzero(most - log_p > self._floor()).tolist():
+            for correct, repeats, slip in self._repeated.near(self.words[fold[k]]):
+                chance = getattr(chances, slip)[k]
+                gain = np.log(repeats / self._lines) + chance - log_p[k]
+                self._take(int(fold[k]), float(gain), correct)
+
+    def _take(self, i: int, gain: float, correct: str) -> None:
+        """Take a correction of a word if it is the best."""
+        if gain > self._corrections.get(i, (-np.inf, ""))[0]:
+            self._corrections[i] = (gain, correct)
+            self.scores[i] = max(self.scores[i], gain)
+
+    def _correction(self, i: int) -> str | None:
+        gain, correct = self._corrections.get(i, (-np.inf, ""))
+        return correct if gain >= max(np.log(MUCH), self.scores[i]) else None
+
+
+class _RepeatedWords:
+    """The words on several lines, found by what is left of them without one character."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._repeats = {word: n - 1 for word, n in counts.items() if n > 1}
+        self._by_variant: dict[str, list[str]] = defaultdict(list)
+        for word in self._repeats:
+            for variant in _variants(word):
+                self._by_variant[variant].append(word)
+
+    def near(self, word: str) -> Iterator[tuple[str, int, str]]:
+        """Yield the words that a slip makes ``word``, how often each is repeated, and the slip."""
+        if not self._repeats:
+            return
+        others = {other for v in _variants(word) for other in self._by_variant.get(v, ())}
+        for other in sorted(others):
+            if slip := slip_between(other, word):
+                yield other, self._repeats[other], slip
+
+
+def _variants(word: str) -> set[str]:
+    """Return a word, and it without each of its characters: words within an edit share one."""
+    if len(word) > MAX_REPEATED:
+        return set()
+    return {word} | {word[:i] + word[i + 1 :] for i in range(len(word))}
+
+
+def _best_of_each(of: Integers, gains: Floats) -> Integers:
+    """Return the number of the edit with the largest gain of each word that has one."""
+    order = np.lexsort((gains, of))
+    is_last = np.append(of[order][1:] != of[order][:-1], True)[: len(order)]
+    return np.asarray(order[is_last])
+
+
+def deal(words: Sequence[str]) -> list[Integers]:
+    """Return the numbers of the words in each of ``FOLDS`` folds of like size, by their hashes."""
+    order = np.argsort(hash_words("".join(word + "\n" for word in words)))
+    return [np.sort(order[fold::FOLDS]) for fold in range(FOLDS)]
+
+
+def fold_models(words: Sequence[str], folds: Sequence[Integers]) -> Iterator[Ngram]:
+    """Yield for each fold the model of the words in the others, of the order that is best.
+
+    The order is chosen on the first fold.
+    """
+    vocabulary = Vocabulary("".join(words))
+    V = len(vocabulary)
+    highest = max(n for n in range(MIN_ORDER, MAX_ORDER + 1) if V**n <= 1 << 63)
+    parts = []
+    for fold in folds:
+        counter = NgramCounter(V, highest)
+        counter.add(vocabulary.encode_words([words[i] for i in fold.tolist()]))
+        parts.append(counter.counts())
+    together = _add_up(parts)
+    first = train_ngram(_without(together, parts[0]), vocabulary)
+    order = _best_order(first, [words[i] for i in folds[0].tolist()])
+    yield first.of_order(order)
+    together = _of_order(together, order)
+    for part in parts[1:]:
+        yield train_ngram(_without(together, _of_order(part, order)), vocabulary)
+
+
+def _best_order(model: Ngram, words: Sequence[str]) -> int:
+    """Return the order whose model, of a useful size, gives these words the smallest loss."""
+    losses = {}
+    for order in range(MIN_ORDER, len(model.tree.sizes) + 1):
+        lower = model.of_order(order)
+        if order == MIN_ORDER or lower.tree.keys[-1] < MAX_CELLS:  # a key is a cell
+            losses[order] = score_words(lower, words).totals.loss
+    return min(losses, key=losses.__getitem__)
+
+
+def _add_up(parts: Sequence[NgramCounts]) -> NgramCounts:
+    codes, counts = add_up(
+        np.concatenate([part.codes for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+    )
+    return NgramCounts(parts[0].V, parts[0].order, codes, counts)
+
+
+def _without(together: NgramCounts, part: NgramCounts) -> NgramCounts:
+    """Return the counts of what is not in a part."""
+    left = together.counts.copy()
+    left[np.searchsorted(together.codes, part.codes)] -= part.counts
+    kept = left > 0
+    return NgramCounts(together.V, together.order, together.codes[kept], left[kept])
+
+
+def _of_order(ngrams: NgramCounts, order: int) -> NgramCounts:
+    """Return the counts of a lower order: the last symbols of each n-gram."""
+    codes, counts = add_up(ngrams.codes % ngrams.V**order, ngrams.counts)
+    return NgramCounts(ngrams.V, order, codes, counts)
