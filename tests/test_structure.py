@@ -98,6 +98,7 @@ ORDER = [
     "pictures.film",
     "pictures.learning",
     "pictures.expression_graph",
+    "page.packing",
     "page.webpage",
     "reporting",
     "json_values",

@@ -14,8 +14,9 @@ from webpage_oracle import Page, PageModel, Xoshiro
 from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
 from makemore.models.base import Automaton
-from makemore.page import webpage
-from makemore.page.webpage import Arcs, page_data, render_page, write_page
+from makemore.page import packing, webpage
+from makemore.page.packing import Arcs
+from makemore.page.webpage import page_data, render_page, write_page
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
@@ -129,7 +130,7 @@ def test_the_oracles_generator_is_the_published_one() -> None:
 
 
 def test_a_model_too_large_for_a_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webpage, "MAX_DATA", 100)
+    monkeypatch.setattr(packing, "MAX_DATA", 100)
     with pytest.raises(PlottingError, match="the limit is 100: train"):
         render_page(trained(WORDS))
 
@@ -247,8 +248,8 @@ def test_the_curve_keeps_the_first_and_the_last_step() -> None:
     history = checkpoint.training.loss_history
     assert len(curve) <= webpage.MAX_CURVE_POINTS
     assert [step for step, _ in curve[:9]] == list(range(9))
-    assert curve[-1] == (999, history[-1])
-    assert all(loss == history[step] for step, loss in curve)
+    assert curve[-1] == (1_000, checkpoint.training.training_loss)
+    assert all(loss == history[int(step)] for step, loss in curve[:-1])
 
 
 def test_an_infinite_held_out_loss_is_said_in_words() -> None:

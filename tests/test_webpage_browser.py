@@ -1,9 +1,7 @@
 """The page in a real browser: headless Chromium, driven over its own protocol."""
 
-import json
 import math
 import re
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 from test_webpage import HOSTILE, HOSTILE_NAME, trained
+from webpage_browser import CHROMIUM, DESKTOP, DRIVER, PHONE, Browser
 from webpage_oracle import Page, PageModel
 
 import makemore
@@ -31,90 +30,12 @@ from makemore.models.base import Model
 from makemore.page.webpage import write_page
 from makemore.training.record import Checkpoint
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-component-update"
-    " --disable-background-networking --disable-sync --disable-dev-shm-usage"
-)
-PHONE, DESKTOP = (360, 740), (1200, 900)
-
 pytestmark = [
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
     ),
     pytest.mark.xdist_group("browser"),  # one for all tests
 ]
-
-
-class Browser:
-    """One Chromium, which shows pages from the disk."""
-
-    def __init__(self, profile: Path) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM or ""
-        for flag in [*FLAGS.split(), f"--user-data-dir={profile}"]:
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        # Any, for selenium's own types have gaps
-        self.driver: Any = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-        self.resize(DESKTOP)
-
-    def resize(self, size: tuple[int, int]) -> None:
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": True}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def open(self, path: Path, address: str = "") -> None:
-        """Show a page anew and wait until it has started."""
-        self.driver.get("about:blank")
-        self.driver.get_log("browser")
-        self.driver.get_log("performance")
-        self.driver.get(path.as_uri() + address)
-        WebDriverWait(self.driver, 20).until(lambda _: self.run("return 'ready' in root.dataset"))
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(
-            f"const root = document.documentElement; {script}", *arguments
-        )
-
-    def find(self, selector: str) -> WebElement:
-        found: WebElement = self.driver.find_element(By.CSS_SELECTOR, selector)
-        return found
-
-    def text(self, selector: str) -> str:
-        return self.find(selector).text
-
-    def words(self) -> list[str]:
-        """Return the words shown, as they are and not as they are written."""
-        count = "[...document.querySelectorAll('#words li')].map((item) => item.textContent)"
-        words: list[str] = self.run(f"return {count}")
-        return words
-
-    def type(self, selector: str, text: str) -> None:
-        field = self.find(selector)
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text or Keys.DELETE)
-
-    def fill(self, selector: str, text: str) -> None:
-        """Put ``text`` into a field at once, as when it is pasted."""
-        script = "const [field, text] = arguments; field.value = text;"
-        self.run(
-            script + "field.dispatchEvent(new Event('input', {bubbles: true}))",
-            self.find(selector),
-            text,
-        )
-
-    def console(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-    def requests(self) -> list[str]:
-        """Return the addresses asked for since the page was opened."""
-        messages = [json.loads(e["message"])["message"] for e in self.driver.get_log("performance")]
-        return [
-            message["params"]["request"]["url"]
-            for message in messages
-            if message["method"] == "Network.requestWillBeSent"
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +107,7 @@ def test_the_page_draws_from_the_distribution_of_the_command(
     V = len(bigram.model.vocabulary)
     rows = page.run(
         "return [...Array(arguments[0]).keys()].map("
-        "(s) => [...nextDistribution(automaton.row(s).P, arguments[1])])",
+        "(s) => [...nextDistribution(model.probabilities(s), arguments[1])])",
         V,
         temperature,
     )
@@ -219,9 +140,7 @@ def test_an_ngram_page_draws_what_another_implementation_draws(
 
 
 def drawn(browser: Browser, count: int, seed: int, options: dict[str, Any]) -> list[list[int]]:
-    words: list[list[int]] = browser.run(
-        "return sample(automaton, ...arguments)", count, seed, options
-    )
+    words: list[list[int]] = browser.run("return sample(model, ...arguments)", count, seed, options)
     return words
 
 
@@ -295,7 +214,7 @@ def test_the_page_scores_as_the_model_does(
         contexts = [padded[t : t + C] for t in range(len(ids) + 1)]
         log_probabilities = ngram.model.log_probabilities(np.array(contexts))
         expected = [-row[v] for row, v in zip(log_probabilities, [*ids, 0], strict=True)]
-        nats = browser.run("return surprises(automaton, arguments[0])", ids)
+        nats = browser.run("return surprises(model, arguments[0])", ids)
         np.testing.assert_allclose(nats, expected, atol=1e-6)
 
 
@@ -462,7 +381,7 @@ def test_a_click_fixes_the_first_character(page: Browser) -> None:
 
 
 def test_the_heatmap_is_used_by_the_keyboard_alone(page: Browser) -> None:
-    page.find("#word").send_keys(Keys.TAB)
+    page.driver.find_elements(By.CSS_SELECTOR, "#steps button")[-1].send_keys(Keys.TAB)
     focused = page.driver.switch_to.active_element
     assert focused.get_attribute("role") == "gridcell"
     for key in [Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.END, Keys.ARROW_LEFT]:
@@ -498,7 +417,7 @@ def test_every_field_and_picture_has_a_name(page: Browser) -> None:
     roles = [node["role"]["value"] for node in nodes if "role" in node]
     assert roles.count("gridcell") == 27 * 27
     assert roles.count("rowheader") == 27
-    assert roles.count("status") == 2
+    assert roles.count("status") == 3
 
 
 def test_the_table_says_what_the_heatmap_shows(page: Browser, bigram: Checkpoint) -> None:
@@ -521,12 +440,12 @@ def test_the_table_says_what_the_heatmap_shows(page: Browser, bigram: Checkpoint
 def test_the_loss_curve_comes_down_to_the_minimum(page: Browser, bigram: Checkpoint) -> None:
     # in one go, for the page may draw its curve again meanwhile
     points, minimum = page.run(
-        "return [root.querySelector('.loss .curve').getAttribute('points'),"
-        " Number(root.querySelector('.loss .minimum').getAttribute('y1'))]"
+        "return [root.querySelector('#loss .curve').getAttribute('points'),"
+        " Number(root.querySelector('#loss .minimum').getAttribute('y1'))]"
     )
     ys = [float(point.split(",")[1]) for point in points.split()]
     assert ys[0] < ys[len(ys) // 2] < ys[-1] <= minimum + 0.1  # downwards is larger
-    assert f"{bigram.training.minimum:.4f}" in page.text(".loss")
+    assert f"{bigram.training.minimum:.4f}" in page.text("#loss")
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])

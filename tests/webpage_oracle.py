@@ -50,7 +50,7 @@ class PageModel:
 
     def __init__(self, data: Any) -> None:
         self.itos = ["", *data["characters"]]
-        packed = data["automaton"]
+        packed = data["parameters"]
         S, A = packed["states"], packed["arcs"]
         raw = zlib.decompress(base64.b64decode(packed["packed"]))
         fields = struct.unpack(f"<{S}i{S}f{A}f{A}i{S}H{A}H", raw)

@@ -102,7 +102,7 @@ def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
 
 def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
     """Make the film of a training."""
-    from makemore.pictures.contents import picture_title, symbol_frequencies
+    from makemore.pictures.contents import film_title, symbol_frequencies
     from makemore.pictures.film import animate_learning
     from makemore.pictures.learning import learning_frames
 
@@ -113,7 +113,7 @@ def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
             path,
             minimum=checkpoint.training.minimum,
             frequencies=symbol_frequencies(checkpoint.model),
-            title=picture_title(checkpoint),
+            title=film_title(checkpoint),
             dark=dark,
         )
     print_results(path)
@@ -136,7 +136,7 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the losses of a training, step by step."""
-    from makemore.pictures.contents import picture_title
+    from makemore.pictures.contents import losses_by_step, picture_title
     from makemore.pictures.curves import draw_loss, draw_network_loss
     from makemore.pictures.output import picture_ending
 
@@ -147,7 +147,7 @@ def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
         validation = training.validation_history
         figure = draw_network_loss(training.loss_history, validation, title=title, dark=dark)
     else:
-        figure = draw_loss(training.loss_history, training.minimum, title=title, dark=dark)
+        figure = draw_loss(losses_by_step(loaded), training.minimum, title=title, dark=dark)
     _save(figure, output, show)
 
 

@@ -1,21 +1,13 @@
 """One HTML page of a checkpoint that anyone can open from a disk and that asks for nothing else.
 
-The page is made of the files in ``page/``: its frame, its style and two scripts, ``maths.js`` (the
-model, as pure functions) and ``page.js`` (what is seen and touched). They go into one file together
-with a block of JSON, which holds all that comes from the checkpoint. Nothing of that is ever markup
-or script: the block has no ``<``, the scripts hand its texts to the page as texts only, and the
-page's content security policy lets no other script run and no request leave.
+The page is made of the files in ``page/``: its frame, its style and its scripts, which are
+``SCRIPTS`` in this order: first pure functions, then what is seen and touched. They go into one
+file together with a block of JSON, which holds all that comes from the checkpoint. Nothing of that
+is ever markup or script: the block has no ``<``, the scripts hand its texts to the page as texts
+only, and the page's content security policy lets no other script run and no request leave.
 
-The model goes into the page as an automaton with the rows cut down to *arcs*: with f(s) the shorter
-context that a state s falls back to,
-
-    P(v | s) = probability of the arc (s, v)     where there is one
-               share(s) * P(v | f(s))            elsewhere
-
-which for an interpolated n-gram model leaves one arc for each n-gram that was seen. Numbers are
-float32, so the page's probabilities are within 1e-6 of the model's, relatively; those below 1e-38
-are zero there. The page goes on from them with + - * / in float64 alone, which IEEE 754 defines to
-the last bit, so every browser draws the same words from the same seed.
+The scripts compute the model's probabilities in float64 by + - * / and square roots alone, which
+IEEE 754 defines to the last bit, so every browser draws the same words from the same seed.
 """
 
 import base64
@@ -23,21 +15,23 @@ import hashlib
 import json
 import math
 import os
-import zlib
+import sys
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids, States, chunks
+from makemore.arrays import Floats
 from makemore.data.corpus import CorpusFacts
-from makemore.data.vocabulary import BOUNDARY
+from makemore.data.text import text_change
 from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
-from makemore.models.base import Automaton, Model
+from makemore.kinds import KINDS
+from makemore.models.base import Model
+from makemore.page.packing import describe_model
+from makemore.pictures.contents import losses_by_step
 from makemore.pictures.labels import log_spaced_steps, select_symbols
 from makemore.training.record import Checkpoint, TrainingRecord
 from makemore.version import __version__
@@ -45,80 +39,13 @@ from makemore.version import __version__
 MAX_SHOWN = 64
 """The most symbols that the page's heatmap shows: each pair is an element of the page."""
 
-MAX_DATA = 1 << 26
-"""The most bytes of compressed model in a page: browsers open a page of 90 MB, but slowly."""
-
 MAX_CURVE_POINTS = 300
 
-_SAME = 1e-9
-"""Relative difference below which a row is told by its fallback's. It adds up along fallbacks, and
-stays far below the precision of a float32."""
-
-
-@dataclass(frozen=True)
-class Arcs:
-    """An automaton in rows of different length; S states, A arcs in order of state and symbol.
-
-    Attributes
-    ----------
-    start : int
-    fallbacks : array of shape (S,), int32
-        -1 where a state has none; its arcs are then all V symbols.
-    shares : array of shape (S,), float64
-    lengths : array of shape (S,)
-        The number of arcs of each state.
-    symbols : array of shape (A,)
-    probabilities : array of shape (A,), float64
-    successors : array of shape (A,), int32
-    """
-
-    start: int
-    fallbacks: States
-    shares: Floats
-    lengths: Ids
-    symbols: Ids
-    probabilities: Floats
-    successors: States
-
-    @classmethod
-    def of(cls, automaton: Automaton) -> "Arcs":
-        """Return the fewest arcs that tell the automaton."""
-        S, V = automaton.log_probabilities.shape
-        fallbacks = automaton.fallbacks
-        if fallbacks is None:
-            fallbacks = np.full(S, -1, np.int32)
-        parts = [_cut_down(automaton, fallbacks[chunk], chunk) for chunk in chunks(S, V)]
-        return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
-
-    def packed(self) -> bytes:
-        """Return the arrays one after another, little-endian and compressed as a zlib stream."""
-        arrays: list[tuple[npt.NDArray[Any], str]] = [  # wide types first, so that all are aligned
-            (self.fallbacks, "<i4"),
-            (self.shares, "<f4"),
-            (self.probabilities, "<f4"),
-            (self.successors, "<i4"),
-            (self.lengths, "<u2"),
-            (self.symbols, "<u2"),
-        ]
-        return zlib.compress(b"".join(a.astype(kind).tobytes() for a, kind in arrays), 9)
-
-
-def _cut_down(
-    automaton: Automaton, fallbacks: States, chunk: slice
-) -> tuple[Floats, Ids, Ids, Floats, States]:
-    """Return the fields of ``Arcs`` from ``shares`` on for a chunk of states."""
-    falls_back = (fallbacks >= 0)[:, None]
-    P = np.exp(automaton.log_probabilities[chunk])
-    lower = np.where(falls_back, np.exp(automaton.log_probabilities[fallbacks]), 0.0)
-    # Interpolation only adds to what the fallback gives, so the smallest ratio is the share.
-    ratios = np.divide(P, lower, out=np.full(P.shape, np.inf), where=lower > 0)
-    shares = np.where(falls_back, ratios.min(axis=1, keepdims=True), 0.0)
-    successors = automaton.successors[chunk]
-    leads_elsewhere = successors != automaton.successors[fallbacks]
-    leads_elsewhere[:, BOUNDARY] = False  # a word is over
-    is_arc = ~falls_back | leads_elsewhere | (np.abs(P - shares * lower) > _SAME * P)
-    lengths = is_arc.sum(axis=1)
-    return shares[:, 0], lengths, np.nonzero(is_arc)[1], P[is_arc], successors[is_arc]
+SCRIPTS = (
+    *("maths", "models", "sampling", "descent", "reading"),
+    *("page", "words", "computation", "heatmap", "curves", "watching", "start"),
+)
+"""The page's scripts; each uses what those before it define."""
 
 
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
@@ -150,7 +77,7 @@ def render_page(checkpoint: Checkpoint) -> str:
     Raises ``PlottingError`` when the model is too large for a page.
     """
     style = _source("page.css")
-    script = _source("maths.js") + _source("page.js")
+    script = "".join(_source(f"{name}.js") for name in SCRIPTS)
     parts = {
         "STYLE": style,
         "STYLE_HASH": _csp_hash(style),
@@ -175,13 +102,17 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "corpus": checkpoint.corpus.name,
         "words": checkpoint.corpus.lines,
         "model": model.name,
+        "method": training.method,
         "context_length": model.context_length,
         "seed": training.seed % (1 << 32),  # the page's generator takes 32 bits
         "characters": model.vocabulary.characters,
-        "automaton": _automaton_data(model),
+        "reading": _reading_data(checkpoint.corpus),
+        "parameters": describe_model(model),
         "heatmap": _heatmap_data(model),
         "losses": {
-            "curve": _curve(training.loss_history),
+            "steps": len(training.loss_history),
+            "curve": _curve(checkpoint),
+            "validation": training.validation_history.tolist(),
             "training": training.training_loss,
             "minimum": training.minimum,
         },
@@ -193,25 +124,31 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _automaton_data(model: Model) -> dict[str, Any]:
-    automaton = model.automaton()
-    if automaton is None:
-        raise PlottingError(
-            f"a page cannot hold this {model.name}: it takes models with a finite number of states,"
-            " such as a bigram or an n-gram of a lower order"
-        )
-    arcs = Arcs.of(automaton)
-    data = arcs.packed()
-    if len(data) > MAX_DATA:
-        raise PlottingError(
-            f"the model takes {len(data):,} bytes in a page and the limit is {MAX_DATA:,}: train"
-            " with --min-count or with a lower order"
-        )
+def _reading_data(corpus: CorpusFacts) -> dict[str, Any]:
+    """Return how the page changes what is typed, as ``readAs`` in ``reading.js`` takes it."""
     return {
-        "start": arcs.start,
-        "states": len(arcs.lengths),
-        "arcs": len(arcs.symbols),
-        "packed": base64.b64encode(data).decode("ascii"),
+        "normalize": corpus.normalize.upper(),
+        "lowercase": corpus.lowercase,
+        "accents": _accents() if corpus.strip_accents else None,
+    }
+
+
+def _accents() -> dict[str, Any]:
+    """Return which marks are accents, and letters with a stroke and without it.
+
+    Browsers can take letters and marks apart, but do not tell a mark's combining class.
+    """
+    without_accents = text_change(lowercase=False, strip_accents=True, normalize="") or str
+    marks = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.combining(chr(c))]
+    letters = map(chr, range(0x80, 0x250))  # Latin ones; others have no strokes
+    return {
+        "marks": "".join(mark for mark in marks if without_accents("a" + mark) == "a"),
+        "strokes": {
+            letter: bare
+            for letter in letters
+            if unicodedata.normalize("NFD", letter) == letter
+            and (bare := without_accents(letter)) != letter
+        },
     }
 
 
@@ -221,17 +158,32 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
     frequencies = P.sum(axis=0) if N is None else N.sum(axis=0)
     symbols = select_symbols(len(P), frequencies, MAX_SHOWN).ids
     cells = np.ix_(symbols, symbols)
+    W = model.bigram_weights() if len(symbols) == len(P) else None
     return {
+        "what": model.table_of_pairs,
         "symbols": symbols.tolist(),
-        "P": [[float(f"{p:.6g}") for p in row] for row in P[cells].tolist()],
+        "P": _rounded(P[cells]),
         "N": None if N is None else N[cells].tolist(),
+        "W": None if W is None else _rounded(W),
     }
 
 
-def _curve(history: Floats) -> list[tuple[int, float]]:
-    """Return steps and losses, evenly spaced on a logarithmic scale: the curve falls early."""
-    steps = log_spaced_steps(len(history), MAX_CURVE_POINTS) if len(history) else []
-    return [(step, float(history[step])) for step in steps]
+def _rounded(table: Floats) -> list[list[float]]:
+    return [[float(f"{number:.6g}") for number in row] for row in table.tolist()]
+
+
+def _curve(checkpoint: Checkpoint) -> list[tuple[float, float]]:
+    """Return steps and losses, evenly spaced on a logarithmic scale: the curve falls early.
+
+    Those of a network are means over the mini-batches up to the next point.
+    """
+    losses = losses_by_step(checkpoint)
+    steps = log_spaced_steps(len(losses), MAX_CURVE_POINTS) if len(losses) else []
+    if len(steps) and KINDS[checkpoint.model.name].has_large_products:
+        counts = np.diff(steps, append=len(losses))
+        means = np.add.reduceat(losses, steps) / counts
+        return list(zip((steps + counts / 2).tolist(), means.tolist(), strict=True))
+    return [(step, float(losses[step])) for step in steps]
 
 
 def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
@@ -247,10 +199,16 @@ def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
 def _model_facts(model: Model) -> dict[str, str]:
     return {
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
-        "looks back": f"{model.context_length} symbol" + "s" * (model.context_length != 1),
+        "looks back": _sight(model.context_length),
         "alphabet": f"{len(model.vocabulary) - 1:,} characters",
         "parameters": f"{model.parameter_count:,}",
     }
+
+
+def _sight(context_length: int | None) -> str:
+    if context_length is None:
+        return "at the whole word so far"
+    return f"{context_length} symbol" + "s" * (context_length != 1)
 
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:

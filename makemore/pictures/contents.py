@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from makemore.arrays import Counts, Table
+import numpy as np
+
+from makemore.arrays import Counts, Floats, Table
 from makemore.errors import PlottingError
 from makemore.models.base import Model
 from makemore.training.record import Checkpoint
@@ -17,12 +19,30 @@ def picture_title(checkpoint: Checkpoint) -> str:
     )
 
 
+def film_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above each frame of a film, which shows the loss of its moment itself."""
+    return f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+
+
 def heatmap_title(checkpoint: Checkpoint) -> str:
     """Return what stands above a heatmap: which table it is, where it is not the whole model."""
     what = checkpoint.model.table_of_pairs
     if not what:
         return picture_title(checkpoint)
     return f"{checkpoint.corpus.name}: {checkpoint.model.name}, {what}"
+
+
+def losses_by_step(checkpoint: Checkpoint) -> Floats:
+    """Return the objective after 0, 1, ... steps; for a bigram of n steps n + 1 numbers.
+
+    The history has the objective before each step. What the last step gave follows from the model.
+    A network's history is the losses of its mini-batches, and those alone.
+    """
+    training, W = checkpoint.training, checkpoint.model.bigram_weights()
+    if W is None or not len(training.loss_history):
+        return training.loss_history
+    penalty = training.options.get("l2", 0.0) * float(np.mean(W**2))
+    return np.append(training.loss_history, training.training_loss + penalty)
 
 
 def heatmap_values(model: Model, values: str) -> Table:

@@ -34,8 +34,8 @@ def draw_loss(
 
     Parameters
     ----------
-    history : array of shape (steps,), nats per symbol
-        The training objective before each step.
+    history : array of shape (steps + 1,), nats per symbol
+        The training objective before the first step and after each, as ``losses_by_step`` gives it.
     minimum : float or None
         The closed-form minimum, where there is one; without it there is no second panel.
 
@@ -191,7 +191,7 @@ def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) ->
     axes.set_yscale("log")
     axes.margins(y=0.1)
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-    axes.set_ylabel("loss above the minimum")
+    axes.set_ylabel("loss above the minimum (logarithmic)")
     text = f"{distances[-1]:.2g}"
     _mark(axes, int(steps[-1]), float(distances[-1]), text, (-8, -3), theme)
     finish_panel(axes)
@@ -224,4 +224,4 @@ def finish_step_axis(axes: "Axes", last: int) -> None:
     powers = [10**k for k in range(len(str(last))) if 10**k <= last]
     axes.set_xticks([0, *powers], ["0", *(f"{power:,}" for power in powers)])
     axes.set_xlim(0, max(last, 1))
-    axes.set_xlabel("step")
+    axes.set_xlabel("step (logarithmic)")

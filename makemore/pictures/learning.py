@@ -7,6 +7,7 @@ from makemore.errors import PlottingError
 from makemore.generation.sampling import sample
 from makemore.models.bigram import Bigram
 from makemore.models.softmax import softmax
+from makemore.pictures.contents import losses_by_step
 from makemore.pictures.film import MAX_FILM_WORDS, Frame
 from makemore.pictures.labels import log_spaced_steps
 from makemore.training.descent import gradient_descent, initial_weights
@@ -48,7 +49,7 @@ def learning_frames(
             yield _frame(model, taken, W, step.objective)
         W = step.weights
     if steps in wanted:
-        yield _frame(model, steps, W, training.training_loss)
+        yield _frame(model, steps, W, float(losses_by_step(checkpoint)[-1]))
 
 
 def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:

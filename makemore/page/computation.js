@@ -1,0 +1,204 @@
+// One step of the word that is scored, as a graph: one-hot, logits, probabilities, loss.
+
+const MOST_ROWS = 32; // symbols of a column; of a larger alphabet the likeliest ones
+const ROW = 14; // the height of a symbol, in pixels
+const WIDE = 600; // pixels from which there is room for numbers
+
+let computed = { ids: [], nats: [], step: 0 }; // the word whose steps are shown, and which one
+
+/** Show the steps of a word, of which the symbols up to the first unknown one have surprisals. */
+function showComputation(ids, nats) {
+  const most = nats.indexOf(largest(nats));
+  computed = { ids, nats, step: Math.max(0, most) };
+  byId("steps").replaceChildren(...nats.map((_, t) => stepButton(ids, t)));
+  drawComputation();
+}
+
+function stepButton(ids, t) {
+  const { name } = stepNames(ids, t);
+  const before = t === 0 ? "." : label(ids[t - 1]);
+  const button = element("button", { type: "button" }, `${before} \u2192 ${name}`);
+  button.addEventListener("click", () => {
+    computed.step = t;
+    drawComputation();
+  });
+  return button;
+}
+
+/** Return what is computed at a step: what is seen, logits where there are any, P, what came. */
+function computationAt(ids, t) {
+  const state = wordStates(model, ids.slice(0, t)).at(-1);
+  const boundaries = new Array(data.context_length ?? 1).fill(BOUNDARY);
+  const history = [...boundaries, ...ids.slice(0, t)];
+  return {
+    seen: history.slice(-(data.context_length ?? history.length)),
+    logits: data.heatmap.W?.[history.at(-1)] ?? model.logits?.(state),
+    P: model.probabilities(state),
+    came: ids[t] ?? BOUNDARY,
+  };
+}
+
+function drawComputation() {
+  const { ids, nats, step } = computed;
+  [...byId("steps").children].forEach((button, t) =>
+    button.setAttribute("aria-pressed", String(t === step)),
+  );
+  byId("computation-note").textContent = nats.length
+    ? "Each symbol of the word above has a step of its own. Choose one."
+    : "Type a word above: each of its symbols has a step of its own.";
+  const found = nats.length ? computationAt(ids, step) : null;
+  byId("computation-text").textContent = found ? computationText(found) : "";
+  byId("computation").replaceChildren(...(found ? [computationPicture(found)] : []));
+}
+
+function computationText({ seen, logits, P, came }) {
+  const { nats, step } = computed;
+  const name = (symbol) => (symbol === BOUNDARY ? "the boundary" : quoted(label(symbol)));
+  const input =
+    seen.length === 1
+      ? `The input is a one-hot vector: 1 for ${name(seen[0])}, 0 for all others.`
+      : `The input is the last ${seen.length} symbols, boundaries before the word included, each ` +
+        "a one-hot vector.";
+  const middle = !logits
+    ? `The ${shown(data.model)} gives each symbol a probability.`
+    : `${data.heatmap.W ? "Times the weights W it is a row of" : `The ${data.model} turns it into`} ` +
+      "logits, and softmax turns these into probabilities.";
+  const mean = nats.reduce((all, x) => all + x, 0) / nats.length;
+  const end = came === BOUNDARY ? "The end" : name(came);
+  return (
+    `${input} ${middle} ${end} came, which has ${percent(P[came])}: the loss of this symbol is ` +
+    `\u2212log ${Number(P[came].toPrecision(3))} = ${natsText(nats[step])} nats. The mean over ` +
+    `the ${counted(nats.length, "symbol")} of the word is ${natsText(mean)}.`
+  );
+}
+
+/** Return the symbols that have a row: all, or the likeliest and those that take part. */
+function computationRows({ seen, P, came }) {
+  const all = [...P.keys()];
+  if (all.length <= MOST_ROWS) return all;
+  const likeliest = all.toSorted((a, b) => P[b] - P[a]).slice(0, MOST_ROWS - 4);
+  return [...new Set([...likeliest, came, ...seen])].toSorted((a, b) => a - b);
+}
+
+function computationPicture(found) {
+  const rows = computationRows(found);
+  const width = Math.max(280, byId("computation").clientWidth);
+  const places = computationPlaces(width, rows, Boolean(found.logits));
+  const picture = svgElement("svg", {
+    viewBox: `0 0 ${width} ${places.bottom + 28}`,
+    role: "img",
+    "aria-label": computationText(found),
+  });
+  picture.append(
+    svgElement("rect", {
+      ...{ class: "came", x: 0, width: places.P[1], rx: 3 },
+      ...{ y: places.y(found.came) - ROW / 2, height: ROW },
+    }),
+    ...edges(found, rows, places),
+    ...inputCells(found, rows, places),
+    ...(found.logits ? bars(found.logits, rows, places.logits, places, found.came) : []),
+    ...bars(found.P, rows, places.P, places, found.came),
+    ...headings(found, places),
+    ...lossNode(found, places),
+  );
+  return picture;
+}
+
+/** Return where the columns stand, each as [left, right], and the middle y of each symbol. */
+function computationPlaces(width, rows, hasLogits) {
+  const at = (share) => Math.round(share * width);
+  const top = 30;
+  const order = new Map(rows.map((symbol, row) => [symbol, row]));
+  return {
+    ...{ width, top, bottom: top + rows.length * ROW },
+    labels: 12,
+    input: [26, 42],
+    logits: [at(0.3), at(0.54)],
+    P: hasLogits ? [at(0.61), at(0.8)] : [at(0.4), at(0.8)],
+    loss: [at(0.85), width - 1],
+    y: (symbol) => top + (order.get(symbol) + 0.5) * ROW,
+  };
+}
+
+const text = (words, x, y, anchor, attributes = {}) =>
+  svgElement("text", { x, y, "text-anchor": anchor, ...attributes }, words);
+
+const line = (x1, y1, x2, y2, name) => svgElement("line", { class: name, x1, y1, x2, y2 });
+
+/** Return lines from what is seen through the model to each logit, and on to its probability. */
+function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, top, bottom, y }) {
+  const target = logits ? middle : P;
+  const node = [(input[1] + target[0]) / 2, seen.length === 1 ? y(seen[0]) : (top + bottom) / 2];
+  return [
+    ...[...new Set(seen)].map((symbol) => line(input[1], y(symbol), ...node, "edge strong")),
+    ...rows.map((symbol) => line(...node, target[0], y(symbol), "edge")),
+    ...(logits ? rows.map((symbol) => line(middle[1], y(symbol), P[0], y(symbol), "edge")) : []),
+    line(P[1], y(came), loss[0], y(came), "edge strong"),
+    svgElement("circle", { class: "node", cx: node[0], cy: node[1], r: 4 }),
+  ];
+}
+
+function inputCells({ seen, came }, rows, { labels, input, y }) {
+  const last = seen.at(-1);
+  return rows.flatMap((symbol) => {
+    const kind = symbol === last ? "hot" : seen.includes(symbol) ? "warm" : "cold";
+    const place = { x: input[0], y: y(symbol) - ROW / 2 + 1, width: ROW, height: ROW - 2, rx: 2 };
+    const name = symbol === came ? "strong" : "";
+    return [
+      text(label(symbol), labels, y(symbol) + 4, "middle", { class: name }),
+      svgElement("rect", { class: kind, ...place }),
+    ];
+  });
+}
+
+/** Return a bar from zero for each number, with the number where there is room. */
+function bars(values, rows, [left, right], { width, y }, came) {
+  const finite = rows.map((symbol) => values[symbol]).filter(Number.isFinite);
+  const [low, high] = [Math.min(0, ...finite), Math.max(0, ...finite)];
+  const space = width >= WIDE ? 40 : 0;
+  const x = (value) => left + ((right - space - left) * (value - low)) / (high - low || 1);
+  return rows.flatMap((symbol) => {
+    const value = Math.max(low, values[symbol]); // a logit may be -Infinity
+    const [from, to] = [Math.min(x(0), x(value)), Math.max(x(0), x(value))];
+    const place = { x: from, y: y(symbol) - ROW / 2 + 2, width: to - from, height: ROW - 4 };
+    const kind = `bar ${value < 0 ? "negative" : "positive"}${symbol === came ? " strong" : ""}`;
+    const number = text(shortNumber(values[symbol]), right, y(symbol) + 4, "end");
+    return [svgElement("rect", { class: kind, ...place }), ...(space ? [number] : [])];
+  });
+}
+
+/** Return a number as it stands beside a bar. */
+function shortNumber(value) {
+  if (!Number.isFinite(value)) return "\u2212\u221e";
+  return value.toFixed(3).replace("-", "\u2212");
+}
+
+function headings({ seen, logits }, { input, logits: middle, P, loss, bottom }) {
+  const between = (a, b) => (a + b) / 2;
+  const target = logits ? middle : P;
+  const through = data.heatmap.W ? "\u00d7 W" : shown(data.model);
+  const inner = logits
+    ? [
+        text("logits", between(...middle), 14, "middle", { class: "title" }),
+        text("softmax", between(middle[1], P[0]), bottom + 18, "middle"),
+      ]
+    : [];
+  return [
+    text(seen.length === 1 ? "one-hot" : "one-hots", 4, 14, "start", { class: "title" }),
+    text(through, between(input[1], target[0]), bottom + 18, "middle"),
+    ...inner,
+    text("probabilities", between(...P), 14, "middle", { class: "title" }),
+    text("\u2212log", between(P[1], loss[0]), bottom + 18, "middle"),
+    text("loss", between(...loss), 14, "middle", { class: "title" }),
+  ];
+}
+
+function lossNode({ came }, { loss: [left, right], y }) {
+  const middle = (left + right) / 2;
+  return [
+    svgElement("rect", {
+      ...{ class: "loss-node", x: left, y: y(came) - 14, width: right - left, height: 28, rx: 6 },
+    }),
+    text(natsText(computed.nats[computed.step]), middle, y(came) + 4, "middle", { class: "title" }),
+  ];
+}

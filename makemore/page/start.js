@@ -1,0 +1,67 @@
+// All of it, in order.
+
+function drawFacts() {
+  for (const [title, facts] of Object.entries(data.facts)) {
+    const list = element("dl");
+    for (const [name, value] of Object.entries(facts)) {
+      list.append(element("dt", {}, name), element("dd", {}, element("bdi", {}, shown(value))));
+    }
+    byId("facts").append(element("div", {}, element("h3", {}, title), list));
+  }
+}
+
+function drawTitle() {
+  byId("corpus").textContent = shown(data.corpus);
+  document.title = `makemore: more words like those in ${shown(data.corpus)}`;
+  const back = data.context_length ?? 0;
+  const sees = back ? `looking back ${back === 1 ? "one symbol" : `${back} symbols`}` : "seeing all before it";
+  byId("lead").textContent =
+    `The ${shown(data.model)} read ${numbers.format(data.words)} words and learnt which character ` +
+    `follows which, ${sees}. It makes new words one character at a time.`;
+}
+
+function applyAddress() {
+  readAddress();
+  makeWords();
+  scoreWord();
+}
+
+function listen() {
+  for (const name of ["prefix", "temperature", "count", "seed"]) {
+    field[name].addEventListener("input", () => {
+      makeWords();
+      writeAddress();
+    });
+  }
+  field.word.addEventListener("input", () => {
+    wordIsChosen = true;
+    scoreWord();
+    writeAddress();
+  });
+  byId("more").addEventListener("click", makeMore);
+  byId("copy-words").addEventListener("click", () => copy(wordsAsText(), "Words"));
+  byId("copy-link").addEventListener("click", () => {
+    writeAddress();
+    copy(location.href, "Link");
+  });
+  addEventListener("hashchange", applyAddress);
+  new ResizeObserver(drawLoss).observe(byId("loss"));
+  new ResizeObserver(drawComputation).observe(byId("computation"));
+}
+
+async function start() {
+  drawTitle();
+  drawHeatmap();
+  drawLoss();
+  drawFacts();
+  model = await makeModel(data.parameters, itos.length);
+  listen();
+  applyAddress();
+  startWatching();
+  document.documentElement.dataset.ready = "";
+}
+
+start().catch((error) => {
+  byId("problem").textContent =
+    `The page could not start: ${error.message}. Browsers of 2023 and later can.`;
+});

@@ -1,0 +1,199 @@
+// The words: drawing them, and how surprising one is.
+
+const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected once in 1,100
+const SLICE = 40; // milliseconds of drawing after which the page is looked after
+let drawing = 0; // which drawing of words is the latest
+let wordIsChosen = false; // whether somebody chose the word that is scored; else it is the first one
+
+// ---- the generator ----
+
+function makeWords() {
+  const { count, temperature, prefix, seed } = settings();
+  const read = asRead(prefix);
+  const unknown = [...read].find((character) => !isKnown(character));
+  const options = { temperature, prefix: encode(read) };
+  const words = unknown === undefined ? drawnWords(model, count, seed, options) : [][Symbol.iterator]();
+  byId("temperature-shown").textContent = String(temperature);
+  byId("words").replaceChildren();
+  drawing += 1;
+  drawSlice(words, { number: drawing, words: [], unknown, read, count, seed });
+}
+
+/** Draw words for a while; the rest of them later, unless others were asked for meanwhile. */
+function drawSlice(words, state) {
+  const end = performance.now() + SLICE;
+  const found = [];
+  let next = words.next();
+  for (; !next.done; next = words.next()) {
+    if (next.value) found.push(next.value);
+    if (performance.now() > end) break;
+  }
+  state.words.push(...found);
+  byId("words").append(...found.map(wordItem));
+  if (next.done) return tellWords(state);
+  byId("make-status").textContent = `Drawing: ${numbers.format(state.words.length)} words so far.`;
+  setTimeout(() => state.number === drawing && drawSlice(words, state));
+}
+
+function tellWords({ words, unknown, read, count, seed }) {
+  const isWhole = words.length === count;
+  const kinds = new Set(words.map(decode)).size;
+  byId("make-problem").replaceChildren(...(isWhole ? [] : missingText(unknown, read)));
+  byId("make-status").textContent = isWhole
+    ? `${counted(count, "word")}, ${numbers.format(kinds)} different, seed ${seed}.`
+    : "";
+  field.prefix.setAttribute("aria-invalid", String(!isWhole));
+  if (!wordIsChosen) {
+    field.word.value = words.length ? decode(words[0]) : "";
+    scoreWord();
+  }
+}
+
+/** Return why there are fewer words than were asked for, and what would do. */
+function missingText(unknown, read) {
+  if (unknown !== undefined) {
+    const many = counted(itos.length - 1, "character");
+    const text = `${quoted(unknown)} is not among the ${many} that were learnt. `;
+    return [text, ...knownFormButton(read, field.prefix, "Begin with")];
+  }
+  const such = read ? ` that begins with ${quoted(read)}` : "";
+  return [`At this temperature the model comes to the end of no word${such}.`];
+}
+
+/** Return a button that writes a text so that all its characters are known, where there is one. */
+function knownFormButton(text, target, what) {
+  const form = knownForm(text, isKnown);
+  if (form === null) return [];
+  const button = element("button", { type: "button", class: "inline" }, `${what} ${quoted(form)}`);
+  button.addEventListener("click", () => {
+    target.value = form;
+    target.dispatchEvent(new Event("input"));
+    target.focus();
+  });
+  return [button];
+}
+
+function wordItem(ids) {
+  const word = decode(ids);
+  const text = element("span", { dir: "auto" }, shown(word));
+  const button = element("button", { type: "button" }, text);
+  button.addEventListener("click", () => {
+    field.word.value = word;
+    wordIsChosen = true;
+    scoreWord();
+    writeAddress();
+    if (!isInView(byId("tiles"))) field.word.scrollIntoView({ block: "center" });
+  });
+  return element("li", {}, button);
+}
+
+function isInView(part) {
+  const { top, bottom } = part.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}
+
+function makeMore() {
+  field.seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 1000000; // short in a link
+  makeWords();
+  writeAddress();
+}
+
+// ---- the clipboard ----
+
+async function copy(text, what) {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    done = copyBySelection(text); // where a page from a disk may not use the clipboard
+  }
+  byId("make-status").textContent = done ? `${what} copied.` : "The browser did not let me copy.";
+}
+
+function copyBySelection(text) {
+  const back = document.activeElement;
+  const area = element("textarea", { readonly: "" });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  back?.focus();
+  return done;
+}
+
+/** Return the words as they are shown: escapes, and so nothing that a terminal would obey. */
+function wordsAsText() {
+  return [...byId("words").children].map((item) => item.textContent + "\n").join("");
+}
+
+// ---- the scorer ----
+
+function scoreWord() {
+  const read = asRead(field.word.value);
+  const characters = [...read];
+  const unknown = characters.findIndex((character) => !isKnown(character));
+  const ids = encode(unknown < 0 ? read : characters.slice(0, unknown).join(""));
+  const nats = surprises(model, ids);
+  if (unknown >= 0) nats.pop(); // the end was not reached
+  const tiles = nats.map((surprise, t) => scoreTile(ids, t, surprise));
+  tiles.push(...characters.slice(ids.length).map(unscoredTile));
+  const isEmpty = characters.length === 0;
+  byId("tiles").replaceChildren(...(isEmpty ? [] : tiles));
+  byId("score-status").replaceChildren(
+    ...(isEmpty ? [] : scoreText(characters[unknown], nats, read)),
+  );
+  showComputation(isEmpty ? [] : ids, nats);
+}
+
+function scoreTile(ids, t, nats) {
+  const { name, before } = stepNames(ids, t);
+  const tile = element(
+    "li",
+    { title: `${name} ${before}: probability ${percent(exp(-nats))}` },
+    element("b", {}, name),
+    element("span", {}, natsText(nats)),
+  );
+  tile.classList.toggle("end", t === ids.length);
+  tile.style.setProperty("--surprise", Math.min(1, nats / MOST_SURPRISE));
+  return tile;
+}
+
+/** Return the name of the symbol at a step of a word, and after what it comes. */
+function stepNames(ids, t) {
+  return {
+    name: t < ids.length ? label(ids[t]) : "end",
+    before: t === 0 ? "at the start" : `after ${label(ids[t - 1])}`,
+  };
+}
+
+const natsText = (nats) => (Number.isFinite(nats) ? nats.toFixed(2) : "\u221e");
+
+function unscoredTile(character) {
+  const what = isKnown(character) ? "not scored" : "not learnt";
+  return element(
+    "li",
+    { class: "unknown" },
+    element("b", {}, shown(character)),
+    element("span", {}, what),
+  );
+}
+
+function scoreText(unknown, nats, read) {
+  const typed = field.word.value === read ? "" : `Read as ${quoted(read)}. `;
+  if (unknown !== undefined) {
+    const text = `${typed}The model has never seen ${quoted(unknown)}, so the word has no score. `;
+    return [text, ...knownFormButton(read, field.word, "Score")];
+  }
+  const total = nats.reduce((all, x) => all + x, 0);
+  const mean = total / nats.length;
+  if (!Number.isFinite(mean)) {
+    return [`${typed}The model can never write this word: a step is impossible.`];
+  }
+  const typical = data.losses.training;
+  const than = mean > typical ? "more surprising" : "more ordinary";
+  return [
+    `${typed}${total.toFixed(2)} nats in all, ${mean.toFixed(2)} per symbol: ${than} than the ` +
+      `words it learnt from, which take ${typical.toFixed(2)}.`,
+  ];
+}

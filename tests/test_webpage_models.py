@@ -1,0 +1,171 @@
+"""Every kind of model in the page: its probabilities, in a real browser, beside Python's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_webpage import trained
+from webpage_browser import CHROMIUM, DRIVER, Browser
+
+from makemore.arrays import Floats
+from makemore.kinds import KINDS
+from makemore.models.base import Model
+from makemore.page.webpage import write_page
+from makemore.training.record import Checkpoint
+
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
+    ),
+    pytest.mark.xdist_group("browser"),
+]
+
+WORDS = ["emma", "olivia", "ava", "isabella", "sophia", "mia", "amelia", "ella", "ivy"] * 20
+SMALL: dict[str, Any] = {
+    **{"method": "gradient", "steps": 8, "batch_size": 32},
+    **{"validation": 0.0, "learning_rate": 0.02},
+}
+SIZES: dict[str, Any] = {"embedding_size": 6, "hidden_size": 10}
+
+CASES: dict[str, dict[str, Any]] = {
+    "bigram": {"model": "bigram", "method": "gradient", "steps": 20},
+    "ngram": {"model": "ngram", "order": 4},
+    "mlp": {"model": "mlp", "context": 3, "layers": 2, **SIZES, **SMALL},
+    "mlp, normalised": {
+        **{"model": "mlp", "context": 2, "layers": 2, "normalization": "batch"},
+        **SIZES,
+        **SMALL,
+    },
+    "bow": {"model": "bow", **SIZES, **SMALL},
+    "wavenet": {"model": "wavenet", "context": 4, **SIZES, **SMALL},
+    "rnn": {"model": "rnn", "layers": 2, **SIZES, **SMALL},
+    "gru": {"model": "gru", "layers": 2, **SIZES, **SMALL},
+    "lstm": {"model": "lstm", "layers": 2, **SIZES, **SMALL},
+    "transformer": {
+        **{"model": "transformer", "layers": 2, "heads": 2, "embedding_size": 8},
+        **SMALL,
+    },
+    "transformer, sinusoidal": {
+        **{"model": "transformer", "layers": 1, "heads": 3, "embedding_size": 9},
+        **{"positions": "sinusoidal"},
+        **SMALL,
+    },
+    "mixture": {
+        "model": "mixture",
+        "components": "ngram:order=3 gru:steps=8,hidden_size=8 mlp:steps=8,hidden_size=8,context=2",
+        "method": "gradient",
+        "validation": 0.2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture(scope="module", params=CASES)
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    return trained(WORDS, **CASES[request.param])
+
+
+@pytest.fixture
+def page(browser: Browser, checkpoint: Checkpoint, tmp_path: Path) -> Iterator[Browser]:
+    """Show the checkpoint's page, which must do without errors."""
+    write_page(checkpoint, tmp_path / "page.html")
+    browser.open(tmp_path / "page.html", "#seed=1")
+    yield browser
+    assert browser.console() == []
+
+
+def rows_in_python(model: Model, ids: list[int]) -> Floats:
+    """Return P(next symbol) before each symbol of a word and before its end, (T + 1, V)."""
+    state = model.start(1)
+    rows = [model.log_probabilities(state)[0]]
+    for symbol in ids:
+        state = model.advance(state, np.array([symbol]))
+        rows.append(model.log_probabilities(state)[0])
+    return np.exp(rows)
+
+
+def test_every_kind_is_among_the_cases() -> None:
+    assert {str(options["model"]) for options in CASES.values()} == set(KINDS)
+
+
+@pytest.mark.parametrize("word", ["", "a", "emma", "iiiii", "amelia" * 2, "isabellaisabellaa"])
+def test_the_page_has_the_probabilities_of_every_kind(
+    page: Browser, checkpoint: Checkpoint, word: str
+) -> None:
+    model = checkpoint.model
+    ids = model.vocabulary.encode(word).tolist()
+    rows = page.run(
+        "return wordStates(model, arguments[0]).map((state) => [...model.probabilities(state)])",
+        ids,
+    )
+    expected = rows_in_python(model, ids)
+    assert not np.allclose(expected, expected.mean(axis=1, keepdims=True), atol=1e-3)
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_words_of_every_kind_come_from_its_distribution(
+    page: Browser, checkpoint: Checkpoint
+) -> None:
+    words = page.run("return sample(model, 4000, 7, {temperature: 1, prefix: []})")
+    firsts = np.bincount([word[0] for word in words], minlength=len(checkpoint.model.vocabulary))
+    P = rows_in_python(checkpoint.model, [])[0]
+    P[0] = 0.0  # a word is not empty
+    expected = 4000 * P / P.sum()
+    seen = expected > 5
+    chi_square = ((firsts - expected)[seen] ** 2 / expected[seen]).sum()
+    assert chi_square < seen.sum() + 5 * np.sqrt(2 * seen.sum())
+
+
+def test_every_kind_shows_words_and_their_surprisals(page: Browser, checkpoint: Checkpoint) -> None:
+    words = page.words()
+    assert len(words) == 20
+    assert page.find("#word").get_property("value") == words[0]
+    ids = checkpoint.model.vocabulary.encode(words[0]).tolist()
+    rows = rows_in_python(checkpoint.model, ids)
+    nats = 0.0 - np.log(rows[np.arange(len(ids) + 1), [*ids, 0]])
+    tiles = page.run("return [...byId('tiles').children].map((tile) => tile.textContent)")
+    assert [tile[-4:] for tile in tiles] == [f"{x:.2f}" for x in nats]
+    assert f"the {len(ids) + 1} symbols of the word is {nats.mean():.2f}" in page.text(
+        "#computation-text"
+    )
+
+
+@pytest.mark.parametrize("checkpoint", ["gru"], indirect=True)
+def test_many_words_come_in_slices_and_only_the_latest_are_shown(page: Browser) -> None:
+    done = page.driver.execute_async_script(
+        """
+        const done = arguments[0];
+        field.count.value = 1000;
+        makeWords();
+        field.prefix.value = "e";
+        field.count.value = 900;
+        makeWords();
+        const wait = () => byId("make-status").textContent.startsWith("900 words") ?
+          done(byId("words").children.length) : setTimeout(wait, 20);
+        wait();
+        """
+    )
+    assert done == 900
+    assert all(word.startswith("e") for word in page.words())
+
+
+@pytest.mark.parametrize("checkpoint", ["lstm"], indirect=True)
+def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
+    is_same, kept = page.run(
+        """
+        const kept = new Kept(model.model, itos.length);
+        kept.most = 50;
+        const words = JSON.stringify(sample(kept, 200, 3, {}));
+        return [words === JSON.stringify(sample(model, 200, 3, {})), kept.parents.length];
+        """
+    )
+    assert is_same
+    assert kept <= 50
