@@ -29,11 +29,13 @@ MAX_SHOWN = 60
 def describe_training(checkpoint: Checkpoint) -> str:
     """Return what was read, what was trained, and how good it is."""
     corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
-    characters = len(model.vocabulary) - 1
+    characters = _counted(len(model.vocabulary) - 1, "character")
     lines = [
         f"corpus    {shown(corpus.name)}: {_counted(corpus.lines, 'word')},"
-        f" {corpus.symbols:,} symbols, {_counted(characters, 'character')}",
+        f" {corpus.symbols:,} symbols, {characters}"
     ]
+    if training.is_import:
+        lines = [f"from      {shown(corpus.name)}: {characters}"]
     if corpus.dropped_lines:
         lines.append(
             f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
@@ -132,7 +134,7 @@ def _method(training: TrainingRecord) -> str:
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
     training = checkpoint.training
-    rows = [("training", training.training_loss)]
+    rows = [("own words" if training.is_import else "training", training.training_loss)]
     if training.minimum is not None:
         rows.append(("  minimum", training.minimum))
     if training.held_out_loss is not None:
@@ -156,8 +158,8 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             describe_training(checkpoint),
             "",
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
-            f"sha256    {corpus.sha256} (corpus)",
-            f"trained   in {training.seconds:.2f} s",
+            f"sha256    {corpus.sha256} ({'file' if training.is_import else 'corpus'})",
+            f"{'read' if training.is_import else 'trained':9} in {training.seconds:.2f} s",
             *_progress(checkpoint),
         ]
     )

@@ -464,6 +464,7 @@ def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: s
             assert getattr(parameter, "help", None), f"{name} {parameter.name} has no help"
     if name != "download":  # that one needs a network
         trained("train", "words.txt", "--model", "ngram", "-c", "ngram.npz", "--holdout", "0.2")
+        trained("export", "-c", "ngram.npz", "-o", "ngram.arpa")
         trained("train", "words.txt", "-c", "bigram.npz", "--holdout", "0.2")
         Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona"] * 3))
         trained("train", "words.txt", "--holdout", "0.2")

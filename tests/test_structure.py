@@ -55,6 +55,7 @@ ORDER = [
     "models.base",
     "models.softmax",
     "models.bigram",
+    "models.backoff",
     "models.ngram",
     "models.network",
     "models.windowed_network",
@@ -75,6 +76,7 @@ ORDER = [
     "training.mixture",
     "training.train",
     "checkpoint",
+    "arpa",
     "generation.constraints",
     "generation.novelty",
     "generation.sampling",
@@ -193,6 +195,7 @@ PUBLIC = [
     "evaluate",
     "load",
     "most_probable_words",
+    "read_arpa",
     "roc_auc",
     "sample",
     "save",
@@ -200,6 +203,7 @@ PUBLIC = [
     "score_words",
     "train",
     "transition_scores",
+    "write_arpa",
     "write_page",
 ]
 

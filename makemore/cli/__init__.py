@@ -4,7 +4,7 @@
     options.py     options that several commands share, and help in groups
     data.py        download, check
     training.py    train
-    models.py      info, compare
+    models.py      info, compare, export, import
     words.py       sample, top, score
     pictures.py    plot-heatmap, plot-loss, page
 
@@ -44,6 +44,8 @@ for _command in (
     words.score,
     models.compare,
     models.info,
+    models.export,
+    models.import_,
     pictures.plot_heatmap,
     pictures.plot_loss,
     pictures.page,

@@ -136,8 +136,7 @@ encoding_option = option(
     group=TEXT,
     help="The encoding of the files: any name that Python knows.",
 )
-text_options = all_of(
-    encoding_option,
+change_options = all_of(
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
     option(
         "--strip-accents",
@@ -153,6 +152,8 @@ text_options = all_of(
         help="Bring characters that can be written in several ways into one form.",
     ),
 )
+
+text_options = all_of(encoding_option, change_options)
 
 CONSTRAINTS = "What the words must be like"
 

@@ -255,7 +255,7 @@ def _model_facts(model: Model) -> dict[str, str]:
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:
     losses = {
-        "training loss": training.training_loss,
+        "loss on own words" if training.is_import else "training loss": training.training_loss,
         "held-out loss": training.held_out_loss,
         "closed-form minimum": training.minimum,
     }
