@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from makemore.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from makemore.arpa import read_arpa, write_arpa
     from makemore.checkpoint import load, save
     from makemore.counting.bigrams import bigram_pairs, count_pairs
     from makemore.data.check import check_corpus
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from makemore.training.train import train
 
 _HOMES = {
+    "arpa": ("read_arpa", "write_arpa"),
     "checkpoint": ("load", "save"),
     "counting.bigrams": ("bigram_pairs", "count_pairs"),
     "data.check": ("check_corpus",),
@@ -105,6 +107,7 @@ __all__ = [
     "load",
     "mix",
     "most_probable_words",
+    "read_arpa",
     "roc_auc",
     "sample",
     "save",
@@ -112,6 +115,7 @@ __all__ = [
     "score_words",
     "train",
     "transition_scores",
+    "write_arpa",
     "write_page",
 ]
 

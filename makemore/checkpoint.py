@@ -40,7 +40,7 @@ from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
-from makemore.kinds import KINDS
+from makemore.kinds import MODELS, load_model
 from makemore.models.base import Model
 from makemore.training.record import Checkpoint, Position, Resumption, TrainingRecord
 from makemore.version import __version__
@@ -218,11 +218,11 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     """Return the type and shape of every array, in the order of the file, from the metadata."""
     vocabulary = _vocabulary(metadata["vocabulary"])
     model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
-    if model["name"] not in KINDS:
+    if model["name"] not in MODELS:
         raise CheckpointError(
-            f"expected a model among {', '.join(KINDS)} and found {_cut(model['name'])}"
+            f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}"
         )
-    cls: type[Model] = KINDS[model["name"]].load_model()
+    cls: type[Model] = load_model(model["name"])
     specs = dict(cls.array_specs(vocabulary, model["options"]))
     histories = RECORD_ARRAYS | {
         name: lengths for name, lengths in OPTIONAL_ARRAYS.items() if name in metadata["arrays"]
@@ -324,7 +324,7 @@ def _refuse_odd_options(options: dict[str, Any]) -> None:
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
     vocabulary = Vocabulary(metadata["vocabulary"])
-    cls: type[Model] = KINDS[metadata["model"]["name"]].load_model()
+    cls: type[Model] = load_model(metadata["model"]["name"])
     model = cls.from_arrays(vocabulary, options, arrays)
     if _dump(model.options()) != _dump(options):
         raise CheckpointError(

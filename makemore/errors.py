@@ -8,6 +8,7 @@ MakemoreError
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
  ├── CheckpointError     the file is no checkpoint, is damaged, or does not fit
+ ├── ArpaError           the file is no n-gram model of characters in the ARPA format
  ├── AutodiffError       arrays do not fit an operation, or have no gradient
  ├── TrainingError       the loss diverged, or the model would be too large
  ├── SamplingError       no word can fulfil the constraints, or words do not end
@@ -51,6 +52,10 @@ class DownloadError(MakemoreError):
 
 class CheckpointError(MakemoreError):
     """The file is no checkpoint, is damaged, or does not fit what is asked of it."""
+
+
+class ArpaError(MakemoreError):
+    """The file is no n-gram model of characters in the ARPA format, or cannot be written."""
 
 
 class AutodiffError(MakemoreError):

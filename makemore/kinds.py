@@ -485,6 +485,17 @@ KINDS = {
     )
 }
 
+_MODELS = {kind.name: kind.model for kind in KINDS.values()}
+_MODELS["backoff"] = "makemore.models.backoff:Backoff"  # imported, never trained
+MODELS = tuple(_MODELS)
+"""The name of every model that may be in a checkpoint."""
+
+
+def load_model(name: str) -> Any:
+    """Import the class of the model of this name, which is one of ``MODELS``."""
+    return _imported(_MODELS[name])
+
+
 METHODS = tuple(dict.fromkeys(method for kind in KINDS.values() for method in kind.methods))
 """Every way to train some kind of model."""
 

@@ -32,11 +32,13 @@ MAX_LINES = 3
 def describe_training(checkpoint: Checkpoint) -> str:
     """Return what was read, what was trained, and how good it is."""
     corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
-    characters = len(model.vocabulary) - 1
+    characters = _counted(len(model.vocabulary) - 1, "character")
     lines = [
         f"corpus    {shown(corpus.name)}: {_counted(corpus.lines, 'word')},"
-        f" {corpus.symbols:,} symbols, {_counted(characters, 'character')}",
+        f" {corpus.symbols:,} symbols, {characters}"
     ]
+    if training.is_import:
+        lines = [f"from      {shown(corpus.name)}: {characters}"]
     if corpus.dropped_lines:
         lines.append(
             f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
@@ -136,7 +138,7 @@ def _method(training: TrainingRecord) -> str:
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:
     training = checkpoint.training
-    rows = [("training", training.training_loss)]
+    rows = [("own words" if training.is_import else "training", training.training_loss)]
     if training.minimum is not None:
         rows.append(("  minimum", training.minimum))
     if training.held_out_loss is not None:
@@ -160,8 +162,8 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
             describe_training(checkpoint),
             "",
             f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
-            f"sha256    {corpus.sha256} (corpus)",
-            f"trained   in {training.seconds:.2f} s",
+            f"sha256    {corpus.sha256} ({'file' if training.is_import else 'corpus'})",
+            f"{'read' if training.is_import else 'trained':9} in {training.seconds:.2f} s",
             *(f"part      {part}" for part in checkpoint.model.describe_parts()),
             *_progress(checkpoint),
             f"again     {_command(checkpoint)}",
@@ -176,6 +178,8 @@ def _command(checkpoint: Checkpoint) -> str:
         words = training.options.get("words")
         more = f" --corpus {shlex.quote(words)}" if words else ""
         return f"makemore mix {training.options['checkpoints']}{more}"
+    if training.is_import:
+        return shlex.join(["makemore", "import", corpus.name])
     kind = KINDS.get(checkpoint.model.name)
     methods = kind.methods if kind else ()
     defaults = kind.defaults(training.method) if kind and training.method in methods else {}
@@ -188,6 +192,9 @@ def _command(checkpoint: Checkpoint) -> str:
     words += ["--lowercase"] * corpus.lowercase + ["--strip-accents"] * corpus.strip_accents
     words += ["--normalize", corpus.normalize] if corpus.normalize else []
     words += ["--encoding", corpus.encoding] if corpus.encoding != "utf-8" else []
+    for name in ("column", "weights", "delimiter", "weights_as"):
+        if value := getattr(corpus, name):
+            words += [f"--{name.replace('_', '-')}", value]
     return shlex.join(words)
 
 

@@ -469,6 +469,7 @@ def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: s
         for model, more in {"bigram": (), "ngram": (), "gru": small}.items():
             train = ("train", "words.txt", "--holdout", "0.2", "--model", model, *more)
             trained(*train, "-c", f"{model}.npz")
+        trained("export", "-c", "ngram.npz", "-o", "ngram.arpa")
         trained(*text.split("Example:\n    makemore ")[1].split())
 
 

@@ -50,7 +50,7 @@ def test_the_order_of_lines_does_not_matter_but_the_held_out_words_do() -> None:
 def test_without_held_out_words_the_corpora_must_be_the_same() -> None:
     whole = trained(holdout=0.0)
     rows = compare({"a": whole, "b": trained(holdout=0.0, smoothing=2.0)})
-    assert rows[0].loss == rows[0].training_loss < rows[1].loss
+    assert rows[0].training_loss == rows[0].loss < rows[1].loss
     with pytest.raises(CheckpointError, match="--corpus"):
         compare({"a": whole, "b": trained(WORDS[:-1], holdout=0.0)})
 

@@ -52,6 +52,7 @@ def trained(kind: str) -> Checkpoint:
 CHECKPOINTS = {kind: trained(kind) for kind in KINDS}
 IN_TESTS: tuple[Model, ...] = (RecurrentModel(), LopsidedModel())
 EVERY_MODEL = {kind: c.model for kind, c in CHECKPOINTS.items()} | {m.name: m for m in IN_TESTS}
+EVERY_MODEL["backoff"] = EVERY_MODEL["ngram"].as_backoff()  # type: ignore[attr-defined]
 every_model = pytest.mark.parametrize("model", EVERY_MODEL.values(), ids=EVERY_MODEL.keys())
 
 

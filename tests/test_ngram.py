@@ -22,7 +22,7 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.generation.sampling import sample
 from makemore.kinds import KINDS
-from makemore.models import ngram
+from makemore.models import backoff, ngram
 from makemore.models.base import WindowedModel
 from makemore.models.bigram import Bigram, log_probability_table, weights_from_counts
 from makemore.models.ngram import (
@@ -258,7 +258,7 @@ def test_an_automaton_of_too_many_states_is_none_and_words_are_drawn_all_the_sam
 ) -> None:
     model = train(["abcab", "ba"], 4)
     frequent = {word for word, n in Counter(sample(model, 2_000, seed=0)).items() if n > 40}
-    monkeypatch.setattr(ngram, "MAX_CELLS", 20)
+    monkeypatch.setattr(backoff, "MAX_CELLS", 20)
     assert model.automaton() is None
     found = Counter(sample(model, 2_000, seed=1))
     assert frequent

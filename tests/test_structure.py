@@ -56,6 +56,7 @@ ORDER = [
     "models.base",
     "models.softmax",
     "models.bigram",
+    "models.backoff",
     "models.ngram",
     "models.network",
     "models.windowed_network",
@@ -77,6 +78,7 @@ ORDER = [
     "training.mixing",
     "training.train",
     "checkpoint",
+    "arpa",
     "generation.constraints",
     "generation.novelty",
     "generation.selection",
@@ -205,6 +207,7 @@ PUBLIC = [
     "load",
     "mix",
     "most_probable_words",
+    "read_arpa",
     "roc_auc",
     "sample",
     "save",
@@ -212,6 +215,7 @@ PUBLIC = [
     "score_words",
     "train",
     "transition_scores",
+    "write_arpa",
     "write_page",
 ]
 

@@ -4,7 +4,7 @@
     options.py     options that several commands share, and help in groups
     data.py        download, check
     training.py    train
-    models.py      info, compare, mix
+    models.py      info, compare, mix, export, import
     words.py       sample, top, score
     outliers.py    outliers
     pictures.py    plot-heatmap, plot-loss, page
@@ -47,6 +47,8 @@ for _command in (
     models.compare,
     models.mix,
     models.info,
+    models.export,
+    models.import_,
     pictures.plot_heatmap,
     pictures.plot_loss,
     pictures.page,

@@ -1,13 +1,14 @@
-"""The commands about models: info, compare and mix."""
+"""The commands about models: info, compare, mix, export, import."""
 
 import time
 from typing import Any
 
 import click
 
-from makemore.cli.console import print_results, say
+from makemore.cli.console import print_results, say, write_results
 from makemore.cli.options import (
     blocks_of_files,
+    change_options,
     checkpoint_option,
     columns_of,
     command,
@@ -15,6 +16,7 @@ from makemore.cli.options import (
     json_option,
     load_checkpoint,
     option,
+    output_option,
     refuse_idle,
     refuse_overwriting,
     table_options,
@@ -125,3 +127,56 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
     print_results(json.dumps(checkpoint_values(mixed)) if as_json else describe_checkpoint(mixed))
     if not as_json:
         print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+
+
+@command("export", "makemore export -c ngram.npz -o ngram.arpa.gz")
+@checkpoint_option
+@output_option("makemore.arpa", "The file; one that ends in .gz is compressed, and - is stdout.")
+def export(checkpoint: str, output: str) -> None:
+    """Write an n-gram model as an ARPA file, for other tools.
+
+    Speech recognisers, KenLM and SRILM read it. The tokens are the characters; a space is written
+    as ▁, and what else would be white space as <U+0009>.
+    """
+    from makemore.arpa import arpa_text, write_arpa
+
+    refuse_overwriting(output, checkpoint)
+    model = load_checkpoint(checkpoint).model
+    if output == "-":
+        for text in arpa_text(model):
+            write_results(text)
+        return
+    write_arpa(output, model)
+    print_results(output)
+
+
+@command("import", "makemore import ngram.arpa -c imported.npz")
+@click.argument("arpa", type=click.Path())
+@checkpoint_option
+@change_options
+def import_(arpa: str, checkpoint: str, **changes: Any) -> None:
+    """Read an n-gram model from the file ARPA and save it.
+
+    The file comes from 'makemore export', KenLM or SRILM, compressed or not; - is stdin. Its tokens
+    are single characters. What it keeps for <unk> is shared by its other symbols.
+
+    The last three options say how the words were changed that the model was made from: words to
+    score and prefixes are then changed alike.
+    """
+    from makemore.arpa import read_arpa
+    from makemore.checkpoint import refuse_other_files, save
+    from makemore.reporting import describe_training
+
+    started = time.perf_counter()
+    refuse_overwriting(checkpoint, arpa)
+    refuse_other_files(checkpoint)
+    changes["normalize"] = changes["normalize"] or ""
+    imported = read_arpa(arpa, **changes)
+    save(checkpoint, imported)
+    print_results(describe_training(imported))
+    if unknown := imported.training.options.get("unknown"):
+        say(
+            f"after no context the file keeps {unknown:.3%} of the probability for <unk>, which the"
+            " model has no symbol for: its other symbols share it"
+        )
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")

@@ -178,8 +178,8 @@ table_options = all_of(
         " once.",
     ),
 )
-text_options = all_of(
-    encoding_option,
+
+change_options = all_of(
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
     option(
         "--strip-accents",
@@ -194,8 +194,9 @@ text_options = all_of(
         group=TEXT,
         help="Bring characters that can be written in several ways into one form.",
     ),
-    table_options,
 )
+
+text_options = all_of(encoding_option, change_options, table_options)
 
 CONSTRAINTS = "What the words must be like"
 

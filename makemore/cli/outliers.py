@@ -57,7 +57,7 @@ def outliers(
 
     lines: list[str] = []
     for block in blocks_of_files(files or ("-",), encoding):
-        lines += block.split("\n")[:-1]
+        lines += block.text.split("\n")[:-1]
     read = [line.lower() for line in lines] if ignore_case else lines
     words = sum(map(bool, lines))
     most = words if fpr is None else int(fpr * words)

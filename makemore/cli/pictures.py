@@ -143,7 +143,8 @@ def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     picture_ending(output)
     loaded = load_checkpoint(checkpoint)
     training, title = loaded.training, picture_title(loaded)
-    if KINDS[loaded.model.name].has_large_products:
+    kind = KINDS.get(loaded.model.name)
+    if kind and kind.has_large_products:
         validation = training.validation_history
         figure = draw_network_loss(training.loss_history, validation, title=title, dark=dark)
     else:

@@ -1,5 +1,6 @@
 """Several checkpoints side by side, on the same held-out words or on the same corpus."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,7 +31,8 @@ class Comparison:
     parameters : int
     seconds : float
         To read the corpus and train.
-    training_loss : float
+    training_loss : float or None
+        None where the model was imported.
     minimum : float or None
         The closed-form minimum of the training loss, where the model has one.
     held_out_loss : float or None
@@ -42,7 +44,7 @@ class Comparison:
     model: str
     parameters: int
     seconds: float
-    training_loss: float
+    training_loss: float | None
     minimum: float | None
     held_out_loss: float | None
     corpus: Totals | None = None
@@ -52,7 +54,8 @@ class Comparison:
         """The loss to compare by: on the named corpus, else held-out, else in training."""
         if self.corpus is not None:
             return self.corpus.loss
-        return self.training_loss if self.held_out_loss is None else self.held_out_loss
+        losses = (self.held_out_loss, self.training_loss, math.nan)
+        return next(loss for loss in losses if loss is not None)
 
     @property
     def bits(self) -> float:
@@ -67,7 +70,9 @@ class Comparison:
     @property
     def distance(self) -> float | None:
         """How far the training loss is above its minimum, in nats; None without a minimum."""
-        return None if self.minimum is None else self.training_loss - self.minimum
+        if self.minimum is None or self.training_loss is None:
+            return None
+        return self.training_loss - self.minimum
 
 
 def compare(
@@ -126,7 +131,7 @@ def _line(name: str, checkpoint: Checkpoint) -> Comparison:
         model.name,
         model.parameter_count,
         training.seconds,
-        training.training_loss,
+        None if training.is_import else training.training_loss,
         training.minimum,
         training.held_out_loss,
     )
@@ -134,6 +139,12 @@ def _line(name: str, checkpoint: Checkpoint) -> Comparison:
 
 def _refuse_different_words(checkpoints: Mapping[str, Checkpoint]) -> None:
     """Raise ``CheckpointError`` unless all runs can be compared by what was held out."""
+    for name, checkpoint in checkpoints.items():
+        if checkpoint.training.is_import:
+            raise CheckpointError(
+                f"{shown(name)} was imported and has held out no words: name a corpus to compare on"
+                " with --corpus"
+            )
     names = list(checkpoints)
     words = [_evaluated_words(checkpoint) for checkpoint in checkpoints.values()]
     for name, found in zip(names[1:], words[1:], strict=True):

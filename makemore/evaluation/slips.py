@@ -20,7 +20,8 @@ import numpy as np
 from makemore.arrays import Flags, Floats, Ids, Integers, chunks
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import windows
-from makemore.models.ngram import ROOT, START, Ngram
+from makemore.models.backoff import ROOT, START
+from makemore.models.ngram import Ngram
 
 NONE = -1
 """Stands for no symbol."""

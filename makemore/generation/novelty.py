@@ -119,6 +119,11 @@ def find_corpus(facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "") -> 
 
     Raises ``CorpusError`` where there is none.
     """
+    if not facts.lines:
+        raise CorpusError(
+            f"the model was imported from {shown(facts.name)}, so its training words are not known:"
+            " name a file of words to keep out with --exclude"
+        )
     if not facts.path:
         raise CorpusError(
             f"the training words came from {shown(facts.name)}, which cannot be read again: name a"

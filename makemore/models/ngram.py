@@ -13,83 +13,62 @@ after how many distinct symbols. An n-gram that begins at a word's start has not
 keeps its plain count (Heafield et al. 2013, "Scalable modified Kneser-Ney language model
 estimation").
 
-The n-grams are one tree in two sorted arrays. It is laid out level by level: first the 1-grams,
-then the 2-grams, each level in lexicographic order. An n-gram hw that can be continued is itself
-a context, a *state*; the states are numbered in the order of their n-grams, after the *root*, which
-is the empty context. The n-gram hw has the key
-
-    key = state(h) * V + w
-
-so all keys ascend, no key is long however high the order is, and a key is also the position of its
-n-gram in a table with one row per state. The boundary is symbol 0: as the last of an n-gram it is
-a word's end, as the first a word's start. It stands nowhere else, so an n-gram is never longer than
-the way back to the word's start: what the model's contexts hold before that adds nothing.
-
-Each n-gram has a *suffix*, itself without its first symbol, one level below. One that is nobody's
+The n-grams are the tree of ``backoff.py``, with a count beside each key. An n-gram that is nobody's
 suffix has no left extension: it is of the highest order or begins a word. These are the whole
 n-grams, one for each symbol of the corpus, and all other counts are sums of theirs.
 """
 
-from collections.abc import Callable, Mapping
-from itertools import pairwise, zip_longest
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Flags, Floats, Ids, Integers, States
+from makemore.arrays import Floats, Integers, States
 from makemore.counting.ngrams import NgramCounts, add_up, mark_first
-from makemore.data.vocabulary import BOUNDARY, Vocabulary
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
-from makemore.kinds import MAX_ORDER, MAX_SMOOTHING, MIN_ORDER, SMOOTHING_METHODS
-from makemore.models.base import MAX_CELLS, Automaton, State, WindowedModel
+from makemore.kinds import MAX_SMOOTHING, SMOOTHING_METHODS
+from makemore.models.backoff import (
+    MAX_NGRAMS,
+    ROOT,
+    START,
+    Backoff,
+    BackoffModel,
+    Links,
+    NgramTree,
+    logarithms_to_ten,
+    refuse_unordered,
+    tree_sizes,
+)
+from makemore.models.base import WindowedModel
 
-MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their positions are kept as int32
-WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
 
-ROOT, START = 0, 1
-"""The states of the empty context and of a word's start, which is the first 1-gram."""
 
-
-class NgramTree(NamedTuple):
-    """The n-grams of orders 1 to ``order`` as the module's text describes; A are all of them.
+@dataclass(frozen=True)
+class CountedTree(NgramTree):
+    """The tree of the n-grams that occur in a corpus; A are all of them.
 
     Attributes
     ----------
-    V : int
-    sizes : tuple of int
-        The number of n-grams of each level. Their sum is A.
-    keys : array of shape (A,), int64, ascending
-        state of the context * V + symbol.
     counts : array of shape (A,), int64
         How often each n-gram occurs.
     """
 
-    V: int
-    sizes: tuple[int, ...]
-    keys: Integers
     counts: Integers
 
-    def levels(self) -> list[slice]:
-        """Return where the n-grams of each length stand, the shortest first."""
-        ends = np.cumsum(self.sizes).tolist()
-        return [slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True)]
-
-    def states(self, level: slice) -> slice:
-        """Return the states that the n-grams of a level continue."""
-        keys = self.keys[level]
-        return slice(keys[0] // self.V, keys[-1] // self.V + 1) if len(keys) else slice(0, 0)
-
-    def of_order(self, order: int) -> "NgramTree":
+    def of_order(self, order: int) -> "CountedTree":
         """Return the tree that the same corpus gives for a lower order."""
         A = sum(self.sizes[:order])
-        return NgramTree(self.V, self.sizes[:order], self.keys[:A], self.counts[:A])
+        return CountedTree(self.V, self.sizes[:order], self.keys[:A], self.counts[:A])
 
 
-def grow_tree(ngrams: NgramCounts) -> NgramTree:
+def grow_tree(ngrams: NgramCounts) -> CountedTree:
     """Return the tree of these counts: every lower order follows from the n-grams of full order."""
     levels = _levels(ngrams)
     keys = []
@@ -100,7 +79,7 @@ def grow_tree(ngrams: NgramCounts) -> NgramTree:
         keys.append((state + np.cumsum(is_new) - 1) * ngrams.V + codes % ngrams.V)
         state += int(is_new.sum())
     sizes = tuple(len(codes) for codes, _ in levels)
-    return NgramTree(
+    return CountedTree(
         ngrams.V, sizes, np.concatenate(keys), np.concatenate([counts for _, counts in levels])
     )
 
@@ -124,52 +103,12 @@ def _levels(ngrams: NgramCounts) -> list[tuple[Integers, Integers]]:
     return levels[::-1]
 
 
-class _Links:
-    """Where each n-gram and each state of a tree leads; A n-grams, S states.
-
-    Attributes
-    ----------
-    suffixes : array of shape (A,), int32
-        The n-gram that each is without its first symbol; -1 for 1-grams.
-    next_states : array of shape (A,), int32
-        The state after each n-gram: its own, or that of its longest suffix that is a state.
-    suffix_states : array of shape (S,), int32
-        The state of each context without its first symbol; the root's is the root.
-
-    Raises
-    ------
-    CheckpointError
-        The n-grams do not make a tree, or one stands there without its suffix.
-    """
-
-    def __init__(self, tree: NgramTree) -> None:
-        V, levels = tree.V, tree.levels()
-        is_state = tree.keys % V != BOUNDARY
-        is_state[levels[0]], is_state[levels[-1]] = True, False
-        _check_states(tree, is_state)
-        self.suffixes = np.full(len(tree.keys), -1, np.int32)
-        self.next_states = np.cumsum(is_state, dtype=np.int32)
-        self.suffix_states = np.full(1 + int(is_state.sum()), ROOT, np.int32)
-        for lower, level in pairwise(levels):
-            states, symbols = np.divmod(tree.keys[level], V)
-            keys = self.suffix_states[states].astype(np.int64) * V + symbols
-            suffixes = lower.start + np.searchsorted(tree.keys[lower], keys)
-            if not np.array_equal(tree.keys[np.minimum(suffixes, lower.stop - 1)], keys):
-                raise CheckpointError("an n-gram stands in the tree without its suffix")
-            self.suffixes[level] = suffixes
-            own, after_suffix = self.next_states[level], self.next_states[suffixes]
-            self.suffix_states[own[is_state[level]]] = after_suffix[is_state[level]]
-            self.next_states[level] = np.where(is_state[level], own, after_suffix)
-
-
-def _check_states(tree: NgramTree, is_state: Flags) -> None:
-    """Raise ``CheckpointError`` unless each level continues the states of the level before it."""
-    first, last = ROOT, ROOT
-    for level in tree.levels():
-        states = tree.keys[level] // tree.V
-        if not np.array_equal(states[mark_first(states)], np.arange(first, last + 1)):
+def _refuse_dead_ends(tree: CountedTree, state_levels: Sequence[slice]) -> None:
+    """Raise ``CheckpointError`` unless each state is continued, as everything counted is."""
+    for level, states in zip(tree.levels(), state_levels, strict=True):
+        contexts = tree.keys[level] // tree.V
+        if mark_first(contexts).sum() != states.stop - states.start:
             raise CheckpointError("the n-grams of one length do not continue the shorter ones")
-        first, last = last + 1, last + int(is_state[level].sum())
 
 
 class Level(NamedTuple):
@@ -256,13 +195,13 @@ ESTIMATORS: dict[str, Callable[[Level, float], Estimate]] = {
 }
 
 
-class Ngram(WindowedModel):
+class Ngram(BackoffModel):
     """An n-gram model of order 2 to 10.
 
     Parameters
     ----------
     vocabulary : Vocabulary, of V symbols
-    tree : NgramTree
+    tree : CountedTree
     smoothing_method : str
         A key of ``ESTIMATORS``.
     smoothing : float
@@ -271,33 +210,30 @@ class Ngram(WindowedModel):
 
     name: ClassVar[str] = "ngram"
     table_of_pairs: ClassVar[str] = "the model of order 2 by the same counts"
+    tree: CountedTree
 
     def __init__(
         self,
         vocabulary: Vocabulary,
-        tree: NgramTree,
+        tree: CountedTree,
         smoothing_method: str = "kneser-ney",
         smoothing: float = 1.0,
     ) -> None:
-        self.vocabulary = vocabulary
-        self.context_length = len(tree.sizes) - 1
-        self.tree = tree
+        links = Links(tree)
+        _refuse_dead_ends(tree, links.state_levels)
+        super().__init__(vocabulary, tree, links)
         self.smoothing_method = smoothing_method
         self.smoothing = smoothing
-        links = _Links(tree)
-        # index -1 is for the n-gram that no level holds: probability 1 / V, and then the root
-        self._probabilities = np.full(len(tree.keys) + 1, 1.0 / len(vocabulary))
-        self._next_states = np.append(links.next_states, np.int32(ROOT))
-        self._suffix_states = links.suffix_states
-        self._backoffs = np.empty(len(self._suffix_states))
         self._is_whole = np.empty(len(tree.keys), np.bool_)
-        self._automaton: Automaton | None = None
-        for level, longer in zip_longest(tree.levels(), tree.levels()[1:], fillvalue=slice(0, 0)):
-            self._estimate(level, links.suffixes[level], links.suffixes[longer])
+        levels = [*tree.levels(), slice(0, 0)]
+        for (level, longer), rows in zip(pairwise(levels), links.state_levels, strict=True):
+            self._estimate(level, rows, links.suffixes[level], links.suffixes[longer])
 
-    def _estimate(self, level: slice, suffixes: States, longer_suffixes: States) -> None:
+    def _estimate(
+        self, level: slice, rows: slice, suffixes: States, longer_suffixes: States
+    ) -> None:
         """Fill in the probabilities and the backoffs of a level from those of the lower level."""
-        keys, counts, rows = self.tree.keys[level], self.tree.counts[level], self.tree.states(level)
+        keys, counts = self.tree.keys[level], self.tree.counts[level]
         extensions = np.bincount(longer_suffixes - level.start, minlength=len(keys))
         contexts = keys // self.tree.V - rows.start
         estimate = ESTIMATORS[self.smoothing_method]
@@ -309,95 +245,37 @@ class Ngram(WindowedModel):
         self._backoffs[rows] = backoffs
         self._is_whole[level] = extensions == 0
 
-    def log_probabilities(self, state: State) -> Floats:
-        """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
-        V = len(self.vocabulary)
-        states, rows = np.unique(self._states_after(np.asarray(state)), return_inverse=True)
-        symbols = np.tile(np.arange(V), len(states))
-        return self._log_probabilities(np.repeat(states, V), symbols).reshape(-1, V)[rows]
-
-    def target_log_probabilities(self, contexts: Ids, targets: Ids) -> Floats:
-        """Return log P(target | context) in nats, (B, context_length) and (B,) ids -> (B,).
-
-        A batch large enough to be worth it builds the automaton and keeps it: a step there is ten
-        times as fast as a search, and memory stays in proportion to the batch.
-        """
-        cells = len(self._backoffs) * len(self.vocabulary)
-        if self._automaton is None and cells <= min(MAX_CELLS, WORTH_CELLS * len(targets)):
-            self._automaton = self.automaton()
-        if self._automaton is None:
-            return self._log_probabilities(self._states_after(contexts), targets)
-        successors = self._automaton.successors
-        states = np.full(len(targets), ROOT, np.int32)
-        for symbols in contexts.T:
-            states = np.where(symbols == BOUNDARY, START, successors[states, symbols])
-        return self._automaton.log_probabilities[states, targets]
-
-    def _log_probabilities(self, states: Integers, symbols: Ids) -> Floats:
-        found, weights = self._find(states, symbols)
-        with np.errstate(divide="ignore"):  # the additive method may add nothing
-            return np.asarray(np.log(weights * self._probabilities[found]))
-
-    def _states_after(self, contexts: Ids) -> Integers:
-        """Return the state of the longest suffix of each context that is one, (B, C) -> (B,)."""
-        states = np.full(len(contexts), ROOT)
-        for symbols in contexts.T:
-            is_character = symbols != BOUNDARY
-            found, _ = self._find(states[is_character], symbols[is_character])
-            states[is_character] = self._next_states[found]
-            states[~is_character] = START
-        return states
-
-    def _find(self, states: Integers, symbols: Ids) -> tuple[Integers, Floats]:
-        """Return the longest n-gram for a symbol in a state, and its weight there, (B,) each.
-
-        Where the state has no n-gram for the symbol, its suffix is asked, at the price of the
-        state's backoff; -1 where the root has none either.
-        """
-        found, weights = np.full(len(states), -1), np.ones(len(states))
-        searching = np.arange(len(states))
-        while len(searching):
-            keys = states.astype(np.int64) * self.tree.V + symbols
-            at = np.minimum(np.searchsorted(self.tree.keys, keys), len(self.tree.keys) - 1)
-            is_here = self.tree.keys[at] == keys
-            found[searching[is_here]] = at[is_here]
-            weights[searching[~is_here]] *= self._backoffs[states[~is_here]]
-            go_on = ~is_here & (states != ROOT)
-            searching, symbols = searching[go_on], symbols[go_on]
-            states = self._suffix_states[states[go_on]]
-        return found, weights
-
-    def automaton(self) -> Automaton | None:
-        """Return the automaton whose states are the contexts that were seen, the root among them.
-
-        None where they are more than ``MAX_CELLS`` states times symbols.
-        """
-        V, S = len(self.vocabulary), len(self._backoffs)
-        if S * V > MAX_CELLS:
-            return None
-        P = np.full((S, V), 1.0 / V)
-        successors = np.full((S, V), ROOT, np.int32)
-        for level in self.tree.levels():
-            states = self.tree.states(level)
-            P[states] = self._backoffs[states, None] * P[self._suffix_states[states]]
-            successors[states] = successors[self._suffix_states[states]]
-            # a key is the position of its n-gram in a table with one row per state
-            P.ravel()[self.tree.keys[level]] = self._probabilities[:-1][level]
-            successors.ravel()[self.tree.keys[level]] = self._next_states[:-1][level]
-        fallbacks = self._suffix_states.copy()
-        fallbacks[ROOT] = -1
-        with np.errstate(divide="ignore"):
-            return Automaton(np.log(P, out=P), successors, START, fallbacks)
-
     def of_order(self, order: int) -> "Ngram":
         """Return the model of a lower order that the same corpus gives."""
         tree = self.tree.of_order(order)
         return Ngram(self.vocabulary, tree, self.smoothing_method, self.smoothing)
 
-    def bigram_table(self) -> Floats:
-        """Return P(next | this symbol) by the order-2 model of the same counts, shape (V, V)."""
-        pairs = np.arange(len(self.vocabulary))[:, None]
-        return np.asarray(np.exp(self.of_order(2).log_probabilities(pairs)))
+    def as_backoff(self) -> Backoff:
+        """Return the same probabilities without the counts, and with every symbol as a 1-gram.
+
+        Of a symbol that only held-out words have, the counts know no 1-gram: its probability is a
+        share of the uniform 1 / V, and the states after it move up by one.
+        """
+        V, levels = len(self.vocabulary), self.tree.levels()
+        known = self.tree.keys[levels[0]]
+        ones = np.full(V, self._backoffs[ROOT] / V)
+        ones[known] = self._probabilities[:-1][levels[0]]
+        numbers = np.arange(len(self._backoffs)) + V - len(known)
+        numbers[ROOT], numbers[START : START + len(known)] = ROOT, START + known
+        contexts, symbols = np.divmod(self.tree.keys[len(known) :], V)
+        keys = np.concatenate((np.arange(V), numbers[contexts] * V + symbols))
+        tree = NgramTree(V, (V, *self.tree.sizes[1:]), keys)
+        probabilities = np.concatenate((ones, self._probabilities[len(known) : -1]))
+        backoffs = np.ones(START + int(tree.is_state().sum()))
+        backoffs[numbers] = self._backoffs
+        weights = np.ones(sum(tree.sizes[:-1]))
+        weights[tree.is_state()[: len(weights)]] = backoffs[START:]
+        return Backoff(
+            self.vocabulary,
+            tree,
+            logarithms_to_ten(np.minimum(probabilities, 1.0)),  # rounding may go above
+            logarithms_to_ten(weights),
+        )
 
     def bigram_counts(self) -> Integers:
         """Return N of shape (V, V): how often symbol j followed symbol i in the training words."""
@@ -413,11 +291,6 @@ class Ngram(WindowedModel):
         counts = self.tree.counts[self._is_whole]
         probabilities = self._probabilities[:-1][self._is_whole]
         return float(0.0 - (counts * np.log(probabilities)).sum() / counts.sum())  # never -0.0
-
-    @property
-    def parameter_count(self) -> int:
-        """The number of probabilities and back-off weights, those of lower orders included."""
-        return len(self.tree.keys) + len(self._backoffs)
 
     def options(self) -> dict[str, Any]:
         """Return the smoothing, the order, and how many n-grams each order has."""
@@ -437,25 +310,10 @@ class Ngram(WindowedModel):
         cls, vocabulary: Vocabulary, options: Mapping[str, Any]
     ) -> dict[str, ArraySpec]:
         """Return the type and shape of keys and counts. Raises ``CheckpointError``."""
-        order, sizes = options.get("order"), options.get("ngrams")
-        if type(order) is not int or not MIN_ORDER <= order <= MAX_ORDER:
-            raise CheckpointError(
-                f"the order is {order!r}: expected an integer from {MIN_ORDER} to {MAX_ORDER}"
-            )
+        A = (sum(tree_sizes(options)),)
         fault = _fault_of_smoothing(options.get("smoothing_method"), options.get("smoothing"))
         if fault:
             raise CheckpointError(fault)
-        if (
-            not isinstance(sizes, list)
-            or len(sizes) != order
-            or not all(type(size) is int and size >= 0 for size in sizes)
-            or not 0 < sum(sizes) <= MAX_NGRAMS
-        ):
-            raise CheckpointError(
-                f"the numbers of n-grams are damaged: expected {order} integers, one per order, of"
-                f" zero or more and at most {MAX_NGRAMS:,} together"
-            )
-        A = (sum(sizes),)
         return {"keys": ArraySpec("<i8", A), "counts": ArraySpec("<i8", A)}
 
     @classmethod
@@ -467,12 +325,11 @@ class Ngram(WindowedModel):
     ) -> Self:
         """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
         keys, counts = arrays["keys"], arrays["counts"]
-        if len(keys) == 0 or keys[0] != 0 or (keys[1:] <= keys[:-1]).any():
-            raise CheckpointError("the keys of the n-grams do not ascend from 0")
+        refuse_unordered(keys)
         # float64 holds every integer up to 2**53, so sums of counts are exact
         if (counts < 1).any() or counts.sum(dtype=np.float64) > 1 << 53:
             raise CheckpointError("the counts are not all 1 or more, with a sum of at most 2**53")
-        tree = NgramTree(len(vocabulary), tuple(options["ngrams"]), keys, counts)
+        tree = CountedTree(len(vocabulary), tuple(options["ngrams"]), keys, counts)
         return cls(vocabulary, tree, options["smoothing_method"], options["smoothing"])
 
 

@@ -213,7 +213,7 @@ def _sight(context_length: int | None) -> str:
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:
     losses = {
-        "training loss": training.training_loss,
+        "loss on own words" if training.is_import else "training loss": training.training_loss,
         "held-out loss": training.held_out_loss,
         "closed-form minimum": training.minimum,
     }

@@ -12,11 +12,10 @@ from makemore.training.record import Checkpoint
 
 def picture_title(checkpoint: Checkpoint) -> str:
     """Return what stands above a picture: the corpus, the model and its loss."""
-    loss = checkpoint.training.training_loss
-    return (
-        f"{checkpoint.corpus.name}: {checkpoint.model.name},"
-        f" training loss {loss:.4f} nats per symbol"
-    )
+    title = f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+    if checkpoint.training.is_import:
+        return title
+    return f"{title}, training loss {checkpoint.training.training_loss:.4f} nats per symbol"
 
 
 def film_title(checkpoint: Checkpoint) -> str:

@@ -30,6 +30,7 @@ class TrainingRecord:
     seconds : float
         Wall time of reading and training.
     training_loss : float
+        Of a model that was imported, what it is expected to lose on words of its own.
     held_out_loss : float or None
         None where nothing was held out; infinite where the model excludes a held-out word.
     minimum : float or None
@@ -56,6 +57,11 @@ class TrainingRecord:
         """After how many steps the validation loss was lowest; all of them where none was."""
         history = self.validation_history
         return int(history[history[:, 1].argmin(), 0]) if len(history) else len(self.loss_history)
+
+    @property
+    def is_import(self) -> bool:
+        """Whether the model was imported and no training words are known."""
+        return self.method == "import"
 
     @property
     def method(self) -> str:

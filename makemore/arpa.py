@@ -1,0 +1,643 @@
+r"""N-gram models in the ARPA format, which speech and translation tools read: writing and reading.
+
+The format is a text (SRILM's manual page ngram-format): how many n-grams there are of each order,
+then a part for each order with one n-gram a line,
+
+    log10 probability <tab> tokens <tab> log10 back-off weight
+
+and ``\end\``. Tokens are characters here. ``<s>`` starts a word and ``</s>`` ends one; ``<s>`` is
+never predicted, and its probability is written as -99, which stands for zero. What white space
+would hide is spelled so that it can be read back: a space is ``▁`` (U+2581), and other white space,
+control characters and ``▁`` itself are ``<U+0009>`` and the like. The weight is left out where
+there is nothing to weigh: at the highest order, and after ``</s>``.
+
+Numbers are written with all their digits, so a file that is read and written again has the same
+bytes, and the model that was read gives the same probabilities.
+
+What is read is a whole distribution over characters and ends of words. Probability for ``<unk>``,
+the symbol that is in no vocabulary, is taken from it and shared by the others in proportion.
+"""
+
+import hashlib
+import os
+import re
+import time
+import unicodedata
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from makemore.arrays import Flags, Floats, Ids, Indices, Integers
+from makemore.data.corpus import CorpusFacts
+from makemore.data.sources import ByteStream, FileSource
+from makemore.data.vocabulary import BOUNDARY, MAX_VOCABULARY, Vocabulary
+from makemore.errors import ArpaError, VocabularyError, shown, unwritable
+from makemore.files import replace_atomically
+from makemore.kinds import MAX_ORDER, MIN_ORDER
+from makemore.models.backoff import (
+    LOG10_ZERO,
+    MAX_NGRAMS,
+    ROOT,
+    ROUNDING,
+    START,
+    Backoff,
+    BackoffModel,
+    Links,
+    NgramTree,
+    context_totals,
+    logarithms_to_ten,
+    powers_of_ten,
+)
+from makemore.models.base import Model, select
+from makemore.training.record import Checkpoint, TrainingRecord
+
+START_TOKEN, END_TOKEN = "<s>", "</s>"
+UNKNOWN_TOKENS = ("<unk>", "<UNK>")
+SPACE_TOKEN = "▁"
+
+TOLERANCE = 1e-4
+"""How far from 1 the probabilities of a file may sum after each context."""
+
+_BLOCK = 1 << 16  # lines of text, or bytes, that are handled at once
+_MAX_LINE = 1 << 16  # bytes
+_ESCAPE = re.compile(r"<U\+([0-9A-F]{4,6})>")
+_HEADING = re.compile(rb"\\(\d+)-grams:")
+_COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
+_DRAWS, _LONGEST = 2_000, 64  # words and symbols of the estimate of a model's own loss
+
+
+def token_of(character: str) -> str:
+    r"""Return how a character is written in an ARPA file.
+
+    >>> token_of("é"), token_of(" "), token_of("\t"), token_of("▁")
+    ('é', '▁', '<U+0009>', '<U+2581>')
+    """
+    if character == " ":
+        return SPACE_TOKEN
+    is_hidden = character.isspace() or unicodedata.category(character) == "Cc"
+    return f"<U+{ord(character):04X}>" if is_hidden or character == SPACE_TOKEN else character
+
+
+def character_of(token: str) -> str:
+    """Return the character that a token stands for. Raises ``ArpaError``.
+
+    >>> character_of("▁"), character_of("<U+2581>")
+    (' ', '▁')
+    """
+    if token == SPACE_TOKEN:
+        return " "
+    found = _ESCAPE.fullmatch(token)
+    if found and int(found[1], 16) <= 0x10FFFF:
+        return chr(int(found[1], 16))
+    if len(token) != 1:
+        raise ArpaError(
+            f"the token '{shown(token[:40])}' has {len(token):,} characters: expected a model of"
+            " characters, one a token"
+        )
+    return token
+
+
+def write_arpa(path: str | os.PathLike[str], model: Model) -> None:
+    """Write an n-gram model to ``path``, compressed where that ends in ``.gz``.
+
+    After any failure the old file stands there or the new one. Raises ``ArpaError`` for a model
+    that is none of n-grams, and where the system cannot write.
+    """
+    blocks = arpa_text(model)
+    first = next(blocks)
+    try:
+        with replace_atomically(path) as file, _compressed(file, path) as out:
+            out.write(first.encode())
+            for block in blocks:
+                out.write(block.encode())
+    except OSError as error:
+        raise ArpaError(unwritable(path, error)) from error
+
+
+@contextmanager
+def _compressed(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Give the file, or what compresses into it; equal models give equal bytes."""
+    if not os.fspath(path).endswith(".gz"):
+        yield file
+        return
+    import gzip
+
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as stream:
+        yield stream  # type: ignore[misc]  # a GzipFile is a stream of bytes
+
+
+def arpa_text(model: Model) -> Iterator[str]:
+    """Yield the text of an ARPA file in blocks of lines. Raises ``ArpaError``."""
+    if not isinstance(model, BackoffModel):
+        raise ArpaError(
+            f"a {model.name} model has no n-grams to export: train one with --model ngram"
+        )
+    backoff = model.as_backoff()
+    tree = backoff.tree
+    sizes = [tree.sizes[0] + 2, *tree.sizes[1:]]  # <s> and <unk> have lines of their own
+    counts = "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes, 1))
+    yield f"\\data\\\n{counts}"
+    contexts = [""]
+    for n, (level, states) in enumerate(zip(tree.levels(), backoff.state_levels, strict=True), 1):
+        yield f"\n\\{n}-grams:\n"
+        if n == 1:
+            yield f"-99\t{UNKNOWN_TOKENS[0]}\n"
+            yield f"-99\t{START_TOKEN}\t{_number(backoff.log10_backoffs[0])}\n"
+        grams = _spelled(tree, level, states.start, contexts, backoff.vocabulary)
+        yield from _lines(backoff, level, grams)
+        is_state = tree.is_state()[level]
+        contexts = [f"{gram} " for gram, flag in zip(grams, is_state, strict=True) if flag]
+        if n == 1:
+            contexts[0] = f"{START_TOKEN} "
+    yield "\n\\end\\\n"
+
+
+def _spelled(
+    tree: NgramTree, level: slice, first: int, contexts: Sequence[str], vocabulary: Vocabulary
+) -> list[str]:
+    """Return the n-grams of a level in tokens; ``first`` is the state of the first context."""
+    tokens = [END_TOKEN, *map(token_of, vocabulary.characters)]
+    states, symbols = np.divmod(tree.keys[level], tree.V)
+    pairs = zip((states - first).tolist(), symbols.tolist(), strict=True)
+    return [contexts[context] + tokens[symbol] for context, symbol in pairs]
+
+
+def _lines(backoff: Backoff, level: slice, grams: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of the n-grams of a level."""
+    weights = backoff.log10_backoffs[level]  # none at the highest order
+    has_weight = backoff.tree.is_state()[level]
+    if level.start == 0:
+        has_weight[0] = False  # that weight is of <s>
+    for start in range(0, len(grams), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        logs = backoff.log10_probabilities[level][part].tolist()
+        lines = [f"{_number(log)}\t{gram}" for log, gram in zip(logs, grams[part], strict=True)]
+        for i in np.flatnonzero(has_weight[part]).tolist():
+            lines[i] += f"\t{_number(weights[start + i])}"
+        yield "".join(line + "\n" for line in lines)
+
+
+def _number(value: float) -> str:
+    """Return the shortest text of a float64 that reads as the same number."""
+    return repr(float(value) + 0.0).removesuffix(".0")  # the sum is never -0.0
+
+
+class _Part(NamedTuple):
+    """The K n-grams of one order, n, as they were read.
+
+    Attributes
+    ----------
+    ids : array of shape (K, n)
+    logs, weights : arrays of shape (K,)
+        To base 10.
+    lines : array of shape (K,)
+        Where each stands in the file.
+    """
+
+    ids: Ids
+    logs: Floats
+    weights: Floats
+    lines: Integers
+
+    def chosen(self, rows: Indices | Flags) -> "_Part":
+        return _Part(self.ids[rows], self.logs[rows], self.weights[rows], self.lines[rows])
+
+
+class _Levels:
+    """A tree that grows by one order at a time."""
+
+    def __init__(self, V: int) -> None:
+        self.V = V
+        self.keys: list[Integers] = []
+        self._states: list[Integers] = []
+        self._last_state = ROOT
+
+    def locate(self, ids: Ids) -> Integers:
+        """Return the position of each n-gram among those of its order, (K, n) -> (K,), or -1."""
+        states, found = np.zeros(len(ids), np.int64), np.ones(len(ids), np.bool_)
+        at = np.zeros(len(ids), np.int64)
+        for keys, own, symbols in zip(self.keys, self._states, ids.T, strict=False):
+            wanted = states * self.V + symbols
+            at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+            found &= keys[at] == wanted if len(keys) else False
+            states = own[at] if len(keys) else states
+        return np.where(found, at, -1)
+
+    def contexts(self, ids: Ids) -> Integers:
+        """Return the state of each n-gram's context, (K, n) -> (K,)."""
+        if ids.shape[1] == 1:
+            return np.zeros(len(ids), np.int64)
+        return np.asarray(self._states[ids.shape[1] - 2][self.locate(ids[:, :-1])])
+
+    def add(self, ids: Ids, is_state: Flags) -> None:
+        """Add the n-grams of the next order, in lexicographic order."""
+        self.keys.append(self.contexts(ids) * self.V + ids[:, -1])
+        self._states.append(self._last_state + np.cumsum(is_state))
+        self._last_state += int(is_state.sum())
+
+    def tree(self) -> NgramTree:
+        """Return the tree of what was added."""
+        return NgramTree(self.V, tuple(map(len, self.keys)), np.concatenate(self.keys))
+
+
+def _grown(parts: Sequence[_Part], V: int) -> NgramTree:
+    """Return the tree of n-grams that are known to have their contexts."""
+    levels = _Levels(V)
+    for part in parts:
+        levels.add(part.ids, _may_continue(part.ids))
+    return levels.tree()
+
+
+def _may_continue(ids: Ids) -> Flags:
+    return np.asarray((ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1))
+
+
+def read_arpa(path: str | os.PathLike[str], **changes: bool | str) -> Checkpoint:
+    """Return the model in an ARPA file of characters, as a checkpoint; ``-`` is stdin.
+
+    The checkpoint's training loss is an estimate of the model's loss on words of its own. The
+    option "unknown" of its record is the probability of ``<unk>`` after no context, where that is
+    above zero.
+
+    Parameters
+    ----------
+    path : path
+        The file, compressed or not.
+    changes
+        How the model's words were changed, ``lowercase``, ``strip_accents`` and ``normalize``, as
+        in ``CorpusFacts``: prefixes and words to score are changed alike.
+
+    Raises
+    ------
+    ArpaError
+        The file is not what it should be; the message names the line.
+    CorpusError
+        It cannot be read.
+    """
+    started = time.perf_counter()
+    source = FileSource(os.fspath(path))
+    with ByteStream(source) as stream:
+        lines = _NumberedLines(stream, source.name)
+        try:
+            vocabulary, parts = _read(lines)
+            model, unknown = _model(vocabulary, parts, lines)
+        except VocabularyError as error:
+            raise ArpaError(f"{shown(source.name)}: {error}") from None
+    facts = CorpusFacts(os.path.basename(source.name), lines.sha256, 0, 0, **changes)  # type: ignore[arg-type]
+    options = {"model": model.name, "method": "import"}
+    record = TrainingRecord(
+        options=options | ({"unknown": unknown} if unknown else {}),
+        seconds=time.perf_counter() - started,
+        training_loss=own_loss(model),
+        held_out_loss=None,
+        minimum=None,
+        loss_history=np.zeros(0),
+    )
+    return Checkpoint(model, facts, record)
+
+
+class _NumberedLines:
+    """The lines of a file that are not blank, and errors that name the line."""
+
+    def __init__(self, stream: ByteStream, name: str) -> None:
+        self._name = name
+        self._digest = hashlib.sha256()
+        self._lines = self._split(stream)
+        self.number = 0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that was read."""
+        return self._digest.hexdigest()
+
+    def next(self, expected: str) -> bytes:
+        """Return the next line that is not blank, without white space around it."""
+        for line in self._lines:
+            if line := line.strip():
+                return line
+        raise self.error(f"the file ends and {expected} is missing: it was cut, or is no ARPA file")
+
+    def error(self, message: str, line: int | None = None) -> ArpaError:
+        """Return an error at a line, the last one read if no other is named."""
+        number = self.number if line is None else line
+        return ArpaError(f"{shown(self._name)}, line {number:,}: {message}")
+
+    def _split(self, stream: ByteStream) -> Iterator[bytes]:
+        rest = b""
+        while data := stream.read(_BLOCK):
+            self._digest.update(data)
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                yield self._counted(line)
+            if len(rest) > _MAX_LINE:
+                break
+        if rest:
+            yield self._counted(rest)
+
+    def _counted(self, line: bytes) -> bytes:
+        self.number += 1
+        if len(line) > _MAX_LINE:
+            raise self.error(f"expected an n-gram and found a line over {_MAX_LINE:,} bytes")
+        return line
+
+
+def _read(lines: _NumberedLines) -> tuple[Vocabulary, list[_Part]]:
+    """Return the vocabulary, and the n-grams of each order in lexicographic order.
+
+    Ids are those of the vocabulary, the boundary for ``<s>`` and ``</s>``, and V for ``<unk>``.
+    """
+    counts = _header(lines)
+    tokens, part = _unigrams(lines, counts[0])
+    vocabulary, ids = _vocabulary(tokens, part, lines)
+    V = len(vocabulary)
+    parts = [_sorted_unigrams(tokens, part, ids, lines)]
+    levels = _Levels(V + 1)
+    levels.add(parts[0].ids, _may_continue(parts[0].ids))
+    for n, count in enumerate(counts[1:], 2):
+        _heading(lines, f"\\{n}-grams:", counts, n)
+        raw = _ngrams(lines, n, count, ids, has_weights=n < len(counts))
+        _refuse_misplaced(raw, V, lines)
+        raw.ids[raw.ids == V + 1] = BOUNDARY
+        part = raw.chosen(np.lexsort(raw.ids.T[::-1]))
+        _refuse_repeated(part, lines)
+        _refuse_orphans(part, levels, lines)
+        levels.add(part.ids, _may_continue(part.ids))
+        parts.append(part)
+    _heading(lines, "\\end\\", counts, len(counts) + 1)
+    return vocabulary, parts
+
+
+def _header(lines: _NumberedLines) -> list[int]:
+    """Return how many n-grams of each order there are to be; the first heading is read, too."""
+    while lines.next("the line \\data\\") != b"\\data\\":
+        pass
+    counts: list[int] = []
+    while found := _COUNT.fullmatch(line := lines.next("\\1-grams:")):
+        if int(found[1]) != len(counts) + 1:
+            raise lines.error(
+                f"expected the number of {len(counts) + 1}-grams and found {_quoted(line)}"
+            )
+        counts.append(int(found[2]))
+    if line != b"\\1-grams:":
+        raise lines.error(f"expected 'ngram N=COUNT' or \\1-grams: and found {_quoted(line)}")
+    if not MIN_ORDER <= len(counts) <= MAX_ORDER:
+        raise lines.error(
+            f"the order of the model is {len(counts)}: expected from {MIN_ORDER} to {MAX_ORDER}"
+        )
+    if sum(counts) > MAX_NGRAMS:
+        raise lines.error(f"there are {sum(counts):,} n-grams and the limit is {MAX_NGRAMS:,}")
+    return counts
+
+
+def _heading(lines: _NumberedLines, heading: str, counts: Sequence[int], n: int) -> None:
+    line = lines.next(heading)
+    if line != heading.encode():
+        raise lines.error(
+            f"expected {heading} after the {counts[n - 2]:,} {n - 1}-grams of the header and found"
+            f" {_quoted(line)}"
+        )
+
+
+def _rows(
+    lines: _NumberedLines, n: int, count: int, has_weights: bool
+) -> Iterator[tuple[list[bytes], float, float]]:
+    """Yield the tokens, the logarithm and the weight of each n-gram of a part."""
+    for done in range(count):
+        line = lines.next(f"the rest of the {count:,} {n}-grams")
+        fields = line.split()
+        if not (len(fields) == n + 1 or (has_weights and len(fields) == n + 2)):
+            if _HEADING.fullmatch(line) or line == b"\\end\\":
+                raise lines.error(
+                    f"{_quoted(line)} stands after {done:,} {n}-grams and the header says {count:,}"
+                )
+            weight = ", and a weight or none" if has_weights else " and no weight"
+            raise lines.error(
+                f"expected a logarithm, {n} token{'s' * (n > 1)}{weight}, and found {_quoted(line)}"
+            )
+        log, weight_text = fields[0], fields[n + 1] if len(fields) == n + 2 else b"0"
+        yield fields[1 : n + 1], _logarithm(log, lines), _logarithm(weight_text, lines)
+
+
+def _logarithm(text: bytes, lines: _NumberedLines) -> float:
+    """Return a logarithm to base 10; below ``LOG10_ZERO`` all are that."""
+    try:
+        value = max(float(text), LOG10_ZERO)
+    except ValueError:
+        value = float("nan")
+    if not value <= -LOG10_ZERO:
+        raise lines.error(f"expected a logarithm and found {_quoted(text)}")
+    return value
+
+
+def _unigrams(lines: _NumberedLines, count: int) -> tuple[list[bytes], _Part]:
+    """Return the tokens of the 1-grams as they stand there, and the rest without ids."""
+    tokens, logs, weights, numbers = [], array("d"), array("d"), array("q")
+    for (token,), log, weight in _rows(lines, 1, count, has_weights=True):
+        tokens.append(token)
+        logs.append(log)
+        weights.append(weight)
+        numbers.append(lines.number)
+        if len(tokens) > MAX_VOCABULARY + 2:
+            raise lines.error(f"there are more than {MAX_VOCABULARY - 1:,} characters")
+    no_ids = np.zeros((len(tokens), 1), np.int64)
+    return tokens, _Part(no_ids, np.array(logs), np.array(weights), np.array(numbers))
+
+
+def _vocabulary(
+    tokens: Sequence[bytes], part: _Part, lines: _NumberedLines
+) -> tuple[Vocabulary, dict[bytes, int]]:
+    """Return the vocabulary of the 1-grams, and the id of each token; V + 1 is ``<s>``."""
+    special = {START_TOKEN.encode(), END_TOKEN.encode(), *(t.encode() for t in UNKNOWN_TOKENS)}
+    characters: dict[str, bytes] = {}
+    for token, line in zip(tokens, part.lines.tolist(), strict=True):
+        if token in special:
+            continue
+        try:
+            character = character_of(token.decode())
+        except UnicodeDecodeError:
+            raise lines.error(f"the token {_quoted(token)} is not UTF-8", line) from None
+        except ArpaError as error:
+            raise lines.error(str(error), line) from None
+        if characters.setdefault(character, token) != token:
+            raise lines.error(
+                f"{_quoted(token)} and {_quoted(characters[character])} stand for the same"
+                " character",
+                line,
+            )
+    vocabulary = Vocabulary(characters)
+    ids = {characters[s]: i for s, i in vocabulary.stoi.items()}
+    ids[END_TOKEN.encode()] = BOUNDARY
+    ids |= dict.fromkeys((token.encode() for token in UNKNOWN_TOKENS), len(vocabulary))
+    ids[START_TOKEN.encode()] = len(vocabulary) + 1
+    return vocabulary, ids
+
+
+def _sorted_unigrams(
+    tokens: Sequence[bytes], part: _Part, ids: dict[bytes, int], lines: _NumberedLines
+) -> _Part:
+    """Return the 1-grams by id: the boundary has the probability of its end and the start's weight.
+
+    ``<s>`` has no row of its own any more.
+    """
+    part.ids[:, 0] = [ids[token] for token in tokens]
+    part = part.chosen(np.argsort(part.ids[:, 0], kind="stable"))
+    _refuse_repeated(part, lines)
+    for token in (END_TOKEN, START_TOKEN):
+        if ids[token.encode()] not in part.ids:
+            raise lines.error(f"the 1-grams have no {token}")
+    _refuse_positive(part.chosen(part.ids[:, 0] != ids[START_TOKEN.encode()]), lines)
+    part.weights[0], part.lines[0] = part.weights[-1], part.lines[-1]
+    return part.chosen(np.arange(len(part.ids) - 1))
+
+
+def _ngrams(
+    lines: _NumberedLines, n: int, count: int, ids: dict[bytes, int], has_weights: bool
+) -> _Part:
+    """Return the n-grams of one part as they stand there; ``<s>`` has an id of its own."""
+    symbols, logs, weights, numbers = array("q"), array("d"), array("d"), array("q")
+    for tokens, log, weight in _rows(lines, n, count, has_weights):
+        try:
+            symbols.extend(map(ids.__getitem__, tokens))
+        except KeyError as error:
+            raise lines.error(f"the token {_quoted(error.args[0])} is no 1-gram") from None
+        logs.append(log)
+        weights.append(weight)
+        numbers.append(lines.number)
+    arrays = np.array(symbols, np.int64).reshape(-1, n), np.array(logs, np.float64)
+    part = _Part(*arrays, np.array(weights, np.float64), np.array(numbers, np.int64))
+    _refuse_positive(part, lines)
+    return part
+
+
+def _refuse_positive(part: _Part, lines: _NumberedLines) -> None:
+    if (part.logs > 0).any():
+        row = int(np.argmax(part.logs > 0))
+        raise lines.error(
+            f"the logarithm of a probability is {part.logs[row]:g}, above 0", int(part.lines[row])
+        )
+
+
+def _refuse_misplaced(part: _Part, V: int, lines: _NumberedLines) -> None:
+    is_wrong = (part.ids[:, :-1] == BOUNDARY).any(axis=1) | (part.ids[:, 1:] == V + 1).any(axis=1)
+    if is_wrong.any():
+        line = int(part.lines[np.argmax(is_wrong)])
+        raise lines.error(
+            f"{START_TOKEN} can only begin an n-gram and {END_TOKEN} only end it", line
+        )
+
+
+def _refuse_repeated(part: _Part, lines: _NumberedLines) -> None:
+    is_same = (part.ids[1:] == part.ids[:-1]).all(axis=1)
+    if is_same.any():
+        row = int(np.argmax(is_same))
+        first, second = sorted(part.lines[[row, row + 1]].tolist())
+        raise lines.error(f"the n-gram stands in line {first:,}, too", second)
+
+
+def _refuse_orphans(part: _Part, levels: _Levels, lines: _NumberedLines) -> None:
+    """Raise ``ArpaError`` for an n-gram without its context or its suffix."""
+    for ids, what in ((part.ids[:, :-1], "last"), (part.ids[:, 1:], "first")):
+        is_missing = levels.locate(ids) < 0
+        if is_missing.any():
+            line = int(part.lines[is_missing].min())
+            raise lines.error(f"the n-gram without its {what} token is not in the file", line)
+
+
+def _model(
+    vocabulary: Vocabulary, parts: Sequence[_Part], lines: _NumberedLines
+) -> tuple[Backoff, float]:
+    """Return the model of these n-grams, and the probability of ``<unk>`` after no context."""
+    V, ones = len(vocabulary), parts[0]
+    unknown = float(powers_of_ten(ones.logs[ones.ids[:, 0] == V]).sum())
+    parts = [part.chosen((part.ids != V).all(axis=1)) for part in _without_unknown(parts, V, lines)]
+    for part in parts:
+        part.weights[~_may_continue(part.ids)] = 0.0
+    log_probabilities = np.concatenate([part.logs for part in parts])
+    log_backoffs = np.concatenate([part.weights for part in parts[:-1]])
+    return Backoff(vocabulary, _grown(parts, V), log_probabilities, log_backoffs), unknown
+
+
+def _without_unknown(parts: Sequence[_Part], V: int, lines: _NumberedLines) -> Sequence[_Part]:
+    """Return the n-grams with their values given that no symbol is ``<unk>``.
+
+    With z(h) the probability of all other symbols after h, they are probability(hw) / z(h) and
+    backoff(h) z(h') / z(h). Where no z is further from 1 than rounding explains, the values stay
+    as they were written.
+    """
+    tree = _grown(parts, V + 1)
+    links, is_state = Links(tree), tree.is_state()
+    probabilities = powers_of_ten(np.concatenate([part.logs for part in parts]))
+    weights = powers_of_ten(np.concatenate([part.weights for part in parts]))
+    backoffs = np.concatenate(([0.0], weights[is_state]))
+    symbols = np.arange(V + 1)
+    totals = context_totals(tree, links, probabilities, backoffs, symbols <= V)
+    _refuse_wrong_sums(totals, parts, is_state, lines)
+    z = context_totals(tree, links, probabilities, backoffs, symbols < V)
+    is_used = np.concatenate([(part.ids != V).all(axis=1) for part in parts])
+    used_z = np.concatenate((z[:START], z[START:][is_used[is_state]]))
+    if used_z.min() < TOLERANCE:
+        raise lines.error(f"after some context nothing but {UNKNOWN_TOKENS[0]} is probable")
+    if (np.abs(used_z - 1) <= ROUNDING / 10).all():
+        return parts
+    with np.errstate(divide="ignore", invalid="ignore"):  # after <unk>, which nobody will ask
+        probabilities /= z[tree.keys // tree.V]
+        backoffs *= z[links.suffix_states] / z
+    weights[is_state] = backoffs[START:]
+    return _with_values(parts, probabilities, weights)
+
+
+def _with_values(parts: Sequence[_Part], probabilities: Floats, weights: Floats) -> list[_Part]:
+    """Return the same n-grams with other values."""
+    bounds = np.cumsum([len(part.ids) for part in parts])[:-1]
+    logs = np.split(logarithms_to_ten(np.minimum(probabilities, 1.0)), bounds)  # rounding
+    log_weights = np.split(logarithms_to_ten(weights), bounds)
+    values = zip(parts, logs, log_weights, strict=True)
+    return [part._replace(logs=own, weights=weight) for part, own, weight in values]
+
+
+def _refuse_wrong_sums(
+    totals: Floats, parts: Sequence[_Part], is_state: Flags, lines: _NumberedLines
+) -> None:
+    distances = np.abs(totals - 1)
+    if (distances <= TOLERANCE).all():
+        return
+    state = int(np.argmax(~(distances <= TOLERANCE)))
+    numbers = np.concatenate([part.lines for part in parts])[is_state]
+    where = "after this n-gram" if state else "of the 1-grams"
+    line = int(numbers[state - 1]) if state else int(parts[0].lines.min())
+    raise lines.error(
+        f"the probabilities {where} sum to {totals[state]:.6g}: expected 1 within {TOLERANCE:g}",
+        line,
+    )
+
+
+def own_loss(model: Model) -> float:
+    """Return about what a model loses on words that it draws itself, in nats per symbol.
+
+    That is the mean entropy of the next symbol along a few thousand words of at most ``_LONGEST``
+    symbols: the loss that a model expects where it is right.
+    """
+    generator = np.random.default_rng(0)
+    state, left = model.start(_DRAWS), _DRAWS
+    nats = symbols = 0.0
+    for _ in range(_LONGEST):
+        log_P = model.log_probabilities(state)
+        P = np.exp(log_P)
+        nats -= float((P * np.where(P > 0, log_P, 0.0)).sum())
+        symbols += left
+        bounds = P.cumsum(axis=1)
+        drawn = (bounds < generator.random((left, 1)) * bounds[:, -1:]).sum(axis=1)
+        rows = np.flatnonzero(drawn)
+        left = len(rows)
+        if not left:
+            break
+        state = model.advance(select(state, rows), drawn[rows])
+    return nats / symbols
+
+
+def _quoted(text: bytes) -> str:
+    """Return a piece of the file as a message shows it."""
+    return f"'{shown(text[:60].decode('utf-8', 'backslashreplace'))}'"
