@@ -19,8 +19,8 @@ import numpy as np
 
 from makemore.arrays import Flags, Floats, Ids, Integers, chunks
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import windows
 from makemore.models.backoff import ROOT, START
+from makemore.models.base import windows
 from makemore.models.ngram import Ngram
 
 NONE = -1
