@@ -88,9 +88,9 @@ def main(kind: str, path: str, seconds: float) -> list[tuple[float, float]]:
         if taken >= wanted:
             curve.append((taken, held_out_loss(model, held_out, T)))
             measuring = time.perf_counter() - STARTED - taken
-            if wanted >= seconds:
+            if taken >= seconds:
                 return curve
-            wanted = min(wanted * GROWTH, seconds)
+            wanted = min(taken * GROWTH, seconds)
 
 
 def held_out_loss(model: Any, words: list[Any], T: int) -> float:
