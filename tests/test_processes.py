@@ -24,6 +24,7 @@ from processes import (
     until,
 )
 
+import makemore
 from makemore.checkpoint import load
 from makemore.cli import main
 
@@ -84,6 +85,19 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 # ---- streams ----
+
+
+def test_a_child_runs_the_package_that_is_tested(tmp_path: Path) -> None:
+    """An installed package and a checkout may both exist."""
+    code = "import makemore; print(makemore.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == makemore.__file__
 
 
 @pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
@@ -390,6 +404,15 @@ def training(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+def training_a_network(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with started(*ENDLESS_NETWORK, cwd=folder) as process:
+        time.sleep(2.5)  # as above
+        yield process
+
+
+ENDLESS_NETWORK = "train words.txt --model gru --steps 100000000 --hidden-size 64".split()
+
+
 def sampling(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with started("sample", "-n", "100000000", "--seed", "1", cwd=folder) as process:
         assert process.stdout
@@ -412,6 +435,7 @@ def sampling_to_a_file(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         counting_a_slow_pipe,
         spooling_a_slow_pipe,
         training,
+        training_a_network,
         sampling,
         sampling_to_a_file,
     ],
@@ -469,9 +493,14 @@ def test_a_signal_that_is_ignored_from_outside_stays_ignored(folder: Path) -> No
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_keep_saves_what_was_learnt_and_exits_with_130(folder: Path, times: int) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["train", "words.txt", "--steps", "100000000"], ENDLESS_NETWORK]
+)
+def test_keep_saves_what_was_learnt_and_exits_with_130(
+    folder: Path, arguments: list[str], times: int
+) -> None:
+    arguments = [*arguments, "--keep"]
     with terminal() as screen:
-        arguments = ["train", "words.txt", "--steps", "100000000", "--keep"]
         terminal_kind = environment(TERM="xterm")
         with started(*arguments, cwd=folder, stderr=screen.theirs, env=terminal_kind) as process:
             until(lambda: screen.shows(b"training"))
