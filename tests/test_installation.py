@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,17 @@ from makemore.cli import main
 
 ROOT = Path(__file__).parents[1]
 
+WORDS = "anna ben cara dan eden fran gina hana ian jana kara lena".split()
 COMMANDS = {
     "train": "train words.txt --holdout 0.2",
     "sample": "sample -n 3 --seed 1 --new --report",
     "top": "top -n 3",
     "score": "score words.txt",
+    "outliers": "outliers words.txt",
     "compare": "compare makemore.npz makemore.npz",
+    "mix": "mix --help",
+    "export": "export --help",
+    "import": "import --help",
     "info": "info",
     "plot-heatmap": "plot-heatmap",
     "plot-loss": "plot-loss -o loss.pdf",
@@ -56,7 +62,7 @@ def test_every_command_is_tried() -> None:
 
 
 def test_every_command_runs_without_the_extras(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("anna\nben\ncara\ndan\neden\nfran\ngina\n" * 5)
+    (tmp_path / "words.txt").write_text("".join(f"{word}\n" for word in WORDS * 5))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     for command in COMMANDS.values():
         done = subprocess.run(
@@ -111,3 +117,18 @@ def test_the_package_has_its_version(installed: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith("makemore ")
+
+
+def test_a_source_distribution_is_the_whole_checkout(tmp_path: Path) -> None:
+    """Its tests run, for their helpers are there."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("this is no git checkout")
+    build = [sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, ROOT]
+    done = subprocess.run(build, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no source distribution can be built here: {done.stdout[-300:]}")
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        found = {name.partition("/")[2] for name in archive.getnames()}
+    assert found == {*tracked.stdout.split(), "PKG-INFO"}
