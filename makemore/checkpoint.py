@@ -40,7 +40,7 @@ from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
-from makemore.kinds import MODELS, load_model
+from makemore.kinds import load_model, model_names
 from makemore.models.base import Model
 from makemore.training.record import Checkpoint, Position, Resumption, TrainingRecord
 from makemore.version import __version__
@@ -218,9 +218,9 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     """Return the type and shape of every array, in the order of the file, from the metadata."""
     vocabulary = _vocabulary(metadata["vocabulary"])
     model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
-    if model["name"] not in MODELS:
+    if model["name"] not in model_names():
         raise CheckpointError(
-            f"expected a model among {', '.join(MODELS)} and found {_cut(model['name'])}"
+            f"expected a model among {', '.join(model_names())} and found {_cut(model['name'])}"
         )
     cls: type[Model] = load_model(model["name"])
     specs = dict(cls.array_specs(vocabulary, model["options"]))

@@ -485,15 +485,18 @@ KINDS = {
     )
 }
 
-_MODELS = {kind.name: kind.model for kind in KINDS.values()}
-_MODELS["backoff"] = "makemore.models.backoff:Backoff"  # imported, never trained
-MODELS = tuple(_MODELS)
-"""The name of every model that may be in a checkpoint."""
+_IMPORTED = {"backoff": "makemore.models.backoff:Backoff"}
+"""Models that are read from other tools' files and never trained."""
+
+
+def model_names() -> list[str]:
+    """Return the name of every model that may be in a checkpoint."""
+    return [*KINDS, *_IMPORTED]
 
 
 def load_model(name: str) -> Any:
-    """Import the class of the model of this name, which is one of ``MODELS``."""
-    return _imported(_MODELS[name])
+    """Import the class of the model of this name, which is one of ``model_names``."""
+    return KINDS[name].load_model() if name in KINDS else _imported(_IMPORTED[name])
 
 
 METHODS = tuple(dict.fromkeys(method for kind in KINDS.values() for method in kind.methods))

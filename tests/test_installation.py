@@ -124,7 +124,7 @@ def test_a_source_distribution_is_the_whole_checkout(tmp_path: Path) -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
         pytest.skip("this is no git checkout")
-    build = [sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, ROOT]
+    build = [sys.executable, "-m", "build", "--sdist", "--outdir", str(tmp_path), str(ROOT)]
     done = subprocess.run(build, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no source distribution can be built here: {done.stdout[-300:]}")

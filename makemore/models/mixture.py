@@ -19,7 +19,7 @@ from makemore.archive import ArraySpec
 from makemore.arrays import Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
-from makemore.kinds import MODELS, load_model
+from makemore.kinds import load_model, model_names
 from makemore.models.base import Model, State, arrays_of
 
 MAX_COMPONENTS = 64
@@ -156,7 +156,7 @@ def _kinds(options: Mapping[str, Any]) -> list[tuple[type[Model], Mapping[str, A
         if type(part) is not dict or part.keys() != {"name", "options"}:
             raise CheckpointError("a component of a mixture has a name and options")
         name, own = part["name"], part["options"]
-        if name == Mixture.name or name not in MODELS or type(own) is not dict:
+        if name == Mixture.name or name not in model_names() or type(own) is not dict:
             raise CheckpointError(f"a mixture cannot have the component {ascii(name)[:80]}")
         found.append((load_model(name), own))
     return found
