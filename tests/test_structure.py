@@ -78,6 +78,7 @@ ORDER = [
     "training.train",
     "checkpoint",
     "generation.constraints",
+    "generation.lookahead",
     "generation.novelty",
     "generation.selection",
     "generation.sampling",
