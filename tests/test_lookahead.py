@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_steered_words_have_the_frequencies_of_brute_force(limits: Constraints, 
 def test_a_look_ahead_by_quite_other_words_costs_time_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    eager = vars(sampling)["look_ahead"]
+    eager: Callable[..., LookAhead | None] = vars(sampling)["look_ahead"]
 
     def misled(words: Any, *given: Any) -> LookAhead | None:
         return eager(np.tile(np.array([3, 3, 1, 0]), 500), *given)
