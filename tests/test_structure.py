@@ -80,6 +80,7 @@ ORDER = [
     "checkpoint",
     "arpa",
     "generation.constraints",
+    "generation.lookahead",
     "generation.novelty",
     "generation.selection",
     "generation.sampling",

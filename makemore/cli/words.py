@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from makemore.training.record import Checkpoint
 
 DRAWING = "How the words are drawn"
+NOTICEABLE = 0.02
+"""An error of a distribution that is said: one word in fifty."""
 
 
 @command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
@@ -145,6 +147,11 @@ def sample(
     constraints = constraints_of(loaded.corpus, options)
     known = _known_words(loaded, path if new else None, exclude)
     sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
+    if sampler.error > NOTICEABLE:
+        say(
+            "so rare a constraint is fulfilled approximately: the words' distribution is within"
+            f" {sampler.error:.0%} of the model's (total variation)"
+        )
     seed, count = _fresh_seed() if seed is None else seed, best or count
     if best or min_distance or sort:
         words = sampler.sample(

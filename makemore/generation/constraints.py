@@ -16,16 +16,18 @@ model without an automaton ``Requirements`` tells which words begun can no longe
 constraints. Lengths count characters, not the end-of-word symbol.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Self
 
 import numpy as np
 
 from makemore.arrays import Flags, Floats, Ids, Indices, States, chunks
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError, VocabularyError, shown
-from makemore.models.base import MAX_CELLS, Automaton
+from makemore.models.base import MAX_CELLS, Automaton, Model
 
 MAX_LENGTH = 10_000
 """No word is longer: one that has not ended by then shows that the model does not end its words."""
@@ -78,6 +80,11 @@ class Constraints:
         texts = (self.contains,) if isinstance(self.contains, str) else self.contains
         return tuple(dict.fromkeys(filter(None, texts)))
 
+    def asks_more_than_a_prefix(self) -> bool:
+        """Return whether a word that begins with the prefix may still fail."""
+        limits = self.suffix, self.contained, self.min_length > 1, self.max_length is not None
+        return any(limits)
+
     def describe(self) -> str:
         """Return the constraints in words, for messages; an empty string where there are none."""
         texts = [("prefix", self.prefix), ("suffix", self.suffix)]
@@ -117,6 +124,8 @@ class Requirements:
     ----------
     vocabulary : Vocabulary
     constraints : Constraints
+    longest : int, optional
+        The most characters that a word of the model has.
 
     Attributes
     ----------
@@ -134,8 +143,11 @@ class Requirements:
         A text holds a character that the model does not know.
     """
 
-    def __init__(self, vocabulary: Vocabulary, constraints: Constraints) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, constraints: Constraints, longest: int | None = None
+    ) -> None:
         self.constraints = constraints
+        self._longest = min(constraints.max_length or sys.maxsize, longest or sys.maxsize)
         self.prefix = _encode_text(vocabulary, "prefix", constraints.prefix)
         self.matcher, self.may_end = _pattern_automaton(
             [_encode_text(vocabulary, "contains", text) for text in constraints.contained],
@@ -143,6 +155,11 @@ class Requirements:
             len(vocabulary),
         )
         self._reaching = _reaching(self.matcher, self.may_end)
+
+    @classmethod
+    def of(cls, model: Model, constraints: Constraints) -> Self:
+        """Return what constraints ask of the words of a model."""
+        return cls(model.vocabulary, constraints, model.longest_word)
 
     def after_prefix(self) -> int:
         """Return the state of the matcher behind the prefix."""
@@ -156,17 +173,18 @@ class Requirements:
 
         (B,) states of the matcher -> (B, V). The model may still make that way impossible.
         """
-        limits = self.constraints
         allowed = self._can_finish(t + 1)[self.matcher[states]]
-        is_long_enough = t >= limits.min_length and t <= (limits.max_length or t)
-        allowed[:, BOUNDARY] = self.may_end[states] & is_long_enough
+        is_of_length = self.constraints.min_length <= t <= self._longest
+        allowed[:, BOUNDARY] = self.may_end[states] & is_of_length
         return np.asarray(allowed)
 
     def _can_finish(self, t: int) -> Flags:
         """Return from which states a word of t characters can become one that fulfils all, (K,)."""
-        limits, last = self.constraints, len(self._reaching) - 1
-        fewest = min(max(0, limits.min_length - t), last)
-        most = last if limits.max_length is None else min(limits.max_length - t, last)
+        if self.constraints.min_length > self._longest:
+            return np.zeros(len(self.may_end), np.bool_)
+        last = len(self._reaching) - 1
+        fewest = min(max(0, self.constraints.min_length - t), last)
+        most = min(self._longest - t, last)
         return np.asarray(self._reaching[fewest : max(0, most + 1)].any(axis=0))
 
     def impossible(self) -> SamplingError:

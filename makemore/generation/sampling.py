@@ -7,9 +7,11 @@ compared with the cumulative distribution on the same scale.
 
 A model with an automaton is conditioned on the constraints, and every word drawn fulfils them. Any
 other model is asked step by step: its words begin with the prefix, and a word is rejected as soon
-as it can no longer fulfil the other constraints. Both ways draw from the same distribution, that of
-the model given that a word fulfils the constraints. (It would be quicker to strike out the symbols
-that cannot lead to the goal and to normalise what is left, but that is another distribution.)
+as it can no longer fulfil the other constraints. Where hardly any word would be kept, a look-ahead
+steers, and words are rejected by a weight that makes up for it; see ``lookahead.py``. All ways draw
+from the same distribution, that of the model given that a word fulfils the constraints. (It would
+be quicker to strike out the symbols that cannot lead to the goal and to normalise what is left, but
+that is another distribution.)
 
 ``temperature`` changes the model. ``top_k``, ``top_p`` and temperature 0 choose among what the
 constraints leave: where a symbol can no longer lead to a word that fulfils them, it is out of the
@@ -22,11 +24,12 @@ import secrets
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Ids, Indices, Symbols, chunks
+from makemore.arrays import Flags, Floats, Ids, Indices, Symbols, chunks
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError
 from makemore.generation.constraints import (
@@ -36,6 +39,7 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
 )
+from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
 from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
 from makemore.generation.selection import best_words, far_words, words_needed
 from makemore.models.base import Automaton, Model, State, arrays_of, select
@@ -51,6 +55,13 @@ STATE_CELLS = 1 << 23
 
 MAX_DISTANCE = 3
 """The largest least distance between words: more edits leave too many words to look among."""
+
+LEARNT_WORDS, LONGEST_LEARNT = 1 << 11, 1 << 10
+"""How many words of a model its look-ahead learns from, and the characters of the longest one."""
+OFTEN = 1 / 16
+"""Where this share of the words fulfils the constraints, the others are drawn and rejected."""
+ENOUGH, MOST_TRIALS = 128, 1 << 15
+"""Trials go on until their weights are together so many times the largest, up to so many."""
 
 PATIENCE = 100_000
 """The search for words ends after so many draws in a row that gave none of them."""
@@ -263,7 +274,7 @@ class Sampler:
         if new:
             self._unwanted.append(KnownWords(self._training_texts("new")))
         choice = _Choice(temperature, top_k, top_p)
-        requirements = Requirements(model.vocabulary, constraints or Constraints())
+        requirements = Requirements.of(model, constraints or Constraints())
         automaton = model.automaton()
         if automaton is None:
             self._writer: _Writer = _Stepwise(model, requirements, choice)
@@ -271,6 +282,15 @@ class Sampler:
             self._writer = _automaton_writer(automaton, requirements, choice)
         self._prefix = requirements.constraints.prefix
         self._as_text = text_writer(model.vocabulary)
+
+    @property
+    def error(self) -> float:
+        """A bound on the total variation distance of the words from the model's distribution.
+
+        It is 0, but for a model without an automaton under constraints that few of its words
+        fulfil: see ``lookahead.py``. There it is an estimate.
+        """
+        return self._writer.error
 
     def sample(
         self,
@@ -391,7 +411,9 @@ class Sampler:
 
 
 class _Writer(ABC):
-    """Writes the words of one group after another."""
+    """Writes the words of one group after another; see ``Sampler.error``."""
+
+    error = 0.0
 
     @abstractmethod
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
@@ -503,10 +525,58 @@ class _Lockstep(_Writer):
         return DrawTable(self._choice.narrow(self._model.next_probabilities(t, rows)))
 
 
-class _Stepwise(_Writer):
-    """Writes words of any model, a step at a time, and rejects those that fail the constraints.
+class _Rejecting:
+    """Draws from the model as it is; a word that can no longer fulfil the constraints is lost."""
 
-    Words that begin alike share a state: the model is asked once for each distinct beginning. The
+    def __init__(self, requirements: Requirements) -> None:
+        self._requirements = requirements
+        self.first = requirements.after_prefix()
+
+    def follow(self, states: Indices, symbols: Ids) -> Indices:
+        """Return the states of the matcher after one more symbol, (B,) and (B,) -> (B,)."""
+        return np.asarray(self._requirements.matcher[states, symbols])
+
+    def guide(self, t: int, P: Floats, states: Indices) -> Guide:
+        """Return the distributions, and which symbols leave a way to fulfil the constraints."""
+        return Guide(P, self._requirements.allowed(t, states))
+
+
+class _Unguided(_Rejecting):
+    """Draws from the model as it is, whatever comes."""
+
+    def guide(self, t: int, P: Floats, states: Indices) -> Guide:
+        """Return the distributions."""
+        return Guide(P, np.ones((len(P), 1)))
+
+
+class _Drawn(NamedTuple):
+    """What some lanes wrote, a word each.
+
+    Attributes
+    ----------
+    columns : list of arrays of shape (lanes,)
+        The symbol of each lane at each step, -1 where its word is over.
+    weights : array of shape (lanes,)
+        0 where a word was given up.
+    beginnings : int
+        How many distinct beginnings the model was asked for.
+    """
+
+    columns: list[Symbols]
+    weights: Floats
+    beginnings: int
+
+    def words(self, kept: Flags) -> Words:
+        """Return the words of the lanes that are kept."""
+        return _in_a_row([np.where(kept, c, -1).astype(np.int16) for c in self.columns])
+
+
+class _Stepwise(_Writer):
+    """Writes words of any model, a step at a time.
+
+    Words that begin alike share a state: the model is asked once for each distinct beginning. Where
+    many words fulfil the constraints, the others are rejected as soon as they can no longer do so.
+    Where few do, a look-ahead steers, and a word is kept by its weight; see ``lookahead.py``. The
     tries since the last word that was kept are bounded by ``PATIENCE``.
     """
 
@@ -519,46 +589,125 @@ class _Stepwise(_Writer):
         first = np.array([requirements.after_prefix()])
         if not requirements.allowed(len(requirements.prefix), first).any():
             raise requirements.impossible()
+        self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
+        self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
+        if requirements.constraints.asks_more_than_a_prefix():
+            self._look_ahead(np.random.PCG64(0))
+
+    def _look_ahead(self, random: np.random.PCG64) -> None:
+        """Steer by a look-ahead where that pays. Raises ``SamplingError`` where nothing helps.
+
+        A narrow choice is always steered, so that it is made by what a symbol leads to.
+        """
+        lanes = min(FIRST_LANES, self._lanes)
+        if not self._choice.is_narrow:
+            drawn = self._draw(random, lanes, self._steering)
+            if (drawn.weights > 0).mean() >= OFTEN:
+                return
+        words, cost = self._words(random)
+        ahead = look_ahead(words, self._model.vocabulary, self._requirements)
+        if ahead is None:
+            return
+        if self._choice.is_narrow:
+            self._steering = ahead
+            return
+        weights = self._trials(random, ahead, cost)
+        if len(weights):
+            if not weights.any():
+                raise self._hopeless(lanes + len(weights), words)
+            self._steering, self._bound = ahead, float(weights.max())
+            self.error = min(1.0, self._bound / float(weights.sum()))
+
+    def _words(self, random: np.random.PCG64) -> tuple[Ids, float]:
+        """Return words of the model, whatever they fulfil, and how many beginnings each took.
+
+        They have the prefix, are in a row, and have the boundary after each. A word that is very
+        long is left out.
+        """
+        free, prefix = _Unguided(self._requirements), self._requirements.prefix
+        found, beginnings = [], 0
+        for first in range(0, LEARNT_WORDS, self._lanes):
+            lanes = min(self._lanes, LEARNT_WORDS - first)
+            drawn = self._draw(random, lanes, free, LONGEST_LEARNT)
+            beginnings += drawn.beginnings
+            symbols, ends = drawn.words(drawn.weights > 0)
+            starts = np.append(0, ends + 1)[: len(ends)]
+            where, what = np.repeat(starts, len(prefix)), np.tile(prefix, len(ends))
+            found.append(np.insert(symbols.astype(np.int64), where, what))
+        return np.concatenate(found), beginnings / LEARNT_WORDS
+
+    def _trials(self, random: np.random.PCG64, ahead: LookAhead, cost: float) -> Floats:
+        """Return the weights of words that a look-ahead leads to, enough to know the largest one.
+
+        An empty array where rejection alone promises as many words; ``cost`` is how many beginnings
+        a word takes there.
+        """
+        weights, beginnings = np.zeros(0), 0
+        while len(weights) < MOST_TRIALS:
+            drawn = self._draw(random, self._lanes, ahead)
+            weights = np.append(weights, drawn.weights)
+            beginnings += drawn.beginnings
+            largest, each = weights.max(), beginnings / len(weights)
+            # A word takes each * largest / mean beginnings. By rejection alone it takes the cost
+            # divided by the probability of the constraints, ahead.probability * mean.
+            if each * largest * ahead.probability >= cost:
+                return np.zeros(0)
+            if weights.sum() >= ENOUGH * largest:
+                break
+        return weights
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
-        """Return those words of one group that fulfil the constraints, without their prefix."""
+        """Return those words of one group that are kept, without their prefix."""
         lanes = min(lanes, self._lanes)
-        symbols, ends = self._draw(random, lanes, is_rejecting=True)
-        if len(ends):
-            self._misses = 0
-        else:
-            self._misses += lanes
-            if self._misses >= PATIENCE:
-                raise self._hopeless(random)
+        drawn = self._draw(random, lanes, self._steering)
+        threshold = self._bound * _draws(random, lanes) * 2.0**-_BITS if self._bound else 0.0
+        symbols, ends = drawn.words(drawn.weights > threshold)
+        self._misses = 0 if len(ends) else self._misses + lanes
+        if self._misses >= PATIENCE:
+            raise self._hopeless(self._misses, self._words(random)[0])
         return symbols, ends
 
-    def _draw(self, random: np.random.PCG64, lanes: int, *, is_rejecting: bool) -> Words:
-        """Return the words that so many lanes write, those that are not rejected."""
-        requirements, V = self._requirements, len(self._model.vocabulary)
-        state, progress = self._first, np.array([requirements.after_prefix()])
+    def _draw(
+        self,
+        random: np.random.PCG64,
+        lanes: int,
+        steering: _Rejecting | LookAhead,
+        longest: int | None = None,
+    ) -> _Drawn:
+        """Return what so many lanes write, with weights.
+
+        A word that is given up has the weight 0, and so has one of ``longest`` characters or more
+        behind the prefix. Without ``longest`` a word that does not end is an error.
+        """
+        V, first = len(self._model.vocabulary), len(self._requirements.prefix)
+        state, progress = self._first, np.array([steering.first])
         alive = np.arange(lanes)
         nodes = np.zeros(lanes, np.intp)  # the beginning of each lane's word, a row of the state
         columns: list[Symbols] = []
-        kept = np.ones(lanes, np.bool_)
-        first = len(requirements.prefix)
-        for t in range(first, max(first, requirements.constraints.min_length) + MAX_LENGTH):
+        weights, beginnings = np.ones(lanes), 0
+        most = max(first, self._requirements.constraints.min_length) + MAX_LENGTH
+        for t in range(first, most if longest is None else first + longest):
             P = self._choice.heat(self._model.log_probabilities(state))
-            allowed = requirements.allowed(t, progress) if is_rejecting else np.ones_like(P, bool)
+            beginnings += len(P)
+            guide = steering.guide(t, P, progress)
             if self._choice.is_narrow:
-                P = self._choice.narrow(np.where(allowed, P, 0.0))
-            symbols = draw_each(P, nodes, _draws(random, len(alive)))
+                guide = guide.narrowed(self._choice.narrow)
+            symbols = draw_each(guide.rows, nodes, _draws(random, len(alive)))
             columns.append(_column(lanes, alive, symbols))
-            fine = allowed[nodes, symbols] & (P[nodes, symbols] > 0)
-            kept[alive[~fine]] = False
-            going = np.flatnonzero(fine & (symbols != BOUNDARY))
+            weights[alive] *= guide.gains(nodes, symbols)
+            weights[alive[(symbols != BOUNDARY) & (weights[alive] < NEGLIGIBLE)]] = 0.0
+            going = np.flatnonzero((symbols != BOUNDARY) & (weights[alive] > 0))
             if not len(going):
-                return _in_a_row([np.where(kept, column, -1) for column in columns])
+                return _Drawn(columns, weights, beginnings)
             alive = alive[going]
             longer, nodes = np.unique(nodes[going] * V + symbols[going], return_inverse=True)
             parents, last = np.divmod(longer, V)
-            progress = requirements.matcher[progress[parents], last]
+            progress = steering.follow(progress[parents], last)
             state = self._model.advance(select(state, parents), last)
-        raise _endless(self._choice)
+        if longest is None:
+            raise _endless(self._choice)
+        weights[alive] = 0.0
+        return _Drawn(columns, weights, beginnings)
 
     def _after_prefix(self) -> State:
         """Return the state of a word behind the prefix. Raises ``SamplingError``."""
@@ -569,17 +718,14 @@ class _Stepwise(_Writer):
             state = self._model.advance(state, np.array([symbol]))
         return state
 
-    def _hopeless(self, random: np.random.PCG64) -> SamplingError:
-        """Return the error that says which constraint how many draws fulfil."""
-        symbols, _ = self._draw(random, self._lanes, is_rejecting=False)
-        prefix = self._requirements.constraints.prefix
-        text = text_writer(self._model.vocabulary)(symbols)
-        words = [prefix + word for word in text.split("\n")[:-1]]
-        shares = self._requirements.constraints.shares(words)
+    def _hopeless(self, tries: int, free: Ids) -> SamplingError:
+        """Return the error that says which constraint how many words drawn freely fulfil."""
+        words = text_writer(self._model.vocabulary)(free.astype(np.int16)).split("\n")[:-1]
+        shares = self._requirements.constraints.shares(words) if words else {}
         found = ", ".join(f"{share:.2%} {name}" for name, share in shares.items())
         return SamplingError(
-            f"no word in {self._misses:,} draws fulfilled all constraints; of {len(words):,} draws"
-            f" {found}: relax the constraints, or train on words that fulfil them"
+            f"no word in {tries:,} draws fulfilled all constraints; of {len(words):,} draws"
+            f" without them {found}: relax the constraints, or train on words that fulfil them"
         )
 
 

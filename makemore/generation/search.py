@@ -44,7 +44,7 @@ def most_probable_words(
     no word fulfils the constraints, and after the last one that is certain where the search would
     take too long to find another.
     """
-    requirements = Requirements(model.vocabulary, constraints or Constraints())
+    requirements = Requirements.of(model, constraints or Constraints())
     automaton = model.automaton()
     if automaton is None:
         return _without_automaton(model, requirements)

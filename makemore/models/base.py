@@ -159,6 +159,11 @@ class Model(ABC):
         rows = (self.log_probabilities(self.start(1)), self.log_probabilities(firsts))
         return np.exp(np.concatenate(rows))
 
+    @property
+    def longest_word(self) -> int | None:
+        """The most characters that a word of the model has; None where there is no limit."""
+        return None
+
     def bigram_counts(self) -> Counts | None:
         """Return N of the training words, shape (V, V), or None where the model keeps none."""
         return None
