@@ -17,6 +17,7 @@ NETWORK = "The size of a network"
 TEXT = "How the text is read"
 
 MIN_ORDER, MAX_ORDER = 2, 10
+AUTO = "auto"
 MAX_SMOOTHING = 1e9
 SMOOTHING_METHODS = ("kneser-ney", "witten-bell", "additive")
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
@@ -46,6 +47,8 @@ class Option:
         The values that a str may have; they stand in for ``accepts`` and ``expected``.
     applies : callable
         Whether the option decides something, given the values of the others.
+    words : tuple of str
+        What may stand in place of a number.
     aliases : tuple of str
         Other names that the command line takes for it.
     is_share : bool
@@ -59,9 +62,14 @@ class Option:
     accepts: Callable[[Any], bool] = lambda value: True
     expected: str = ""
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, Any]], bool] = lambda values: True
     aliases: tuple[str, ...] = ()
     is_share: bool = False
+
+    def parsed(self, text: str) -> Any:
+        """Return the value that a text stands for. Raises ``ValueError`` for no such value."""
+        return text if text in self.words else self.type(text)
 
     @property
     def flag(self) -> str:
@@ -70,6 +78,8 @@ class Option:
 
     def fault(self, value: Any) -> str:
         """Return what is wrong with a value, or an empty string. None is no value."""
+        if value in self.words:
+            return ""
         kinds: tuple[type, ...] = (int, float) if self.type is float else (self.type,)
         # not isinstance: a bool is no number here
         if type(value) not in kinds:
@@ -84,9 +94,11 @@ OPTIONS = (
         "order",
         int,
         MODEL,
-        "The longest n-gram that the model counts, 2 to 10.",
+        "The longest n-gram that the model counts, 2 to 10; auto chooses the one that fits words"
+        " kept apart for validation best.",
         lambda value: MIN_ORDER <= value <= MAX_ORDER,
-        f"from {MIN_ORDER} to {MAX_ORDER}",
+        f"from {MIN_ORDER} to {MAX_ORDER}, or auto",
+        words=(AUTO,),
     ),
     Option(
         "smoothing_method",

@@ -87,6 +87,14 @@ def advice(checkpoint: Checkpoint) -> list[str]:
     ]
 
 
+def better_options(checkpoint: Checkpoint) -> str:
+    """Return the options of a training that promises a better model; nothing beside a network."""
+    kind, recorded = checkpoint.model.name, checkpoint.training.options.get("order")
+    if kind == "bigram":
+        return "--model ngram --order auto"
+    return "--time-limit 60" if kind == "ngram" and recorded else ""
+
+
 FAR_BELOW = 0.2
 """The nats per symbol from which on the training loss is far below the validation loss."""
 

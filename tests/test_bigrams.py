@@ -129,6 +129,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
     vocabulary = Vocabulary("".join(words))
     corpus, split = Corpus.from_bytes(text.encode()), Split((share,))
     blocks = list(id_blocks(corpus, vocabulary, split, None, block_size))
+    assert all(rows.validation.ids.tolist() == [0] for rows in blocks)
     for part, wanted in ((0, False), (1, True)):
         expected = vocabulary.encode_words([w for w in words if is_held_out(w, share) == wanted])
         rows = [block[part].ids for block in blocks]
@@ -139,7 +140,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
 
 def test_id_blocks_leave_out_words_with_unknown_characters() -> None:
     corpus = Corpus.from_words(["ab", "axb", "ba"])
-    ids = [row.ids for row, _ in id_blocks(corpus, Vocabulary("ab"), Split((0.0,)))]
+    ids = [rows.training.ids for rows in id_blocks(corpus, Vocabulary("ab"), Split((0.0,)))]
     np.testing.assert_array_equal(np.concatenate(ids), [0, 1, 2, 0, 2, 1, 0])
 
 

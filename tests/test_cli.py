@@ -158,7 +158,7 @@ def test_choices_and_defaults_are_those_of_the_library() -> None:
 
 def test_the_help_shows_the_defaults_of_the_kinds(run: Run) -> None:
     text = " ".join(run("train", "--help").stdout.split())
-    for shown in ("[default: 100 for bigram; 3000 for mlp", "2 to 10. [default: 5]"):
+    for shown in ("[default: 100 for bigram; 3000 for mlp", "for validation best. [default: 5]"):
         assert shown in text
     assert "[default: None]" not in text
 

@@ -1,6 +1,7 @@
 """The command ``train``, and what it shows while it trains."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from makemore.counting.passes import BigramCounts
     from makemore.counting.survey import Survey
     from makemore.data.corpus import Corpus
-    from makemore.training.minibatch import NetworkStep
+    from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
 
@@ -59,7 +60,7 @@ def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 row.flag,
                 row.name,
                 type=_type_of(row),
-                metavar="SHARE" if row.is_share else None,
+                metavar=_metavar_of(row),
                 show_default=_default_text(row.name),
                 group=row.group,
                 help=row.help,
@@ -74,7 +75,29 @@ def _type_of(row: Option) -> Any:
     """Return the type that the command line converts an option to."""
     if row.choices:
         return click.Choice(row.choices)
+    if row.words:
+        return _number_or_word(row)
     return number_or_percentage if row.is_share else row.type
+
+
+def _number_or_word(row: Option) -> Callable[[Any], Any]:
+    """Return what converts the value of an option that may be a word in place of a number."""
+
+    def convert(value: Any) -> Any:
+        """Return the value."""
+        try:
+            return row.parsed(str(value))
+        except ValueError:
+            raise click.BadParameter(f"'{value}' is no whole number {row.expected}") from None
+
+    return convert
+
+
+def _metavar_of(row: Option) -> str | None:
+    """Return what the help writes for an option's value, where its type does not say that."""
+    if row.words:
+        return "|".join(["INTEGER", *row.words])
+    return "SHARE" if row.is_share else None
 
 
 def _default_text(name: str) -> str | bool:
@@ -149,7 +172,7 @@ def train(
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
-    from makemore.reporting import advice, describe_training
+    from makemore.reporting import advice, better_options, describe_training
     from makemore.training.train import train as train_model
 
     started = time.perf_counter()
@@ -192,10 +215,14 @@ def train(
     print_results(describe_training(trained))
     for line in advice(trained):
         say(line)
+    say(f"writes {_some_words(trained.model, trained.training.seed)}")
+    if dask is None and (more := better_options(trained)):
+        command = " ".join(["makemore train", *map(shlex.quote, corpus), *text.options(), more])
+        say(f"a better model: {command}")
     if watcher.stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
-    more = ", replacing the file that was there" if replaces else ""
-    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{more}")
+    note = ", replacing the file that was there" if replaces else ""
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{note}")
     for failure in watcher.failures:
         raise failure
     if watcher.stopped:
@@ -316,7 +343,7 @@ class _Watcher:
         if note and now >= self._next_words:
             self._next_words = now + 2 * (now - self._started)  # ever more rarely
             self._report.clear()
-            say(f"writes {', '.join(_words_of(step))}")
+            say(f"writes {_some_words(step.snapshot(), step.number)}")
         return bool(self.stopped)
 
     def _note(self, step: Any, now: float) -> str:
@@ -342,17 +369,15 @@ WORDS_PAUSE = 5.0
 SHOWN_WORDS = 5
 
 
-def _words_of(step: "NetworkStep") -> list[str]:
-    """Return a few words that a network writes as it is now; those that end."""
+def _some_words(model: "Model", seed: int) -> str:
+    """Return a few words that a model writes; those that end."""
     from makemore.errors import SamplingError
-    from makemore.generation.constraints import Constraints
-    from makemore.generation.sampling import sample
+    from makemore.generation.sampling import a_few_words
 
     try:
-        limits = Constraints(max_length=40)
-        return sample(step.snapshot(), SHOWN_WORDS, seed=step.number, constraints=limits)
+        return ", ".join(a_few_words(model, SHOWN_WORDS, seed)) or "no words yet"
     except SamplingError:
-        return ["no words yet"]
+        return "no words yet"
 
 
 @contextmanager

@@ -93,10 +93,9 @@ class NgramCounter:
                 f"the order is {order}: expected an integer from {MIN_ORDER} to {MAX_ORDER}"
             )
         if V**order > 1 << 63:
-            highest = next(n for n in range(order, 0, -1) if V**n <= 1 << 63)
             raise TrainingError(
                 f"n-grams of order {order} over {V:,} symbols do not fit into 63 bits: the highest"
-                f" order for this alphabet is {highest}"
+                f" order for this alphabet is {highest_order(V)}"
             )
         self._V, self._order = V, order
         # One buffer for all blocks: touching fresh memory takes longer than sorting it. Numbers of
@@ -183,6 +182,11 @@ class NgramCounter:
         self._runs.append(
             add_up(np.concatenate((codes, more_codes)), np.concatenate((counts, more_counts)))
         )
+
+
+def highest_order(V: int) -> int:
+    """Return the highest order whose n-grams over V symbols fit into 63 bits."""
+    return next(n for n in range(MAX_ORDER, 0, -1) if V**n <= 1 << 63)
 
 
 def ngram_codes(ids: Ids, V: int, order: int) -> Integers:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Bytes, Counts, Integers, Symbols
+from makemore.arrays import Counts, Integers, Symbols
 from makemore.counting.survey import (
     Part,
     Survey,
@@ -18,8 +18,8 @@ from makemore.counting.survey import (
     survey_of,
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
-from makemore.data.holdout import Split, held_out_lines, split_of_text
-from makemore.data.text import lines_with_words, without_lines_holding
+from makemore.data.holdout import Split, hash_lines, role_of, split_of_text
+from makemore.data.text import line_bounds, lines_with_words, without_lines_holding
 from makemore.data.vocabulary import Vocabulary
 
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
@@ -183,33 +183,40 @@ class IdRow(NamedTuple):
     weights: Integers | None = None
 
 
+class IdRows(NamedTuple):
+    """The words of a block by what they are for."""
+
+    training: IdRow
+    held_out: IdRow
+    validation: IdRow
+
+
 def id_blocks(
     corpus: Corpus,
     vocabulary: Vocabulary,
     split: Split,
     progress: Progress | None = None,
     block_size: int = BLOCK,
-) -> Iterator[tuple[IdRow, IdRow]]:
-    """Yield the training and the held-out words of each block.
+) -> Iterator[IdRows]:
+    """Yield the words of each block as rows of ids.
 
-    Words with a character outside the vocabulary are left out. Words that ``split`` sets apart for
-    validation are in neither row.
+    Words with a character outside the vocabulary are left out. A ``split`` without a second bound
+    sets no words apart for validation.
 
     This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
     unknown = unknown_to(vocabulary)
-    first, last = split.bounds[0], split.bounds[-1]
     for block in corpus.read(block_size, progress, digest=False).blocks(counts_lines=True):
-        text, weights = lines_with_words(without_lines_holding(unknown, block)[0])
-        data = np.frombuffer(text.encode(), np.uint8)
-        held_out, _, numbers = found = held_out_lines(data, first)
-        others, _, other_numbers = found if last == first else held_out_lines(data, last)
-        training = np.ones(len(data), np.bool_)
-        training[others] = False
-        own = None if weights is None else np.delete(weights, other_numbers)
-        rest = None if weights is None else weights[numbers]
-        yield _row(vocabulary, data[training], own), _row(vocabulary, data[held_out], rest)
-
-
-def _row(vocabulary: Vocabulary, text: Bytes, weights: Integers | None) -> IdRow:
-    return IdRow(vocabulary.encode_text("\n" + text.tobytes().decode()), weights)
+        lines = lines_with_words(without_lines_holding(unknown, block)[0])
+        data = np.frombuffer(lines.text.encode(), np.uint8)
+        starts, ends = line_bounds(data)
+        roles = np.zeros(len(ends), np.int64)
+        if any(split.bounds):
+            roles = role_of(hash_lines(data), split.bounds)
+        rows = []
+        for role in range(3):
+            is_own = roles == role
+            own = data[np.repeat(is_own, ends - starts + 1)].tobytes().decode()
+            weights = None if lines.weights is None else lines.weights[is_own]
+            rows.append(IdRow(vocabulary.encode_text("\n" + own), weights))
+        yield IdRows(*rows)

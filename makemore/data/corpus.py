@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -238,6 +239,20 @@ class Corpus:
     ) -> "Reading":
         """Return one pass over the text: iterate over it for the text of each block."""
         return Reading(self, block_size, progress, digest)
+
+    def options(self, *, encoding: bool = True) -> list[str]:
+        """Return the options by which the commands read text in the same way."""
+        named = {"encoding": self.encoding if encoding and not is_utf_8(self.encoding) else ""}
+        named["normalize"] = self.normalize
+        if columns := self.columns:
+            named |= {"column": columns.word, "weights": columns.weight}
+            named |= {"delimiter": columns.delimiter}
+            named |= {"weights-as": columns.weights_as.removeprefix("count")}
+        flags = {"lowercase": self.lowercase, "strip-accents": self.strip_accents}
+        return [
+            *(f"--{name}" for name, is_set in flags.items() if is_set),
+            *(f"--{name} {shlex.quote(value)}" for name, value in named.items() if value),
+        ]
 
     def head(self) -> str:
         """Return the first lines, without taking them from a pipe; nothing where nobody can."""

@@ -376,27 +376,13 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     paths = [shlex.quote(source.name) for source in corpus.sources if source.location]
     files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
     foreign = not is_utf_8(corpus.encoding)
-    options = [*_options_of(corpus, encoding=foreign and not commands), *options]
+    options = [*corpus.options(encoding=foreign and not commands), *options]
     if not commands:
         return " ".join(["makemore train", files, *options])
     read = (
         f"iconv -f {corpus.encoding} -t utf-8 {files}" if foreign else f"{_reader(paths)} {files}"
     )
     return " | ".join([read, *commands, " ".join(["makemore train -", *options])])
-
-
-def _options_of(corpus: Corpus, encoding: bool) -> list[str]:
-    """Return the options that make ``makemore train`` read text as this corpus does."""
-    options = [f"--encoding {corpus.encoding}"] if encoding else []
-    options += ["--lowercase"] if corpus.lowercase else []
-    options += ["--strip-accents"] if corpus.strip_accents else []
-    options += [f"--normalize {corpus.normalize}"] if corpus.normalize else []
-    if columns := corpus.columns:
-        named = {"column": columns.word, "weights": columns.weight, "delimiter": columns.delimiter}
-        options += [f"--{name} {shlex.quote(value)}" for name, value in named.items() if value]
-        if columns.weights_as != "count":
-            options.append(f"--weights-as {columns.weights_as}")
-    return options
 
 
 def table_option(words: Words) -> str:

@@ -20,7 +20,6 @@ question before the likeliest ones are chosen. A prefix is given and not drawn.
 
 import itertools
 import os
-import secrets
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -325,7 +324,7 @@ class Sampler:
                 f" and from 0 to {MAX_DISTANCE}"
             )
         if seed is None:
-            seed = secrets.randbits(64)
+            seed = int.from_bytes(os.urandom(8), "big")
         if not (best or min_distance):
             return list(self._words(count, seed, unique=unique))
         known = list(self._training_texts("min_distance")) if min_distance else None
@@ -797,6 +796,14 @@ def sample(
         corpus=corpus,
     )
     return sampler.sample(count, seed, unique=unique, best=best, min_distance=min_distance)
+
+
+def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> list[str]:
+    """Return up to so many words at little cost: no table of all the model's states is made."""
+    requirements = Requirements(model.vocabulary, Constraints(max_length=max_length))
+    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0))
+    symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
+    return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
 
 
 def _words_of(exclude: Iterable[str]) -> KnownWords:

@@ -231,7 +231,7 @@ def parse_components(text: str) -> Components:
             if name not in OPTION:
                 raise OptionError(f"--components gives {kind} an unknown option {name!a}")
             try:
-                own[name] = OPTION[name].type(value)
+                own[name] = OPTION[name].parsed(value)
             except ValueError:
                 raise OptionError(f"--components gives {name} the value {value!a}") from None
         TrainingOptions(kind, **own)  # refuses what is out of range

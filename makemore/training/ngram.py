@@ -1,14 +1,23 @@
 """Trains the n-gram models: the first pass finds the alphabet, the second counts the n-grams."""
 
+import math
+
 import numpy as np
 
-from makemore.counting.ngrams import NgramCounter
-from makemore.counting.passes import id_blocks, split_for_validation, survey_corpus
+from makemore.counting.ngrams import NgramCounter, NgramCounts, highest_order
+from makemore.counting.passes import IdRows, id_blocks, split_for_validation, survey_corpus
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
-from makemore.models.ngram import loss_on_counts
+from makemore.data.holdout import Split
+from makemore.data.vocabulary import Vocabulary
+from makemore.kinds import AUTO, KINDS, MIN_ORDER
+from makemore.models.ngram import Ngram, loss_on_counts
 from makemore.models.ngram import train_ngram as estimate
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
+
+FEW_WORDS = 600
+"""So many validation words tell the order; a fiftieth to a fifth of the words."""
 
 
 def train_ngram(
@@ -24,28 +33,54 @@ def train_ngram(
         )
         if watch.on_survey:
             watch.on_survey(survey)
-        V = len(survey.vocabulary)
-        training, held_out = (NgramCounter(V, options.order) for _ in range(2))
-        split = survey.split
+        order, split = options.order, survey.split
+        if order == AUTO:
+            order = _best_order(text, survey, options)
         if validation:
-            holdout = options.holdout
-            split = split_for_validation(text, survey.vocabulary, holdout, validation)
-        rows = id_blocks(text, survey.vocabulary, split)
-        for training_row, held_out_row in rows:
-            training.add(*training_row)
-            held_out.add(*held_out_row)
-    model = estimate(
-        training.counts(),
-        survey.vocabulary,
-        options.smoothing_method,
-        options.values.get("smoothing", 1.0),
-    )
-    held_out_counts = held_out.counts()
+            split = split_for_validation(text, survey.vocabulary, options.holdout, validation)
+        training, held_out, _ = _counted(text, survey.vocabulary, split, order)
+    model = _estimated(training, survey.vocabulary, options)
     return Outcome(
         model=model,
         facts=survey.facts,
         held_out_words=survey.sample.words,
         loss_history=np.zeros(0),
         training_loss=model.training_loss(),
-        held_out_loss=loss_on_counts(model, held_out_counts) if held_out_counts.symbols else None,
+        held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,
+        recorded={"order": order} if options.order == AUTO else {},
     )
+
+
+def _best_order(text: Corpus, survey: Survey, options: TrainingOptions) -> int:
+    """Return the order with the lowest loss on validation words.
+
+    Longer contexts help until the corpus has too few of each, so the orders are tried upwards until
+    the loss rises. The models that are compared have not seen the validation words; the one that is
+    then trained has.
+    """
+    share = min(max(0.02, FEW_WORDS / survey.facts.lines), 0.2)
+    split = split_for_validation(text, survey.vocabulary, options.holdout, share)
+    best, lowest = int(KINDS["ngram"].defaults(options.method)["order"]), math.inf
+    for order in range(MIN_ORDER, highest_order(len(survey.vocabulary)) + 1):
+        training, _, validation = _counted(text, survey.vocabulary, split, order)
+        if not (training.symbols and validation.symbols):
+            break
+        loss = loss_on_counts(_estimated(training, survey.vocabulary, options), validation)
+        if loss >= lowest:
+            break
+        best, lowest = order, loss
+    return best
+
+
+def _counted(text: Corpus, vocabulary: Vocabulary, split: Split, order: int) -> list[NgramCounts]:
+    """Return the n-grams of the training, the held-out and the validation words."""
+    counters = [NgramCounter(len(vocabulary), order) for _ in IdRows._fields]
+    for rows in id_blocks(text, vocabulary, split):
+        for counter, row in zip(counters, rows, strict=True):
+            counter.add(*row)
+    return [counter.counts() for counter in counters]
+
+
+def _estimated(counts: NgramCounts, vocabulary: Vocabulary, options: TrainingOptions) -> Ngram:
+    smoothing = options.values.get("smoothing", 1.0)
+    return estimate(counts, vocabulary, options.smoothing_method, smoothing)
