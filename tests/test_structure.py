@@ -22,6 +22,7 @@ ORDER = [
     "data.text",
     "data.vocabulary",
     "data.holdout",
+    "data.compression",
     "data.sources",
     "data.table",
     "data.corpus",
