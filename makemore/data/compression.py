@@ -246,7 +246,8 @@ class _Frames(io.RawIOBase):
     def __init__(self, file: IO[bytes], begin: Callable[[], Any]) -> None:
         self._file, self._begin = file, begin
         self._frame: Any = None  # the one that has begun
-        self._rest = self._ready = b""
+        self._rest = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         """Return True."""
@@ -261,9 +262,10 @@ class _Frames(io.RawIOBase):
             if not data:
                 return 0
             self._frame = self._frame or self._begin()
-            self._ready, self._rest = self._frame.decompress(data), self._frame.unused_data
+            self._ready = memoryview(self._frame.decompress(data))
+            self._rest = self._frame.unused_data
             if self._frame.eof:
                 self._frame = None
-        data, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
