@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from makemore.evaluation.comparison import compare
     from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
     from makemore.evaluation.outliers import Outlier, find_outliers
+    from makemore.evaluation.rank import RankEstimator
     from makemore.generation.constraints import Constraints
     from makemore.generation.novelty import KnownWords
     from makemore.generation.sampling import Sampler, sample
@@ -60,6 +61,7 @@ _HOMES = {
     "evaluation.comparison": ("compare",),
     "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
     "evaluation.outliers": ("Outlier", "find_outliers"),
+    "evaluation.rank": ("RankEstimator",),
     "generation.constraints": ("Constraints",),
     "generation.novelty": ("KnownWords",),
     "generation.sampling": ("Sampler", "sample"),
@@ -91,6 +93,7 @@ __all__ = [
     "Model",
     "Ngram",
     "Outlier",
+    "RankEstimator",
     "Sampler",
     "TrainingOptions",
     "TrainingRecord",

@@ -20,6 +20,7 @@ from typing import cast
 
 import numpy as np
 
+from makemore.data.compression import refuse_other_formats
 from makemore.data.sources import (
     STDIN,
     BytesSource,
@@ -29,7 +30,6 @@ from makemore.data.sources import (
     Source,
     SpooledSource,
     line_spans,
-    refuse_archives,
 )
 from makemore.data.table import Columns, DistinctWords, read_table
 from makemore.data.text import (
@@ -363,7 +363,7 @@ class Reading:
         digest = hashlib.sha256()
         with ByteStream(source) as stream:
             if begins_file:
-                refuse_archives(stream.peek(_HEAD), source.name)
+                refuse_other_formats(stream.peek(_HEAD), source.name)
             if begins_file and is_utf_8(encoding):
                 refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):

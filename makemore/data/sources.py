@@ -9,24 +9,15 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast
 
+from makemore.data.compression import Joined, Opened, decompressed
 from makemore.errors import CorpusError, shown
 
 STDIN = "-"
 
-_GZIP = b"\x1f\x8b"
-_XZ = b"\xfd7zXZ\0"
-_BZ2 = (
-    tuple(  # the level, then the first block's mark or that of the end; a word may begin with BZh
-        b"BZh%d%s" % (level, mark)
-        for level in range(1, 10)
-        for mark in (b"1AY&SY", b"\x17rE8P\x90")
-    )
-)
-_ZIP = b"PK\x03\x04"
-_LONGEST_MARK = 10  # of bzip2, in bytes
 _SMALL_READ = 1 << 16
 _PATIENCE = 1.0  # seconds of silence on a pipe
 
@@ -92,7 +83,7 @@ class FileSource:
         if self.path == STDIN:
             if sys.stdin is None:
                 raise OSError("it is closed")
-            return io.BufferedReader(_Joined(b"", sys.stdin.buffer), _SMALL_READ)
+            return io.BufferedReader(Joined(b"", sys.stdin.buffer), _SMALL_READ)
         return open(self.path, "rb")
 
     def state(self) -> object:
@@ -191,19 +182,24 @@ class ByteStream:
         self._name = source.name
         self._delivered = 0
         self._ahead = b""
-        self.compressed = False
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
-        try:
-            self._file = source.open()
-            self._stream = self._decompressed() if source.begins_file else self._file
-        except self._failures as error:
-            raise self._unreadable(error) from None
+        with ExitStack() as opened:
+            try:
+                self._file = opened.enter_context(source.open())
+                found = Opened(self._file, compressed=False)
+                if source.begins_file:
+                    found = decompressed(self._file, self._name, opened)
+            except self._failures as error:
+                raise self._unreadable(error) from None
+            self._closing = opened.pop_all()
+        self._stream, self.compressed = found.stream, found.compressed
+        self._failures += found.failures
 
     def __enter__(self) -> "ByteStream":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
+        self._closing.close()
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end."""
@@ -224,31 +220,6 @@ class ByteStream:
     def position(self) -> int:
         """Return how far the source has been read, in its own bytes where it can tell."""
         return self._file.tell() if self._file.seekable() else self._delivered
-
-    def _decompressed(self) -> IO[bytes]:
-        head = self._file.read(_LONGEST_MARK)
-        whole = self._file
-        if whole.seekable():
-            whole.seek(0)
-        else:
-            whole = io.BufferedReader(_Joined(head, whole), _SMALL_READ)
-        self.compressed = head.startswith((_GZIP, *_BZ2, _XZ))
-        if head.startswith(_GZIP):
-            import gzip
-            import zlib
-
-            self._failures += (zlib.error,)
-            return cast(IO[bytes], gzip.GzipFile(fileobj=whole))
-        if head.startswith(_BZ2):
-            import bz2
-
-            return bz2.BZ2File(whole)
-        if head.startswith(_XZ):
-            import lzma
-
-            self._failures += (lzma.LZMAError,)
-            return lzma.LZMAFile(whole)
-        return whole
 
     def _unreadable(self, error: Exception) -> CorpusError:
         # where there is a cause, as in fsspec's errors, the error itself only repeats the name
@@ -281,29 +252,6 @@ def stdin_has_data(on_silence: Callable[[], None]) -> bool:
     if os.name == "posix" and not select.select([sys.stdin], [], [], _PATIENCE)[0]:
         on_silence()
     return bool(cast(io.BufferedReader, sys.stdin.buffer).peek(1))
-
-
-def refuse_archives(head: bytes, name: str) -> None:
-    """Raise ``CorpusError`` where a source begins like an archive, which holds files and no words.
-
-    ``head`` are its first bytes after decompression, 512 of them where there are so many. A tar
-    archive shows by the checksum of its first header (POSIX.1-1988, section 10.1.1).
-    """
-    kind = "tar" if _has_tar_checksum(head) else "zip" if head.startswith(_ZIP) else ""
-    if kind:
-        raise CorpusError(
-            f"{shown(name)} is a {kind} archive, expected a list of words: unpack it and name the"
-            " files that are in it"
-        )
-
-
-def _has_tar_checksum(head: bytes) -> bool:
-    field = head[148:156]  # octal digits; in the sum it counts as eight spaces
-    try:
-        stored = int(field.strip(b" \0"), 8)
-    except ValueError:
-        return False
-    return len(head) >= 512 and stored == sum(head[:512]) - sum(field) + 8 * ord(" ")
 
 
 def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:
@@ -348,27 +296,3 @@ class Limited(io.RawIOBase):
         """Close the file too."""
         self._file.close()
         super().close()
-
-
-class _Joined(io.RawIOBase):
-    """Bytes that were read already, then the rest of the stream they came from."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head = head
-        # What has come is enough: reading on until the buffer is full would not hear Ctrl-C.
-        self._read = getattr(rest, "read1", rest.read)
-        self._is_over = False
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Put what has come into ``buffer``; return how many bytes that were."""
-        data = self._head[: len(buffer)]
-        self._head = self._head[len(data) :]
-        if not data and not self._is_over:
-            data = self._read(len(buffer))
-            self._is_over = not data  # a terminal would ask for Ctrl-D once more
-        buffer[: len(data)] = data
-        return len(data)

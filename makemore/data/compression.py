@@ -1,0 +1,271 @@
+"""What a file is by its first bytes: compressed text is opened, and what is no text is named.
+
+gzip, bzip2, xz and zstd hold one text; a zip archive may hold one file, which then is the text.
+"""
+
+import io
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import IO, Any, NamedTuple, cast
+
+from makemore.errors import CorpusError, shown
+
+_GZIP = b"\x1f\x8b"
+_XZ = b"\xfd7zXZ\0"
+_BZ2 = (
+    tuple(  # the level, then the first block's mark or that of the end; a word may begin with BZh
+        b"BZh%d%s" % (level, mark)
+        for level in range(1, 10)
+        for mark in (b"1AY&SY", b"\x17rE8P\x90")
+    )
+)
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
+_LONGEST_MARK = 10  # of bzip2, in bytes
+_SMALL_READ = 1 << 16
+_ZSTD_READ = 1 << 10  # bytes; they become 32 MiB at most
+
+_UNPACK = "unpack it and name the files that are in it"
+_AS_TEXT = "save its words as plain text, one a line"
+_FORMATS = (
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip archive", _UNPACK),
+    (b"Rar!\x1a\x07", "RAR archive", _UNPACK),
+    (b"%PDF-", "PDF document", _AS_TEXT),
+    (b"PAR1\x15", "Parquet file", _AS_TEXT),  # a word may begin with PAR1, but not with both
+    (b"SQLite format 3\0", "SQLite database", _AS_TEXT),
+    (b"\x93NUMPY", "NumPy array", _AS_TEXT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "file of an old Office, .doc or .xls", _AS_TEXT),
+    (_ZSTD, "zstd file inside a compressed one", _UNPACK),
+    *((mark, "zip archive inside a compressed file", _UNPACK) for mark in _ZIP),
+)
+"""The first bytes of other formats, what they are called, and what to do."""
+
+_DOCUMENTS = (
+    ("xl/workbook.xml", "Excel workbook", _AS_TEXT),
+    ("word/document.xml", "Word document", _AS_TEXT),
+    ("ppt/presentation.xml", "PowerPoint presentation", _AS_TEXT),
+    ("content.xml", "OpenDocument file", _AS_TEXT),
+    ("metadata.npy", "checkpoint", "name the list that it was trained on"),
+)
+"""Zip archives that are something else, by one of their files; and what to do."""
+
+
+class Opened(NamedTuple):
+    """A file after its first bytes were looked at.
+
+    Attributes
+    ----------
+    stream : file of bytes
+        From the start, decompressed.
+    compressed : bool
+    failures : tuple of exceptions
+        What reading it may raise beside ``OSError``, ``EOFError`` and ``ValueError``.
+    """
+
+    stream: IO[bytes]
+    compressed: bool = True
+    failures: tuple[type[Exception], ...] = ()
+
+
+def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    """Return a file decompressed where its first bytes say so.
+
+    Parameters
+    ----------
+    file : file of bytes, at its start
+    name : str
+        What messages call it.
+    closing : ExitStack
+        Closes what is opened beside the file.
+
+    Raises
+    ------
+    CorpusError
+        It is a zip archive of anything but one file, or zstd without what reads that.
+    """
+    head = file.read(_LONGEST_MARK)
+    whole = file
+    if whole.seekable():
+        whole.seek(0)
+    else:
+        whole = io.BufferedReader(Joined(head, whole), _SMALL_READ)
+    openers: tuple[tuple[tuple[bytes, ...], Callable[[IO[bytes], str, ExitStack], Opened]], ...] = (
+        ((_GZIP,), _gzip),
+        (_BZ2, _bz2),
+        ((_XZ,), _xz),
+        ((_ZSTD,), _zstd),
+        (_ZIP, _zip),
+    )
+    for marks, opener in openers:
+        if head.startswith(marks):
+            return opener(whole, name, closing)
+    return Opened(whole, compressed=False)
+
+
+def _gzip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    import gzip
+    import zlib
+
+    return Opened(cast(IO[bytes], gzip.GzipFile(fileobj=file)), failures=(zlib.error,))
+
+
+def _bz2(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    import bz2
+
+    return Opened(bz2.BZ2File(file))
+
+
+def _xz(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    import lzma
+
+    return Opened(lzma.LZMAFile(file), failures=(lzma.LZMAError,))
+
+
+def _zstd(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return Opened(zstd.ZstdFile(file), failures=(zstd.ZstdError,))
+    try:
+        import zstandard
+    except ImportError:
+        raise CorpusError(
+            f"{shown(name)} is compressed by zstd, which Python reads from 3.14 on: unpack it with"
+            " 'zstd -d', or install makemore-numpy[zstd]"
+        ) from None
+    stream = _Frames(file, zstandard.ZstdDecompressor().decompressobj)
+    return Opened(io.BufferedReader(stream, _SMALL_READ), failures=(zstandard.ZstdError,))
+
+
+def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+    import lzma
+    import zipfile
+    import zlib
+
+    if not file.seekable():
+        file = closing.enter_context(_spooled(file))
+    try:
+        archive = closing.enter_context(zipfile.ZipFile(file))
+        files = [m for m in archive.infolist() if not m.is_dir() and not _is_litter(m.filename)]
+        _refuse_documents({member.filename for member in files}, name)
+        if len(files) != 1:
+            raise CorpusError(
+                f"{shown(name)} is a zip archive of {len(files):,} files, expected one list of"
+                f" words: {_UNPACK}"
+            )
+        stream = archive.open(files[0])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise CorpusError(f"cannot read {shown(name)}: {shown(str(error))}") from None
+    return Opened(stream, failures=(zipfile.BadZipFile, zlib.error, lzma.LZMAError))
+
+
+def _spooled(file: IO[bytes]) -> IO[bytes]:
+    """Return a copy of what comes through a pipe: the table of a zip archive stands at its end."""
+    import shutil
+    import tempfile
+
+    copy = tempfile.TemporaryFile()
+    shutil.copyfileobj(file, copy)
+    copy.seek(0)
+    return copy
+
+
+def _is_litter(path: str) -> bool:
+    """Return whether a file of an archive is one that a system leaves there unasked."""
+    return path.startswith("__MACOSX/") or path.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
+
+
+def _refuse_documents(paths: set[str], name: str) -> None:
+    for path, kind, advice in _DOCUMENTS:
+        if path in paths:
+            raise _other_format(name, kind, advice)
+
+
+def refuse_other_formats(head: bytes, name: str) -> None:
+    """Raise ``CorpusError`` where a source begins like something that holds no lines of words.
+
+    ``head`` are its first bytes after decompression, 512 of them where there are so many. A tar
+    archive shows by the checksum of its first header (POSIX.1-1988, section 10.1.1).
+    """
+    if _has_tar_checksum(head):
+        raise _other_format(name, "tar archive", _UNPACK)
+    for mark, kind, advice in _FORMATS:
+        if head.startswith(mark):
+            raise _other_format(name, kind, advice)
+
+
+def _other_format(name: str, kind: str, advice: str) -> CorpusError:
+    article = "an" if kind[0] in "EO" else "a"
+    return CorpusError(f"{shown(name)} is {article} {kind}, expected a list of words: {advice}")
+
+
+def _has_tar_checksum(head: bytes) -> bool:
+    field = head[148:156]  # octal digits; in the sum it counts as eight spaces
+    try:
+        stored = int(field.strip(b" \0"), 8)
+    except ValueError:
+        return False
+    return len(head) >= 512 and stored == sum(head[:512]) - sum(field) + 8 * ord(" ")
+
+
+class Joined(io.RawIOBase):
+    """Bytes that were read already, then the rest of the stream they came from."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = head
+        # What has come is enough: reading on until the buffer is full would not hear Ctrl-C.
+        self._read = getattr(rest, "read1", rest.read)
+        self._is_over = False
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Put what has come into ``buffer``; return how many bytes that were."""
+        data = self._head[: len(buffer)]
+        self._head = self._head[len(data) :]
+        if not data and not self._is_over:
+            data = self._read(len(buffer))
+            self._is_over = not data  # a terminal would ask for Ctrl-D once more
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Frames(io.RawIOBase):
+    """The frames of a zstd file, one after another; zstandard's reader takes a cut one for whole.
+
+    Parameters
+    ----------
+    file : file of bytes
+    begin : callable
+        Makes what decompresses one frame.
+    """
+
+    def __init__(self, file: IO[bytes], begin: Callable[[], Any]) -> None:
+        self._file, self._begin = file, begin
+        self._frame: Any = None  # the one that has begun
+        self._rest = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` with what is ready; return how many bytes that were."""
+        while not self._ready:
+            data = self._rest or self._file.read(_ZSTD_READ)
+            if not data and self._frame:
+                raise EOFError("the compressed text ends before its mark of the end")
+            if not data:
+                return 0
+            self._frame = self._frame or self._begin()
+            self._ready = memoryview(self._frame.decompress(data))
+            self._rest = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)

@@ -1,0 +1,106 @@
+"""Guess ranks against the words themselves, all of them counted."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from conftest import make_bigram
+from contract_models import LopsidedModel, RecurrentModel
+
+import makemore
+from makemore.data.vocabulary import Vocabulary
+from makemore.evaluation.losses import score_words
+from makemore.evaluation.rank import RankEstimator
+from makemore.models.base import Model
+from makemore.models.bigram import LOG_ZERO, Bigram
+
+LONGEST = 9
+
+
+def probabilities(model: Model, longest: int = LONGEST) -> dict[str, float]:
+    """Return P of every word up to a length, symbol by symbol."""
+    found: dict[str, float] = {}
+    for length in range(1, longest + 1):
+        words = ["".join(w) for w in itertools.product(model.vocabulary.characters, repeat=length)]
+        found |= dict(zip(words, np.exp(-score_words(model, words).total).tolist(), strict=True))
+    return found
+
+
+def two_letters() -> Bigram:
+    """Return a model of a and b whose words are short: each symbol ends a word half the time."""
+    P = np.array([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.6, 0.3, 0.1]])
+    return Bigram(Vocabulary("ab"), np.log(P), np.zeros((3, 3), np.int64))
+
+
+@pytest.mark.parametrize("model", [two_letters(), LopsidedModel()], ids=["bigram", "lopsided"])
+def test_the_estimate_is_within_its_error_of_the_count(model: Model) -> None:
+    P = probabilities(model)
+    uncounted = max(p for word, p in P.items() if len(word) == LONGEST)  # longer ones are rarer
+    words = [word for word, p in P.items() if len(word) <= 3 and p > uncounted]
+    assert len(words) > 10
+    expected = [sum(p > P[word] * (1 + 1e-9) for p in P.values()) for word in words]
+    found = RankEstimator(model, seed=4).ranks(words)
+    for rank, error, count in zip(found.ranks, found.errors, expected, strict=True):
+        assert rank == pytest.approx(count, abs=max(4 * error, 0.5))
+    assert (found.errors[np.array(expected) > 20] > 0).all()
+
+
+def test_the_error_is_the_deviation_of_estimates() -> None:
+    model, words = two_letters(), ["a", "ba", "bab", "aabb"]
+    runs = [RankEstimator(model, draws=400, seed=seed).ranks(words) for seed in range(100)]
+    ranks = np.array([run.ranks for run in runs])
+    P = probabilities(model)
+    expected = [sum(p > P[word] * (1 + 1e-9) for p in P.values()) for word in words]
+    spread = ranks.std(axis=0)
+    np.testing.assert_array_less(
+        np.abs(ranks.mean(axis=0) - expected), 4 * spread / 100**0.5 + 1e-9
+    )
+    errors = np.mean([run.errors for run in runs], axis=0)
+    np.testing.assert_allclose(errors[spread > 0], spread[spread > 0], rtol=0.2)
+
+
+def test_the_likeliest_word_has_rank_0() -> None:
+    model = make_bigram(["a", "a", "a", "ab", "b"], smoothing=0.01)
+    best = makemore.most_probable_words(model)
+    found = RankEstimator(model).ranks([word for word, _ in itertools.islice(best, 3)])
+    assert found.ranks[0] == found.errors[0] == 0
+    assert found.ranks.round().tolist() == [0, 1, 2]
+
+
+def test_a_network_has_ranks_too() -> None:
+    model = RecurrentModel()
+    words = [word for word, _ in itertools.islice(makemore.most_probable_words(model), 200)]
+    found = RankEstimator(model).ranks([words[0], words[9], words[199]])
+    assert found.ranks[0] == 0
+    for rank, error, expected in zip(found.ranks[1:], found.errors[1:], (9, 199), strict=True):
+        assert rank == pytest.approx(expected, abs=4 * error)
+
+
+def test_an_unknown_character_has_no_rank() -> None:
+    found = RankEstimator(two_letters(), draws=100).ranks(["ab", "x"])
+    assert np.isnan(found.ranks).tolist() == [False, True]
+    assert np.isnan(found.errors).tolist() == [False, True]
+
+
+def test_a_word_rarer_than_all_draws_says_so() -> None:
+    found = RankEstimator(two_letters()).ranks(["a", "b" * 60])
+    assert found.is_beyond.tolist() == [False, True]
+
+
+def test_ranks_beyond_all_floats_are_infinite_and_without_a_warning() -> None:
+    """Words of one letter out of 50, each ended with a chance of 0.002: e**2000 and more."""
+    V = 51
+    P = np.full((V, V), 0.998 / 50)
+    P[:, 0], P[0] = 0.002, [0, *[1 / 50] * 50]
+    with np.errstate(divide="ignore"):
+        weights = np.maximum(np.log(P), LOG_ZERO)
+    model = Bigram(Vocabulary(map(chr, range(97, 147))), weights, np.zeros((V, V), np.int64))
+    found = RankEstimator(model, draws=500).ranks(["a" * 400, "ab"])
+    assert math.isinf(found.ranks[0])
+    assert found.ranks[1] < 1e6
+
+
+def test_the_same_seed_gives_the_same_ranks() -> None:
+    one, two, other = (RankEstimator(two_letters(), 500, seed).ranks(["aba"]) for seed in (1, 1, 2))
+    assert one.ranks == two.ranks != other.ranks
