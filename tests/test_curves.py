@@ -1,11 +1,19 @@
 """The curves of a training: what they mark, and which histories can be drawn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from picture_checks import drawn
 
+from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
+from makemore.page.webpage import page_data
+from makemore.pictures.contents import film_title, losses_by_step
 from makemore.pictures.curves import MAX_CURVE_POINTS, draw_loss
+from makemore.pictures.learning import learning_frames
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 
 def test_loss_curve_marks_both_ends_and_the_minimum() -> None:
@@ -19,6 +27,48 @@ def test_loss_curve_marks_both_ends_and_the_minimum() -> None:
     steps, distances = np.array(bottom.lines[0].get_data())
     np.testing.assert_allclose(distances, 1 / (steps + 1))
     assert bottom.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("l2", [0.0, 3.0])
+def test_the_curve_of_n_steps_has_the_objective_after_the_last(l2: float) -> None:
+    options: dict[str, Any] = {
+        "method": "gradient",
+        "steps": 9,
+        "seed": 4,
+        "holdout": 0.0,
+        "l2": l2,
+    }
+    checkpoint = train(Corpus.from_words(["ab", "ba", "abba"]), TrainingOptions(**options))
+    losses = losses_by_step(checkpoint)
+    longer = train(
+        Corpus.from_words(["ab", "ba", "abba"]), TrainingOptions(**options | {"steps": 10})
+    )
+    assert len(losses) == 10
+    # the objective before a tenth step is the one after the ninth
+    np.testing.assert_allclose(losses, longer.training.loss_history, rtol=1e-12)
+    frames = list(learning_frames(checkpoint))
+    assert [frame.step for frame in frames] == list(range(10))
+    np.testing.assert_allclose([frame.loss for frame in frames], losses, rtol=1e-12)
+    curve = page_data(checkpoint)["losses"]["curve"]
+    assert [step for step, _ in curve] == list(range(10))
+    np.testing.assert_allclose([loss for _, loss in curve], losses)
+
+
+def test_a_counted_model_has_no_losses_by_step() -> None:
+    counted = train(Corpus.from_words(["ab"]), TrainingOptions(method="counts", holdout=0.0))
+    assert len(losses_by_step(counted)) == 0
+
+
+def test_a_film_is_not_headed_by_the_loss_of_its_end() -> None:
+    checkpoint = train(Corpus.from_words(["ab"], "list"), TrainingOptions(steps=3, holdout=0.0))
+    assert film_title(checkpoint) == "list: bigram"
+
+
+def test_logarithmic_axes_say_so() -> None:
+    top, bottom = draw_loss(2.5 + 1 / np.arange(1, 101), 2.5).axes
+    assert "logarithmic" in bottom.get_xlabel()
+    assert "logarithmic" in bottom.get_ylabel()
+    assert "logarithmic" not in top.get_ylabel()
 
 
 def test_long_history_is_thinned_but_keeps_both_ends() -> None:

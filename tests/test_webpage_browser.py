@@ -3,8 +3,11 @@
 import math
 import re
 import threading
+import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -18,17 +21,21 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
-from test_webpage import HOSTILE, HOSTILE_NAME, trained
+from test_webpage import HOSTILE, HOSTILE_NAME, WORDS, trained
 from webpage_browser import CHROMIUM, DESKTOP, DRIVER, PHONE, Browser
-from webpage_oracle import Page, PageModel
+from webpage_oracle import Page, PageModel, Xoshiro, seed_words
 
 import makemore
 from makemore.arrays import Floats
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, reading_of
 from makemore.generation.sampling import next_distributions
 from makemore.models.base import Model
+from makemore.models.bigram import collapsed_loss
 from makemore.page.webpage import write_page
+from makemore.training.descent import plain_descent
+from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
+from makemore.training.train import train
 
 pytestmark = [
     pytest.mark.skipif(
@@ -98,6 +105,12 @@ def test_log_and_exp_are_right_to_the_last_digits(page: Browser) -> None:
     exps = page.run("return arguments[0].map(exp)", xs.tolist())
     np.testing.assert_allclose(exps, [math.exp(x) for x in xs], rtol=1e-13)
     assert page.run("return [log(1), log(0) === -Infinity, exp(0), exp(-800)]") == [0, True, 1, 0]
+    xs = np.concatenate((-np.geomspace(1e-9, 400, 300), np.geomspace(1e-9, 400, 300)))
+    tanhs, sigmoids = page.run(
+        "const x = arguments[0]; return [x.map(tanh), x.map(sigmoid)]", xs.tolist()
+    )
+    np.testing.assert_allclose(tanhs, np.tanh(xs), atol=2e-16)
+    np.testing.assert_allclose(sigmoids, [1 / (1 + math.exp(-x)) for x in xs], rtol=1e-13)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.3, 0.7, 1.0, 1.9])
@@ -341,6 +354,193 @@ def test_a_word_that_was_made_is_scored_by_a_click(page: Browser) -> None:
     assert len(page.driver.find_elements(By.CSS_SELECTOR, "#tiles li")) == len(word) + 1
 
 
+def test_the_first_word_is_scored_until_somebody_chooses_one(page: Browser) -> None:
+    assert page.find("#word").get_property("value") == page.words()[0]
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "#tiles li")) == len(page.words()[0]) + 1
+    page.type("#seed", "2")
+    assert page.find("#word").get_property("value") == page.words()[0]
+    assert "word=" not in page.driver.current_url
+    page.type("#word", "mia")
+    page.type("#seed", "3")
+    assert page.find("#word").get_property("value") == "mia"
+    assert "word=mia" in page.driver.current_url
+
+
+# ---- what is typed ----
+
+
+def test_a_capital_is_offered_in_lower_case(page: Browser) -> None:
+    page.type("#prefix", "Jo")
+    assert "“J” is not among the 26 characters" in page.text("#make-problem")
+    page.find("#make-problem button").click()
+    assert page.find("#prefix").get_property("value") == "jo"
+    assert all(word.startswith("jo") for word in page.words())
+    assert page.text("#make-problem") == ""
+    page.type("#word", "ÉMMA")
+    page.find("#score-status button").click()
+    assert page.find("#word").get_property("value") == "emma"
+    assert "nats in all" in page.text("#score-status")
+
+
+def test_what_no_form_makes_known_is_offered_none(page: Browser) -> None:
+    page.type("#prefix", "x7")
+    assert "“7” is not among" in page.text("#make-problem")
+    assert page.driver.find_elements(By.CSS_SELECTOR, "#make-problem button") == []
+
+
+READINGS = [
+    {"lowercase": True},
+    {"strip_accents": True},
+    {"normalize": "nfc"},
+    {"normalize": "nfkc", "lowercase": True, "strip_accents": True},
+]
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_typed_words_are_read_as_the_corpus_was(
+    browser: Browser, pages: Path, reading: dict[str, Any]
+) -> None:
+    corpus = replace(Corpus.from_words([*WORDS, "Zoë"]), **reading)
+    checkpoint = train(corpus, TrainingOptions(method="counts", holdout=0.0))
+    write_page(checkpoint, pages / "read.html")
+    browser.open(pages / "read.html")
+    change = reading_of(checkpoint.corpus)
+    assigned = [chr(c) for c in range(0x20, 0x3000) if unicodedata.category(chr(c))[0] in "LMNPSZ"]
+    texts = ["Emma", "ZOË", "İZMİR", "İ", "ΣΟΦΟΣ", "Straße", "Łódź", "Å", "ﬁ", "\u1100\u1161"]
+    texts += [a + c + a for a in "aS" for c in assigned]
+    read = browser.run("return arguments[0].map(asRead)", texts)
+    assert read == [change(text) for text in texts]
+
+
+def test_a_capital_is_read_by_a_model_of_lower_case(browser: Browser, pages: Path) -> None:
+    corpus = replace(Corpus.from_words(WORDS), lowercase=True, strip_accents=True)
+    options = TrainingOptions(model="ngram", order=3, holdout=0.0)
+    write_page(train(corpus, options), pages / "lower.html")
+    browser.open(pages / "lower.html", "#prefix=Am&word=ÉMMA")
+    assert len(browser.words()) == 20
+    assert all(word.startswith("am") for word in browser.words())
+    tiles = browser.driver.find_elements(By.CSS_SELECTOR, "#tiles li b")
+    assert [tile.text for tile in tiles] == ["e", "m", "m", "a", "end"]
+    assert browser.text("#score-status").startswith("Read as “emma”. ")
+
+
+# ---- one step of a word ----
+
+
+def test_the_computation_goes_from_one_hot_to_loss(page: Browser, bigram: Checkpoint) -> None:
+    page.type("#word", "qxa")
+    steps = page.driver.find_elements(By.CSS_SELECTOR, "#steps button")
+    assert [step.text for step in steps] == [". → q", "q → x", "x → a", "a → end"]
+    P = bigram.model.bigram_table()
+    nats = [-math.log(P[i, j]) for i, j in pairwise([0, 17, 24, 1, 0])]
+    chosen = [step.get_attribute("aria-pressed") for step in steps]
+    assert chosen.index("true") == int(np.argmax(nats))
+    steps[2].click()
+    text = page.text("#computation-text")
+    assert "one-hot vector: 1 for “x”" in text
+    assert f"\N{MINUS SIGN}log {float(f'{P[24, 1]:.3g}'):g} = {nats[2]:.2f} nats" in text
+    assert f"The mean over the 4 symbols of the word is {np.mean(nats):.2f}." in text
+    W = bigram.model.bigram_weights()
+    assert W is not None
+    drawn = page.run(
+        "return [...root.querySelectorAll('#computation text')].map((t) => t.textContent)"
+    )
+    numbers = [
+        text.replace("\N{MINUS SIGN}", "-")
+        for text in drawn
+        if re.fullmatch("\N{MINUS SIGN}?[0-9]+[.][0-9]{3}", text)
+    ]
+    assert numbers == [f"{x:.3f}" for row in (W[24], P[24]) for x in row]
+
+
+def test_a_model_without_logits_goes_straight_to_probabilities(
+    browser: Browser, ngram_page: Path
+) -> None:
+    browser.open(ngram_page, "#word=emma")
+    headings = browser.run(
+        "return [...root.querySelectorAll('#computation .title')].map((t) => t.textContent)"
+    )
+    assert headings[:3] == ["one-hots", "probabilities", "loss"]
+    assert "The input is the last 3 symbols" in browser.text("#computation-text")
+    browser.fill("#word", "em!")
+    assert "symbols of the word" not in browser.text("#computation-text")
+    browser.fill("#word", "")
+    assert browser.text("#computation-text") == ""
+    assert "Type a word above" in browser.text("#computation-note")
+    assert browser.console() == []
+
+
+# ---- watch it learn ----
+
+
+def test_the_descent_in_the_page_is_that_of_python(page: Browser, bigram: Checkpoint) -> None:
+    first, last, losses = page.run(
+        """
+        const descent = new Descent(data.heatmap.N, 5);
+        const first = descent.W.map((row) => [...row]);
+        for (let step = 0; step < 200; step += 1) descent.step(50);
+        return [first, descent.W.map((row) => [...row]), descent.losses];
+        """
+    )
+    draws = Xoshiro(*seed_words(5))
+    expected = [((draws.next() >> 5) << 26 | draws.next() >> 6) / 2**52 - 1 for _ in range(27 * 27)]
+    np.testing.assert_array_equal(np.ravel(first), expected)
+    N = bigram.model.bigram_counts()
+    assert N is not None
+    steps = list(plain_descent(N, np.array(first), 200, 50.0))
+    np.testing.assert_allclose(losses[:-1], [step.objective for step in steps], rtol=1e-12)
+    np.testing.assert_allclose(last, steps[-1].weights, atol=1e-10)
+    assert losses[-1] == pytest.approx(collapsed_loss(steps[-1].weights, N), rel=1e-12)
+    assert losses[0] > 3.3 > 2.5 > losses[-1]
+
+
+def test_too_large_a_learning_rate_does_not_arrive_and_stays_a_number(page: Browser) -> None:
+    losses, minimum = page.run(
+        """
+        const descent = new Descent(data.heatmap.N, 5);
+        for (let step = 0; step < 300; step += 1) descent.step(1000);
+        return [descent.losses, data.losses.minimum];
+        """
+    )
+    assert np.isfinite(losses).all()
+    assert min(losses[-50:]) > minimum + 0.1
+
+
+def test_it_is_watched_started_paused_and_begun_anew(page: Browser) -> None:
+    def steps() -> int:
+        return int(page.run("return watched.losses.length - 1"))
+
+    assert page.text("#watch-status").startswith("0 steps, loss ")
+    page.find("#watch-step").click()
+    assert page.text("#watch-status").startswith("1 step, loss ")
+    before = page.run("return byId('watch-table').toDataURL()")
+    words = page.text("#watch-words")
+    run = page.find("#watch-run")
+    run.click()
+    assert run.text == "Pause"
+    WebDriverWait(page.driver, 20).until(lambda _: steps() > 30)
+    run.click()
+    stopped = steps()
+    assert page.text("#watch-status").startswith(f"{stopped} steps, loss ")
+    time.sleep(0.1)
+    assert steps() == stopped
+    assert page.run("return byId('watch-table').toDataURL()") != before
+    assert page.text("#watch-words") != words
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "#watch-words li")) == 5
+    points = page.run("return root.querySelector('#watch-loss .curve').getAttribute('points')")
+    assert len(points.split()) == stopped + 1
+    page.find("#watch-reset").click()
+    assert page.text("#watch-status").startswith("0 steps, loss ")
+    page.find("#rate").send_keys(Keys.END)
+    assert page.text("#rate-shown") == "1000"
+
+
+def test_only_a_bigram_is_watched(browser: Browser, ngram_page: Path) -> None:
+    browser.open(ngram_page)
+    assert not browser.find("#watch").is_displayed()
+    assert "It shows the model of order 2 by the same counts" in browser.text("#heatmap-note")
+
+
 # ---- the heatmap ----
 
 
@@ -458,6 +658,42 @@ def test_the_page_is_never_wider_than_the_screen(page: Browser, size: tuple[int,
         assert page.run("return document.body.scrollWidth") == size[0]
     finally:
         page.resize(DESKTOP)
+
+
+def test_on_a_phone_the_words_stand_above_the_controls(page: Browser) -> None:
+    page.resize((390, 844))
+    try:
+        top = "return arguments[0].getBoundingClientRect().top"
+        words = page.driver.find_elements(By.CSS_SELECTOR, "#words li")
+        assert page.run(top, words[0]) < 250
+        assert page.run(top, words[-1]) < page.run(top, page.find("#more")) < 844
+        assert page.run(top, page.find("#more")) < page.run(top, page.find("#prefix"))
+    finally:
+        page.resize(DESKTOP)
+
+
+@pytest.mark.parametrize("size", [(390, 844), DESKTOP])
+def test_fifty_seven_characters_are_legible(
+    browser: Browser, pages: Path, size: tuple[int, int]
+) -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-' éü"
+    words = ["".join(letters[(7 * k + j * j) % 57] for j in range(24)) for k in range(57)]
+    write_page(trained(words), pages / "wide57.html")
+    browser.resize(size)
+    try:
+        browser.open(pages / "wide57.html", "#seed=2&count=40")
+        rect = "const { width, height } = arguments[0].getBoundingClientRect(); "
+        assert min(browser.run(rect + "return [width, height]", cell(browser, 5, 5))) >= 17
+        head = browser.find("[role=columnheader]:nth-child(9)")
+        assert float(head.value_of_css_property("font-size")[:-2]) >= 11
+        clipped = browser.run(
+            "return [...byId('words').querySelectorAll('*'), byId('words')].filter((part) =>"
+            " part.scrollHeight > part.clientHeight + 1 && part.clientHeight > 0).length"
+        )
+        assert clipped == 0
+        assert browser.run("return root.scrollWidth") == size[0]
+    finally:
+        browser.resize(DESKTOP)
 
 
 def test_dark_and_light_differ_and_both_can_be_read(page: Browser) -> None:

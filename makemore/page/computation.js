@@ -52,7 +52,7 @@ function drawComputation() {
 }
 
 function computationText({ seen, logits, P, came }) {
-  const { nats, step } = computed;
+  const { ids, nats, step } = computed;
   const name = (symbol) => (symbol === BOUNDARY ? "the boundary" : quoted(label(symbol)));
   const input =
     seen.length === 1
@@ -63,12 +63,14 @@ function computationText({ seen, logits, P, came }) {
     ? `The ${shown(data.model)} gives each symbol a probability.`
     : `${data.heatmap.W ? "Times the weights W it is a row of" : `The ${data.model} turns it into`} ` +
       "logits, and softmax turns these into probabilities.";
-  const mean = nats.reduce((all, x) => all + x, 0) / nats.length;
   const end = came === BOUNDARY ? "The end" : name(came);
+  const mean = natsText(nats.reduce((all, x) => all + x, 0) / nats.length);
+  const isWhole = nats.length > ids.length; // no symbol is unknown
+  const all = `The mean over the ${nats.length} symbols of the word is ${mean}.`;
   return (
     `${input} ${middle} ${end} came, which has ${percent(P[came])}: the loss of this symbol is ` +
-    `\u2212log ${Number(P[came].toPrecision(3))} = ${natsText(nats[step])} nats. The mean over ` +
-    `the ${counted(nats.length, "symbol")} of the word is ${natsText(mean)}.`
+    `\u2212log ${Number(P[came].toPrecision(3))} = ${natsText(nats[step])} nats. ` +
+    (isWhole ? all : "")
   );
 }
 
@@ -155,7 +157,7 @@ function inputCells({ seen, came }, rows, { labels, input, y }) {
 function bars(values, rows, [left, right], { width, y }, came) {
   const finite = rows.map((symbol) => values[symbol]).filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(0, ...finite)];
-  const space = width >= WIDE ? 40 : 0;
+  const space = width >= WIDE ? 48 : 0;
   const x = (value) => left + ((right - space - left) * (value - low)) / (high - low || 1);
   return rows.flatMap((symbol) => {
     const value = Math.max(low, values[symbol]); // a logit may be -Infinity

@@ -32,7 +32,7 @@ from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.page.packing import describe_model
 from makemore.pictures.contents import losses_by_step
-from makemore.pictures.labels import log_spaced_steps, select_symbols
+from makemore.pictures.labels import log_spaced_steps, select_symbols, table_part
 from makemore.training.record import Checkpoint, TrainingRecord
 from makemore.version import __version__
 
@@ -164,12 +164,16 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
         "symbols": symbols.tolist(),
         "P": _rounded(P[cells]),
         "N": None if N is None else N[cells].tolist(),
-        "W": None if W is None else _rounded(W),
+        "W": None if W is None else _rounded(table_part(W, symbols, "weights")),
     }
 
 
-def _rounded(table: Floats) -> list[list[float]]:
-    return [[float(f"{number:.6g}") for number in row] for row in table.tolist()]
+def _rounded(table: Floats) -> list[list[float | None]]:
+    """Return the numbers with six digits, which the page shows; None stands for -inf."""
+    return [
+        [float(f"{number:.6g}") if math.isfinite(number) else None for number in row]
+        for row in table.tolist()
+    ]
 
 
 def _curve(checkpoint: Checkpoint) -> list[tuple[float, float]]:

@@ -1,6 +1,7 @@
 // The words: drawing them, and how surprising one is.
 
 const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected once in 1,100
+const MOST_IN_SIGHT = 100; // words: more stand in a box that scrolls
 const SLICE = 40; // milliseconds of drawing after which the page is looked after
 let drawing = 0; // which drawing of words is the latest
 let wordIsChosen = false; // whether somebody chose the word that is scored; else it is the first one
@@ -15,6 +16,7 @@ function makeWords() {
   const words = unknown === undefined ? drawnWords(model, count, seed, options) : [][Symbol.iterator]();
   byId("temperature-shown").textContent = String(temperature);
   byId("words").replaceChildren();
+  byId("words").classList.toggle("many", count > MOST_IN_SIGHT);
   drawing += 1;
   drawSlice(words, { number: drawing, words: [], unknown, read, count, seed });
 }
@@ -143,7 +145,7 @@ function scoreWord() {
   byId("score-status").replaceChildren(
     ...(isEmpty ? [] : scoreText(characters[unknown], nats, read)),
   );
-  showComputation(isEmpty ? [] : ids, nats);
+  showComputation(ids, isEmpty ? [] : nats);
 }
 
 function scoreTile(ids, t, nats) {
