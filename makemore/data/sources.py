@@ -26,7 +26,7 @@ _BZ2 = (
     )
 )
 _ZIP = b"PK\x03\x04"
-_LONGEST_MARK = 10  # of bzip2, in bytes
+_MARKS = (_GZIP, *_BZ2, _XZ)
 _SMALL_READ = 1 << 16
 _PATIENCE = 1.0  # seconds of silence on a pipe
 
@@ -184,11 +184,13 @@ class BytesSource:
 class ByteStream:
     """The bytes of a source, decompressed where the first of them say so.
 
-    Raises ``CorpusError``, in one line, for whatever the system or a decompressor says against it.
+    ``as_they_come`` says that no read waits for more bytes than there are. Raises ``CorpusError``,
+    in one line, for whatever the system or a decompressor says against it.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, as_they_come: bool = False) -> None:
         self._name = source.name
+        self._as_they_come = as_they_come
         self._delivered = 0
         self._ahead = b""
         self.compressed = False
@@ -206,17 +208,20 @@ class ByteStream:
         self._file.close()
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end."""
+        """Return the next ``size`` bytes, fewer at the end and where they are read as they come."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
-            data += self._stream.read(size - len(data))
+            if not self._as_they_come:
+                data += self._stream.read(size - len(data))
+            elif not data:
+                data = cast(io.BufferedReader, self._stream).read1(size)
         except self._failures as error:
             raise self._unreadable(error) from None
         self._delivered += len(data)
         return data
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end, and leave them to be read."""
+        """Return what ``read`` would, and leave it to be read."""
         self._ahead = self.read(size)
         self._delivered -= len(self._ahead)
         return self._ahead
@@ -226,13 +231,13 @@ class ByteStream:
         return self._file.tell() if self._file.seekable() else self._delivered
 
     def _decompressed(self) -> IO[bytes]:
-        head = self._file.read(_LONGEST_MARK)
+        head = _head(self._file)
         whole = self._file
         if whole.seekable():
             whole.seek(0)
         else:
             whole = io.BufferedReader(_Joined(head, whole), _SMALL_READ)
-        self.compressed = head.startswith((_GZIP, *_BZ2, _XZ))
+        self.compressed = head.startswith(_MARKS)
         if head.startswith(_GZIP):
             import gzip
             import zlib
@@ -259,6 +264,17 @@ class ByteStream:
             or type(error).__name__
         )
         return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
+
+
+def _head(file: IO[bytes]) -> bytes:
+    """Return the first bytes of a file: as many as tell a mark, for more may not come soon."""
+    head = b""
+    while any(mark.startswith(head) and mark != head for mark in _MARKS):
+        more = file.read(1)
+        if not more:
+            break
+        head += more
+    return head
 
 
 def stdin_has_data(on_silence: Callable[[], None]) -> bool:
