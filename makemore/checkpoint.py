@@ -36,7 +36,7 @@ from makemore.archive import (
     open_archive,
     write_archive,
 )
-from makemore.data.corpus import CorpusFacts
+from makemore.data.corpus import ERRORS, CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
@@ -53,7 +53,14 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-LATER_FACTS = {"distinct": 0, "column": "", "weights": "", "delimiter": "", "weights_as": ""}
+LATER_FACTS = {
+    "distinct": 0,
+    "errors": "strict",
+    "column": "",
+    "weights": "",
+    "delimiter": "",
+    "weights_as": "",
+}
 """What checkpoints of earlier releases do not say of their corpus, and what held then."""
 
 OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
@@ -280,6 +287,8 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
     corpus: CorpusFacts = _record(CorpusFacts, LATER_FACTS | metadata["corpus"], {})
+    if corpus.errors not in ERRORS:
+        raise CheckpointError(f"its corpus cannot have been read with {_cut(corpus.errors)} errors")
     try:
         _ = corpus.columns
     except OptionError as error:

@@ -288,8 +288,8 @@ def describe_check(check: "CorpusCheck") -> str:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"
         lines += _oddity(what, check.decomposed)
     lines += [_finding(finding) for finding in check.findings]
-    if check.undecodable > 1:
-        lines.append(f"damaged     {check.undecodable:,} lines are not in the encoding, the first:")
+    if check.undecodable > 1 or (check.undecodable and not check.failure):
+        lines.append(f"damaged     {_are(check.undecodable)} not in the encoding, the first:")
         lines += [f"            {error}" for error in check.encoding_errors]
     if not check.is_whole:
         lines.append("only        some of the lines above the damaged one were looked at")
@@ -331,6 +331,10 @@ def _odd_character(fact: "CharacterFact") -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + "s" * (count != 1)
+
+
+def _are(lines: int) -> str:
+    return f"{_counted(lines, 'line')} {'is' if lines == 1 else 'are'}"
 
 
 def _times(count: int) -> str:

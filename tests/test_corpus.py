@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from makemore.data import text as text_module
 from makemore.data.corpus import Corpus
 from makemore.data.sources import BytesSource
-from makemore.data.text import has_plain_line_feeds
-from makemore.errors import CorpusError, LongLineError, OptionError
+from makemore.data.text import LineDecoder, has_plain_line_feeds
+from makemore.errors import CorpusError, DecodingError, LongLineError, OptionError
 
 ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis", "utf-7"]
 
@@ -338,3 +338,31 @@ def test_progress_ends_at_the_size_of_all_files(tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in paths)
     assert calls == sorted(calls)
     assert calls[-1] == (size, size)
+
+
+NO_LINE_END = st.binary(max_size=4).filter(lambda line: not set(line) & {10, 13})
+
+
+@given(st.lists(NO_LINE_END, max_size=6), st.integers(1, 9))
+def test_the_lines_before_a_damaged_one_come_however_the_bytes_are_cut(
+    lines: list[bytes], size: int
+) -> None:
+    data = b"".join(line + b"\n" for line in lines)
+    good = []
+    for line in lines:
+        try:
+            good.append(line.decode())
+        except UnicodeDecodeError:
+            break
+    decoder = LineDecoder("it", "utf-8", begins_text=False)
+    found, told = "", ""
+    try:
+        for i in range(0, len(data), size):
+            found += decoder.decode(data[i : i + size])
+        found += decoder.decode(b"", final=True)
+    except DecodingError as error:
+        told = str(error)
+    assert found == "".join(line + "\n" for line in good)
+    expected = "" if len(good) == len(lines) else f"it, line {len(good) + 1}, byte "
+    assert told.startswith(expected)
+    assert bool(told) == bool(expected)

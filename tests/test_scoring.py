@@ -12,7 +12,7 @@ from conftest import make_bigram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.checkpoint import save
+from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.evaluation.calibration import Calibration, calibrate
@@ -230,3 +230,93 @@ def test_compare_refuses_other_words_unless_a_corpus_is_named(folder: Path) -> N
     own, other = json.loads(result.stdout)
     assert own["nats_per_symbol"]["corpus"] < other["nats_per_symbol"]["corpus"]
     assert own["bits_per_symbol"] == pytest.approx(own["nats_per_symbol"]["corpus"] / math.log(2))
+
+
+# ---- bytes that are not in the encoding ----
+
+DAMAGED = b"bana\nno\xff\ntita\n\xe9t\xe9\r\nnana\n"
+
+
+def damaged(folder: Path, *arguments: str) -> Result:
+    (folder / "damaged.txt").write_bytes(DAMAGED)
+    return run(folder, *arguments)
+
+
+def test_the_lines_before_a_bad_byte_are_always_written(folder: Path) -> None:
+    result = damaged(folder, "score", "damaged.txt", "-c", "latin.npz")
+    assert result.exit_code == 1
+    assert [row[-1] for row in rows(result.stdout, 2)] == ["bana"]
+    assert "line 2, byte 7: expected utf-8, found the bytes ff" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "words", "told"),
+    [
+        ("skip", ["bana", "tita", "nana"], "damaged   2 lines that could not be decoded: left out"),
+        (
+            "replace",
+            ["bana", "no\ufffd", "tita", "\ufffdt\ufffd", "nana"],
+            "damaged   2 lines that could not be decoded: read with U+FFFD for the bad bytes",
+        ),
+    ],
+)
+def test_damaged_lines_are_left_out_or_mended_and_counted(
+    folder: Path, errors: str, words: list[str], told: str
+) -> None:
+    result = damaged(folder, "score", "damaged.txt", "-c", "latin.npz", "--errors", errors)
+    assert result.exit_code == 0
+    assert [row[-1] for row in rows(result.stdout, 2)] == words
+    assert told in result.stderr
+    result = damaged(folder, "score", "latin.txt", "-c", "latin.npz", "--errors", errors)
+    assert "damaged" not in result.stderr
+
+
+def test_line_numbers_count_the_damaged_lines(folder: Path) -> None:
+    result = damaged(
+        folder, "score", "damaged.txt", "-c", "latin.npz", "--errors", "skip", "--line-numbers"
+    )
+    assert [row[0] for row in rows(result.stdout, 3)] == ["1", "3", "5"]
+
+
+def test_training_on_damaged_lines_says_so_and_its_checkpoint_knows(folder: Path) -> None:
+    result = damaged(folder, "train", "damaged.txt", "-c", "damaged.npz")
+    assert result.exit_code == 1
+    for errors, characters in (("skip", "abint"), ("replace", "abinot\ufffd")):
+        result = damaged(
+            folder, "train", "damaged.txt", "-c", "damaged.npz", "--errors", errors, "--holdout=0"
+        )
+        assert "2 lines that could not be decoded" in result.stderr
+        checkpoint = load(folder / "damaged.npz")
+        assert checkpoint.model.vocabulary.characters == characters
+        assert checkpoint.corpus.errors == errors
+        sampled = run(folder, "sample", "-n", "5", "--new", "-c", "damaged.npz", "--seed", "1")
+        assert (sampled.exit_code, "cannot" in sampled.stderr) == (0, False)
+        checked = damaged(folder, "check", "damaged.txt", "--errors", errors)
+        assert checked.exit_code == 0
+        assert "damaged     2 lines are not in the encoding" in checked.stdout
+
+
+def test_an_encoding_that_hides_line_ends_cannot_skip_lines(folder: Path) -> None:
+    result = damaged(
+        folder,
+        "score",
+        "damaged.txt",
+        "-c",
+        "latin.npz",
+        "--errors",
+        "skip",
+        "--encoding",
+        "utf-16",
+    )
+    assert result.exit_code == 2
+    assert "--errors skip needs an encoding" in result.stderr
+
+
+def test_the_lines_before_a_bad_byte_are_written_in_every_encoding(folder: Path) -> None:
+    text = "bana\nno\n".encode("utf-16") + b"\x00\xd8\x00\x00" + "na\n".encode("utf-16-le")
+    (folder / "wide.txt").write_bytes(text)
+    result = run(folder, "score", "wide.txt", "-c", "latin.npz", "--encoding", "utf-16")
+    assert result.exit_code == 1
+    assert [row[-1] for row in rows(result.stdout, 2)] == ["bana", "no"]
+    assert "line 3" in result.stderr

@@ -1,11 +1,13 @@
 """The command line: each command parses, calls the package, and prints. Nothing else prints.
 
     console.py     failures and signals to exit codes, what goes to stdout and stderr, progress
+    streaming.py   lines that are worked on as they come, and signals that end them
     options.py     options that several commands share, and help in groups
     data.py        download, check
     training.py    train
     models.py      info, compare, mix, export, import
-    words.py       sample, top, score
+    words.py       sample, top
+    scoring.py     score
     outliers.py    outliers
     pictures.py    plot-heatmap, plot-loss, page
 
@@ -15,7 +17,7 @@ at once.
 
 import click
 
-from makemore.cli import data, models, outliers, pictures, training, words
+from makemore.cli import data, models, outliers, pictures, scoring, training, words
 from makemore.cli.console import CommandLine
 from makemore.version import __version__
 
@@ -42,7 +44,7 @@ for _command in (
     training.train,
     words.sample,
     words.top,
-    words.score,
+    scoring.score,
     outliers.outliers,
     models.compare,
     models.mix,

@@ -7,7 +7,6 @@ import click
 
 from makemore.cli.console import print_results, say, write_results
 from makemore.cli.options import (
-    blocks_of_files,
     change_options,
     checkpoint_option,
     columns_of,
@@ -20,6 +19,7 @@ from makemore.cli.options import (
     refuse_idle,
     refuse_overwriting,
     table_options,
+    text_of_files,
 )
 
 
@@ -73,7 +73,9 @@ def compare(
         refuse_idle(ctx, list(options), "without --corpus, whose columns it names")
     columns = columns_of(options)
     loaded = {path: load_checkpoint(path) for path in checkpoints}
-    blocks = blocks_of_files((corpus,), encoding, columns) if corpus else None
+    blocks = (
+        text_of_files((corpus,), encoding, columns).blocks(counts_lines=True) if corpus else None
+    )
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
     if rows[0].corpus and rows[0].corpus.unknown_words:

@@ -1,7 +1,7 @@
 """Options that several commands share, and help that shows options in groups."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +11,9 @@ from makemore.cli.console import naming_stdout
 from makemore.kinds import TEXT
 
 if TYPE_CHECKING:
-    from makemore.data.corpus import Corpus, CorpusFacts
+    from makemore.cli.streaming import Streams
+    from makemore.data.corpus import Corpus, CorpusFacts, Reading
     from makemore.data.table import Columns
-    from makemore.data.text import Lines
     from makemore.generation.constraints import Constraints
     from makemore.training.record import Checkpoint
 
@@ -145,6 +145,7 @@ encoding_option = option(
     group=TEXT,
     help="The encoding of the files: any name that Python knows.",
 )
+
 TABLE = "Which columns of a table are read"
 
 table_options = all_of(
@@ -179,6 +180,14 @@ table_options = all_of(
     ),
 )
 
+errors_option = option(
+    "--errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    default="strict",
+    group=TEXT,
+    help="What becomes of a line that is not in the encoding: it ends the run, its bad bytes become"
+    " U+FFFD, or it is left out.",
+)
 change_options = all_of(
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
     option(
@@ -196,7 +205,7 @@ change_options = all_of(
     ),
 )
 
-text_options = all_of(encoding_option, change_options, table_options)
+text_options = all_of(encoding_option, errors_option, change_options, table_options)
 
 CONSTRAINTS = "What the words must be like"
 
@@ -297,7 +306,7 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
     from makemore.data.corpus import Corpus
     from makemore.errors import OptionError, shown
 
-    names = ("encoding", "lowercase", "strip_accents", "normalize")
+    names = ("encoding", "errors", "lowercase", "strip_accents", "normalize")
     how = {name: options.pop(name) for name in names}
     how["normalize"] = how["normalize"] or ""
     how["columns"] = columns_of(options)
@@ -328,22 +337,33 @@ def columns_of(options: dict[str, Any]) -> "Columns | None":
     return None
 
 
-def blocks_of_files(
-    paths: tuple[str, ...],
+def text_of_files(
+    paths: "Sequence[str] | Streams",
     encoding: str,
     columns: "Columns | None" = None,
+    errors: str = "strict",
     *,
     large: bool = False,
-) -> "Iterator[Lines]":
-    """Yield the lines of files in blocks, as they are; in ``large`` ones for models that share."""
-    from dataclasses import replace
+) -> "Reading":
+    """Return the text of files as it is, in blocks; in ``large`` ones for models that share.
 
+    Lines of pipes and terminals come in blocks of what there is.
+    """
+    from makemore.cli.streaming import Streams
     from makemore.data.corpus import Corpus
     from makemore.evaluation.scoring import BLOCK, LARGE_BLOCK
 
-    corpus = replace(Corpus.from_paths(*paths), encoding=encoding, columns=columns)
-    reading = corpus.read(LARGE_BLOCK if large else BLOCK, digest=False)
-    return reading.blocks(counts_lines=True)
+    streams = paths if isinstance(paths, Streams) else Streams(paths)
+    corpus = Corpus(streams.sources(), encoding=encoding, errors=errors, columns=columns)
+    size = LARGE_BLOCK if large else BLOCK
+    return corpus.read(size, digest=False, as_they_come=streams.are_live)
+
+
+def damage(lines: int, errors: str) -> str:
+    """Return what to say of lines that could not be decoded; nothing where there are none."""
+    what = f"{lines:,} line{'s' * (lines != 1)} that could not be decoded"
+    become = {"skip": "left out", "replace": "read with U+FFFD for the bad bytes"}
+    return f"{what}: {become[errors]}" if lines else ""
 
 
 def was_typed(ctx: click.Context, name: str) -> bool:

@@ -6,12 +6,14 @@ import click
 
 from makemore.cli.console import progress, wants_colour, write_results
 from makemore.cli.options import (
-    blocks_of_files,
     command,
+    damage,
     encoding_option,
+    errors_option,
     json_option,
     option,
     share,
+    text_of_files,
 )
 
 DEFAULT_COUNT = 20
@@ -32,6 +34,7 @@ DEFAULT_COUNT = 20
 )
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @encoding_option
+@errors_option
 @json_option
 def outliers(
     files: tuple[str, ...],
@@ -39,6 +42,7 @@ def outliers(
     fpr: float | None,
     ignore_case: bool,
     encoding: str,
+    errors: str,
     as_json: bool,
 ) -> None:
     """Print the words of a list that do not belong to it: typing errors, and noise.
@@ -56,8 +60,9 @@ def outliers(
     from makemore.reporting import outlier_row
 
     lines: list[str] = []
-    for block in blocks_of_files(files or ("-",), encoding):
-        lines += block.text.split("\n")[:-1]
+    text = text_of_files(files or ("-",), encoding, errors=errors)
+    for block in text:
+        lines += block.split("\n")[:-1]
     read = [line.lower() for line in lines] if ignore_case else lines
     words = sum(map(bool, lines))
     most = words if fpr is None else int(fpr * words)
@@ -74,3 +79,5 @@ def outliers(
     sys.stdout.flush()
     distinct = len(set(filter(None, read)))
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
+    if told := damage(text.damaged, errors):
+        click.echo(f"damaged   {told}", err=True)

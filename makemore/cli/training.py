@@ -17,6 +17,7 @@ from makemore.cli.options import (
     checkpoint_option,
     command,
     corpus_of,
+    damage,
     load_checkpoint,
     number_or_percentage,
     option,
@@ -191,6 +192,7 @@ def train(
         _counting(dask, chosen.model) as count,
         progress("reading") as on_read,
         _watching(keep, chosen.values.get("steps", 0)) as watcher,
+        _telling_damage(text) as text,
     ):
         trained = train_model(
             text,
@@ -261,6 +263,21 @@ def _say_if_table(corpus: "Corpus") -> None:
             f"{corpus.name} looks like a table, and its rows are learnt as words: {option} reads"
             " the words alone"
         )
+
+
+@contextmanager
+def _telling_damage(corpus: "Corpus") -> Iterator["Corpus"]:
+    """Say how many lines cannot be decoded, where they are no error, and give the corpus again."""
+    if corpus.errors == "strict":
+        yield corpus
+        return
+    with corpus.rereadable() as again:
+        reading = again.read(digest=False)
+        for _ in reading:
+            pass
+        if told := damage(reading.damaged, corpus.errors):
+            say(told)
+        yield again
 
 
 def _write_log(path: str, checkpoint: "Checkpoint") -> None:

@@ -1,7 +1,6 @@
-"""The commands that write or judge words: sample, top, score."""
+"""The commands that write words: sample, top."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -9,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.console import print_results, say, wants_colour, write_results
+from makemore.cli.console import print_results, say
 from makemore.cli.options import (
     CONSTRAINTS,
-    blocks_of_files,
     checkpoint_option,
-    columns_of,
     command,
     constraint_options,
     constraints_of,
-    encoding_option,
     json_option,
     known_options,
     load_checkpoint,
@@ -27,12 +23,9 @@ from makemore.cli.options import (
     output_option,
     refuse_idle,
     refuse_overwriting,
-    share,
-    table_options,
 )
 
 if TYPE_CHECKING:
-    from makemore.evaluation.calibration import Calibration
     from makemore.generation.novelty import KnownWords
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
@@ -298,122 +291,3 @@ def top(
             print_results(f"{probability:.4e}\t{word}", columns=2)
     if found < count:
         say(f"found {found:,} of {count:,} words: the model can write no other")
-
-
-@command("score", "makemore score words.txt --fpr 1% --only flagged")
-@click.argument("files", nargs=-1)
-@checkpoint_option
-@option(
-    "--explain", is_flag=True, help="Show the surprisal of each character, by colour on a terminal."
-)
-@option(
-    "--fpr",
-    type=share,
-    group="What does not belong",
-    help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
-    " trained with --holdout.",
-)
-@option(
-    "--only",
-    type=click.Choice(["flagged", "passed"]),
-    group="What does not belong",
-    help="Print only those; with --fpr.",
-)
-@option(
-    "--against",
-    type=click.Path(),
-    group="Two models",
-    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
-)
-@option(
-    "--against-words",
-    type=click.Path(),
-    group="Two models",
-    help="A file of the other model's own words: reports how well both kinds are told apart.",
-)
-@option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
-@option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
-@encoding_option
-@table_options
-@json_option
-def score(
-    files: tuple[str, ...],
-    checkpoint: str,
-    as_json: bool,
-    explain: bool,
-    fpr: float | None,
-    only: str | None,
-    against: str | None,
-    against_words: str | None,
-    sort: bool,
-    line_numbers: bool,
-    encoding: str,
-    **options: Any,
-) -> None:
-    """Say how surprising each word is, and which do not belong.
-
-    The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out,
-    and what the model reads in another form, such as lower case, is printed as it was given.
-    Before each word stand its surprisal in total and as the mean of its characters and its
-    end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
-    flag, with --against the ratio. The sums over all lines go to stderr.
-    """
-    from makemore.data.corpus import reading_of
-    from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
-    from makemore.reporting import describe_scores
-
-    if only and fpr is None:
-        raise click.UsageError("--only needs --fpr, which says what is flagged")
-    if against_words and not against:
-        raise click.UsageError("--against-words needs --against, which names the other model")
-    columns = columns_of(options)
-    loaded = load_checkpoint(checkpoint)
-    calibration = None if fpr is None else _calibration(loaded, fpr)
-    opponent = load_checkpoint(against) if against else None
-    both: dict[str, Any] = {"reading": reading_of(loaded.corpus)}
-    if opponent:
-        both |= {"other": opponent.model, "other_reading": reading_of(opponent.corpus)}
-    sees_whole_words = loaded.model.context_length is None
-    on_terminal = sys.stdout.isatty()
-    how = ("colours" if wants_colour() else "nats") if explain else None
-    summary = Summary()
-    blocks = blocks_of_files(files or ("-",), encoding, columns, large=sees_whole_words)
-
-    def write(part: Judgement) -> None:
-        """Print a block of words."""
-        if as_json:
-            write_results(part.json_lines(only, explain=explain))
-        else:
-            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
-            write_results(text)
-
-    waiting: list[Judgement] = []
-    for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, **both):
-        summary += part.summary
-        if sort:
-            waiting.append(part)
-        else:
-            write(part)
-    if waiting:
-        write(strangest_first(waiting))
-    sys.stdout.flush()
-    others = None
-    if against_words:
-        blocks = blocks_of_files((against_words,), encoding, large=sees_whole_words)
-        parts = judge(loaded.model, blocks, **both)
-        others = sum((part.summary for part in parts), Summary()).choices
-    click.echo(describe_scores(summary, fpr, others), err=True)
-
-
-def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
-    """Return what words are judged by, and say so where it cannot flag any at this rate."""
-    from makemore.evaluation.calibration import Calibration
-
-    calibration = Calibration(checkpoint.training.calibration)
-    if fpr < calibration.smallest_p:
-        say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.3g}%; train with a larger"
-            " --holdout or on more words"
-        )
-    return calibration

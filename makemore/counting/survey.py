@@ -340,6 +340,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         lowercase=corpus.lowercase,
         strip_accents=corpus.strip_accents,
         normalize=corpus.normalize,
+        errors=corpus.errors,
         path=corpus.path,
         **_table_of(corpus),
     )

@@ -322,11 +322,12 @@ class _Survey:
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
             is_whole=self._is_whole,
-            failure=self._failure(corpus.name, words, len(facts)),
+            failure=self._failure(corpus, words, len(facts)),
         )
 
-    def _failure(self, name: str, words: int, characters: int) -> str:
-        if self._errors:
+    def _failure(self, corpus: Corpus, words: int, characters: int) -> str:
+        name = corpus.name
+        if self._errors and corpus.errors == "strict":
             return self._errors[0]
         if not words:
             return f"{shown(name)} holds no word: expected one a line"

@@ -22,7 +22,7 @@ _BZ2 = (
 )
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
-_LONGEST_MARK = 10  # of bzip2, in bytes
+_MARKS = (_GZIP, *_BZ2, _XZ, _ZSTD, *_ZIP)
 _SMALL_READ = 1 << 16
 _ZSTD_READ = 1 << 10  # bytes; they become 32 MiB at most
 
@@ -84,7 +84,7 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     CorpusError
         It is a zip archive of anything but one file, or zstd without what reads that.
     """
-    head = file.read(_LONGEST_MARK)
+    head = _head(file)
     whole = file
     if whole.seekable():
         whole.seek(0)
@@ -101,6 +101,17 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
         if head.startswith(marks):
             return opener(whole, name, closing)
     return Opened(whole, compressed=False)
+
+
+def _head(file: IO[bytes]) -> bytes:
+    """Return the first bytes of a file: as many as tell a mark, for more may not come soon."""
+    head = b""
+    while any(mark.startswith(head) and mark != head for mark in _MARKS):
+        more = file.read(1)
+        if not more:
+            break
+        head += more
+    return head
 
 
 def _gzip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:

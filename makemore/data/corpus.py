@@ -54,6 +54,9 @@ from makemore.errors import (
 BLOCK = 1 << 19
 """Bytes read at a time: what is made of a block stays in the processor's cache."""
 
+ERRORS = ("strict", "replace", "skip")
+"""What becomes of a line that cannot be decoded: an error, a line with U+FFFD in it, nothing."""
+
 _FIRST = 1 << 13  # bytes that show what a text is like
 _HEAD = 1024  # bytes from which the encoding is guessed
 
@@ -89,7 +92,9 @@ class CorpusFacts:
     encoding : str
     lowercase, strip_accents : bool
     normalize : str
-        "nfc", "nfkc" or empty. With the three before it, how to read the same words again.
+        "nfc", "nfkc" or empty.
+    errors : str
+        One of ``ERRORS``. With the four before it, how to read the same words again.
     path : str
         Of a corpus that is one file, absolute; empty for others.
     column, weights, delimiter, weights_as : str
@@ -110,6 +115,7 @@ class CorpusFacts:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
+    errors: str = "strict"
     path: str = ""
     column: str = ""
     weights: str = ""
@@ -142,6 +148,8 @@ class Corpus:
     lowercase, strip_accents : bool
     normalize : str
         "nfc", "nfkc" or empty.
+    errors : str
+        One of ``ERRORS``: what becomes of a line that cannot be decoded.
     columns : Columns, optional
         The sources are tables, of which these columns are read.
 
@@ -158,6 +166,7 @@ class Corpus:
     lowercase: bool = False
     strip_accents: bool = False
     normalize: str = ""
+    errors: str = "strict"
     columns: Columns | None = None
 
     def __post_init__(self) -> None:
@@ -175,6 +184,15 @@ class Corpus:
                 f"unknown encoding '{shown(self.encoding)}': expected a name that Python knows,"
                 " such as utf-8, utf-16 or latin-1"
             ) from None
+        if self.errors not in ERRORS:
+            raise OptionError(
+                f"unknown way '{shown(self.errors)}' with errors: expected {', '.join(ERRORS)}"
+            )
+        if self.errors != "strict" and not has_plain_line_feeds(self.encoding):
+            raise OptionError(
+                f"--errors {self.errors} needs an encoding that shows where a damaged line ends,"
+                f" such as utf-8 or latin-1, and {self.encoding} does not"
+            )
 
     @classmethod
     def from_paths(cls, *paths: str | os.PathLike[str]) -> "Corpus":
@@ -204,6 +222,7 @@ class Corpus:
             lowercase=facts.lowercase,
             strip_accents=facts.strip_accents,
             normalize=facts.normalize,
+            errors=facts.errors,
             columns=facts.columns,
         )
 
@@ -235,10 +254,17 @@ class Corpus:
         return None if None in sizes else sum(cast(list[int], sizes))
 
     def read(
-        self, block_size: int = BLOCK, progress: Progress | None = None, digest: bool = True
+        self,
+        block_size: int = BLOCK,
+        progress: Progress | None = None,
+        digest: bool = True,
+        as_they_come: bool = False,
     ) -> "Reading":
-        """Return one pass over the text: iterate over it for the text of each block."""
-        return Reading(self, block_size, progress, digest)
+        """Return one pass over the text: iterate over it for the text of each block.
+
+        ``as_they_come`` says that lines do not wait for others until a block is full.
+        """
+        return Reading(self, block_size, progress, digest, as_they_come)
 
     def options(self, *, encoding: bool = True) -> list[str]:
         """Return the options by which the commands read text in the same way."""
@@ -291,12 +317,24 @@ class Reading:
 
     Raises ``CorpusError`` for a source that cannot be read or decoded, or has a line that is longer
     than ``MAX_LINE``.
+
+    Attributes
+    ----------
+    damaged : int
+        The number of lines so far that could not be decoded, where they are no error.
     """
 
     def __init__(
-        self, corpus: Corpus, block_size: int, progress: Progress | None, digest: bool
+        self,
+        corpus: Corpus,
+        block_size: int,
+        progress: Progress | None,
+        digest: bool,
+        as_they_come: bool = False,
     ) -> None:
         self._corpus = corpus
+        self._as_they_come = as_they_come
+        self.damaged = 0
         self._block_size = block_size
         self._progress = progress
         self._with_digest = digest
@@ -353,15 +391,23 @@ class Reading:
         on_error: Callable[[DecodingError], None] | None,
     ) -> Iterator[str]:
         encoding, begins_file = self._corpus.encoding, source.begins_file
+
+        def note(error: DecodingError) -> None:
+            """Count a line that cannot be decoded."""
+            self.damaged += 1
+            if on_error:
+                on_error(error)
+
         decoder = LineDecoder(
             source.name,
             encoding,
             begins_text=begins_file,
             counts_lines=counts_lines,
-            on_error=on_error,
+            on_error=note if on_error or self._corpus.errors != "strict" else None,
+            replaces=self._corpus.errors == "replace",
         )
         digest = hashlib.sha256()
-        with ByteStream(source) as stream:
+        with ByteStream(source, self._as_they_come) as stream:
             if begins_file:
                 refuse_other_formats(stream.peek(_HEAD), source.name)
             if begins_file and is_utf_8(encoding):
@@ -371,6 +417,7 @@ class Reading:
                     digest.update(data)
                 if block := decoder.decode(data):
                     yield block
+                decoder.refuse_damage()
                 self._report(stream.position())
             self._bytes_before += stream.position()
         self._digests.append(digest.digest())

@@ -175,11 +175,13 @@ class BytesSource:
 class ByteStream:
     """The bytes of a source, decompressed where the first of them say so.
 
-    Raises ``CorpusError``, in one line, for whatever the system or a decompressor says against it.
+    ``as_they_come`` says that no read waits for more bytes than there are. Raises ``CorpusError``,
+    in one line, for whatever the system or a decompressor says against it.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, as_they_come: bool = False) -> None:
         self._name = source.name
+        self._as_they_come = as_they_come
         self._delivered = 0
         self._ahead = b""
         self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
@@ -202,17 +204,20 @@ class ByteStream:
         self._closing.close()
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end."""
+        """Return the next ``size`` bytes, fewer at the end and where they are read as they come."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
-            data += self._stream.read(size - len(data))
+            if not self._as_they_come:
+                data += self._stream.read(size - len(data))
+            elif not data:
+                data = cast(io.BufferedReader, self._stream).read1(size)
         except self._failures as error:
             raise self._unreadable(error) from None
         self._delivered += len(data)
         return data
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end, and leave them to be read."""
+        """Return what ``read`` would, and leave it to be read."""
         self._ahead = self.read(size)
         self._delivered -= len(self._ahead)
         return self._ahead

@@ -66,7 +66,10 @@ class LineDecoder:
         Whether errors name the line. That takes some time, and a part of a source cannot tell.
     on_error : callable, optional
         Told of each line that cannot be decoded, which then becomes a blank one. Only encodings
-        with plain line feeds allow that; in others, and without it, the error is raised.
+        with plain line feeds allow that; in others, and without it, the error is raised when the
+        lines before it have been given.
+    replaces : bool
+        Whether U+FFFD stands for the bytes of such a line that cannot be decoded instead.
     """
 
     def __init__(
@@ -77,8 +80,11 @@ class LineDecoder:
         begins_text: bool = True,
         counts_lines: bool = True,
         on_error: Callable[[DecodingError], None] | None = None,
+        replaces: bool = False,
     ) -> None:
         self._name = name
+        self._replaces = replaces
+        self._failure: DecodingError | None = None
         self._encoding = codecs.lookup(encoding).name
         salvages = on_error is not None and has_plain_line_feeds(encoding)
         self._on_error = on_error if salvages else None
@@ -98,6 +104,7 @@ class LineDecoder:
         ``final`` says that no data follow: a last line without an end gets one. Raises
         ``DecodingError`` and ``LongLineError``, which name the place.
         """
+        self.refuse_damage()
         undecoded = len(self._decoder.getstate()[0])
         text = self._text(data, final)
         # A CR at the end may be the first half of a CRLF.
@@ -120,6 +127,11 @@ class LineDecoder:
             self._lines += int(np.count_nonzero(np.frombuffer(block.encode(), np.uint8) == _LF))
         return block
 
+    def refuse_damage(self) -> None:
+        """Raise ``DecodingError`` where the last data could not be decoded as a whole."""
+        if self._failure:
+            raise self._failure
+
     def _keep(self, text: str) -> None:
         if text:
             self._rest.append(text)
@@ -131,7 +143,11 @@ class LineDecoder:
             try:
                 text = self._decoder.decode(data, final)
             except UnicodeDecodeError as error:
-                raise self._error(error, data, state) from None
+                good = self._good_part(error, data, state)
+                failure = self._error(error, data, good)
+                if final or not _LINE_END.search(good):
+                    raise failure from None
+                self._failure, text = failure, good
             if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
                 text.encode()  # some encodings can write surrogates, which are no characters
         except UnicodeError as error:  # also from reading again what stands before the other error
@@ -145,14 +161,16 @@ class LineDecoder:
                 text = text[1:]
         return text
 
-    def _error(self, error: UnicodeDecodeError, data: bytes, state: tuple[bytes, int]) -> Exception:
-        bad = len(error.object) - error.start  # bytes from the first bad one on
+    def _good_part(self, error: UnicodeDecodeError, data: bytes, state: tuple[bytes, int]) -> str:
+        """Return the text of ``data`` before an error in it."""
+        self._decoder.setstate(state)
+        return self._decoder.decode(data[: max(0, len(data) - _bad_bytes(error))])
+
+    def _error(self, error: UnicodeDecodeError, data: bytes, good: str) -> DecodingError:
         line = None
         if self._counts_lines:
-            self._decoder.setstate(state)
-            good = self._decoder.decode(data[: max(0, len(data) - bad)])
             line = self._lines + with_line_feeds("".join([*self._rest, good])).count("\n")
-        offset = self._bytes + len(data) - bad
+        offset = self._bytes + len(data) - _bad_bytes(error)
         return _decoding_error(self._name, self._encoding, error, offset, line)
 
     def _refuse_long_lines(self, text: str, undecoded: int) -> None:
@@ -189,10 +207,15 @@ class LineDecoder:
             except UnicodeDecodeError as error:
                 place = (offset + error.start, self._lines + number)
                 tell(_decoding_error(self._name, self._encoding, error, *place))
-                line = "\n"
+                line = raw.decode(self._encoding, "replace") if self._replaces else "\n"
             lines.append(with_line_feeds(line))
             offset += len(raw)
         return "".join(lines)
+
+
+def _bad_bytes(error: UnicodeDecodeError) -> int:
+    """Return how many bytes there are from the first bad one on."""
+    return len(error.object) - error.start
 
 
 def _decoding_error(

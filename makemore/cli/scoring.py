@@ -1,0 +1,156 @@
+"""The command score."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from makemore.cli.console import say, wants_colour, write_results
+from makemore.cli.options import (
+    checkpoint_option,
+    columns_of,
+    command,
+    damage,
+    encoding_option,
+    errors_option,
+    json_option,
+    load_checkpoint,
+    option,
+    share,
+    table_options,
+    text_of_files,
+)
+from makemore.cli.streaming import Streams
+
+if TYPE_CHECKING:
+    from makemore.evaluation.calibration import Calibration
+    from makemore.training.record import Checkpoint
+
+
+@command("score", "makemore score words.txt --fpr 1% --only flagged")
+@click.argument("files", nargs=-1)
+@checkpoint_option
+@option(
+    "--explain", is_flag=True, help="Show the surprisal of each character, by colour on a terminal."
+)
+@option(
+    "--fpr",
+    type=share,
+    group="What does not belong",
+    help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
+    " trained with --holdout.",
+)
+@option(
+    "--only",
+    type=click.Choice(["flagged", "passed"]),
+    group="What does not belong",
+    help="Print only those; with --fpr.",
+)
+@option(
+    "--against",
+    type=click.Path(),
+    group="Two models",
+    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
+)
+@option(
+    "--against-words",
+    type=click.Path(),
+    group="Two models",
+    help="A file of the other model's own words: reports how well both kinds are told apart.",
+)
+@option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
+@option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
+@encoding_option
+@errors_option
+@table_options
+@json_option
+def score(
+    files: tuple[str, ...],
+    checkpoint: str,
+    as_json: bool,
+    explain: bool,
+    fpr: float | None,
+    only: str | None,
+    against: str | None,
+    against_words: str | None,
+    sort: bool,
+    line_numbers: bool,
+    encoding: str,
+    errors: str,
+    **options: Any,
+) -> None:
+    """Say how surprising each word is, and which do not belong.
+
+    The words are the lines of FILES, or of stdin without FILES or for -; blank lines are left out,
+    and what the model reads in another form, such as lower case, is printed as it was given.
+    Before each word stand its surprisal in total and as the mean of its characters and its
+    end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
+    flag, with --against the ratio. The sums over all lines go to stderr.
+    """
+    from makemore.data.corpus import reading_of
+    from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
+    from makemore.reporting import describe_scores
+
+    if only and fpr is None:
+        raise click.UsageError("--only needs --fpr, which says what is flagged")
+    if against_words and not against:
+        raise click.UsageError("--against-words needs --against, which names the other model")
+    columns = columns_of(options)
+    loaded = load_checkpoint(checkpoint)
+    calibration = None if fpr is None else _calibration(loaded, fpr)
+    opponent = load_checkpoint(against) if against else None
+    both: dict[str, Any] = {"reading": reading_of(loaded.corpus)}
+    if opponent:
+        both |= {"other": opponent.model, "other_reading": reading_of(opponent.corpus)}
+    large = loaded.model.context_length is None
+    on_terminal = sys.stdout.isatty()
+    how = ("colours" if wants_colour() else "nats") if explain else None
+
+    def write(part: Judgement) -> None:
+        """Print a block of words."""
+        if as_json:
+            write_results(part.json_lines(only, explain=explain))
+        else:
+            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
+            write_results(text)
+
+    summary = Summary()
+    waiting: list[Judgement] = []
+    streams = Streams(files or ("-",))
+    with streams.finished():
+        text = text_of_files(streams, encoding, columns, errors, large=large)
+        blocks = streams.watched(text.blocks(counts_lines=True))
+        for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, **both):
+            summary += part.summary
+            if sort:
+                waiting.append(part)
+                continue
+            write(part)
+            sys.stdout.flush()
+            streams.are_out()
+        if waiting:
+            write(strangest_first(waiting))
+            sys.stdout.flush()
+        streams.are_out()
+        others = None
+        if against_words:
+            words = text_of_files((against_words,), encoding, errors=errors, large=large)
+            parts = judge(loaded.model, words, **both)
+            others = sum((part.summary for part in parts), Summary()).choices
+        click.echo(describe_scores(summary, fpr, others), err=True)
+        if told := damage(text.damaged, errors):
+            click.echo(f"damaged   {told}", err=True)
+
+
+def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
+    """Return what words are judged by, and say so where it cannot flag any at this rate."""
+    from makemore.evaluation.calibration import Calibration
+
+    calibration = Calibration(checkpoint.training.calibration)
+    if fpr < calibration.smallest_p:
+        say(
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
+            f" are too few for less than {100 * calibration.smallest_p:.3g}%; train with a larger"
+            " --holdout or on more words"
+        )
+    return calibration
