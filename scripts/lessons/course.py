@@ -11,6 +11,8 @@ NAMES = (
     "numbers",
     "regression",
     "bigram",
+    "mlp",
+    "backprop",
 )
 """The modules of the lessons, in the order of the course."""
 
