@@ -11,6 +11,8 @@ NAMES = (
     "numbers",
     "regression",
     "bigram",
+    "mlp",
+    "backprop",
     "letters",
     "autoencoder",
 )

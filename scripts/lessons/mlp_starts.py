@@ -1,0 +1,146 @@
+"""The middle of the lesson mlp: what a bad start looks like from inside, and two cures."""
+
+from math import log
+from typing import Any
+
+import numpy as np
+
+from lessons import mlp_pictures
+from lessons.setting import Setting
+from lessons.stage import Stage, table
+from makemore import nn
+from makemore.autodiff import Tensor, cross_entropy, data, gradients
+
+CONTEXT, DEPTH, WIDTH = 3, 5, 100
+STARTS = ("too large", "too small", "scaled", "normalised")
+
+
+def train(
+    network: nn.Sequential, X: Any, Y: Any, rates: list[float], random: np.random.Generator
+) -> tuple[list[float], list[Any]]:
+    """Take a step of plain descent for each rate; return the losses and the update ratios.
+
+    A ratio is the spread of a layer's update over that of its weights, for each matrix.
+    """
+    vector = nn.ParameterVector(network.parameters())
+    matrices = [layer.weight for layer in network.layers if isinstance(layer, nn.Linear)]
+    losses, ratios = [], []
+    for step, rate in enumerate(rates):
+        rows = random.integers(0, len(X), 128)
+        loss = cross_entropy(network(X[rows]), Y[rows])
+        vector.backward(loss)
+        if step % 10 == 0:
+            slopes = gradients(loss, matrices)
+            ratios.append(
+                [rate * g.std() / W.data.std() for g, W in zip(slopes, matrices, strict=True)]
+            )
+        vector.values -= rate * vector.gradient
+        losses.append(loss.item())
+    return losses, ratios
+
+
+def deep_network(V: int, start: str, random: np.random.Generator) -> nn.Sequential:
+    """Return five hidden layers whose first weights are as ``start`` says."""
+    layers: list[Any] = [nn.Embedding(V, 10, random), nn.Flatten()]
+    for inputs in [10 * CONTEXT] + [WIDTH] * (DEPTH - 1):
+        spread = {"too small": 0.02, "scaled": 5 / 3 * inputs**-0.5}.get(start, 1.0)
+        layers.append(nn.Linear(inputs, WIDTH, random, bias=False))
+        layers[-1].weight = Tensor(nn.normal((inputs, WIDTH), random, spread))
+        layers += [nn.BatchNorm1d(WIDTH)] * (start == "normalised") + [nn.Tanh()]
+    layers.append(nn.Linear(WIDTH, V, random))
+    if start == "too large":
+        layers[-1].weight = Tensor(nn.normal((WIDTH, V), random, 1.0))
+    return nn.Sequential(*layers)
+
+
+def looked_into(network: nn.Sequential, X: Any, Y: Any) -> tuple[float, list[Any], list[Any]]:
+    """Return the loss, the hidden vectors of each layer, and the loss's gradients along them."""
+    x, hidden = X, []
+    for layer in network.layers:
+        x = layer(x)
+        if isinstance(layer, nn.Tanh | nn.ReLU):
+            hidden.append(x)
+    loss = cross_entropy(x, Y)
+    return loss.item(), [data(h) for h in hidden], gradients(loss, hidden)
+
+
+def the_starts(setting: Setting, X: Any, Y: Any) -> Stage:
+    """Look at activations and gradients before the first step."""
+    V, rows = len(setting.vocabulary), setting.generator(2).integers(0, len(X), 500)
+    seen, body, stuck, spread = {}, [], {}, {}
+    for start in STARTS:
+        network = deep_network(V, start, setting.generator(3))
+        loss, hidden, slopes = seen[start] = looked_into(network, X[rows], Y[rows])
+        stuck[start], spread[start] = np.mean(np.abs(hidden[-1]) > 0.97), hidden[-1].std()
+        spreads = [f"{part.std():.2g}" for part in (hidden[0], hidden[-1], slopes[0], slopes[-1])]
+        body.append((start, loss, *spreads, f"{stuck[start]:.0%}"))
+    return Stage(
+        "A bad start, seen from inside",
+        [
+            f"{DEPTH} layers h = tanh(h W), (B, {WIDTH}), no biases, W normal with a spread of",
+            "too large 1, too small 0.02, scaled (5/3) / sqrt(inputs); normalised: 1, and",
+            "z = (h W - mean) / sqrt(variance) over the batch, h = tanh(weight z + bias)",
+        ],
+        [
+            *table(["start", "loss", "h 1", "h 5", "dh 1", "dh 5", "|h 5| > 0.97"], body),
+            "",
+            f"h, dh: spread of the layer's numbers and gradients; log V = {log(V):.4f}",
+        ],
+        "too large: tanh is stuck at -1 and 1, where its slope is 0, and the loss says that the"
+        " network is sure and wrong. Too small: the signal dies on its way up, the gradient on its"
+        " way down. Scaled, both keep their size; batch normalisation mends any spread.",
+        (nn.BatchNorm1d,),
+        mlp_pictures.draw_starts(seen),
+        {
+            "too large is stuck, scaled is not": bool(stuck["too large"] > 0.5 > stuck["scaled"]),
+            "too small dies out": bool(spread["too small"] < 0.01 * spread["scaled"]),
+            "normalised does not": bool(spread["normalised"] > 0.5),
+        },
+    )
+
+
+def dead_units(setting: Setting, X: Any, Y: Any) -> Stage:
+    """Kill units of ReLU by one step that is too long."""
+    rows, body, dead = setting.generator(2).integers(0, len(X), 2000), [], {}
+    for rate in (0.1, 1.0, 10.0):
+        random = setting.generator(4)
+        layers = [nn.Embedding(len(setting.vocabulary), 10, random), nn.Flatten()]
+        layers += [nn.Linear(10 * CONTEXT, WIDTH, random), nn.ReLU()]
+        network = nn.Sequential(*layers, nn.Linear(WIDTH, len(setting.vocabulary), random))
+        train(network, X, Y, [rate] * 3, random)
+        before = data(network.layers[2](network.layers[1](network.layers[0](X[rows]))))
+        dead[rate] = float(np.mean((before <= 0).all(axis=0)))
+        body.append((f"{rate:g}", f"{dead[rate]:.0%}", f"{np.mean(before > 0):.0%}"))
+    return Stage(
+        "Dead ReLU",
+        [f"h = relu(x W + b), (B, {WIDTH}); three steps at a learning rate"],
+        table(["rate", "units that never fire", "numbers above 0"], body),
+        "relu's slope is 0 below 0. A unit that one long step has pushed below 0 for every window"
+        " gets no gradient any more: it is dead, and stays so. Smaller steps, leaky ReLU or"
+        " normalisation keep it alive.",
+        (nn.ReLU,),
+        claims={"a long step kills units": dead[10.0] > dead[0.1]},
+    )
+
+
+def the_race(setting: Setting, X: Any, Y: Any) -> Stage:
+    """Train the four, and watch how much their weights move."""
+    steps, V, ratios, losses = setting.steps(1000), len(setting.vocabulary), {}, {}
+    for start in STARTS:
+        network = deep_network(V, start, setting.generator(3))
+        losses[start], ratios[start] = train(network, X, Y, [0.1] * steps, setting.generator(5))
+    end = {start: float(np.mean(curve[-max(1, steps // 10) :])) for start, curve in losses.items()}
+    rows = [
+        (s, losses[s][0], end[s], f"{ratios[s][-1][0]:.2g}", f"{ratios[s][-1][DEPTH - 1]:.2g}")
+        for s in STARTS
+    ]
+    return Stage(
+        "Updates against weights",
+        [f"ratio = spread(rate * gradient) / spread(W)    {steps:,} steps at a rate of 0.1"],
+        table(["start", "first loss", "last tenth", "ratio, layer 1", f"layer {DEPTH}"], rows),
+        "about 0.001 a step is healthy: each weight is rewritten in some thousand steps. Far below,"
+        " a layer sleeps; far above, it thrashes. Scaled, all layers learn at one pace. Normalised"
+        " weights of spread 1 are large: their small ratio asks for a larger rate.",
+        figure=mlp_pictures.draw_ratios(ratios, losses),
+        claims={"scaled ends below too small": end["scaled"] < end["too small"]},
+    )
