@@ -7,7 +7,15 @@ from importlib import import_module
 from lessons.setting import Setting
 from lessons.stage import Exercise, Stage
 
-NAMES = ("numbers", "regression", "bigram", "letters", "autoencoder")
+NAMES = (
+    "numbers",
+    "regression",
+    "bigram",
+    "transformer",
+    "embeddings",
+    "letters",
+    "autoencoder",
+)
 """The modules of the lessons, in the order of the course."""
 
 
