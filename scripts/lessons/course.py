@@ -13,6 +13,8 @@ NAMES = (
     "bigram",
     "mlp",
     "backprop",
+    "transformer",
+    "embeddings",
     "letters",
     "autoencoder",
 )
