@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from makemore.cli.console import say
 from makemore.data.sources import STDIN, FileSource, Source
-from makemore.data.text import Lines
+
+if TYPE_CHECKING:
+    from makemore.data.text import Lines
 
 PATIENCE = 0.5
 """Seconds after a signal in which the lines that were read must be out."""
@@ -58,7 +60,7 @@ class Streams:
             for path in self.paths
         )
 
-    def watched(self, blocks: Iterable[Lines]) -> Iterator[Lines]:
+    def watched(self, blocks: "Iterable[Lines]") -> "Iterator[Lines]":
         """Yield blocks of lines, of which ``are_out`` tells when the command is done with them."""
         for block in blocks:
             self._pending += block.text.count("\n")
