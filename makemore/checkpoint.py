@@ -53,16 +53,6 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-LATER_FACTS = {
-    "distinct": 0,
-    "errors": "strict",
-    "column": "",
-    "weights": "",
-    "delimiter": "",
-    "weights_as": "",
-}
-"""What checkpoints of earlier releases do not say of their corpus, and what held then."""
-
 OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
 """Such fields that are written only where there is something in them."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
@@ -286,7 +276,7 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     for name in (*RECORD_ARRAYS, *optional, *resumed):
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
-    corpus: CorpusFacts = _record(CorpusFacts, LATER_FACTS | metadata["corpus"], {})
+    corpus: CorpusFacts = _record(CorpusFacts, metadata["corpus"], {})
     if corpus.errors not in ERRORS:
         raise CheckpointError(f"its corpus cannot have been read with {_cut(corpus.errors)} errors")
     try:

@@ -329,19 +329,3 @@ def test_long_values_are_cut_in_messages(path: Path) -> None:
         with pytest.raises(CheckpointError) as refusal:
             save(path, with_training(options={"seed": 1, "steps": ["x" * length]}))
         assert str(refusal.value).endswith(shown)
-
-
-def test_a_checkpoint_from_before_distinct_words_were_counted_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "model.npz"
-    names = [field.name for field in fields(CorpusFacts) if field.name != "distinct"]
-    plain = checkpoints._fields_of
-
-    def older(record: object, without: Container[str] = ()) -> dict[str, object]:
-        values = plain(record, without)
-        return {n: values[n] for n in names} if isinstance(record, CorpusFacts) else values
-
-    monkeypatch.setattr(checkpoints, "_fields_of", older)
-    save(path, with_training())
-    assert load(path).corpus.distinct == 0
