@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable, Container
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore import checkpoint as checkpoints
 from makemore.checkpoint import OPTIONAL_ARRAYS, RECORD_ARRAYS, load, refuse_other_files, save
 from makemore.data.corpus import CorpusFacts
 from makemore.data.vocabulary import Vocabulary
