@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makemore.counting import passes, workers
+from makemore.counting.ngrams import merge_ngrams
 from makemore.counting.passes import BigramCounts, count_bigrams
+from makemore.counting.survey import merge
 from makemore.data.corpus import Corpus, slices_of
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
 from makemore.errors import CorpusError, DecodingError
@@ -56,6 +59,17 @@ def equal(a: BigramCounts, b: BigramCounts) -> bool:
     )
 
 
+class Merging:
+    """Merges parts, and notes how many there were: one from each process."""
+
+    def __init__(self, merge_parts: Callable[[Any], Any]) -> None:
+        self._merge, self.parts = merge_parts, list[int]()
+
+    def __call__(self, parts: Sequence[Any]) -> Any:
+        self.parts.append(len(parts))
+        return self._merge(parts)
+
+
 @pytest.mark.usefixtures("any_size")
 @pytest.mark.parametrize("min_count", [1, 301])
 def test_any_number_of_processes_gives_the_same_result(
@@ -67,9 +81,30 @@ def test_any_number_of_processes_gives_the_same_result(
     corpus = Corpus.from_paths(*paths)
     expected = count_bigrams(corpus, 0.3, min_count, jobs=1)
     assert (expected.survey.facts.dropped_lines > 0) == (min_count > 1)
-    monkeypatch.setattr(passes, "count_part", None)  # no falling back
+    monkeypatch.setattr(passes, "merge", merged := Merging(merge))
     for jobs in (2, 3, 5):
         assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
+    assert merged.parts == [2, 3, 5]
+
+
+@pytest.mark.usefixtures("any_size")
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_any_number_of_processes_counts_the_same_ngrams(
+    names: Path, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    corpus = Corpus.from_paths(names)
+    survey = passes.survey_corpus(corpus, 0.3)
+    split = passes.split_for_validation(corpus, survey.vocabulary, 0.3, 0.2)
+    expected = passes.count_ngrams(corpus, survey.vocabulary, split, order, jobs=1)
+    assert all(counts.symbols for counts in expected)
+    monkeypatch.setattr(passes, "merge_ngrams", merged := Merging(merge_ngrams))
+    for jobs in (2, 3):
+        found = passes.count_ngrams(corpus, survey.vocabulary, split, order, jobs)
+        for one, other in zip(found, expected, strict=True):
+            assert (one.V, one.order) == (other.V, other.order)
+            np.testing.assert_array_equal(one.codes, other.codes)
+            np.testing.assert_array_equal(one.counts, other.counts)
+    assert merged.parts == [2] * 3 + [3] * 3  # training, held out, validation
 
 
 @pytest.mark.usefixtures("any_size")
@@ -245,7 +280,7 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
     corpus = Corpus.from_paths(path)
     pool = workers._Pool(corpus, None)
-    request = workers._Request(corpus, 0.0, "", 1000, pairs=True)
+    request = passes._PairRequest(corpus, 0.0, "", 1000, pairs=True)
     with workers._running(1, request, pool) as started:
         answer = pool._answers.get(timeout=60)
     assert started == 1
@@ -296,10 +331,11 @@ COUNT_SLOWLY = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
 from makemore.counting import workers
-from makemore.data.corpus import slices_of, Corpus
-corpus = Corpus.from_paths(sys.argv[1])
+from makemore.counting.passes import _PairRequest
+from makemore.data.corpus import Corpus
+request = _PairRequest(Corpus.from_paths(sys.argv[1]), 0.3, "", 10, pairs=True)
 started = lambda done, total: print("started", flush=True)
-workers.count_in_processes(corpus, 0.3, "", 2, started, block_size=10)
+workers.count_in_processes(request, 2, started)
 """
 
 

@@ -8,6 +8,7 @@ An n-gram is kept as one number. Where there are few that could occur, a large c
 counted in a table that has a cell for each, seen or not; else counting is sorting.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,6 +183,14 @@ class NgramCounter:
         self._runs.append(
             add_up(np.concatenate((codes, more_codes)), np.concatenate((counts, more_counts)))
         )
+
+
+def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:
+    """Return the sums of the counts of parts of a corpus, of one vocabulary and order."""
+    codes, counts = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "counts")
+    )
+    return NgramCounts(parts[0].V, parts[0].order, *add_up(codes, counts))
 
 
 def highest_order(V: int) -> int:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from makemore.arrays import Counts, Integers, Symbols
+from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
 from makemore.counting.survey import (
     Part,
     Survey,
     character_frequencies,
     count_part,
+    merge,
     pattern_of,
     rare_characters,
     survey_of,
@@ -138,14 +140,30 @@ def _one_pass(
 
             if (jobs := job_count(corpus, jobs)) > 1:
                 split = split_ahead(corpus, holdout, rare)
-                part, sha256 = count_in_processes(
-                    corpus, split.bounds[0], rare, jobs, progress, block_size, pairs=pairs
-                )
-                return part, sha256, split
+                request = _PairRequest(corpus, split.bounds[0], rare, block_size, pairs)
+                parts, sha256 = count_in_processes(request, jobs, progress, digest=True)
+                return merge(parts), sha256, split
         reading = corpus.read(block_size, progress)
         split, blocks = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
         part = count_part(blocks, split.bounds[0], rare, pairs=pairs)
         return part, reading.sha256, split
+
+
+@dataclass(frozen=True)
+class _PairRequest:
+    """A request to survey a corpus, and perhaps to count its pairs; see ``workers.Request``."""
+
+    corpus: Corpus
+    holdout: float
+    rare: str
+    block_size: int
+    pairs: bool
+
+    def count(self, slices: Iterator[Corpus]) -> Part:
+        """Return what is in slices of the corpus."""
+        readings = (part.read(self.block_size, digest=False) for part in slices)
+        blocks = (block for reading in readings for block in reading.blocks())
+        return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
 
 
 def split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:
@@ -220,3 +238,44 @@ def id_blocks(
             weights = None if lines.weights is None else lines.weights[is_own]
             rows.append(IdRow(vocabulary.encode_text("\n" + own), weights))
         yield IdRows(*rows)
+
+
+@dataclass(frozen=True)
+class _NgramRequest:
+    """A request to count n-grams; see ``workers.Request``."""
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    split: Split
+    order: int
+
+    def count(self, slices: Iterator[Corpus]) -> list[NgramCounts]:
+        """Return the n-grams of slices of the corpus, by what their words are for."""
+        counters = [NgramCounter(len(self.vocabulary), self.order) for _ in IdRows._fields]
+        for part in slices:
+            for rows in id_blocks(part, self.vocabulary, self.split):
+                for counter, row in zip(counters, rows, strict=True):
+                    counter.add(*row)
+        return [counter.counts() for counter in counters]
+
+
+def count_ngrams(
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    split: Split,
+    order: int,
+    jobs: int | None = None,
+) -> list[NgramCounts]:
+    """Return the n-grams of the training, the held-out and the validation words.
+
+    ``jobs`` processes count a large corpus of plain files, all processors without it; the counts do
+    not depend on it. Raises ``TrainingError`` for an order that is not supported.
+    """
+    request = _NgramRequest(corpus, vocabulary, split, order)
+    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+        from makemore.counting.workers import count_in_processes, job_count
+
+        if (jobs := job_count(corpus, jobs)) > 1:
+            parts, _ = count_in_processes(request, jobs)
+            return [merge_ngrams(same) for same in zip(*parts, strict=True)]
+    return request.count(iter([corpus]))

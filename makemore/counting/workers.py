@@ -24,11 +24,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import IO, cast
+from typing import IO, Any, Protocol, cast
 
-from makemore.counting.survey import Part, count_part, merge
 from makemore.data.corpus import (
-    BLOCK,
     Corpus,
     Progress,
     can_be_cut,
@@ -37,7 +35,6 @@ from makemore.data.corpus import (
     source_digest,
 )
 from makemore.data.sources import SliceSource
-from makemore.data.text import Lines
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -58,27 +55,33 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 _ASK = "next"
 
-_Answer = Part | MakemoreError | None
+
+@dataclass(frozen=True)
+class _Counted:
+    """What a process counted."""
+
+    part: Any
+
+
+_Answer = _Counted | MakemoreError | None
 """Of a process: None where it fails."""
 
 
-@dataclass(frozen=True)
-class _Request:
-    corpus: Corpus
-    holdout: float
-    rare: str
-    block_size: int
-    pairs: bool
+class Request(Protocol):
+    """What processes are asked to count; it is pickled for them.
 
-    def count(self, next_slice: Callable[[], SliceSource | None]) -> Part:
-        """Count slices of the corpus until there is no next one."""
-        blocks = self._blocks(next_slice)
-        return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
+    Attributes
+    ----------
+    corpus : Corpus
+        Of plain files, which can be cut.
+    """
 
-    def _blocks(self, next_slice: Callable[[], SliceSource | None]) -> Iterator[Lines]:
-        while part := next_slice():
-            corpus = replace(self.corpus, sources=(part,))
-            yield from corpus.read(self.block_size, digest=False).blocks()
+    @property
+    def corpus(self) -> Corpus:
+        """What is counted."""
+
+    def count(self, slices: Iterator[Corpus]) -> Any:
+        """Return what is in slices of the corpus. Raises ``MakemoreError``."""
 
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
@@ -91,26 +94,28 @@ def job_count(corpus: Corpus, jobs: int | None) -> int:
 
 
 def count_in_processes(
-    corpus: Corpus,
-    holdout: float,
-    rare: str,
-    jobs: int,
-    progress: Progress | None = None,
-    block_size: int = BLOCK,
-    *,
-    pairs: bool = True,
-) -> tuple[Part, str]:
-    """Return what is in a corpus of plain files, and its digest; ``jobs`` includes this process.
+    request: Request, jobs: int, progress: Progress | None = None, *, digest: bool = False
+) -> tuple[list[Any], str]:
+    """Return what each of ``jobs`` processes counted, this one among them, and the digest if asked.
 
-    Raises ``CorpusError`` and ``VocabularyError``.
+    Raises what ``request.count`` raises.
     """
-    request = _Request(corpus, holdout, rare, block_size, pairs)
+    corpus = request.corpus
     pool = _Pool(corpus, progress)
     with _running(jobs - 1, request, pool) as started:
         pool.awaited = started
-        digests = [source_digest(source, pool.report) for source in corpus.sources]
-        part = request.count(pool.next_slice)
-    return merge([part, *pool.parts]), combined_digest(digests)
+        sha256 = ""
+        if digest:
+            digests = [source_digest(source, pool.report) for source in corpus.sources]
+            sha256 = combined_digest(digests)
+        own = request.count(_slices(corpus, pool.next_slice))
+    return [own, *pool.parts], sha256
+
+
+def _slices(corpus: Corpus, next_slice: Callable[[], SliceSource | None]) -> Iterator[Corpus]:
+    """Yield slices of a corpus until there is no next one."""
+    while part := next_slice():
+        yield replace(corpus, sources=(part,))
 
 
 class _Pool:
@@ -122,8 +127,8 @@ class _Pool:
     ----------
     awaited : int
         The number of processes that have not answered.
-    parts : list of Part
-        Those of the processes that have.
+    parts : list
+        What those counted that have.
     """
 
     def __init__(self, corpus: Corpus, progress: Progress | None) -> None:
@@ -135,7 +140,7 @@ class _Pool:
         self._done = 0
         self._progress = progress
         self.awaited = 0
-        self.parts: list[Part] = []
+        self.parts: list[Any] = []
 
     def take(self) -> SliceSource | None:
         """Return a slice, or None where none is left."""
@@ -162,7 +167,7 @@ class _Pool:
             if isinstance(answer, MakemoreError):
                 raise answer
             if answer:
-                self.parts.append(answer)
+                self.parts.append(answer.part)
             part = part or self.take()
         self.report()
         return part
@@ -177,7 +182,7 @@ class _Pool:
 
 def work() -> None:
     """Do what a request on stdin asks for; the main function of a worker process."""
-    request: _Request = pickle.load(sys.stdin.buffer)
+    request: Request = pickle.load(sys.stdin.buffer)
 
     def next_slice() -> SliceSource | None:
         """Ask the parent for it."""
@@ -185,7 +190,7 @@ def work() -> None:
         return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
     try:
-        _say(request.count(next_slice))
+        _say(_Counted(request.count(_slices(request.corpus, next_slice))))
     except MakemoreError as error:
         _say(error)  # whoever counted these slices again would find the same
 
@@ -208,7 +213,7 @@ def slice_length(corpus: Corpus) -> int:
 
 
 @contextmanager
-def _running(processes: int, request: _Request, pool: _Pool) -> Iterator[int]:
+def _running(processes: int, request: Request, pool: _Pool) -> Iterator[int]:
     """Run so many processes, each with a thread that serves it; give the number that will answer.
 
     They may be fewer: where the system has no room for another, those that run will do.
@@ -239,7 +244,7 @@ def _running(processes: int, request: _Request, pool: _Pool) -> Iterator[int]:
                 pass
 
 
-def _serve(process: subprocess.Popen[bytes], request: _Request, pool: _Pool) -> None:
+def _serve(process: subprocess.Popen[bytes], request: Request, pool: _Pool) -> None:
     """Give a process slices and pass on its answer; put its slices back when it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[SliceSource] = []
@@ -252,5 +257,5 @@ def _serve(process: subprocess.Popen[bytes], request: _Request, pool: _Pool) -> 
                 taken.append(part)
             to_process.write(pickle.dumps(part))
             to_process.flush()
-        answer = message if isinstance(message, Part | MakemoreError) else None
+        answer = message if isinstance(message, _Counted | MakemoreError) else None
     pool.answer(answer, taken)

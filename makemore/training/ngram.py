@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 
-from makemore.counting.ngrams import NgramCounter, NgramCounts, highest_order
-from makemore.counting.passes import IdRows, id_blocks, split_for_validation, survey_corpus
+from makemore.counting.ngrams import NgramCounts, highest_order
+from makemore.counting.passes import count_ngrams, split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
-from makemore.data.holdout import Split
 from makemore.data.vocabulary import Vocabulary
 from makemore.kinds import AUTO, KINDS, MIN_ORDER
 from makemore.models.ngram import Ngram, loss_on_counts
@@ -35,10 +34,10 @@ def train_ngram(
             watch.on_survey(survey)
         order, split = options.order, survey.split
         if order == AUTO:
-            order = _best_order(text, survey, options)
+            order = _best_order(text, survey, options, watch.jobs)
         if validation:
             split = split_for_validation(text, survey.vocabulary, options.holdout, validation)
-        training, held_out, _ = _counted(text, survey.vocabulary, split, order)
+        training, held_out, _ = count_ngrams(text, survey.vocabulary, split, order, watch.jobs)
     model = _estimated(training, survey.vocabulary, options)
     return Outcome(
         model=model,
@@ -51,7 +50,7 @@ def train_ngram(
     )
 
 
-def _best_order(text: Corpus, survey: Survey, options: TrainingOptions) -> int:
+def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: int | None) -> int:
     """Return the order with the lowest loss on validation words.
 
     Longer contexts help until the corpus has too few of each, so the orders are tried upwards until
@@ -62,7 +61,7 @@ def _best_order(text: Corpus, survey: Survey, options: TrainingOptions) -> int:
     split = split_for_validation(text, survey.vocabulary, options.holdout, share)
     best, lowest = int(KINDS["ngram"].defaults(options.method)["order"]), math.inf
     for order in range(MIN_ORDER, highest_order(len(survey.vocabulary)) + 1):
-        training, _, validation = _counted(text, survey.vocabulary, split, order)
+        training, _, validation = count_ngrams(text, survey.vocabulary, split, order, jobs)
         if not (training.symbols and validation.symbols):
             break
         loss = loss_on_counts(_estimated(training, survey.vocabulary, options), validation)
@@ -70,15 +69,6 @@ def _best_order(text: Corpus, survey: Survey, options: TrainingOptions) -> int:
             break
         best, lowest = order, loss
     return best
-
-
-def _counted(text: Corpus, vocabulary: Vocabulary, split: Split, order: int) -> list[NgramCounts]:
-    """Return the n-grams of the training, the held-out and the validation words."""
-    counters = [NgramCounter(len(vocabulary), order) for _ in IdRows._fields]
-    for rows in id_blocks(text, vocabulary, split):
-        for counter, row in zip(counters, rows, strict=True):
-            counter.add(*row)
-    return [counter.counts() for counter in counters]
 
 
 def _estimated(counts: NgramCounts, vocabulary: Vocabulary, options: TrainingOptions) -> Ngram:
