@@ -5,7 +5,7 @@ then a part for each order with one n-gram a line,
 
     log10 probability <tab> tokens <tab> log10 back-off weight
 
-and ``\end\``. Tokens are characters here. ``<s>`` starts a word and ``</s>`` ends one; ``<s>`` is
+and ``\end\``. Tokens are symbols here. ``<s>`` starts a word and ``</s>`` ends one; ``<s>`` is
 never predicted, and its probability is written as -99, which stands for zero. What white space
 would hide is spelled so that it can be read back: a space is ``▁`` (U+2581), and other white space,
 control characters and ``▁`` itself are ``<U+0009>`` and the like. The weight is left out where
@@ -69,35 +69,36 @@ _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
 _DRAWS, _LONGEST = 2_000, 64  # words and symbols of the estimate of a model's own loss
 
 
-def token_of(character: str) -> str:
-    r"""Return how a character is written in an ARPA file.
+def token_of(symbol: str) -> str:
+    r"""Return how a symbol is written in an ARPA file.
 
-    >>> token_of("é"), token_of(" "), token_of("\t"), token_of("▁")
-    ('é', '▁', '<U+0009>', '<U+2581>')
+    >>> token_of("é"), token_of(" "), token_of("\t"), token_of("▁"), token_of("<s>")
+    ('é', '▁', '<U+0009>', '<U+2581>', '<U+003C>s>')
     """
+    # a < among other characters could be taken for <s> or an escape
+    special = SPACE_TOKEN + "<" * (len(symbol) > 1)
+    return "".join(_spelled(character, special) for character in symbol)
+
+
+def _spelled(character: str, special: str) -> str:
     if character == " ":
         return SPACE_TOKEN
     is_hidden = character.isspace() or unicodedata.category(character) == "Cc"
-    return f"<U+{ord(character):04X}>" if is_hidden or character == SPACE_TOKEN else character
+    return f"<U+{ord(character):04X}>" if is_hidden or character in special else character
 
 
-def character_of(token: str) -> str:
-    """Return the character that a token stands for. Raises ``ArpaError``.
+def symbol_of(token: str) -> str:
+    """Return the symbol that a token stands for. Raises ``ArpaError``.
 
-    >>> character_of("▁"), character_of("<U+2581>")
-    (' ', '▁')
+    >>> symbol_of("▁"), symbol_of("<U+2581>"), symbol_of("<U+003C>s>")
+    (' ', '▁', '<s>')
     """
-    if token == SPACE_TOKEN:
-        return " "
-    found = _ESCAPE.fullmatch(token)
-    if found and int(found[1], 16) <= 0x10FFFF:
-        return chr(int(found[1], 16))
-    if len(token) != 1:
+    try:
+        return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), token.replace(SPACE_TOKEN, " "))
+    except ValueError:
         raise ArpaError(
-            f"the token '{shown(token[:40])}' has {len(token):,} characters: expected a model of"
-            " characters, one a token"
-        )
-    return token
+            f"the token '{shown(token[:40])}' escapes no character of Unicode"
+        ) from None
 
 
 def write_arpa(path: str | os.PathLike[str], model: Model) -> None:
@@ -146,7 +147,7 @@ def arpa_text(model: Model) -> Iterator[str]:
         if n == 1:
             yield f"-99\t{UNKNOWN_TOKENS[0]}\n"
             yield f"-99\t{START_TOKEN}\t{_number(backoff.log10_backoffs[0])}\n"
-        grams = _spelled(tree, level, states.start, contexts, backoff.vocabulary)
+        grams = _ngrams_in_tokens(tree, level, states.start, contexts, backoff.vocabulary)
         yield from _lines(backoff, level, grams)
         is_state = tree.is_state()[level]
         contexts = [f"{gram} " for gram, flag in zip(grams, is_state, strict=True) if flag]
@@ -155,11 +156,11 @@ def arpa_text(model: Model) -> Iterator[str]:
     yield "\n\\end\\\n"
 
 
-def _spelled(
+def _ngrams_in_tokens(
     tree: NgramTree, level: slice, first: int, contexts: Sequence[str], vocabulary: Vocabulary
 ) -> list[str]:
     """Return the n-grams of a level in tokens; ``first`` is the state of the first context."""
-    tokens = [END_TOKEN, *map(token_of, vocabulary.characters)]
+    tokens = [END_TOKEN, *map(token_of, vocabulary.symbols)]
     states, symbols = np.divmod(tree.keys[level], tree.V)
     pairs = zip((states - first).tolist(), symbols.tolist(), strict=True)
     return [contexts[context] + tokens[symbol] for context, symbol in pairs]
@@ -255,7 +256,9 @@ def _may_continue(ids: Ids) -> Flags:
     return np.asarray((ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1))
 
 
-def read_arpa(path: str | os.PathLike[str], **changes: bool | str) -> Checkpoint:
+def read_arpa(
+    path: str | os.PathLike[str], *, symbols: bool = False, **changes: bool | str
+) -> Checkpoint:
     """Return the model in an ARPA file of characters, as a checkpoint; ``-`` is stdin.
 
     The checkpoint's training loss is an estimate of the model's loss on words of its own. The
@@ -266,6 +269,8 @@ def read_arpa(path: str | os.PathLike[str], **changes: bool | str) -> Checkpoint
     ----------
     path : path
         The file, compressed or not.
+    symbols : bool
+        Whether tokens of several characters are symbols; else they are refused, as words would be.
     changes
         How the model's words were changed, ``lowercase``, ``strip_accents`` and ``normalize``, as
         in ``CorpusFacts``: prefixes and words to score are changed alike.
@@ -282,7 +287,7 @@ def read_arpa(path: str | os.PathLike[str], **changes: bool | str) -> Checkpoint
     with ByteStream(source) as stream:
         lines = _NumberedLines(stream, source.name)
         try:
-            vocabulary, parts = _read(lines)
+            vocabulary, parts = _read(lines, symbols)
             model, unknown = _model(vocabulary, parts, lines)
         except VocabularyError as error:
             raise ArpaError(f"{shown(source.name)}: {error}") from None
@@ -344,14 +349,14 @@ class _NumberedLines:
         return line
 
 
-def _read(lines: _NumberedLines) -> tuple[Vocabulary, list[_Part]]:
+def _read(lines: _NumberedLines, symbols: bool) -> tuple[Vocabulary, list[_Part]]:
     """Return the vocabulary, and the n-grams of each order in lexicographic order.
 
     Ids are those of the vocabulary, the boundary for ``<s>`` and ``</s>``, and V for ``<unk>``.
     """
     counts = _header(lines)
     tokens, part = _unigrams(lines, counts[0])
-    vocabulary, ids = _vocabulary(tokens, part, lines)
+    vocabulary, ids = _vocabulary(tokens, part, lines, symbols)
     V = len(vocabulary)
     parts = [_sorted_unigrams(tokens, part, ids, lines)]
     levels = _Levels(V + 1)
@@ -447,28 +452,33 @@ def _unigrams(lines: _NumberedLines, count: int) -> tuple[list[bytes], _Part]:
 
 
 def _vocabulary(
-    tokens: Sequence[bytes], part: _Part, lines: _NumberedLines
+    tokens: Sequence[bytes], part: _Part, lines: _NumberedLines, symbols: bool
 ) -> tuple[Vocabulary, dict[bytes, int]]:
     """Return the vocabulary of the 1-grams, and the id of each token; V + 1 is ``<s>``."""
     special = {START_TOKEN.encode(), END_TOKEN.encode(), *(t.encode() for t in UNKNOWN_TOKENS)}
-    characters: dict[str, bytes] = {}
+    spelled: dict[str, bytes] = {}
     for token, line in zip(tokens, part.lines.tolist(), strict=True):
         if token in special:
             continue
         try:
-            character = character_of(token.decode())
+            symbol = symbol_of(token.decode())
         except UnicodeDecodeError:
             raise lines.error(f"the token {_quoted(token)} is not UTF-8", line) from None
         except ArpaError as error:
             raise lines.error(str(error), line) from None
-        if characters.setdefault(character, token) != token:
+        if len(symbol) > 1 and not symbols:
             raise lines.error(
-                f"{_quoted(token)} and {_quoted(characters[character])} stand for the same"
-                " character",
+                f"the token {_quoted(token)} has {len(symbol):,} characters: expected a model of"
+                " characters, or --symbols for one of symbols that have several",
                 line,
             )
-    vocabulary = Vocabulary(characters)
-    ids = {characters[s]: i for s, i in vocabulary.stoi.items()}
+        if spelled.setdefault(symbol, token) != token:
+            raise lines.error(
+                f"{_quoted(token)} and {_quoted(spelled[symbol])} stand for the same symbol",
+                line,
+            )
+    vocabulary = Vocabulary(spelled)
+    ids = {spelled[s]: i for s, i in vocabulary.stoi.items()}
     ids[END_TOKEN.encode()] = BOUNDARY
     ids |= dict.fromkeys((token.encode() for token in UNKNOWN_TOKENS), len(vocabulary))
     ids[START_TOKEN.encode()] = len(vocabulary) + 1

@@ -161,7 +161,7 @@ def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
         "format": FORMAT,
         "makemore": __version__,
         "model": {"name": model.name, "options": model.options()},
-        "vocabulary": model.vocabulary.characters,
+        "vocabulary": _vocabulary_values(model.vocabulary),
         "corpus": _fields_of(checkpoint.corpus),
         "training": training,
         "arrays": {
@@ -204,7 +204,8 @@ def _parse(text: str) -> dict[str, Any]:
         )
     if type(version) is not int or version != FORMAT:
         raise CheckpointError(f"expected the format {FORMAT} and found {_cut(version)}")
-    kinds = {"format": int, "makemore": str, "model": dict, "vocabulary": str}
+    kinds: dict[str, Any] = {"format": int, "makemore": str, "model": dict}
+    kinds |= {"vocabulary": str | dict}
     kinds |= {"corpus": dict, "training": dict, "arrays": dict}
     if "resumption" in metadata:
         kinds["resumption"] = dict
@@ -246,17 +247,28 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     return {name: specs[name] for name in sorted(specs)}
 
 
-def _vocabulary(characters: str) -> Vocabulary:
+def _vocabulary_values(vocabulary: Vocabulary) -> str | dict[str, list[str]]:
+    """Return its characters, or lists where a symbol has several."""
+    if not vocabulary.spelling:
+        return vocabulary.characters
+    return {"symbols": list(vocabulary.symbols), "unknown": list(vocabulary.unknown)}
+
+
+def _vocabulary(values: str | dict[str, Any]) -> Vocabulary:
+    lists: list[Any] = [values]
+    if isinstance(values, dict):
+        entries = _entries(values, {"symbols": list, "unknown": list}, "vocabulary")
+        lists = [entries["symbols"], entries["unknown"]]
+        if not all(type(symbol) is str for symbols in lists for symbol in symbols):
+            raise CheckpointError("a symbol of its vocabulary is no text")
     try:
-        vocabulary = Vocabulary(characters)
+        vocabulary = Vocabulary(*lists)
     except VocabularyError as error:
         raise CheckpointError(
             "its vocabulary is empty, too large, or has what cannot stand in a word"
         ) from error
-    if vocabulary.characters != characters:
-        raise CheckpointError(
-            "its vocabulary is not in the order of code points, each character once"
-        )
+    if _vocabulary_values(vocabulary) != values:
+        raise CheckpointError("its vocabulary is not in the order of code points, each symbol once")
     return vocabulary
 
 
@@ -322,7 +334,7 @@ def _refuse_odd_options(options: dict[str, Any]) -> None:
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
-    vocabulary = Vocabulary(metadata["vocabulary"])
+    vocabulary = _vocabulary(metadata["vocabulary"])
     cls: type[Model] = load_model(metadata["model"]["name"])
     model = cls.from_arrays(vocabulary, options, arrays)
     if _dump(model.options()) != _dump(options):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a command that prints one of these does not wait for the ot
 def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return what ``makemore info --json`` prints."""
     model, training = checkpoint.model, checkpoint.training
+    vocabulary = model.vocabulary
     losses = {
         "training": training.training_loss,
         "minimum": training.minimum,
@@ -28,7 +29,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": model.name,
         "parameters": model.parameter_count,
         "context_length": model.context_length,
-        "alphabet": model.vocabulary.characters,
+        "alphabet": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
         "corpus": asdict(checkpoint.corpus),
         "method": training.method,
         "options": training.options,

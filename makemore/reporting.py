@@ -32,7 +32,8 @@ MAX_LINES = 3
 def describe_training(checkpoint: Checkpoint) -> str:
     """Return what was read, what was trained, and how good it is."""
     corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
-    characters = _counted(len(model.vocabulary) - 1, "character")
+    what = "distinct symbol" if model.vocabulary.spelling else "character"
+    characters = _counted(len(model.vocabulary) - 1, what)
     lines = [
         f"corpus    {shown(corpus.name)}: {_counted(corpus.lines, 'word')},"
         f" {corpus.symbols:,} symbols, {characters}"
@@ -112,6 +113,7 @@ def _text_changes(corpus: CorpusFacts) -> str:
     """Return how the text was changed on the way in; nothing where it was not."""
     changes = ["in lower case"] * corpus.lowercase + ["without accents"] * corpus.strip_accents
     changes += [f"normalized by {corpus.normalize.upper()}"] * bool(corpus.normalize)
+    changes += [f"in symbols: {shown(corpus.symbol_rule)}"] * bool(corpus.symbol_rule)
     changes += [f"from {corpus.encoding}"] * (corpus.encoding != "utf-8")
     changes += [corpus.columns.describe()] if corpus.columns else []
     return ", ".join(changes)
@@ -169,7 +171,7 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
         [
             describe_training(checkpoint),
             "",
-            f"alphabet  {_alphabet(checkpoint.model.vocabulary.characters)}",
+            f"alphabet  {_alphabet(checkpoint.model.vocabulary.symbols)}",
             f"sha256    {corpus.sha256} ({'file' if training.is_import else 'corpus'})",
             f"{'read' if training.is_import else 'trained':9} in {training.seconds:.2f} s",
             *(f"part      {part}" for part in checkpoint.model.describe_parts()),
@@ -186,8 +188,11 @@ def _command(checkpoint: Checkpoint) -> str:
         words = training.options.get("words")
         more = f" --corpus {shlex.quote(words)}" if words else ""
         return f"makemore mix {training.options['checkpoints']}{more}"
+    changes = ["--lowercase"] * corpus.lowercase + ["--strip-accents"] * corpus.strip_accents
+    changes += ["--normalize", corpus.normalize] if corpus.normalize else []
     if training.is_import:
-        return shlex.join(["makemore", "import", corpus.name])
+        symbols = ["--symbols"] * (checkpoint.model.vocabulary.spelling is not None)
+        return shlex.join(["makemore", "import", corpus.name, *symbols, *changes])
     kind = KINDS.get(checkpoint.model.name)
     methods = kind.methods if kind else ()
     defaults = kind.defaults(training.method) if kind and training.method in methods else {}
@@ -197,8 +202,7 @@ def _command(checkpoint: Checkpoint) -> str:
     for name, value in training.options.items():
         if name not in ("model", "method", "time_limit") and value != defaults.get(name):
             words += [f"--{name.replace('_', '-')}", str(value)]
-    words += ["--lowercase"] * corpus.lowercase + ["--strip-accents"] * corpus.strip_accents
-    words += ["--normalize", corpus.normalize] if corpus.normalize else []
+    words += [*changes, *(["--symbols", corpus.symbol_rule] if corpus.symbol_rule else [])]
     words += ["--encoding", corpus.encoding] if corpus.encoding != "utf-8" else []
     for name in ("column", "weights", "delimiter", "weights_as"):
         if value := getattr(corpus, name):
@@ -389,9 +393,9 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
-def _alphabet(characters: str, most: int = 60) -> str:
-    text = " ".join(map(shown, characters[:most]))
-    return text + (f" … ({len(characters):,} characters)" if len(characters) > most else "")
+def _alphabet(symbols: Sequence[str], most: int = 60) -> str:
+    text = " ".join(map(shown, symbols[:most]))
+    return text + (f" … ({len(symbols):,} characters)" if len(symbols) > most else "")
 
 
 def _value(value: Any) -> str:

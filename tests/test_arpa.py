@@ -355,7 +355,7 @@ MALFORMED: Mapping[str, tuple[str, str]] = {
     ),
     "no-end-token": (GOOD.replace("</s>", "e"), "the 1-grams have no </s>"),
     "words": (GOOD.replace("\ta", "\tthe"), "the token 'the' has 3 characters"),
-    "escape-of-nothing": (GOOD.replace("\ta", "\t<U+110000>"), "has 10 characters"),
+    "escape-of-nothing": (GOOD.replace("\ta", "\t<U+110000>"), "escapes no character of Unicode"),
     "above-1": (GOOD.replace("-99\t<unk>", "0.3\t<unk>"), "is 0.3, above 0"),
     "no-number": (GOOD.replace("-99\t<unk>", "x\t<unk>"), "expected a logarithm and found 'x'"),
     "nan": (GOOD.replace("-99\t<unk>", "nan\t<unk>"), "expected a logarithm and found 'nan'"),
@@ -407,7 +407,7 @@ def read_arpa_text(text: str) -> Model:
 def test_two_spellings_of_one_character_clash() -> None:
     text = text_of(ngram(["ab", "b"], 2, vocabulary=Vocabulary("ab ")))
     text = text.replace("ngram 1=6", "ngram 1=7").replace("\n\n\\2", "\n-9\t<U+0020>\n\n\\2")
-    with pytest.raises(ArpaError, match="'<U\\+0020>' and '▁' stand for the same character"):
+    with pytest.raises(ArpaError, match="'<U\\+0020>' and '▁' stand for the same symbol"):
         read_arpa_text(text)
 
 

@@ -20,6 +20,7 @@ ORDER = [
     "kinds",
     "training.options",
     "data.text",
+    "data.symbols",
     "data.vocabulary",
     "data.holdout",
     "data.compression",

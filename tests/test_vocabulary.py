@@ -60,7 +60,7 @@ def test_an_unknown_character_is_named(word: str) -> None:
         ("a\n", "cannot stand in a word"),
         ("\r", "cannot stand in a word"),
         ("\ud800", "cannot stand in a word"),
-        (["ab"], "single characters"),
+        (["ab", ""], "has no characters"),
         (map(chr, range(0x4E00, 0x4E00 + MAX_VOCABULARY)), "limit is 8,191: .*--min-count"),
     ],
 )

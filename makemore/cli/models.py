@@ -155,8 +155,9 @@ def export(checkpoint: str, output: str) -> None:
 @command("import", "makemore import ngram.arpa -c imported.npz")
 @click.argument("arpa", type=click.Path())
 @checkpoint_option
+@option("--symbols", is_flag=True, help="Read tokens of several characters as symbols.")
 @change_options
-def import_(arpa: str, checkpoint: str, **changes: Any) -> None:
+def import_(arpa: str, checkpoint: str, symbols: bool, **changes: Any) -> None:
     """Read an n-gram model from the file ARPA and save it.
 
     The file comes from 'makemore export', KenLM or SRILM, compressed or not; - is stdin. Its tokens
@@ -173,7 +174,7 @@ def import_(arpa: str, checkpoint: str, **changes: Any) -> None:
     refuse_overwriting(checkpoint, arpa)
     refuse_other_files(checkpoint)
     changes["normalize"] = changes["normalize"] or ""
-    imported = read_arpa(arpa, **changes)
+    imported = read_arpa(arpa, symbols=symbols, **changes)
     save(checkpoint, imported)
     print_results(describe_training(imported))
     if unknown := imported.training.options.get("unknown"):

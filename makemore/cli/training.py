@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +27,7 @@ from makemore.cli.options import (
     was_typed,
 )
 from makemore.errors import TrainingError
-from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS, Option
+from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
 from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -142,6 +143,17 @@ def _default_text(name: str) -> str | bool:
     help="Write the losses of all steps to this file.",
 )
 @text_options
+@option(
+    "--symbols",
+    "symbol_rule",
+    metavar="RULE",
+    default="",
+    show_default=False,
+    group=TEXT,
+    help="Which symbols have several characters: graphemes (emoji families, flags, letters with"
+    " marks; needs makemore-numpy[graphemes]), smiles (atoms such as Cl and [C@@H]), or a regular"
+    " expression. Lengths and prefixes then count these symbols.",
+)
 @option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
 @option(
     "--dask",
@@ -160,6 +172,7 @@ def train(
     keep: bool,
     resume: bool,
     log: str | None,
+    symbol_rule: str,
     **options: Any,
 ) -> None:
     """Train a model on CORPUS and save it.
@@ -179,6 +192,10 @@ def train(
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
     text = corpus_of(corpus or (_unnamed_corpus(),), options, remote=dask is not None)
+    if symbol_rule:
+        if dask:
+            raise click.UsageError("--symbols cannot be found on a Dask cluster: leave out --dask")
+        text = replace(text, symbol_rule=symbol_rule)
     resumed = load_checkpoint(checkpoint) if resume else None
     if resumed:
         text = text.changed_as(resumed.corpus)

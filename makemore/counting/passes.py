@@ -120,7 +120,8 @@ def _counted(
         if min_count <= 1:
             return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
         with corpus.rereadable() as source:
-            frequencies = character_frequencies(source.read(block_size, digest=False).blocks())
+            with naming_lines(source):
+                frequencies = character_frequencies(source.read(block_size, digest=False).blocks())
             rare = rare_characters(frequencies, min_count)
             return _one_pass(source, holdout, rare, jobs, progress, block_size, pairs)
 

@@ -342,9 +342,15 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         normalize=corpus.normalize,
         errors=corpus.errors,
         path=corpus.path,
+        symbol_rule=corpus.symbol_rule,
         **_table_of(corpus),
     )
-    return Survey(Vocabulary(total.characters), facts, part.sample, split)
+    if (spelling := corpus.spelling) is None:
+        return Survey(Vocabulary(total.characters), facts, part.sample, split)
+    symbols = map(spelling.spelled_out, total.characters)
+    words = tuple(map(spelling.spelled_out, part.sample.words))
+    sample = part.sample._replace(words=words)
+    return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split)
 
 
 def _table_of(corpus: Corpus) -> dict[str, str]:

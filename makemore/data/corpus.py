@@ -31,6 +31,7 @@ from makemore.data.sources import (
     SpooledSource,
     line_spans,
 )
+from makemore.data.symbols import Spelling, finder_of, needs_a_stand_in
 from makemore.data.table import Columns, DistinctWords, read_table
 from makemore.data.text import (
     LineDecoder,
@@ -42,12 +43,14 @@ from makemore.data.text import (
     text_change,
     words_of,
 )
+from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import (
     CorpusError,
     DecodingError,
     LongLineError,
     MakemoreError,
     OptionError,
+    VocabularyError,
     shown,
 )
 
@@ -99,6 +102,8 @@ class CorpusFacts:
         Of a corpus that is one file, absolute; empty for others.
     column, weights, delimiter, weights_as : str
         Of a table, as ``Columns`` has them; all empty for plain lists.
+    symbol_rule : str
+        Which symbols of several characters there are, as ``Corpus`` has it.
     """
 
     name: str
@@ -121,6 +126,7 @@ class CorpusFacts:
     weights: str = ""
     delimiter: str = ""
     weights_as: str = ""
+    symbol_rule: str = ""
 
     @property
     def columns(self) -> Columns | None:
@@ -152,6 +158,11 @@ class Corpus:
         One of ``ERRORS``: what becomes of a line that cannot be decoded.
     columns : Columns, optional
         The sources are tables, of which these columns are read.
+    symbol_rule : str
+        Which symbols of several characters there are, as ``finder_of`` takes it: "graphemes",
+        "smiles", a regular expression, or empty where each character is a symbol.
+    spelling : Spelling, optional
+        Those that were found; then the text comes with one character for each symbol.
 
     Raises
     ------
@@ -168,6 +179,8 @@ class Corpus:
     normalize: str = ""
     errors: str = "strict"
     columns: Columns | None = None
+    symbol_rule: str = ""
+    spelling: Spelling | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -224,7 +237,32 @@ class Corpus:
             normalize=facts.normalize,
             errors=facts.errors,
             columns=facts.columns,
+            symbol_rule=facts.symbol_rule,
         )
+
+    def with_spelling(self) -> "Corpus":
+        """Return the corpus with the symbols that its rule finds; it is read for that.
+
+        Raises ``CorpusError`` where all symbols are single characters, and ``OptionError`` for a
+        rule that is none.
+        """
+        if not self.symbol_rule or self.spelling:
+            return self
+        find, found = finder_of(self.symbol_rule), set[str]()
+        for block in self.read(digest=False):
+            for line in block.split("\n"):
+                found.update(find(line))
+                if len(found) > 2 * MAX_VOCABULARY:  # single characters among them
+                    found = _of_several_characters(found)
+            if any(map(needs_a_stand_in, set(block))):
+                found |= set(filter(needs_a_stand_in, block))
+        found = _of_several_characters(found)
+        if not any(len(symbol) > 1 for symbol in found):
+            raise CorpusError(
+                f"{shown(self.name)} holds no symbol of several characters that --symbols"
+                f" {shown(self.symbol_rule)} finds: leave the option out, or mend the pattern"
+            )
+        return replace(self, spelling=Spelling(found))
 
     def has_sha256(self, sha256: str) -> bool:
         """Return whether the text before decoding has this digest; reads all of it."""
@@ -360,11 +398,14 @@ class Reading:
         corpus = self._corpus
         counts_lines = counts_lines or not corpus.is_rereadable
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
+        spelling = corpus.spelling
         is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
         distinct = DistinctWords() if is_distinct else None
         for source in corpus.sources:
             for lines in self._lines(source, counts_lines, on_error):
                 changed = changed_lines(change, lines) if change else lines
+                if spelling:
+                    changed = changed._replace(text=spelling.shortened(changed.text))
                 yield distinct.of(changed) if distinct else changed
 
     @property
@@ -525,6 +566,17 @@ def _waiting_on(source: Source) -> bytes:
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     data: bytes = peek(_FIRST) if is_stdin and peek else b""
     return data[: data.rfind(b"\n") + 1]
+
+
+def _of_several_characters(found: set[str]) -> set[str]:
+    """Return the symbols that need a stand-in. Raises ``VocabularyError`` for too many of them."""
+    symbols = set(filter(needs_a_stand_in, filter(None, found)))
+    if len(symbols) >= MAX_VOCABULARY:
+        raise VocabularyError(
+            f"the corpus has {len(symbols):,} distinct symbols of several characters or more and"
+            f" the limit is {MAX_VOCABULARY - 1:,}: find fewer by another pattern for --symbols"
+        )
+    return symbols
 
 
 def _has_surrogate(word: str) -> bool:

@@ -1,8 +1,9 @@
-"""The two-way table between characters and ids.
+"""The two-way table between symbols and ids.
 
-Characters take the ids 1..V-1 in code-point order. Id 0 is the boundary that starts and ends every
+A symbol is a character, or a text of several. Characters take the ids from 1 in code-point order,
+symbols of several characters those that follow. Id 0 is the boundary that starts and ends every
 word; it is an id and not a character, so a word may hold any character but line ends, ``.``
-included. Finding the characters of a corpus is the work of ``counting/``.
+included. Finding the symbols of a corpus is the work of ``counting/``.
 """
 
 import unicodedata
@@ -12,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from makemore.arrays import Ids, Symbols
+from makemore.data.symbols import Spelling
 from makemore.data.text import code_points
 from makemore.errors import VocabularyError, shown
 
@@ -22,27 +24,33 @@ _LINE_ENDS = "\n\r"
 
 
 class Vocabulary:
-    """The characters of a corpus and their ids.
+    """The symbols of a corpus and their ids.
 
     Parameters
     ----------
-    characters : iterable of str
-        Single characters in any order; repeats count once.
+    symbols : iterable of str
+        In any order; repeats count once. A str gives its characters.
+    unknown : iterable of str
+        Symbols of several characters into which text is cut as well, but that have no id.
 
     Attributes
     ----------
+    symbols : tuple of str
+        The V-1 distinct symbols in the order of their ids.
+    spelling : Spelling or None
+        Of the symbols of several characters; None where there are none.
     characters : str
-        The V-1 distinct characters in code-point order.
+        One for each symbol, in code-point order: itself, or its stand-in.
     itos : tuple of str, length V
-        Id to character; ``itos[0]`` is the empty string, for the boundary writes nothing.
+        Id to symbol; ``itos[0]`` is the empty string, for the boundary writes nothing.
     stoi : dict of str to int
-        Character to id, 1..V-1.
+        Symbol to id, 1..V-1.
 
     Raises
     ------
     VocabularyError
-        No character, more than ``MAX_VOCABULARY`` symbols, a line end, a surrogate, or an item that
-        is not one character.
+        No symbol, more than ``MAX_VOCABULARY``, an empty or a very long one, a line end, or a
+        surrogate.
 
     Examples
     --------
@@ -53,15 +61,18 @@ class Vocabulary:
     array([3, 1, 2])
     >>> vocabulary.decode([3, 1, 2])
     'nab'
+    >>> Vocabulary(["C", "Cl", "N"]).encode("CClN")
+    array([1, 3, 2])
     """
 
-    def __init__(self, characters: Iterable[str]) -> None:
-        distinct = sorted(set(characters))
-        if any(len(character) != 1 for character in distinct):
-            raise VocabularyError(
-                "a vocabulary is made of single characters, not of longer strings"
-            )
-        self.characters = "".join(distinct)
+    def __init__(self, symbols: Iterable[str], unknown: Iterable[str] = ()) -> None:
+        distinct, unknown = set(symbols), set(unknown)
+        if "" in distinct | unknown:
+            raise VocabularyError("a symbol has no characters: expected at least one")
+        self.spelling = None
+        if unknown or any(len(symbol) > 1 for symbol in distinct):
+            self.spelling = Spelling(distinct | unknown)
+        self.characters = "".join(sorted(map(self._shortened, distinct)))
         if not self.characters:
             raise VocabularyError("the vocabulary is empty: expected at least one character")
         if len(self.characters) >= MAX_VOCABULARY:
@@ -69,49 +80,78 @@ class Vocabulary:
                 f"the corpus has {len(self.characters):,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
-        for character in self.characters:
+        for character in "".join(distinct | unknown):
             if character in _LINE_ENDS or "\ud800" <= character <= "\udfff":
                 raise VocabularyError(
                     f"{character!a} cannot stand in a word: line ends separate words and surrogates"
                     " are no characters"
                 )
-        self.itos: tuple[str, ...] = ("", *self.characters)
+        self.symbols = tuple(map(self.spelled_out, self.characters))
+        self.itos: tuple[str, ...] = ("", *self.symbols)
         self.stoi: dict[str, int] = {s: i for i, s in enumerate(self.itos) if i != BOUNDARY}
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The symbols of several characters without an id, in code-point order."""
+        cut = self.spelling.symbols if self.spelling else ()
+        return tuple(symbol for symbol in cut if symbol not in self.stoi)
+
     def __len__(self) -> int:
-        """Return V: the characters and the boundary."""
+        """Return V: the symbols and the boundary."""
         return len(self.itos)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.characters == other.characters
+        return (
+            isinstance(other, Vocabulary)
+            and self.symbols == other.symbols
+            and self.unknown == other.unknown
+        )
 
     def __hash__(self) -> int:
-        return hash(self.characters)
+        return hash((self.symbols, self.unknown))
 
     def __repr__(self) -> str:
-        return f"Vocabulary({self.characters!r})"
+        return f"Vocabulary({list(self.symbols) if self.spelling else self.characters!r})"
+
+    def cut(self, text: str) -> list[str]:
+        """Return the symbols of ``text``, known or not.
+
+        >>> Vocabulary(["C", "Cl"]).cut("CClN")
+        ['C', 'Cl', 'N']
+        """
+        return self.spelling.cut(text) if self.spelling else list(text)
+
+    def spelled_out(self, text: str) -> str:
+        """Return text of one character a symbol as people write it."""
+        return self.spelling.spelled_out(text) if self.spelling else text
+
+    def _shortened(self, text: str) -> str:
+        return self.spelling.shortened(text) if self.spelling else text
 
     def encode(self, word: str) -> Ids:
-        """Return the ids of the characters of ``word``, shape (len(word),), without boundaries.
+        """Return the ids of the symbols of ``word``, shape (symbols,), without boundaries.
 
-        Raises ``VocabularyError`` for a character that is not in the vocabulary.
+        Raises ``VocabularyError`` for a symbol that is not in the vocabulary.
         """
         return self._look_up(word)
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
-        """Return the characters of ``ids`` as one string; boundaries write nothing."""
+        """Return the symbols of ``ids`` as one string; boundaries write nothing."""
         return "".join(self.itos[i] for i in ids)
 
     def encode_words(self, words: Sequence[str]) -> Ids:
         """Return all words in one row of ids with a boundary before, between and after them.
 
-        The result has shape (symbols + 1,), where symbols counts each word's characters and its end
-        mark: a boundary that ends one word starts the next. Raises ``VocabularyError``.
+        The result has shape (n + 1,), where n counts each word's symbols and its end mark: a
+        boundary that ends one word starts the next. Raises ``VocabularyError``.
 
         >>> Vocabulary("ab").encode_words(["ab", "b"])
         array([0, 1, 2, 0, 2, 0])
         """
-        lengths = np.fromiter(map(len, words), np.int64, len(words))
+        if self.spelling:
+            lengths = np.array([len(self._shortened(word)) for word in words], np.int64)
+        else:
+            lengths = np.fromiter(map(len, words), np.int64, len(words))
         ids = np.zeros(int(lengths.sum()) + len(words) + 1, np.int64)
         is_character = np.ones(len(ids), np.bool_)
         is_character[np.concatenate(([0], np.cumsum(lengths + 1)))] = False
@@ -119,17 +159,17 @@ class Vocabulary:
         return ids
 
     def encode_lines(self, text: str) -> Ids:
-        r"""Return the id of each character of lines that end with a line feed, (len(text),).
+        r"""Return the id of each symbol of lines that end with a line feed, (symbols,).
 
-        A line feed is the boundary; a character that is not in the vocabulary is ``UNKNOWN``.
+        A line feed is the boundary; a symbol that is not in the vocabulary is ``UNKNOWN``.
 
         >>> Vocabulary("ab").encode_lines("ab\nxb\n")
         array([ 1,  2,  0, -1,  2,  0])
         """
-        return np.asarray(self.encode_text(text), np.int64)
+        return np.asarray(self.encode_text(self._shortened(text)), np.int64)
 
     def encode_text(self, text: str) -> Symbols:
-        """Return what ``encode_lines`` does, with 16 bits for each id, (len(text),)."""
+        """Return what ``encode_lines`` does, of text of one character a symbol, in 16 bits."""
         table = self._ids_by_code_point
         # beyond its end nothing is known
         return np.asarray(table.take(code_points(text), mode="clip"))
@@ -149,16 +189,17 @@ class Vocabulary:
                 how = "in one character" if form == "NFC" else "as characters of their own"
                 return f", which writes accents {how}: train with --normalize nfc to accept both"
         for other in (unknown.lower(), unknown.upper()):
-            if other != unknown and other in self.characters:
+            if other != unknown and other in self.stoi:
                 return f", which has '{other}': write it so, or train with --lowercase"
         return ""
 
     def _look_up(self, text: str) -> Ids:
         ids = self.encode_lines(text)
         if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
-            unknown = text[int(np.argmin(ids > BOUNDARY))]
+            unknown = self.cut(text)[int(np.argmin(ids > BOUNDARY))]
+            what = "symbol" if self.spelling else "character"
             raise VocabularyError(
-                f"the character '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
-                f" characters{self._advice(text, unknown)}"
+                f"the {what} '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
+                f" {what}s{self._advice(text, unknown)}"
             )
         return ids

@@ -10,7 +10,7 @@ Words are scored many at a time, as lines of text. Deciding by a score is the wo
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -88,12 +88,15 @@ class Scores:
         The surprisal of each symbol: each character and each word's end-of-word symbol.
     ends : array of shape (n,)
         The offsets of the end-of-word symbols.
+    cut : callable
+        Gives the symbols of a word, as ``Vocabulary.cut`` does.
     """
 
     text: str
     ids: Ids
     nats: Floats
     ends: Ids
+    cut: Callable[[str], Sequence[str]] = str
 
     def __len__(self) -> int:
         """Return n."""
@@ -126,11 +129,12 @@ class Scores:
 
     @cached_property
     def unknown(self) -> dict[int, str]:
-        """The first character that the model does not know, by the number of the word."""
+        """The first symbol that the model does not know, by the number of the word."""
         offsets = np.flatnonzero(self.ids == UNKNOWN)[::-1]
         words = np.searchsorted(self.ends, offsets)
         # from the last to the first, so that the first of each word is the one that stays
-        return {int(word): self.text[i] for word, i in zip(words, offsets, strict=True)}
+        places = zip(words.tolist(), (offsets - self.starts[words]).tolist(), strict=True)
+        return {word: self.cut(self.words[word])[i] for word, i in places}
 
     def chosen(self, rows: Indices) -> "Scores":
         """Return the words with these numbers, in this order."""
@@ -139,7 +143,11 @@ class Scores:
         )
         text = "".join(self.words[i] + "\n" for i in rows.tolist())
         return Scores(
-            text, self.ids[offsets], self.nats[offsets], np.cumsum(self.symbols[rows]) - 1
+            text,
+            self.ids[offsets],
+            self.nats[offsets],
+            np.cumsum(self.symbols[rows]) - 1,
+            self.cut,
         )
 
     @cached_property
@@ -191,7 +199,7 @@ def score_lines(model: Model, text: str) -> Scores:
     ids = model.vocabulary.encode_lines(text)
     # 0 - x, for -x would make -0.0 of what is certain
     nats = 0.0 - model.symbol_log_probabilities(ids)
-    return Scores(text, ids, nats, np.flatnonzero(ids == BOUNDARY))
+    return Scores(text, ids, nats, np.flatnonzero(ids == BOUNDARY), model.vocabulary.cut)
 
 
 def joined_scores(parts: Sequence[Scores]) -> Scores:
@@ -202,6 +210,7 @@ def joined_scores(parts: Sequence[Scores]) -> Scores:
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.nats for part in parts]),
         np.concatenate([part.ends + n for part, n in zip(parts, before, strict=True)]),
+        parts[0].cut,
     )
 
 

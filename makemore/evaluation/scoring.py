@@ -147,7 +147,7 @@ class Judgement:
             nats = self.scores.split_nats()
             chosen = [nats[i].tolist() for i in rows.tolist()]
             if explain == "colours":
-                read = [self.scores.words[i] for i in rows.tolist()]
+                read = [self.scores.cut(self.scores.words[i]) for i in rows.tolist()]
                 lines = list(map(painted, read, chosen))
             else:
                 lines = list(map(_with_nats, lines, chosen))
@@ -276,7 +276,7 @@ def _with_nats(word: str, nats: list[float]) -> str:
     return " ".join(f"{value:.2f}" for value in nats) + f"\t{word}"
 
 
-def painted(word: str, nats: Sequence[float]) -> str:
+def painted(word: Sequence[str], nats: Sequence[float]) -> str:
     """Return the symbols of a word, a space for its end, each on the colour of its surprisal."""
     return "".join(map(_cell, [*map(shown, word), " "], nats))
 

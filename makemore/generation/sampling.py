@@ -760,7 +760,9 @@ def text_writer(vocabulary: Vocabulary) -> Callable[[Symbols], str]:
     if vocabulary.characters.isascii():
         table = code_points.astype(np.uint8)
         return lambda symbols: table[symbols].tobytes().decode("ascii")
-    return lambda symbols: code_points[symbols].tobytes().decode("utf-32-le")
+    return lambda symbols: vocabulary.spelled_out(
+        code_points[symbols].tobytes().decode("utf-32-le")
+    )
 
 
 def sample(

@@ -10,7 +10,7 @@ const field = Object.fromEntries(
   ["prefix", "temperature", "count", "seed", "word"].map((name) => [name, byId(name)]),
 );
 const data = JSON.parse(byId("data").textContent);
-const itos = ["", ...data.characters]; // by code points, as in Python
+const itos = ["", ...data.characters]; // by code points, as in Python; or a list of symbols
 const stoi = new Map(itos.map((character, id) => [character, id]));
 stoi.delete("");
 const numbers = new Intl.NumberFormat("en-GB");
@@ -67,8 +67,23 @@ const counted = (n, what) => `${numbers.format(n)} ${what}${n === 1 ? "" : "s"}`
 /** Return typed text as the model reads it. */
 const asRead = (text) => readAs(text, data.reading);
 const isKnown = (character) => stoi.has(character);
-const encode = (text) => [...text].map((character) => stoi.get(character));
+const encode = (text) => cut(text).map((symbol) => stoi.get(symbol));
 const decode = (ids) => ids.map((id) => itos[id]).join("");
+
+const several = new Set([...itos, ...data.unknown].filter((symbol) => [...symbol].length > 1));
+const longest = [...several].reduce((most, symbol) => Math.max(most, [...symbol].length), 1);
+
+/** Return the symbols of a text, from the left each time the longest that fits, as Python does. */
+function cut(text) {
+  const characters = [...text];
+  const symbols = [];
+  for (let i = 0, n = 1; i < characters.length; i += n) {
+    n = Math.min(longest, characters.length - i);
+    while (n > 1 && !several.has(characters.slice(i, i + n).join(""))) n--;
+    symbols.push(characters.slice(i, i + n).join(""));
+  }
+  return symbols;
+}
 
 // ---- the settings, which stand in the page and in its address ----
 

@@ -97,7 +97,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
 
     Raises ``PlottingError`` when the model is too large for a page.
     """
-    model, training = checkpoint.model, checkpoint.training
+    model, training, vocabulary = checkpoint.model, checkpoint.training, checkpoint.model.vocabulary
     return {
         "corpus": checkpoint.corpus.name,
         "words": checkpoint.corpus.lines,
@@ -105,7 +105,8 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "method": training.method,
         "context_length": model.context_length,
         "seed": training.seed % (1 << 32),  # the page's generator takes 32 bits
-        "characters": model.vocabulary.characters,
+        "characters": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
+        "unknown": vocabulary.unknown,
         "reading": _reading_data(checkpoint.corpus),
         "parameters": describe_model(model),
         "heatmap": _heatmap_data(model),

@@ -133,7 +133,7 @@ function wordsAsText() {
 
 function scoreWord() {
   const read = asRead(field.word.value);
-  const characters = [...read];
+  const characters = cut(read);
   const unknown = characters.findIndex((character) => !isKnown(character));
   const ids = encode(unknown < 0 ? read : characters.slice(0, unknown).join(""));
   const nats = surprises(model, ids);

@@ -92,6 +92,8 @@ def symbol_label(symbol: str) -> str:
         return "."
     if symbol == " ":
         return "␣"
+    if len(symbol) > 1:
+        return printable(symbol)
     if symbol in (".", "␣"):
         return f"'{symbol}'"
     if unicodedata.name(symbol, "").startswith("VARIATION SELECTOR"):

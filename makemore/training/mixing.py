@@ -7,6 +7,7 @@ estimated without them. Or the words come from elsewhere. Held-out words decide 
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def mix(
     first = next(iter(checkpoints.values()))
     holdout, vocabulary = float(first.training.options["holdout"]), first.model.vocabulary
     components = [part for each in checkpoints.values() for part in _components(each.model)]
+    corpus = replace(corpus, spelling=vocabulary.spelling)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = survey_corpus(text, holdout, first.corpus.min_count)
         if survey.facts.sha256 != first.corpus.sha256:
@@ -157,6 +159,7 @@ def _without_validation(
 
 def _fresh_words(words: Corpus, vocabulary: Vocabulary, held_out: float) -> Words:
     """Return the words of another corpus that were not held out."""
+    words = replace(words, spelling=vocabulary.spelling)
     with words.rereadable() as text, blocks_of(text) as blocks:
         others = Batches(blocks, vocabulary, (held_out, held_out), 1, 0)
         return others.words(TRAINING, MEASURED_SYMBOLS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, Progress
+from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
 from makemore.evaluation.calibration import calibrate
 from makemore.kinds import KINDS
@@ -51,7 +51,11 @@ def train(
     started = time.perf_counter()
     trainer: Trainer = KINDS[options.model].load_trainer()
     watch = Watch(jobs, on_read, on_step, count, resume, on_failure, on_survey)
-    outcome = trainer(corpus, options, watch)
+    if corpus.symbol_rule:
+        with unchanged(corpus), corpus.rereadable() as text:
+            outcome = trainer(text.with_spelling(), options, watch)
+    else:
+        outcome = trainer(corpus, options, watch)
     calibration = calibrate(outcome.model, outcome.held_out_words)
     histories = {}
     if outcome.validation_history is not None:
