@@ -13,6 +13,8 @@ NAMES = (
     "bigram",
     "mlp",
     "backprop",
+    "wavenet",
+    "recurrent",
 )
 """The modules of the lessons, in the order of the course."""
 
