@@ -13,6 +13,8 @@ NAMES = (
     "bigram",
     "mlp",
     "backprop",
+    "wavenet",
+    "recurrent",
     "transformer",
     "embeddings",
     "letters",

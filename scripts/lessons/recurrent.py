@@ -1,0 +1,188 @@
+"""Lesson recurrent: a network that remembers, backward through time, and the gates that keep it."""
+
+from collections.abc import Iterator
+from math import log
+from typing import Any
+
+import numpy as np
+
+from lessons import recurrent_pictures
+from lessons.recurrent_training import STEPS_BACK, kinds, remember_the_first, the_names
+from lessons.setting import Setting
+from lessons.stage import Exercise, Stage, apart, table, where_it_stands
+from makemore import nn
+from makemore.autodiff import Tensor, data, gradients, tanh
+from makemore.pictures.labels import symbol_label
+
+TITLE = "A network that remembers: rnn, gru, lstm"
+MINUTES = 1.5
+OPTIONS = ("word",)
+
+
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def a_state(setting: Setting) -> Stage:
+    """Carry two numbers through a word."""
+    random, labels = setting.generator(), [symbol_label(s) for s in setting.vocabulary.itos]
+    ids = [0, *setting.vocabulary.encode(setting.followed).tolist()]
+    x = random.standard_normal((len(setting.vocabulary), 3))[ids]  # an embedding of 3 numbers
+    layer = nn.RNN(3, 2, random, dtype=np.float64)
+    W_x, W_h, b_x, b_h = (tensor.data for tensor in layer.parameters().values())
+    h, states = np.zeros(2), []
+    for t in range(len(ids)):
+        h = np.tanh(x[t] @ W_x + b_x + h @ W_h + b_h)
+        states.append(h)
+    rows = [(t, labels[i], *states[t].tolist()) for t, i in enumerate(ids)]
+    by_layer = data(layer(x[None]))[0]
+    return Stage(
+        "A state that is carried along",
+        [
+            "h_t = tanh(x_t W_x + b_x + h_(t-1) W_h + b_h)    h_0 = 0",
+            "x_t (3,)  W_x (3, 2)  h (2,)  W_h (2, 2)    in a layer: (B, T, n) -> (B, T, H)",
+        ],
+        table(["t", "x_t", "h_t[0]", "h_t[1]"], rows),
+        "the same four arrays serve every step. The state is all that is known of the symbols so"
+        " far, however many there were: no window, no padding.",
+        (nn.RNN,),
+        claims={"nn.RNN gives the same states": apart(states, by_layer) < 1e-12},
+    )
+
+
+def through_time() -> Stage:
+    """Unroll one number, and go backward by hand."""
+    w, xs = 0.9, [0.5, 0.0, 0.0, -0.3, 0.0]
+    hs = [0.0]
+    for x in xs:
+        hs.append(float(np.tanh(w * hs[-1] + x)))
+    d_h, rows, d_w = 1.0, [], 0.0  # the loss is the last state
+    for t in range(len(xs), 0, -1):
+        d_sum = d_h * (1 - hs[t] ** 2)
+        rows.append((t, xs[t - 1], hs[t], d_h, d_sum * hs[t - 1]))
+        d_w += d_sum * hs[t - 1]
+        d_h = d_sum * w
+    W, h = Tensor(w), 0.0
+    for x in xs:
+        h = tanh(W * h + x)
+    engine = gradients(h, [W])[0].item()
+    return Stage(
+        "Backward through time",
+        [
+            "h_t = tanh(w h_(t-1) + x_t), one number, w = 0.9; the loss is h_5",
+            "dh_(t-1) = dh_t (1 - h_t²) w    dw = sum over t of dh_t (1 - h_t²) h_(t-1)",
+        ],
+        [
+            *table(["t", "x_t", "h_t", "dh_t", "share of dw"], rows),
+            f"dw {d_w:.6f}, engine {engine:.6f}",
+        ],
+        "unrolled, a recurrent network is a deep one whose layers share their weights: so the"
+        " shares of all steps add up. Each step back multiplies the gradient by (1 - h²) w.",
+        (gradients,),
+        claims={"by hand and engine agree": abs(d_w - engine) < 1e-12},
+    )
+
+
+def the_lengths(setting: Setting) -> Stage:
+    """Measure how much of the gradient arrives twenty steps earlier."""
+    random = setting.generator(1)
+    x = 0.1 * random.standard_normal((64, STEPS_BACK + 1, 16)).astype(np.float32)
+    lengths = {}
+    for name, layer in kinds(random, 16, 64).items():
+        inputs = Tensor(x)
+        slopes = gradients(layer(inputs)[:, -1].sum(), [inputs])[0]
+        norms = np.linalg.norm(slopes, axis=-1).mean(axis=0)[::-1]
+        lengths[name] = norms / norms[0]
+    back = (1, 5, 10, STEPS_BACK)
+    rows = [(name, *(f"{curve[k]:.1e}" for k in back)) for name, curve in lengths.items()]
+    names = list(lengths)
+    return Stage(
+        "What is left of a gradient after twenty steps",
+        ["length of dh_T / dx_(T-k), relative to k = 0, before any training; H = 64"],
+        table(["", *(f"k = {k}" for k in back)], rows),
+        "a product of twenty factors is 0 or huge unless each is near 1. A plain rnn is there only"
+        " if its W_h happens to be. gru and lstm have a path on which the state is multiplied by a"
+        " gate alone: it begins half shut, too, but a gate can be opened, once and for all.",
+        (nn.RNN, nn.GRU, nn.LSTM),
+        recurrent_pictures.draw_lengths(lengths),
+        {
+            "0.5 vanishes, 1.5 grows": bool(
+                lengths[names[0]][-1] < 1e-3 < 1 < lengths[names[2]][-1]
+            ),
+            "an open forget gate keeps more": bool(
+                lengths[names[5]][-1] > 100 * lengths[names[4]][-1]
+            ),
+        },
+    )
+
+
+def the_forget_gate(setting: Setting) -> Stage:
+    """Write the cell of the lstm out, and let its gate hold a number."""
+    layer = nn.LSTM(3, 4, setting.generator(2), forget_bias=1.0, dtype=np.float64)
+    x = setting.generator(3).standard_normal((6, 3))
+    W_x, W_h, b_x, b_h = (tensor.data for tensor in layer.parameters().values())
+    h, c, states = np.zeros(4), np.zeros(4), []
+    for x_t in x:
+        i, f, g, o = np.split(x_t @ W_x + b_x + h @ W_h + b_h, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        states.append(h)
+    biases = (-1.0, 0.0, 1.0, 2.0, 3.0, 5.0)
+    gates = {bias: float(sigmoid(bias)) for bias in biases}
+    rows = [(f"{b:g}", f, f**5, f**STEPS_BACK, log(0.5) / log(f)) for b, f in gates.items()]
+    return Stage(
+        "The forget gate",
+        [
+            "i, f, o = sigmoid(x W_x + h W_h + b)    g = tanh(x W_x + h W_h + b)    (H,) each",
+            "c' = f c + i g    h' = o tanh(c')    along c a gradient is multiplied by f only",
+        ],
+        table(["bias", "f", "f^5", f"f^{STEPS_BACK}", "half-life, steps"], rows),
+        "with a bias of 0 the gate is half open and half of the memory is gone each step. A bias of"
+        " 1 or more lets it remember until it has learnt what to forget. In a gru one gate z does"
+        " both: h' = (1 - z) n + z h.",
+        (nn.LSTM,),
+        recurrent_pictures.draw_gates(gates, 2 * STEPS_BACK),
+        {"nn.LSTM gives the same states": apart(states, data(layer(x[None]))[0]) < 1e-12},
+    )
+
+
+def stages(setting: Setting) -> Iterator[Stage]:
+    """Yield the stages."""
+    yield a_state(setting)
+    yield through_time()
+    for stage in (the_lengths, the_forget_gate, remember_the_first, the_names):
+        yield stage(setting)
+    yield where_it_stands(
+        {
+            "makemore/nn/recurrent.py": "the layers; autodiff/tree.py has their equations",
+            "makemore/models/recurrent.py": "rnn, gru and lstm over a tree of common beginnings",
+        },
+        [
+            "Werbos 1990, Backpropagation through time. Hochreiter and Schmidhuber 1997, the lstm;"
+            " Gers et al. 2000, its forget gate. Cho et al. 2014, the gru. Pascanu et al. 2013.",
+        ],
+        "makemore computes what words share at their beginning once: a quarter of the work.",
+    )
+
+
+EXERCISES = (
+    Exercise(
+        "h_t = tanh(0.5 h_(t-1)) near 0, where tanh has the slope 1. What is dh_10 / dh_0?",
+        lambda _: 0.5**10,
+        0.00005,
+        "0.5^10 = 0.00098.",
+    ),
+    Exercise(
+        "A forget gate has the bias 2 and no other input. What is f^20?",
+        lambda _: float(sigmoid(2.0)) ** 20,
+        0.002,
+        "sigmoid(2) = 0.8808, and 0.8808^20 = 0.0791.",
+    ),
+    Exercise(
+        "How many numbers has an lstm layer with 24 inputs and H = 96, with two biases a gate?",
+        lambda setting: float(nn.LSTM(24, 96, setting.generator()).parameter_count),
+        0.5,
+        "4 * 96 * (24 + 96 + 2): four gates, each with W_x, W_h and two biases.",
+    ),
+)
