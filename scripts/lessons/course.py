@@ -15,6 +15,8 @@ NAMES = (
     "backprop",
     "wavenet",
     "recurrent",
+    "letters",
+    "autoencoder",
 )
 """The modules of the lessons, in the order of the course."""
 

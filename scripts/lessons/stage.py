@@ -112,6 +112,17 @@ def matrix(names: Sequence[str], columns: Sequence[str], values: Any) -> list[st
     return table(["", *columns], [[name, *row] for name, row in zip(names, rows, strict=True)])
 
 
+def beside(**arrays: Any) -> list[str]:
+    """Return small matrices side by side, each below its name."""
+    blocks = []
+    for name, array in arrays.items():
+        lines = [name, *(" ".join(f"{number:4g}" for number in row) for row in array.tolist())]
+        blocks.append([line.ljust(max(map(len, lines))) for line in lines])
+    height = max(map(len, blocks))
+    full = [block + [" " * len(block[0])] * (height - len(block)) for block in blocks]
+    return ["   ".join(parts) for parts in zip(*full, strict=True)]
+
+
 def tiny(difference: float) -> str:
     """Return one digit of a difference that only rounding makes."""
     return f"{difference:.0e}" if difference else "0"
