@@ -15,6 +15,8 @@ NAMES = (
     "backprop",
     "wavenet",
     "recurrent",
+    "transformer",
+    "embeddings",
     "letters",
     "autoencoder",
 )
