@@ -41,7 +41,7 @@ def the_factors(
     correlations = [(f"n = {n}", r) for n, r in agree.items()]
     return Stage(
         "What it is: a table in two factors",
-        ["at the minimum  u . w = log P(c, x) / (P(c) P_n(x)) - log k, if n is large enough"],
+        ["at the minimum, for large n:  u . w = log P(c, x) / (P(c) P_n(x)) - log k"],
         [
             *table(["pair", "count", "formula", *(f"n = {n}" for n in found)], rows),
             "",

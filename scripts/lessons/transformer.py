@@ -162,7 +162,7 @@ def the_looks(network: Transformer, setting: Setting) -> Stage:
     last = [[names[int(P[t].argmax())] for t in range(len(names))] for P in weights]
     return Stage(
         "Where each head looks in " + shown(word_of(setting)),
-        ["P = softmax(q k.T / sqrt(n) + mask) of each head, a row for each symbol that looks"],
+        ["P = softmax(q k.T / sqrt(n) + mask) of each head, a row for each symbol"],
         table(
             ["the most of", *names],
             [(f"{i // HEADS + 1}.{i % HEADS + 1}", *row) for i, row in enumerate(last)],
