@@ -30,6 +30,7 @@ def random(*shape: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["letters", "embeddings"])
 def test_what_is_claimed_after_training_holds(name: str) -> None:
+    """Take the seconds: few steps, as in the tests of all lessons, show nothing of this."""
     setting = replace(find_setting(str(bundled_names())), effort=0.5, seed=1)
     claims = [
         claim for stage in find_lesson(name).stages(setting) for claim in stage.claims.items()

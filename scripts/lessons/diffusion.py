@@ -92,7 +92,8 @@ def the_network(network: Denoiser) -> Stage:
         "The network: which noise is in this?",
         [
             f"x (B, {PIXELS}), t (B,), letter (B,) -> e' (B, {PIXELS}), by way of {WIDTH} numbers",
-            "c = gelu(waves[t] W + b) + letter's row    block: x + outer(gelu(inner(norm(x + c))))",
+            "c = gelu(waves[t] W + b) + the letter's row",
+            "each block: x + outer(gelu(inner(norm(x + c))))",
         ],
         [
             *table(["part", "parameters"], [*rows, ("all", network.parameter_count)]),
