@@ -65,7 +65,7 @@ def the_letters(
         show(c.axes[1, 0], images[nearest[::SAMPLES]], 26, title)
     return Stage(
         "Are they letters?",
-        ["a convolutional network, trained on the same fonts, is asked which letter it sees"],
+        ["a convolutional network, trained on the same fonts, is asked what it sees"],
         [
             *table(
                 ["", "read rightly", "from the nearest image"],
