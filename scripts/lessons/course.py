@@ -19,6 +19,7 @@ NAMES = (
     "embeddings",
     "letters",
     "autoencoder",
+    "diffusion",
 )
 """The modules of the lessons, in the order of the course."""
 

@@ -28,16 +28,17 @@ MINUTES = 0.5
 SIZE, STEPS = 8, 2_000
 ENOUGH = 0.5
 """The share of the steps after which the embeddings are judged."""
-MOST_SYMBOLS = 2_000
+FEWEST_SYMBOLS, MOST_SYMBOLS = 4, 2_000
 
 
 def stages(setting: Setting) -> Iterator[Stage]:
     """Yield the stages."""
     V = len(setting.vocabulary)
-    if V > MOST_SYMBOLS:
+    setting.split()  # refuses a list that is too short
+    if not FEWEST_SYMBOLS <= V <= MOST_SYMBOLS:
         raise CorpusError(
-            f"{shown(setting.name)} has {V:,} symbols, and this lesson takes {MOST_SYMBOLS:,}: take"
-            " another list"
+            f"{shown(setting.name)} has {V:,} symbols, and this lesson takes {FEWEST_SYMBOLS} to"
+            f" {MOST_SYMBOLS:,}: take another list"
         )
     labels = [symbol_label(symbol) for symbol in setting.vocabulary.itos]
     N, is_trained = count_pairs(setting), setting.effort >= ENOUGH

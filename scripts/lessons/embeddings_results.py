@@ -18,7 +18,8 @@ def the_factors(
 ) -> Stage:
     """Hold what was learnt against the table that it factorises."""
     P, noise = N / N.sum(), noise_of(N)
-    seen = N >= 20
+    least = min(20, int(np.median(N[N > 0])))
+    seen = N >= least
     with np.errstate(divide="ignore"):
         best = np.log(P / (P.sum(axis=1)[:, None] * noise)) - np.log(NEGATIVES)
     found = {n: U.data @ W.data.T for n, (U, W) in fits.items()}
@@ -45,7 +46,7 @@ def the_factors(
         [
             *table(["pair", "count", "formula", *(f"n = {n}" for n in found)], rows),
             "",
-            *table(["all pairs seen 20 times", "correlation"], correlations),
+            *table([f"pairs seen {least} times", "correlation"], correlations),
         ],
         "u . w is how much more often two symbols meet than by chance. With fewer numbers than"
         " symbols not all of that fits, and what is left over is what symbols have in common.",
@@ -94,7 +95,9 @@ def the_map(U: Floats, labels: list[str], is_trained: bool) -> Stage:
             )
         c.axes[0, 0].set(xlabel="first principal component", ylabel="second")
     shares = sizes**2 / (sizes**2).sum()
-    claims = {"a line on the map parts vowels from consonants": has_line(places[1:], vowels[1:])}
+    claims = {}
+    if is_trained and set(VOWELS) <= set(labels):
+        claims["a line on the map parts vowels from consonants"] = has_line(places[1:], vowels[1:])
     return Stage(
         "The map",
         ["X = rows of U of length 1, less their mean; places = X @ components: (V, 2)"],
@@ -103,7 +106,7 @@ def the_map(U: Floats, labels: list[str], is_trained: bool) -> Stage:
         " about their letters.",
         (),
         c.figure,
-        claims if is_trained and set(VOWELS) <= set(labels) else {},
+        claims,
     )
 
 

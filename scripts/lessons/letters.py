@@ -23,7 +23,7 @@ from makemore.autodiff import Array, cross_entropy, data
 
 TITLE = "A convolutional network reads letters"
 MINUTES = 0.5
-COPIES, STEPS = 20, 800
+COPIES, STEPS = 20, 1_600
 ENOUGH = 0.5
 """The share of the steps after which a network can read."""
 

@@ -63,18 +63,21 @@ def split_fonts() -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def draw_letters(
-    fonts: Iterable[Path], copies: int, generator: np.random.Generator | None
+    fonts: Iterable[Path],
+    copies: int,
+    generator: np.random.Generator | None,
+    reach: float = 1.0,
 ) -> Images:
     """Return images (n, 16, 16), float32 from 0 (paper) to 1 (ink), and ids (n,): a is 0, z is 25.
 
-    Each letter of each font is drawn ``copies`` times, each time shifted and rotated otherwise;
-    without a generator it stays upright and in the middle.
+    Each letter of each font is drawn ``copies`` times, each time shifted and rotated otherwise, by
+    up to ``reach`` times what the constants say; without a generator it stays as it is.
     """
     load_matplotlib()
     outlines = [_outline(font, letter) for font in fonts for letter in LETTERS]
     moves = np.zeros((len(outlines), copies, 3))
     if generator is not None:
-        most = np.array([TURN, SHIFT, SHIFT])
+        most = reach * np.array([TURN, SHIFT, SHIFT])
         moves = generator.uniform(-most, most, moves.shape)
     fill = _Filler()
     images = [

@@ -1,7 +1,6 @@
 """Lesson transformer: attention from an average to a network that writes words.
 
-The stages that need no training are in ``transformer_by_hand.py``, the network and its training in
-``transformer_network.py``.
+``transformer_by_hand.py`` has the stages without training, ``transformer_network.py`` the network.
 """
 
 from collections.abc import Iterator
@@ -12,18 +11,27 @@ from lessons.figures import COLOURS, POSITIVE, canvas
 from lessons.setting import Setting
 from lessons.stage import Exercise, Stage, table, where_it_stands, wrapped
 from lessons.transformer_by_hand import (
-    symbols_of,
     the_averages,
     the_head,
     the_heads,
     the_mask,
     the_order,
     the_scale,
-    word_of,
 )
-from lessons.transformer_network import HEADS, WIDTH, Transformer, padded, train, weights_of, write
+from lessons.transformer_network import (
+    HEADS,
+    WIDTH,
+    Transformer,
+    cosine,
+    padded,
+    symbols_of,
+    train,
+    weights_of,
+    word_of,
+    write,
+)
 from makemore import nn
-from makemore.autodiff import Array, cross_entropy, data, softmax
+from makemore.autodiff import cross_entropy, data, softmax
 from makemore.errors import shown
 
 OPTIONS = ("word",)
@@ -78,7 +86,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
 def the_residuals(setting: Setting) -> Stage:
     """See what is left of the differences between symbols in deep networks."""
     V, (ids, _) = len(setting.vocabulary), padded([word_of(setting)], setting.vocabulary)
-    alike, losses = [], []
+    alike, losses, is_trained = [], [], setting.effort >= ENOUGH
     for is_residual in (True, False):
         networks = [Transformer(V, n, setting.generator(), is_residual=is_residual) for n in DEPTHS]
         alike.append([cosine(data(network.inputs(ids)[-1])[0]) for network in networks])
@@ -101,15 +109,9 @@ def the_residuals(setting: Setting) -> Stage:
         {
             "without residuals all symbols become alike": alike[1][-1] > 0.99,
             "with them they do not": alike[0][-1] < 0.9,
-            "with them less is lost": losses[0] < losses[1],
+            **({"with them less is lost": losses[0] < losses[1]} if is_trained else {}),
         },
     )
-
-
-def cosine(x: Array) -> float:
-    """Return the mean cosine of two rows, (T, n) -> a number."""
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return float((unit @ unit.T)[~np.eye(len(x), dtype=bool)].mean())
 
 
 def the_training(curves: Curves, network: Transformer, setting: Setting) -> Stage:

@@ -1,32 +1,30 @@
 """Attention by hand: the first stages of the lesson ``transformer``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from lessons.setting import MAX_WORD, Setting
-from lessons.stage import Stage, apart, beside, matrix, table, tiny
+from lessons.setting import Setting
+from lessons.stage import Stage, apart, beside, table, tiny
+from lessons.transformer_network import symbols_of, word_of
 from makemore import nn
 from makemore.autodiff import Array, attention, data, softmax
-from makemore.pictures.labels import symbol_label
 
 WIDTH, HEADS = 8, 2
 DRAWS = 20_000
-
-
-def word_of(setting: Setting) -> str:
-    """Return the word to follow: by default the longest of the first, if it is not too long."""
-    first = [word for word in setting.words[:10] if len(word) <= MAX_WORD]
-    return setting.word or max(first or [setting.followed], key=len)
-
-
-def symbols_of(setting: Setting) -> list[str]:
-    """Return the symbols that the network reads of the word to follow: a dot first."""
-    return [".", *map(symbol_label, word_of(setting))]
 
 
 def embedded(setting: Setting) -> Array:
     """Return random embeddings of these symbols, (T, WIDTH)."""
     rows = setting.generator(10).standard_normal((len(setting.vocabulary), WIDTH))
     return np.asarray(rows[[0, *setting.vocabulary.encode(word_of(setting))]])
+
+
+def narrow(names: Sequence[str], columns: Sequence[str], values: Array) -> list[str]:
+    """Return a matrix of numbers of two decimals, that of a long word no wider than a terminal."""
+    cells = np.char.mod("%.2f", values).tolist()
+    rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
+    return table(["", *columns], rows, gap=" ")
 
 
 def the_averages() -> Stage:
@@ -75,7 +73,7 @@ def the_head(setting: Setting) -> Stage:
             "P = softmax(q k.T / sqrt(n) + mask)  (T, T)    y = P v  (T, n)",
         ],
         [
-            *matrix(names, names, np.char.mod("%.2f", P)),
+            *narrow(names, names, P),
             "",
             f"away from makemore's attention: {tiny(difference)}",
         ],
@@ -125,7 +123,7 @@ def the_mask(setting: Setting) -> Stage:
     return Stage(
         "The mask: nobody sees the future",
         [f"the last of {len(x)} symbols is changed; how far does each output move?"],
-        matrix(["with mask", "without"], names, np.char.mod("%.2f", rows)),
+        narrow(["with mask", "without"], names, np.array(rows)),
         "a model is to predict the next symbol at all places at once, so none may see what comes"
         " after it. Without the mask, training would be easy and worth nothing.",
         (nn.MultiHeadAttention,),

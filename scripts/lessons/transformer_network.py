@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lessons.setting import Setting
+from lessons.setting import MAX_WORD, Setting
 from makemore import nn
 from makemore.arrays import Ids
 from makemore.autodiff import Array, Value, cross_entropy, data, gelu, softmax
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
+from makemore.pictures.labels import symbol_label
 
 WIDTH, HEADS, BATCH, RATE = 48, 4, 128, 4e-3
 LONGEST = 23
@@ -65,6 +66,23 @@ def weights_of(block: nn.TransformerBlock, x: Array) -> Array:
     scores = q @ k.swapaxes(1, 2) / (WIDTH // HEADS) ** 0.5
     earlier = np.tril(np.ones(scores.shape[1:], np.bool_))
     return np.asarray(data(softmax(np.where(earlier, scores, -np.inf))))
+
+
+def cosine(x: Array) -> float:
+    """Return the mean cosine of two rows, (T, n) -> a number."""
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return float((unit @ unit.T)[~np.eye(len(x), dtype=bool)].mean())
+
+
+def word_of(setting: Setting) -> str:
+    """Return the word to follow: by default the longest of the first, if it is not too long."""
+    first = [word for word in setting.words[:10] if len(word) <= MAX_WORD]
+    return setting.word or max(first or [setting.followed], key=len)
+
+
+def symbols_of(setting: Setting) -> list[str]:
+    """Return the symbols that the network reads of the word to follow: a dot first."""
+    return [".", *map(symbol_label, word_of(setting))]
 
 
 def padded(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
