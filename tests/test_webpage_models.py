@@ -138,6 +138,22 @@ def test_every_kind_shows_words_and_their_surprisals(page: Browser, checkpoint: 
     )
 
 
+def test_the_computation_shows_the_symbols_that_the_model_sees(
+    page: Browser, checkpoint: Checkpoint
+) -> None:
+    page.fill("#word", "sophia")
+    page.run("byId('steps').children[6].click()")
+    history = [0] * 8 + checkpoint.model.vocabulary.encode("sophia").tolist()
+    seen = history[-(checkpoint.model.context_length or 7) :]
+    cells = page.run(
+        "return [...root.querySelectorAll('#computation rect')]"
+        ".map((cell) => cell.getAttribute('class'))"
+        ".filter((name) => ['hot', 'warm', 'cold'].includes(name))"
+    )
+    assert [v for v, name in enumerate(cells) if name != "cold"] == sorted(set(seen))
+    assert cells[history[-1]] == "hot"
+
+
 @pytest.mark.parametrize("checkpoint", ["gru"], indirect=True)
 def test_many_words_come_in_slices_and_only_the_latest_are_shown(page: Browser) -> None:
     done = page.driver.execute_async_script(
@@ -164,7 +180,8 @@ def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
         const kept = new Kept(model.model, itos.length);
         kept.most = 50;
         const words = JSON.stringify(sample(kept, 200, 3, {}));
-        return [words === JSON.stringify(sample(model, 200, 3, {})), kept.parents.length];
+        const size = (node) => [...node.children.values()].reduce((n, c) => n + size(c), 1);
+        return [words === JSON.stringify(sample(model, 200, 3, {})), size(kept.root) - 1];
         """
     )
     assert is_same
