@@ -43,9 +43,8 @@ MAX_SHOWN = 64
 MAX_CURVE_POINTS = 300
 
 SCRIPTS = (
-    *("maths", "models", "sampling", "descent", "reading"),
-    *("page", "words", "computation", "heatmap", "curves", "watching", "start"),
-)
+    "maths models sampling descent reading page words computation heatmap curves watching start"
+).split()
 """The page's scripts; each uses what those before it define."""
 
 
@@ -206,7 +205,7 @@ def _model_facts(model: Model) -> dict[str, str]:
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
         **_component_facts(model),
         "looks back": _sight(model.context_length),
-        "alphabet": f"{len(model.vocabulary) - 1:,} characters",
+        "alphabet": _counted(len(model.vocabulary) - 1, "character"),
         "parameters": f"{model.parameter_count:,}",
     }
 
@@ -222,7 +221,11 @@ def _component_facts(model: Model) -> dict[str, str]:
 def _sight(context_length: int | None) -> str:
     if context_length is None:
         return "at the whole word so far"
-    return f"{context_length} symbol" + "s" * (context_length != 1)
+    return _counted(context_length, "symbol")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:
