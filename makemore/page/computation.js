@@ -43,12 +43,18 @@ function drawComputation() {
   [...byId("steps").children].forEach((button, t) =>
     button.setAttribute("aria-pressed", String(t === step)),
   );
-  byId("computation-note").textContent = nats.length
-    ? "Each symbol of the word above has a step of its own. Choose one."
-    : "Type a word above: each of its symbols has a step of its own.";
+  byId("computation-note").textContent = computationNote(nats.length > 0);
   const found = nats.length ? computationAt(ids, step) : null;
   byId("computation-text").textContent = found ? computationText(found) : "";
   byId("computation").replaceChildren(...(found ? [computationPicture(found)] : []));
+}
+
+function computationNote(hasWord) {
+  const start = hasWord
+    ? "Each symbol of the word above has a step of its own. Choose one."
+    : "Type a word above: each of its symbols has a step of its own.";
+  const rest = ` Of the ${numbers.format(itos.length)} symbols the likeliest have a row.`;
+  return itos.length > MOST_ROWS ? start + rest : start;
 }
 
 function computationText({ seen, logits, P, came }) {
