@@ -135,6 +135,21 @@ def test_a_model_too_large_for_a_page_is_refused(monkeypatch: pytest.MonkeyPatch
         render_page(trained(WORDS))
 
 
+@pytest.mark.parametrize("model", ["gru", "mixture"])
+def test_a_network_too_large_for_a_page_is_refused(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    options: dict[str, Any] = {"model": model, "method": "gradient", "validation": 0.0}
+    if model == "mixture":
+        options["components"] = "ngram:order=2 gru:steps=1,hidden_size=8"
+    else:
+        options |= {"steps": 1, "hidden_size": 8}
+    checkpoint = trained(WORDS, **options)
+    monkeypatch.setattr(packing, "MAX_DATA", 1_000)
+    with pytest.raises(PlottingError, match=r"the limit is 1,000: train a smaller network"):
+        render_page(checkpoint)
+
+
 def test_pages_stay_small(names: list[str]) -> None:
     bigram = render_page(trained(names, method="gradient", steps=2_000))
     assert len(bigram.encode()) < 150_000

@@ -406,7 +406,19 @@ def test_typed_words_are_read_as_the_corpus_was(
     browser.open(pages / "read.html")
     change = reading_of(checkpoint.corpus)
     assigned = [chr(c) for c in range(0x20, 0x3000) if unicodedata.category(chr(c))[0] in "LMNPSZ"]
-    texts = ["Emma", "ZOË", "İZMİR", "İ", "ΣΟΦΟΣ", "Straße", "Łódź", "Å", "ﬁ", "\u1100\u1161"]
+    texts = [
+        "Emma",
+        "ZOË",
+        "İZMİR",
+        "İ",
+        "I\u0307zmir",
+        "ΣΟΦΟΣ",
+        "Straße",
+        "Łódź",
+        "Å",
+        "ﬁ",
+        "\u1100\u1161",
+    ]
     texts += [a + c + a for a in "aS" for c in assigned]
     read = browser.run("return arguments[0].map(asRead)", texts)
     assert read == [change(text) for text in texts]
@@ -646,6 +658,22 @@ def test_the_loss_curve_comes_down_to_the_minimum(page: Browser, bigram: Checkpo
     ys = [float(point.split(",")[1]) for point in points.split()]
     assert ys[0] < ys[len(ys) // 2] < ys[-1] <= minimum + 0.1  # downwards is larger
     assert f"{bigram.training.minimum:.4f}" in page.text("#loss")
+    assert "logarithmic" in page.text("#loss")
+
+
+def test_the_steps_of_the_curve_are_numbered_from_0_to_the_last(page: Browser) -> None:
+    points, ticks = page.run(
+        "return [root.querySelector('#loss .curve').getAttribute('points'),"
+        " Object.fromEntries([...root.querySelectorAll('#loss text')].map("
+        "(text) => [text.textContent, Number(text.getAttribute('x'))]))]"
+    )
+    xs = [float(point.split(",")[0]) for point in points.split()]
+    # 0, 1, 2, ... at first, and step 300 with the final loss at the end
+    np.testing.assert_allclose(
+        [xs[0], xs[1], xs[10]], [ticks[s] for s in ("0", "1", "10")], atol=0.06
+    )
+    left, right = xs[0], xs[-1]
+    assert ticks["100"] == pytest.approx(left + (right - left) * math.log(101, 301), abs=0.1)
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])

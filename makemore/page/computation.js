@@ -43,12 +43,18 @@ function drawComputation() {
   [...byId("steps").children].forEach((button, t) =>
     button.setAttribute("aria-pressed", String(t === step)),
   );
-  byId("computation-note").textContent = nats.length
-    ? "Each symbol of the word above has a step of its own. Choose one."
-    : "Type a word above: each of its symbols has a step of its own.";
+  byId("computation-note").textContent = computationNote(nats.length > 0);
   const found = nats.length ? computationAt(ids, step) : null;
   byId("computation-text").textContent = found ? computationText(found) : "";
   byId("computation").replaceChildren(...(found ? [computationPicture(found)] : []));
+}
+
+function computationNote(hasWord) {
+  const start = hasWord
+    ? "Each symbol of the word above has a step of its own. Choose one."
+    : "Type a word above: each of its symbols has a step of its own.";
+  const rest = ` Of the ${numbers.format(itos.length)} symbols the likeliest have a row.`;
+  return itos.length > MOST_ROWS ? start + rest : start;
 }
 
 function computationText({ seen, logits, P, came }) {
@@ -59,10 +65,10 @@ function computationText({ seen, logits, P, came }) {
       ? `The input is a one-hot vector: 1 for ${name(seen[0])}, 0 for all others.`
       : `The input is the last ${seen.length} symbols, boundaries before the word included, each ` +
         "a one-hot vector.";
-  const middle = !logits
-    ? `The ${shown(data.model)} gives each symbol a probability.`
-    : `${data.heatmap.W ? "Times the weights W it is a row of" : `The ${data.model} turns it into`} ` +
-      "logits, and softmax turns these into probabilities.";
+  const through = data.heatmap.W ? "Times the weights W it is" : `The ${data.model} turns it into`;
+  const middle = logits
+    ? `${through} a row of logits, and softmax turns these into probabilities.`
+    : `The ${data.model} gives each symbol a probability.`;
   const end = came === BOUNDARY ? "The end" : name(came);
   const mean = natsText(nats.reduce((all, x) => all + x, 0) / nats.length);
   const isWhole = nats.length > ids.length; // no symbol is unknown
@@ -91,11 +97,9 @@ function computationPicture(found) {
     role: "img",
     "aria-label": computationText(found),
   });
+  const band = { x: 0, y: places.y(found.came) - ROW / 2, width: places.P[1], height: ROW, rx: 3 };
   picture.append(
-    svgElement("rect", {
-      ...{ class: "came", x: 0, width: places.P[1], rx: 3 },
-      ...{ y: places.y(found.came) - ROW / 2, height: ROW },
-    }),
+    svgElement("rect", { class: "came", ...band }),
     ...edges(found, rows, places),
     ...inputCells(found, rows, places),
     ...(found.logits ? bars(found.logits, rows, places.logits, places, found.came) : []),
@@ -122,20 +126,15 @@ function computationPlaces(width, rows, hasLogits) {
   };
 }
 
-const text = (words, x, y, anchor, attributes = {}) =>
-  svgElement("text", { x, y, "text-anchor": anchor, ...attributes }, words);
-
-const line = (x1, y1, x2, y2, name) => svgElement("line", { class: name, x1, y1, x2, y2 });
-
 /** Return lines from what is seen through the model to each logit, and on to its probability. */
 function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, top, bottom, y }) {
   const target = logits ? middle : P;
   const node = [(input[1] + target[0]) / 2, seen.length === 1 ? y(seen[0]) : (top + bottom) / 2];
   return [
-    ...[...new Set(seen)].map((symbol) => line(input[1], y(symbol), ...node, "edge strong")),
-    ...rows.map((symbol) => line(...node, target[0], y(symbol), "edge")),
-    ...(logits ? rows.map((symbol) => line(middle[1], y(symbol), P[0], y(symbol), "edge")) : []),
-    line(P[1], y(came), loss[0], y(came), "edge strong"),
+    ...[...new Set(seen)].map((symbol) => svgLine(input[1], y(symbol), ...node, "edge strong")),
+    ...rows.map((symbol) => svgLine(...node, target[0], y(symbol), "edge")),
+    ...(logits ? rows.map((symbol) => svgLine(middle[1], y(symbol), P[0], y(symbol), "edge")) : []),
+    svgLine(P[1], y(came), loss[0], y(came), "edge strong"),
     svgElement("circle", { class: "node", cx: node[0], cy: node[1], r: 4 }),
   ];
 }
@@ -147,7 +146,7 @@ function inputCells({ seen, came }, rows, { labels, input, y }) {
     const place = { x: input[0], y: y(symbol) - ROW / 2 + 1, width: ROW, height: ROW - 2, rx: 2 };
     const name = symbol === came ? "strong" : "";
     return [
-      text(label(symbol), labels, y(symbol) + 4, "middle", { class: name }),
+      svgText(label(symbol), labels, y(symbol) + 4, "middle", { class: name }),
       svgElement("rect", { class: kind, ...place }),
     ];
   });
@@ -164,7 +163,7 @@ function bars(values, rows, [left, right], { width, y }, came) {
     const [from, to] = [Math.min(x(0), x(value)), Math.max(x(0), x(value))];
     const place = { x: from, y: y(symbol) - ROW / 2 + 2, width: to - from, height: ROW - 4 };
     const kind = `bar ${value < 0 ? "negative" : "positive"}${symbol === came ? " strong" : ""}`;
-    const number = text(shortNumber(values[symbol]), right, y(symbol) + 4, "end");
+    const number = svgText(shortNumber(values[symbol]), right, y(symbol) + 4, "end");
     return [svgElement("rect", { class: kind, ...place }), ...(space ? [number] : [])];
   });
 }
@@ -181,26 +180,25 @@ function headings({ seen, logits }, { input, logits: middle, P, loss, bottom }) 
   const through = data.heatmap.W ? "\u00d7 W" : shown(data.model);
   const inner = logits
     ? [
-        text("logits", between(...middle), 14, "middle", { class: "title" }),
-        text("softmax", between(middle[1], P[0]), bottom + 18, "middle"),
+        svgText("logits", between(...middle), 14, "middle", { class: "title" }),
+        svgText("softmax", between(middle[1], P[0]), bottom + 18, "middle"),
       ]
     : [];
   return [
-    text(seen.length === 1 ? "one-hot" : "one-hots", 4, 14, "start", { class: "title" }),
-    text(through, between(input[1], target[0]), bottom + 18, "middle"),
+    svgText(seen.length === 1 ? "one-hot" : "one-hots", 4, 14, "start", { class: "title" }),
+    svgText(through, between(input[1], target[0]), bottom + 18, "middle"),
     ...inner,
-    text("probabilities", between(...P), 14, "middle", { class: "title" }),
-    text("\u2212log", between(P[1], loss[0]), bottom + 18, "middle"),
-    text("loss", between(...loss), 14, "middle", { class: "title" }),
+    svgText("probabilities", between(...P), 14, "middle", { class: "title" }),
+    svgText("\u2212log", between(P[1], loss[0]), bottom + 18, "middle"),
+    svgText("loss", between(...loss), 14, "middle", { class: "title" }),
   ];
 }
 
 function lossNode({ came }, { loss: [left, right], y }) {
-  const middle = (left + right) / 2;
+  const place = { x: left, y: y(came) - 14, width: right - left, height: 28, rx: 6 };
+  const loss = natsText(computed.nats[computed.step]);
   return [
-    svgElement("rect", {
-      ...{ class: "loss-node", x: left, y: y(came) - 14, width: right - left, height: 28, rx: 6 },
-    }),
-    text(natsText(computed.nats[computed.step]), middle, y(came) + 4, "middle", { class: "title" }),
+    svgElement("rect", { class: "loss-node", ...place }),
+    svgText(loss, (left + right) / 2, y(came) + 4, "middle", { class: "title" }),
   ];
 }

@@ -33,16 +33,18 @@ function curveScales(curves, minimum, width, height) {
 
 function curveAxes({ x, y, height, left, right, bottom, low, high, steps }) {
   const axes = [
-    text("nats per symbol", 0, 12, "start"),
-    text("step, on a logarithmic scale", right, height - 4, "end"),
+    svgText("nats per symbol", 0, 12, "start"),
+    svgText("step, on a logarithmic scale", right, height - 4, "end"),
   ];
   for (const loss of niceTicks(low, high)) {
-    axes.push(line(left, y(loss), right, y(loss), "grid"));
-    axes.push(text(loss.toFixed(1), left - 8, y(loss) + 4, "end"));
+    axes.push(svgLine(left, y(loss), right, y(loss), "grid"));
+    axes.push(svgText(loss.toFixed(1), left - 8, y(loss) + 4, "end"));
   }
   const ticks = [0];
   for (let step = 1; step <= steps; step *= 10) ticks.push(step);
-  for (const step of ticks) axes.push(text(numbers.format(step), x(step), bottom + 18, "middle"));
+  for (const step of ticks) {
+    axes.push(svgText(numbers.format(step), x(step), bottom + 18, "middle"));
+  }
   return axes;
 }
 
@@ -55,8 +57,8 @@ function minimumLine(minimum, { y, left, right }) {
   const words = `closed-form minimum ${minimum.toFixed(4)}`;
   const at = y(minimum);
   return [
-    line(left, at, right, at, "minimum"),
-    text(words, left + 6, at + 15, "start", { class: "minimum-text" }),
+    svgLine(left, at, right, at, "minimum"),
+    svgText(words, left + 6, at + 15, "start", { class: "minimum-text" }),
   ];
 }
 

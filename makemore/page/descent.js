@@ -26,7 +26,8 @@ class Descent {
       const exponentials = logits.map((z) => exp(z - greatest));
       const normaliser = exponentials.reduce((total, e) => total + e, 0);
       // log P = z - greatest - log(normaliser), which is finite where P is too small to be
-      this.loss += (this.rowSums[i] * (greatest + log(normaliser)) - dot(this.N[i], logits)) / this.n;
+      const likelihood = dot(this.N[i], logits) - this.rowSums[i] * (greatest + log(normaliser));
+      this.loss -= likelihood / this.n;
       return exponentials.map((e) => e / normaliser);
     });
   }

@@ -423,8 +423,10 @@ class Transformer extends Network {
     return this.advance({ cache: nothing, position: -1 }, BOUNDARY);
   }
 
-  advance({ cache, position }, symbol) {
-    const here = Math.min(position + 1, this.options.longest);
+  advance(state, symbol) {
+    const { cache, position } = state;
+    if (position === this.options.longest) return state; // whatever follows, the word has to end
+    const here = position + 1;
     let x = sum(this.embedded(symbol), embed(this.positions, here, this.options.longest + 1));
     const blocks = this.layers("blocks").map((block, i) => {
       const seen = this.look(block, x, cache[i]);

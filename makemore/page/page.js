@@ -28,6 +28,14 @@ function svgElement(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
 
+function svgText(words, x, y, anchor, attributes = {}) {
+  return svgElement("text", { x, y, "text-anchor": anchor, ...attributes }, words);
+}
+
+function svgLine(x1, y1, x2, y2, name) {
+  return svgElement("line", { class: name, x1, y1, x2, y2 });
+}
+
 function filled(made, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
@@ -61,7 +69,7 @@ function percent(p) {
   return p < 1e-6 ? `${(p * 100).toExponential(1)} %` : `${Number((p * 100).toPrecision(3))} %`;
 }
 
-/** Return a text for each of some characters, as "1 character" or "2 characters". */
+/** Return how many there are of something, as "1 word" or "2 words". */
 const counted = (n, what) => `${numbers.format(n)} ${what}${n === 1 ? "" : "s"}`;
 
 /** Return typed text as the model reads it. */

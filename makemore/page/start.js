@@ -13,10 +13,10 @@ function drawFacts() {
 function drawTitle() {
   byId("corpus").textContent = shown(data.corpus);
   document.title = `makemore: more words like those in ${shown(data.corpus)}`;
-  const back = data.context_length ?? 0;
-  const sees = back ? `looking back ${back === 1 ? "one symbol" : `${back} symbols`}` : "seeing all before it";
+  const back = data.context_length;
+  const sees = back === null ? "seeing all before it" : `looking back ${counted(back, "symbol")}`;
   byId("lead").textContent =
-    `The ${shown(data.model)} read ${numbers.format(data.words)} words and learnt which character ` +
+    `The ${shown(data.model)} read ${counted(data.words, "word")} and learnt which character ` +
     `follows which, ${sees}. It makes new words one character at a time.`;
 }
 

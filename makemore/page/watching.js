@@ -1,6 +1,7 @@
 // Watch it learn: a bigram trained in the page, a step a frame.
 
 const WATCHED_WORDS = 5;
+const MOST_WATCHED = 60; // characters of a word: random weights write long ones
 const SHADES = 64;
 const LEGIBLE = 10; // pixels of a cell from which there are letters beside them
 let watched = null; // the descent
@@ -42,6 +43,7 @@ function showRate() {
 
 function runWatching() {
   byId("watch-run").textContent = "Pause";
+  byId("watch-status").setAttribute("aria-live", "off"); // a step a frame is too much to be read out
   const frame = () => {
     watching = requestAnimationFrame(frame);
     watchStep();
@@ -53,16 +55,16 @@ function pauseWatching() {
   cancelAnimationFrame(watching);
   watching = 0;
   byId("watch-run").textContent = "Go on";
+  byId("watch-status").setAttribute("aria-live", "polite");
   tellWatched();
 }
 
 function watchStep() {
   watched.step(rate());
   drawWatched();
-  if (!watching) tellWatched();
+  tellWatched();
 }
 
-/** Say how far it has come; while it runs nothing is said, for that would never end. */
 function tellWatched() {
   byId("watch-status").textContent = watchedText();
 }
@@ -78,8 +80,10 @@ function drawWatched() {
   const points = spacedSteps(losses.length).map((step) => [step, losses[step]]);
   const curves = [{ points, name: "training" }];
   drawCurves(byId("watch-loss"), curves, data.losses.minimum, 320, watchedText());
-  const words = sample(watched, WATCHED_WORDS, 0, {}).map(decode);
-  const items = words.map((word) => element("li", { dir: "auto" }, shown(word)));
+  const words = sample(watched, WATCHED_WORDS, 0, {});
+  const items = words.map((ids) =>
+    element("li", { dir: "auto" }, shown(decode(ids.slice(0, MOST_WATCHED)))),
+  );
   byId("watch-words").replaceChildren(...items);
   drawWatchedTable();
 }

@@ -30,6 +30,7 @@ from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
 from makemore.kinds import KINDS
 from makemore.models.base import Model
+from makemore.models.mixture import Mixture
 from makemore.page.packing import describe_model
 from makemore.pictures.contents import losses_by_step
 from makemore.pictures.labels import log_spaced_steps, select_symbols, table_part
@@ -42,9 +43,8 @@ MAX_SHOWN = 64
 MAX_CURVE_POINTS = 300
 
 SCRIPTS = (
-    *("maths", "models", "sampling", "descent", "reading"),
-    *("page", "words", "computation", "heatmap", "curves", "watching", "start"),
-)
+    "maths models sampling descent reading page words computation heatmap curves watching start"
+).split()
 """The page's scripts; each uses what those before it define."""
 
 
@@ -204,16 +204,29 @@ def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
 def _model_facts(model: Model) -> dict[str, str]:
     return {
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
+        **_component_facts(model),
         "looks back": _sight(model.context_length),
-        "alphabet": f"{len(model.vocabulary) - 1:,} characters",
+        "alphabet": _counted(len(model.vocabulary) - 1, "character"),
         "parameters": f"{model.parameter_count:,}",
     }
+
+
+def _component_facts(model: Model) -> dict[str, str]:
+    """Return what a mixture is made of, by weight."""
+    if not isinstance(model, Mixture):
+        return {}
+    pairs = sorted(zip(model.weights.tolist(), model.components, strict=True), key=lambda p: -p[0])
+    return {"made of": ", ".join(f"{weight:.2f} {part.name}" for weight, part in pairs)}
 
 
 def _sight(context_length: int | None) -> str:
     if context_length is None:
         return "at the whole word so far"
-    return f"{context_length} symbol" + "s" * (context_length != 1)
+    return _counted(context_length, "symbol")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def _training_facts(training: TrainingRecord) -> dict[str, str]:

@@ -4,7 +4,7 @@ const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected 
 const MOST_IN_SIGHT = 100; // words: more stand in a box that scrolls
 const SLICE = 40; // milliseconds of drawing after which the page is looked after
 let drawing = 0; // which drawing of words is the latest
-let wordIsChosen = false; // whether somebody chose the word that is scored; else it is the first one
+let wordIsChosen = false; // whether somebody chose the word that is scored; if not, it is the first
 
 // ---- the generator ----
 
@@ -13,7 +13,7 @@ function makeWords() {
   const read = asRead(prefix);
   const unknown = [...read].find((character) => !isKnown(character));
   const options = { temperature, prefix: encode(read) };
-  const words = unknown === undefined ? drawnWords(model, count, seed, options) : [][Symbol.iterator]();
+  const words = unknown === undefined ? drawnWords(model, count, seed, options) : [].values();
   byId("temperature-shown").textContent = String(temperature);
   byId("words").replaceChildren();
   byId("words").classList.toggle("many", count > MOST_IN_SIGHT);
