@@ -20,7 +20,6 @@ from makemore.cli.options import (
     table_options,
     text_of_files,
 )
-from makemore.cli.streaming import Streams
 
 if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
@@ -87,6 +86,7 @@ def score(
     end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
     flag, with --against the ratio. The sums over all lines go to stderr.
     """
+    from makemore.cli.streaming import Streams
     from makemore.data.corpus import reading_of
     from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
