@@ -144,13 +144,11 @@ def score(
 
 def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     """Return what words are judged by, and say so where it cannot flag any at this rate."""
-    from makemore.evaluation.calibration import Calibration
-
-    calibration = Calibration(checkpoint.training.calibration)
+    calibration = checkpoint.calibration()
     if fpr < calibration.smallest_p:
         say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.3g}%; train with a larger"
-            " --holdout or on more words"
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the words that good"
+            f" ones are known by are too few for less than {100 * calibration.smallest_p:.3g}%;"
+            " train with a larger --holdout or on more words"
         )
     return calibration

@@ -14,10 +14,10 @@ together tell how far out a word is. They are compared in units of the standard 
 length's mean, z; with T(z) the share of all references that are as far out, and u the K-th largest
 mean of the length,
 
-    p = K / (1 + n) * T(z) / T(z(u))
+    p = (1 + K) / (1 + n) * T(z) / T(z(u))
 
-K is a twentieth of n, at least 1 and at most ``TAIL``. A length without references borrows the mean
-and the deviation of its neighbours, is trusted less, and p = T(z).
+K is a twentieth of n, at least 1 and at most ``TAIL``, and more where several are equal. A length
+without references borrows the mean and the deviation of its neighbours, and p = T(z).
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def calibrate(model: Model, words: Sequence[str]) -> Floats:
 
 
 def references(symbols: Integers, means: Floats) -> Floats:
-    """Return such rows from the symbols and the mean surprisals of words, (k,) each; none is nan."""
+    """Return such rows from the symbols and the mean surprisals of words, (k,) each."""
     finite = np.minimum(means, IMPOSSIBLE)
     sample = np.stack((symbols.astype(np.float64), finite), axis=1)[~np.isnan(finite)]
     return np.asarray(sample[np.lexsort((sample[:, 1], sample[:, 0]))])
@@ -112,6 +112,11 @@ class Calibration:
         everything = [self._length(n).z(group) for n, group in self._groups.items()]
         self._z = np.sort(np.concatenate(everything))
 
+    @property
+    def smallest_p(self) -> float:
+        """The p-value of the strangest word of the length that has the most to compare with."""
+        return float(self.smallest(np.array(list(self._groups))).min())
+
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
         means = np.minimum(scores.mean, IMPOSSIBLE)
@@ -121,7 +126,7 @@ class Calibration:
             p[rows] = self._p_values(n, means[rows])
         return p
 
-    def smallest(self, symbols: Integers) -> Floats:
+    def smallest(self, symbols: Integers | Floats) -> Floats:
         """Return the p-value of the strangest word of so many symbols, shape of ``symbols``."""
         lengths, where = np.unique(symbols, return_inverse=True)
         strangest = np.full(1, IMPOSSIBLE)
@@ -134,10 +139,10 @@ class Calibration:
         n = len(length.means)
         if not n:
             return shares
-        K = min(max(n // 20, 1), TAIL)
-        r = n - np.searchsorted(length.means, means)
-        beyond = shares / self._shares(length.z(length.means[-K]))
-        return np.where(r >= K, (1 + r) / (1 + n), K / (1 + n) * np.minimum(beyond, 1.0))
+        u = length.means[-min(max(n // 20, 1), TAIL)]
+        K, r = (n - np.searchsorted(length.means, each) for each in (u, means))
+        beyond = shares / self._shares(length.z(u))
+        return np.where(r >= K, 1 + r, (1 + K) * np.minimum(beyond, 1.0)) / (1 + n)
 
     def _shares(self, z: Floats) -> Floats:
         """Return T(z): the share of all references that are as far out as each value."""
@@ -151,7 +156,7 @@ class Calibration:
             trust, spread = (_OWN, _SPREAD) if others else (0.0, 0.0)
             centre = (own.sum() + trust * mean) / (n + trust)
             squares = ((own - own.mean()) ** 2).sum() if n else 0.0
-            variance = (squares + spread * variance) / max(n - 1 + spread, 1)
+            variance = (squares + spread * variance) / max(max(n - 1, 0) + spread, 1)
             variance *= 1 + 1 / (n + trust)  # for the mean itself is uncertain
             self._lengths[symbols] = _Length(own, float(centre), max(float(variance) ** 0.5, 1e-9))
         return self._lengths[symbols]

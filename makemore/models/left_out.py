@@ -67,7 +67,7 @@ def left_out_log_probabilities(model: Ngram, ids: Ids, copies: Integers) -> Floa
     counted = _counted(model, links)
     found, first = np.empty(len(ids)), 0
     for part in word_batches(ids, _BATCH):
-        last = first + np.count_nonzero(ids[part] == BOUNDARY)
+        last = first + int(np.count_nonzero(ids[part] == BOUNDARY))
         found[part] = _left_out(model, links, counted, ids[part], copies[first:last])
         first = last
     return found
@@ -124,13 +124,13 @@ def _counted(model: Ngram, links: Links) -> _Counted:
     discounts = np.array([[0.0, *kneser_ney_discounts(counts[level])] for level in tree.levels()])
     discounted = discounts[levels, np.minimum(counts, 3)]
     return _Counted(
-        links.suffixes,
+        links.suffixes.astype(np.int64),
         extensions > 0,
         counts,
         levels,
         discounts,
         np.bincount(contexts, counts, S).astype(np.int64),
-        np.bincount(contexts, discounted, S),
+        np.asarray(np.bincount(contexts, discounted, S), np.float64),
     )
 
 
