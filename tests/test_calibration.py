@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.arrays import Floats
-from makemore.data.holdout import hash_lines
+from makemore.data.corpus import Corpus
+from makemore.data.table import Columns
 from makemore.errors import CheckpointError
-from makemore.evaluation.calibration import ENOUGH, IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
-from makemore.evaluation.losses import score_words
+from makemore.evaluation.calibration import IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
+from makemore.evaluation.losses import Scores, score_words
 from makemore.models.bigram import Bigram
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 MODEL = make_bigram(["abc", "ab", "b", "ca", "cab", "abcabc"])
 
@@ -35,72 +39,89 @@ def test_the_p_value_is_the_rank_among_words_of_the_same_length() -> None:
     assert p_value(calibration, "ab") == (1 + 10) / (1 + 100)
 
 
-@given(st.lists(st.floats(0, 9), min_size=ENOUGH + 1, max_size=ENOUGH + 30), st.floats(0.001, 0.5))
+def scored(symbols: int, *means: float) -> Scores:
+    """Return the scores of words of so many symbols with these means."""
+    word = [1] * (symbols - 1) + [0]
+    ids = np.array(word * len(means))
+    text = ("a" * (symbols - 1) + "\n") * len(means)
+    return Scores(text, ids, np.repeat(means, symbols), np.flatnonzero(ids == 0))
+
+
+def p_of(calibration: Calibration, symbols: int, *means: float) -> list[float]:
+    return [float(p) for p in calibration.p_values(scored(symbols, *means))]
+
+
+@given(st.lists(st.floats(0, 9), min_size=2, max_size=130), st.floats(0.001, 0.5))
 def test_no_more_than_the_rate_asked_for_is_flagged_among_equals(
     means: list[float], fpr: float
 ) -> None:
-    """Leave each of n + 1 scores out in turn: at most a share of fpr has p <= fpr."""
+    """Leave each of n + 1 scores of one length out in turn: a share of fpr at most has p <= fpr."""
     n = len(means) - 1
-    ranks = [sum(other >= mean for other in means) for mean in means]  # itself counted: 1 + r
-    flagged = 0
     for i in {0, n // 2, n}:
-        rest = np.array(means[:i] + means[i + 1 :])
-        (reference, _, _) = Calibration(sample({3: rest.tolist()}))._reference(3)
-        assert (1 + n - np.searchsorted(reference, means[i])) == ranks[i]
-    flagged = sum(rank / (n + 1) <= fpr for rank in ranks)
-    assert flagged <= fpr * (n + 1) + 1e-9
+        (p,) = p_of(Calibration(sample({4: means[:i] + means[i + 1 :]})), 4, means[i])
+        rank = sum(other >= means[i] for other in means)  # itself counted: 1 + r
+        assert p == pytest.approx(rank / (n + 1))
+    ranks = [sum(other >= mean for other in means) for mean in means]
+    assert sum(rank / (n + 1) <= fpr for rank in ranks) <= fpr * (n + 1) + 1e-9
 
 
-def test_a_length_shorter_than_all_known_passes() -> None:
-    assert p_value(Calibration(sample({5: [0.1] * 200})), "ab") == 1.0
+def test_few_words_alone_cannot_flag() -> None:
+    calibration = Calibration(sample({3: [0.0] * 6}))
+    assert p_value(calibration, "ab") == pytest.approx(1 / 7)
+    assert calibration.smallest_p == pytest.approx(1 / 7)
 
 
-def test_few_words_cannot_flag() -> None:
-    assert p_value(Calibration(sample({3: [0.0] * 6})), "ab") == 1 / 7
-    assert Calibration(sample({3: [0.0] * 6, 8: [0.0] * 150})).smallest_p == 1 / 151
+def test_the_rank_among_its_own_length_counts_while_some_are_beyond() -> None:
+    own = np.linspace(1.0, 2.0, 400)  # a twentieth of them is 20, and 10 the most
+    others = [99.0] * 5_000
+    with_others = Calibration(sample({4: own.tolist(), 5: others}))
+    for mean, beyond in ((own[0], 400), (own[200], 200), (own[-10], 10)):
+        assert p_of(with_others, 4, mean) == [(1 + beyond) / 401]
 
 
-def test_shorter_words_stand_in_where_there_are_few_and_longer_ones_never() -> None:
-    spread = np.linspace(-1.0, 1.0, 301)
-    mean = float(score_words(MODEL, ["abc"]).mean[0])
-    for longer in ([], [99.0] * 500, [0.0] * 500):
-        own = [mean - 0.6, mean - 0.4]
-        calibration = Calibration(sample({3: (50 + spread).tolist(), 4: own, 5: longer}))
-        # 0.5 above the average of its length, times sqrt(2 / 3), is 0.408 on the shorter words'
-        # spread of -1 to 1, however large their means are
-        assert p_value(calibration, "abc") == pytest.approx((1 - 0.408) / 2, abs=0.01)
+def test_other_lengths_tell_how_far_beyond_its_own_a_word_is() -> None:
+    """Both lengths have the same centre and spread, so all 1,100 words tell as one."""
+    spread = np.linspace(-1.0, 1.0, 1_000)
+    own = np.linspace(-1.0, 1.0, 100)
+    calibration = Calibration(sample({4: (2 + own).tolist(), 5: (2 + spread).tolist()}))
+    # K is 100 / 20; the fifth largest lies 4 * 2 / 99 below 1, where 41 of the 1,000 are beyond
+    fifth = 1 - 8 / 99
+    among_all = sum(1 for x in (*spread, *own) if x >= fifth - 1e-9)
+    for x in (0.93, 0.95, 0.97):
+        beyond = sum(1 for other in (*spread, *own) if other >= x)
+        expected = 6 / 101 * (1 + beyond) / (1 + among_all)
+        (p,) = p_of(calibration, 4, 2 + x)
+        assert p == pytest.approx(expected, rel=0.3)  # the two spreads differ by a hundredth
+    assert calibration.smallest(np.array([4, 5])).max() < 0.003
+    assert Calibration(sample({4: (2 + own).tolist()})).smallest_p == pytest.approx(1 / 101)
 
 
-def test_the_rank_among_its_own_length_counts_while_one_is_above() -> None:
-    mean = float(score_words(MODEL, ["abc"]).mean[0])
-    shorter = (50 + np.linspace(-1.0, 1.0, 301)).tolist()
-    own = [mean - 0.1, mean, mean + 0.1]
-    # two of three are as surprising: (1 + 2) / (1 + 3)
-    assert p_value(Calibration(sample({3: shorter, 4: own})), "abc") == pytest.approx(0.75)
-    # beyond all three p is at most 1 / 4
-    own = [mean - 0.2, mean - 0.1, mean - 0.1]
-    assert p_value(Calibration(sample({3: shorter, 4: own})), "abc") == pytest.approx(0.25)
+def test_a_length_that_is_not_known_borrows_from_its_neighbours() -> None:
+    """In units of a deviation that is larger by the square root of 2, for its mean is not known."""
+    spread = np.linspace(-1.0, 1.0, 999)
+    calibration = Calibration(sample({5: (3 + spread).tolist(), 9: (9 + spread).tolist()}))
+    for symbols, centre in ((2, 3.0), (6, 3.0), (8, 9.0), (12, 9.0), (70, 9.0)):
+        first, second, third = p_of(calibration, symbols, centre, centre + 0.5, centre + 5.0)
+        assert first == pytest.approx(0.5, abs=0.01)
+        # 0.5 is 0.354 of the known deviation; of -1 to 1 a share of (1 - 0.354) / 2 is beyond
+        assert second == pytest.approx((1 - 0.5 / math.sqrt(2)) / 2, abs=0.01)
+        assert third == pytest.approx(1 / 1_999)
 
 
-def test_a_pool_allows_for_averages_of_few_words() -> None:
-    centre = float(score_words(MODEL, ["abc"]).mean[0]) - 0.35 / math.sqrt(2 / 3)
-    shorter = (50 + np.linspace(-1.0, 1.0, 120)).tolist()
-    calibration = Calibration(sample({3: shorter, 4: [centre - 0.3, centre + 0.3]}))
-    # Two words of this length: the word is compared as 0.35 above their average, and they count
-    # as 0.3 * sqrt(2) = 0.424 from it. Of the shorter ones -1 + 2i / 119 >= 0.349 from i = 81 on.
-    assert p_value(calibration, "abc") == (1 + 1 + 39) / (1 + 122)
-
-
-def test_an_unknown_length_is_judged_by_the_next_shorter() -> None:
-    mean = float(score_words(MODEL, ["abcabc"]).mean[0])
-    calibration = Calibration(sample({3: [mean - 0.5] * 100 + [mean + 1.0] * 100, 9: [0.0] * 100}))
-    assert p_value(calibration, "abcabc") == pytest.approx(101 / 201)
+def test_a_rate_is_resolved_at_every_length() -> None:
+    generator = np.random.default_rng(0)
+    groups = {n: generator.normal(3, 0.5, size).tolist() for n, size in ((3, 60), (5, 900), (9, 4))}
+    calibration = Calibration(sample(groups))
+    for symbols in (2, 3, 4, 5, 9, 40):
+        (p,) = p_of(calibration, symbols, 60.0)
+        assert p == calibration.smallest(np.array([symbols]))[0]
+        assert p <= 0.01
 
 
 def test_an_impossible_word_is_the_strangest_and_an_unknown_one_has_no_p_value() -> None:
     model = make_bigram(["ab", "ab", "b"], smoothing=0.0)
     calibration = Calibration(calibrate(model, ["ab"] * 150))
-    assert p_value(calibration, "ba", model) == 1 / 151
+    assert p_value(calibration, "ba", model) == pytest.approx(1 / 151)
     assert math.isnan(p_value(calibration, "xa", model))
 
 
@@ -124,60 +145,57 @@ def test_numbers_that_are_no_scores_are_refused(row: tuple[float, float]) -> Non
         Calibration(np.array([row]))
 
 
-def binomial_tails(k: int, m: int, flagged: int, n: int) -> tuple[float, float]:
-    """Return P(at most ``flagged``) and P(at least ``flagged``) of m words, exactly.
-
-    A word is flagged when fewer than k of the n held-out ones are at least as strange. Of equals,
-    the number flagged is beta-binomial with the parameters k and n + 1 - k.
-    """
-
-    def log_beta(a: float, b: float) -> float:
-        return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-
-    def log_chance(x: int) -> float:
-        log_ways = -math.log(m + 1) - log_beta(x + 1, m - x + 1)
-        return log_ways + log_beta(x + k, m - x + n + 1 - k) - log_beta(k, n + 1 - k)
-
-    chances = [math.exp(log_chance(x)) for x in range(m + 1)]
-    return sum(chances[: flagged + 1]), sum(chances[flagged:])
-
-
-@pytest.mark.parametrize("fpr", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("model", ["ngram", "bigram"])
 def test_the_rate_asked_for_is_the_one_measured_at_every_length(
-    names: list[str], fpr: float
+    names: list[str], model: str
 ) -> None:
-    """Train, calibrate and measure on three parts that share no word."""
+    """Flag words that no part of a training has seen, with five corpora of a third of the names."""
     words = sorted(set(names))
-    shares = (
-        hash_lines(np.frombuffer("".join(w + "\n" for w in words).encode(), np.uint8)) / 2.0**64
-    )
-    parts = [
-        [
-            word
-            for word, is_in in zip(words, (low <= shares) & (shares < high), strict=True)
-            if is_in
-        ]
-        for low, high in ((0.0, 0.3), (0.3, 0.6), (0.6, 1.0))
-    ]
-    held_out, unseen, training = parts
-    model = make_bigram([*training, "abcdefghijklmnopqrstuvwxyz"])
-    scores = score_words(model, unseen)
-    flagged = Calibration(calibrate(model, held_out)).p_values(scores) <= fpr
-    assert flagged.mean() == pytest.approx(fpr, rel=0.25)
-    lengths = [len(word) for word in held_out]
-    for length in range(1, max(map(len, unseen)) + 1):
-        of_length = scores.symbols == length + 1
-        found, m = int(flagged[of_length].sum()), int(of_length.sum())
-        n = 0
-        for shorter in range(length, 0, -1):
-            count = lengths.count(shorter)
-            n += count if count > 1 else 0
-            if n >= ENOUGH:
-                break
-        k = math.floor(fpr * (n + 1))
-        if k == 0:
-            assert found == 0, f"length {length}: {found} of {m}"
-        else:
-            low, high = binomial_tails(k, m, found, n)
-            # 14 lengths, 3 rates and 2 tails make a chance of 1 in 2,000 an ordinary one
-            assert min(low, high) > 0.0005, f"length {length}: {found} of {m}, {n} held out"
+    rates = np.array([0.001, 0.01, 0.02, 0.05, 0.1])
+    flagged = np.zeros((5, 20, len(rates)))
+    seen = np.zeros((5, 20))
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(words))
+        known = [words[i] for i in order[:12_000]]
+        unseen = [words[i] for i in order[12_000:]]
+        checkpoint = train(Corpus.from_words(known), TrainingOptions(model))
+        scores = score_words(checkpoint.model, unseen)
+        p = checkpoint.calibration().p_values(scores)
+        for symbols in range(3, 17):
+            of_length = p[scores.symbols == symbols]
+            flagged[seed, symbols] = (of_length[:, None] <= rates).sum(axis=0)
+            seen[seed, symbols] = len(of_length)
+    shares = flagged.sum(axis=(0, 1)) / seen.sum()
+    # the 1,200 held-out words of a bigram are few: it flags less rather than more
+    assert (shares < [0.002, 0.012, 0.023, 0.055, 0.11]).all()
+    assert (shares > (0.75 if model == "ngram" else 0.6) * np.append(0, rates[1:])).all()
+    by_length = flagged.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)[:, None]
+    for symbols in range(3, 17):
+        # of few references, and few words, the share varies: by what five corpora would
+        noise = 3 * np.sqrt(rates * (1 - rates) / np.maximum(seen[:, symbols].mean() / 5, 1))
+        assert (by_length[symbols] <= 1.5 * rates + noise).all(), (symbols, by_length[symbols])
+
+
+def test_training_words_that_were_left_out_are_references_of_an_ngram_model() -> None:
+    generator = np.random.default_rng(0)
+    words = ["".join(generator.choice(list("abcde"), generator.integers(2, 7))) for _ in range(800)]
+    distinct = len(set(words))
+    ngram = train(Corpus.from_words(words), TrainingOptions("ngram", order=3))
+    assert len(ngram.training.calibration) == distinct
+    none_held_out = train(Corpus.from_words(words), TrainingOptions("ngram", order=3, holdout=0.0))
+    assert len(none_held_out.training.calibration) == distinct
+    bigram = train(Corpus.from_words(words), TrainingOptions())
+    assert 0 < len(bigram.training.calibration) <= bigram.corpus.held_out_lines
+    held_out = calibrate(ngram.model, sorted(set(words)))
+    # words that a model has seen are less surprising than those it has not
+    assert held_out[:, 1].mean() < ngram.training.calibration[:, 1].mean()
+
+
+def test_weights_and_repeated_lines_leave_out_alike() -> None:
+    table = "".join(f"{word},{n}\n" for word, n in (("ab", 3), ("abc", 1), ("bca", 2), ("cab", 1)))
+    lines = ["ab"] * 3 + ["abc"] + ["bca"] * 2 + ["cab"]
+    options = TrainingOptions("ngram", order=3, holdout=0.0)
+    weighted = replace(Corpus.from_bytes(table.encode()), columns=Columns("1", "2"))
+    by_weight, by_line = train(weighted, options), train(Corpus.from_words(lines), options)
+    np.testing.assert_array_equal(by_weight.training.calibration, by_line.training.calibration)
+    assert len(by_line.training.calibration) == 4

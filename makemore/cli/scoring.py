@@ -20,7 +20,6 @@ from makemore.cli.options import (
     table_options,
     text_of_files,
 )
-from makemore.cli.streaming import Streams
 
 if TYPE_CHECKING:
     from makemore.evaluation.calibration import Calibration
@@ -87,6 +86,7 @@ def score(
     end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
     flag, with --against the ratio. The sums over all lines go to stderr.
     """
+    from makemore.cli.streaming import Streams
     from makemore.data.corpus import reading_of
     from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
@@ -144,13 +144,11 @@ def score(
 
 def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     """Return what words are judged by, and say so where it cannot flag any at this rate."""
-    from makemore.evaluation.calibration import Calibration
-
-    calibration = Calibration(checkpoint.training.calibration)
+    calibration = checkpoint.calibration()
     if fpr < calibration.smallest_p:
         say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the held-out words"
-            f" are too few for less than {100 * calibration.smallest_p:.3g}%; train with a larger"
-            " --holdout or on more words"
+            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the words that good"
+            f" ones are known by are too few for less than {100 * calibration.smallest_p:.3g}%;"
+            " train with a larger --holdout or on more words"
         )
     return calibration

@@ -1,41 +1,51 @@
-"""From a score to a decision: how rarely is a held-out word of similar length this surprising.
+"""From a score to a decision: how rarely is a good word of the same length this surprising.
 
-The answer is the conformal p-value (Vovk, Gammerman, Shafer 2005, "Algorithmic learning in a random
-world"): with n held-out words of the same length, of which r have a mean surprisal as large as the
-word's or larger,
+The good words are *references*: held-out words, and training words as the model would find them if
+it had not seen them. Let n of them have the length of a word, and r of these a mean surprisal as
+large as the word's or larger. If the word is one more like them, its rank among them is uniform, so
 
     p = (1 + r) / (1 + n)
 
-If the word is one more like the held-out ones, p <= a happens with probability a at most, and as
-nearly a as n allows, whatever the model and the distribution. So flagging the words with p <= a
-flags a share of a of good words, at every length.
+is at most a with probability a (the conformal p-value of Vovk, Gammerman, Shafer 2005, "Algorithmic
+learning in a random world"): to flag the words with p <= a flags a share of a of good words.
 
-That needs more than 1 / a words of a length. Where they are fewer than ``ENOUGH``, those of the
-next shorter lengths are added, each compared with the average word of its own length. Never longer
-ones: short words vary more, and what begins and ends at once is like nothing else, so short words
-judged by longer ones would be flagged too often. Yet as long as a word of the same length is as
-surprising, the rank among those of that length counts: the others only decide how far beyond all of
-them a word is. If even that is not enough, p stays large and the word passes; a length that is
-shorter than all known has p = 1.
+Few words of a length tell nothing of small rates. Beyond the ``TAIL`` largest of them, all lengths
+together tell how far out a word is. They are compared in units of the standard deviation from their
+length's mean, z; with T(z) the share of all references that are as far out, and u the K-th largest
+mean of the length,
+
+    p = (1 + K) / (1 + n) * T(z) / T(z(u))
+
+K is a twentieth of n, at least 1 and at most ``TAIL``, and more where several are equal. A length
+without references borrows the mean and the deviation of its neighbours, and p = T(z).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Floats
+from makemore.arrays import Floats, Integers
 from makemore.errors import CheckpointError
 from makemore.evaluation.losses import Scores, score_words
 from makemore.models.base import Model
 
+TAIL = 10
+"""The most words of one length beyond which all lengths are asked."""
+
 ENOUGH = 100
-"""So many held-out words of one length need no others beside them."""
+"""So many words tell the spread of their neighbours, and of themselves."""
 
 MAX_WORDS = 1 << 15
-"""The most held-out words that are kept: half a MiB in a checkpoint."""
+"""The most references that are kept: half a MiB in a checkpoint."""
 
 IMPOSSIBLE = 1000.0
 """Stands for an infinite mean surprisal, to keep numbers finite: exp(-1000) is 0.0."""
+
+_OWN = 1
+"""How many words' worth the neighbours' mean is beside the own mean of a length."""
+_SPREAD = 5
+"""How many words' worth the neighbours' variance is beside the own variance of a length."""
 
 
 def calibrate(model: Model, words: Sequence[str]) -> Floats:
@@ -45,13 +55,37 @@ def calibrate(model: Model, words: Sequence[str]) -> Floats:
     are taken, without those that have a character the model does not know.
     """
     scores = score_words(model, words[:MAX_WORDS])
-    means = np.minimum(scores.mean, IMPOSSIBLE)
-    sample = np.stack((scores.symbols.astype(np.float64), means), axis=1)[~np.isnan(means)]
-    return sample[np.lexsort((sample[:, 1], sample[:, 0]))]
+    return references(scores.symbols, scores.mean)
+
+
+def references(symbols: Integers, means: Floats) -> Floats:
+    """Return such rows from the symbols and the mean surprisals of words, (k,) each."""
+    finite = np.minimum(means, IMPOSSIBLE)
+    sample = np.stack((symbols.astype(np.float64), finite), axis=1)[~np.isnan(finite)]
+    return np.asarray(sample[np.lexsort((sample[:, 1], sample[:, 0]))])
+
+
+class _Length(NamedTuple):
+    """The references of one length, and in which units they are compared with others.
+
+    Attributes
+    ----------
+    means : array of shape (n,), ascending
+    centre, spread : float
+        The mean of their means, and the standard deviation of one more word from it.
+    """
+
+    means: Floats
+    centre: float
+    spread: float
+
+    def z(self, means: Floats) -> Floats:
+        """Return how far out means are."""
+        return (means - self.centre) / self.spread
 
 
 class Calibration:
-    """What held-out words score at each length.
+    """What reference words score at each length.
 
     Parameters
     ----------
@@ -61,7 +95,7 @@ class Calibration:
     Raises
     ------
     CheckpointError
-        There are no held-out words, or the numbers cannot be scores.
+        There are no references, or the numbers cannot be scores.
     """
 
     def __init__(self, sample: Floats) -> None:
@@ -73,59 +107,69 @@ class Calibration:
         if not np.isfinite(sample).all() or (sample < 0).any():
             raise CheckpointError("the scores of the held-out words are damaged: train again")
         symbols, means = sample.T
-        self._lengths = np.unique(symbols).tolist()
-        self._groups = {length: np.sort(means[symbols == length]) for length in self._lengths}
-        self._references: dict[float, tuple[Floats, float, float]] = {}
+        self._groups = {n: np.sort(means[symbols == n]) for n in np.unique(symbols).tolist()}
+        self._lengths: dict[float, _Length] = {}
+        everything = [self._length(n).z(group) for n, group in self._groups.items()]
+        self._z = np.sort(np.concatenate(everything))
 
     @property
     def smallest_p(self) -> float:
         """The p-value of the strangest word of the length that has the most to compare with."""
-        most = max(max(len(self._reference(n)[0]), len(self._groups[n])) for n in self._lengths)
-        return 1 / (1 + most)
+        return float(self.smallest(np.array(list(self._groups))).min())
 
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
-        means, symbols = np.minimum(scores.mean, IMPOSSIBLE), scores.symbols
+        means = np.minimum(scores.mean, IMPOSSIBLE)
         p = np.full(len(scores), np.nan)
-        for length in np.unique(symbols).tolist():
-            rows = np.flatnonzero((symbols == length) & ~np.isnan(means))
-            # All lengths beyond the longest known are judged alike, so they need one place.
-            reference, centre, scale = self._reference(min(length, self._lengths[-1] + 1))
-            p[rows] = _shares_above(reference, (means[rows] - centre) * scale)
-            own = self._groups.get(length, np.zeros(0))
-            own_p = _shares_above(own, means[rows])
-            is_beyond = own_p <= 1 / (1 + len(own))
-            p[rows] = np.where(is_beyond, np.minimum(p[rows], own_p), own_p)
+        for n in np.unique(scores.symbols).tolist():
+            rows = np.flatnonzero((scores.symbols == n) & ~np.isnan(means))
+            p[rows] = self._p_values(n, means[rows])
         return p
 
-    def _reference(self, length: int) -> tuple[Floats, float, float]:
-        """Return the sorted values that (mean - centre) * scale is ranked among, and those two."""
-        if length not in self._references:
-            own = self._groups.get(length, np.zeros(0))
-            is_enough = len(own) >= ENOUGH
-            self._references[length] = (own, 0.0, 1.0) if is_enough else self._pool(length)
-        return self._references[length]
+    def smallest(self, symbols: Integers | Floats) -> Floats:
+        """Return the p-value of the strangest word of so many symbols, shape of ``symbols``."""
+        lengths, where = np.unique(symbols, return_inverse=True)
+        strangest = np.full(1, IMPOSSIBLE)
+        return np.array([self._p_values(n, strangest)[0] for n in lengths.tolist()])[where]
 
-    def _pool(self, length: int) -> tuple[Floats, float, float]:
-        """Return the same of the words of this length and of as many shorter ones as it takes."""
-        shorter = [known for known in reversed(self._lengths) if known <= length]
-        if not shorter:
-            return np.zeros(0), 0.0, 1.0
-        pooled = np.zeros(0)
-        for group in map(self._groups.__getitem__, shorter):
-            n = len(group)
-            if n > 1:  # a word is part of its own average, and too near to it by this factor
-                deviations = (group - group.mean()) * np.sqrt(n / (n - 1))
-                pooled = np.concatenate((pooled, deviations))
-            if len(pooled) >= ENOUGH:
-                break
-        n = len(self._groups.get(length, ()))
-        # A new word is no part of the average, and that of few words is itself uncertain.
-        scale = np.sqrt(n / (n + 1)) if n else 1.0
-        return np.sort(pooled), float(self._groups[shorter[0]].mean()), float(scale)
+    def _p_values(self, symbols: float, means: Floats) -> Floats:
+        # all lengths beyond the longest known are judged alike, so they need one place
+        length = self._length(min(symbols, max(self._groups) + 1))
+        shares = self._shares(length.z(means))
+        n = len(length.means)
+        if not n:
+            return shares
+        u = length.means[-min(max(n // 20, 1), TAIL)]
+        K, r = (n - np.searchsorted(length.means, each) for each in (u, means))
+        beyond = shares / self._shares(length.z(u))
+        return np.where(r >= K, 1 + r, (1 + K) * np.minimum(beyond, 1.0)) / (1 + n)
 
+    def _shares(self, z: Floats) -> Floats:
+        """Return T(z): the share of all references that are as far out as each value."""
+        r = len(self._z) - np.searchsorted(self._z, z)
+        return np.asarray((1 + r) / (1 + len(self._z)))
 
-def _shares_above(reference: Floats, values: Floats) -> Floats:
-    """Return (1 + r) / (1 + n) for each value, r of the n sorted references being as large."""
-    r = len(reference) - np.searchsorted(reference, values)
-    return np.asarray((1 + r) / (1 + len(reference)))
+    def _length(self, symbols: float) -> _Length:
+        if symbols not in self._lengths:
+            own = self._groups.get(symbols, np.zeros(0))
+            n, (others, mean, variance) = len(own), self._neighbours(symbols)
+            trust, spread = (_OWN, _SPREAD) if others else (0.0, 0.0)
+            centre = (own.sum() + trust * mean) / (n + trust)
+            squares = ((own - own.mean()) ** 2).sum() if n else 0.0
+            variance = (squares + spread * variance) / max(max(n - 1, 0) + spread, 1)
+            variance *= 1 + 1 / (n + trust)  # for the mean itself is uncertain
+            self._lengths[symbols] = _Length(own, float(centre), max(float(variance) ** 0.5, 1e-9))
+        return self._lengths[symbols]
+
+    def _neighbours(self, symbols: float) -> tuple[int, float, float]:
+        """Return how many words of the nearest lengths make up ``ENOUGH``, their mean and variance.
+
+        The variance is that around the mean of each length.
+        """
+        n, total, squares = 0, 0.0, 0.0
+        for other in sorted(self._groups, key=lambda other: (abs(other - symbols), other)):
+            if other != symbols and n < ENOUGH:
+                group = self._groups[other]
+                n, total = n + len(group), total + float(group.sum())
+                squares += float(((group - group.mean()) ** 2).sum())
+        return n, total / max(n, 1), squares / max(n, 1)

@@ -12,6 +12,7 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.kinds import AUTO, KINDS, MIN_ORDER
 from makemore.models.ngram import Ngram, loss_on_counts
 from makemore.models.ngram import train_ngram as estimate
+from makemore.training.left_out import left_out_references
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
@@ -38,7 +39,10 @@ def train_ngram(
         if validation:
             split = split_for_validation(text, survey.vocabulary, options.holdout, validation)
         training, held_out, _ = count_ngrams(text, survey.vocabulary, split, order, watch.jobs)
-    model = _estimated(training, survey.vocabulary, options)
+        model = _estimated(training, survey.vocabulary, options)
+        references = None
+        if not validation:
+            references = left_out_references(model, text, split, len(survey.sample.words))
     return Outcome(
         model=model,
         facts=survey.facts,
@@ -47,6 +51,7 @@ def train_ngram(
         training_loss=model.training_loss(),
         held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,
         recorded={"order": order} if options.order == AUTO else {},
+        references=references,
     )
 
 

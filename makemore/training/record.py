@@ -15,6 +15,7 @@ from makemore.arrays import Floats
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
 from makemore.errors import TrainingError
+from makemore.evaluation.calibration import Calibration
 from makemore.models.base import Model
 from makemore.training.options import TrainingOptions
 
@@ -38,7 +39,7 @@ class TrainingRecord:
     loss_history : array of shape (steps,), float64
         The training objective before each step.
     calibration : array of shape (k, 2), float64
-        Scores of held-out words, as ``calibrate`` returns them.
+        Scores of words that the model has not seen, as ``calibrate`` returns them.
     validation_history : array of shape (m, 2), float64
         The measurements of the validation loss: after how many steps, and the loss.
     """
@@ -111,6 +112,10 @@ class Checkpoint:
     training: TrainingRecord
     resumption: Resumption | None = None
 
+    def calibration(self) -> Calibration:
+        """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
+        return Calibration(self.training.calibration)
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -149,7 +154,8 @@ class Outcome(NamedTuple):
     """What training one kind of model gives; see ``TrainingRecord`` for the losses.
 
     ``recorded`` are options whose values the training itself chose; with a "model" among them they
-    are the whole record.
+    are the whole record. ``references`` are scores of training words that were left out, as
+    ``calibrate`` gives those of held-out ones.
     """
 
     model: Model
@@ -162,6 +168,7 @@ class Outcome(NamedTuple):
     validation_history: Floats | None = None
     resumption: Resumption | None = None
     recorded: Mapping[str, Any] = MappingProxyType({})
+    references: Floats | None = None
 
 
 Trainer = Callable[[Corpus, TrainingOptions, Watch], Outcome]

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
-from makemore.evaluation.calibration import calibrate
+from makemore.evaluation.calibration import calibrate, references
 from makemore.kinds import KINDS
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint, Trainer, TrainingRecord, Watch
@@ -57,6 +59,8 @@ def train(
     else:
         outcome = trainer(corpus, options, watch)
     calibration = calibrate(outcome.model, outcome.held_out_words)
+    if outcome.references is not None:
+        calibration = references(*np.concatenate((calibration, outcome.references)).T)
     histories = {}
     if outcome.validation_history is not None:
         histories["validation_history"] = outcome.validation_history
