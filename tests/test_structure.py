@@ -102,6 +102,8 @@ ORDER = [
     "pictures.curves",
     "pictures.film",
     "pictures.learning",
+    "pictures.embeddings",
+    "pictures.attention",
     "pictures.expression_graph",
     "page.packing",
     "page.webpage",

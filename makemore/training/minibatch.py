@@ -133,7 +133,7 @@ class _Training:
         self._refuse_endless_words(some)
         self._model = kind(survey.vocabulary, values, np.random.default_rng(options.seed))
         self._optimizer = _optimizer(options)
-        self._schedule = _schedule(options)
+        self._schedule = schedule_of(options)
         self._losses: list[float] = []
         self._measured: list[tuple[int, float]] = []
         self._best: Mapping[str, Array] | None = None
@@ -339,7 +339,7 @@ def _optimizer(options: TrainingOptions) -> Optimizer:
     return cls(**common, betas=(0.9, 0.99))
 
 
-def _schedule(options: TrainingOptions) -> Schedule:
+def schedule_of(options: TrainingOptions) -> Schedule:
     """Return the learning rate of each step: a warm-up, then what the options say."""
     rate, steps = options.learning_rate, options.steps
     rising = round(options.warmup * steps)
