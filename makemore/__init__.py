@@ -5,9 +5,8 @@ The public names below are imported from their modules when they are first used,
 
 >>> import makemore
 >>> corpus = makemore.Corpus.from_words(["emma", "olivia", "ava", "isabella", "sophia"])
->>> options = makemore.TrainingOptions(method="counts", smoothing=0, holdout=0)
->>> checkpoint = makemore.train(corpus, options)
->>> makemore.sample(checkpoint.model, 3, seed=1)
+>>> checkpoint = makemore.train(corpus, method="counts", smoothing=0, holdout=0)
+>>> makemore.sample(checkpoint, 3, seed=1)
 ['ophia', 'olabelia', 'sophiabemma']
 """
 
@@ -28,18 +27,21 @@ if TYPE_CHECKING:
     from makemore.errors import MakemoreError
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.comparison import compare
-    from makemore.evaluation.losses import evaluate, roc_auc, score_words, transition_scores
+    from makemore.evaluation.losses import evaluate, roc_auc, transition_scores
     from makemore.evaluation.outliers import Outlier, find_outliers
     from makemore.evaluation.rank import RankEstimator
+    from makemore.evaluation.scoring import score
     from makemore.generation.constraints import Constraints
     from makemore.generation.novelty import KnownWords
     from makemore.generation.sampling import Sampler, sample
-    from makemore.generation.search import most_probable_words
+    from makemore.generation.search import top
     from makemore.models.base import Model
     from makemore.models.bigram import Bigram
     from makemore.models.ngram import Ngram
     from makemore.page.webpage import write_page
+    from makemore.pictures.attention import draw_attention
     from makemore.pictures.curves import draw_loss
+    from makemore.pictures.embeddings import draw_embeddings
     from makemore.pictures.heatmap import draw_heatmap
     from makemore.pictures.output import save_figure
     from makemore.training.mixing import mix
@@ -59,18 +61,21 @@ _HOMES = {
     "errors": ("MakemoreError",),
     "evaluation.calibration": ("Calibration",),
     "evaluation.comparison": ("compare",),
-    "evaluation.losses": ("evaluate", "roc_auc", "score_words", "transition_scores"),
+    "evaluation.losses": ("evaluate", "roc_auc", "transition_scores"),
     "evaluation.outliers": ("Outlier", "find_outliers"),
     "evaluation.rank": ("RankEstimator",),
+    "evaluation.scoring": ("score",),
     "generation.constraints": ("Constraints",),
     "generation.novelty": ("KnownWords",),
     "generation.sampling": ("Sampler", "sample"),
-    "generation.search": ("most_probable_words",),
+    "generation.search": ("top",),
     "models.base": ("Model",),
     "models.bigram": ("Bigram",),
     "models.ngram": ("Ngram",),
     "page.webpage": ("write_page",),
+    "pictures.attention": ("draw_attention",),
     "pictures.curves": ("draw_loss",),
+    "pictures.embeddings": ("draw_embeddings",),
     "pictures.heatmap": ("draw_heatmap",),
     "pictures.output": ("save_figure",),
     "training.mixing": ("mix",),
@@ -103,19 +108,21 @@ __all__ = [
     "compare",
     "count_pairs",
     "download_names",
+    "draw_attention",
+    "draw_embeddings",
     "draw_heatmap",
     "draw_loss",
     "evaluate",
     "find_outliers",
     "load",
     "mix",
-    "most_probable_words",
     "read_arpa",
     "roc_auc",
     "sample",
     "save",
     "save_figure",
-    "score_words",
+    "score",
+    "top",
     "train",
     "transition_scores",
     "write_arpa",

@@ -185,8 +185,9 @@ OPTIONS = (
         "time_limit",
         float,
         DESCENT,
-        "The seconds that a mixture may take: what it is made of is chosen so that the whole"
-        " command ends by then. Without --model it chooses --model mixture.",
+        "The seconds that the whole command may take. What a mixture is made of is chosen for them,"
+        " and a network takes fewer --steps where these take too long. Without --model it chooses"
+        " --model mixture.",
         lambda value: 0 < value < math.inf,
         "above 0 and finite",
         applies=lambda values: not values.get("components"),
@@ -370,6 +371,7 @@ _STEPS = {
     "clip": 1.0,
     "patience": 0,
     "seed": 0,
+    "time_limit": None,
     "validation": 0.02,
 }
 """The defaults that all networks share."""

@@ -309,7 +309,7 @@ def test_top_is_in_order_and_exact(trained: Run) -> None:
     probabilities = [float(p) for p, _ in rows]
     assert len(rows) == 12
     assert probabilities == sorted(probabilities, reverse=True)
-    scores = makemore.score_words(load("makemore.npz").model, [word for _, word in rows])
+    scores = makemore.score(load("makemore.npz"), [word for _, word in rows])
     assert probabilities == pytest.approx(np.exp(-scores.total).tolist(), rel=1e-4)
 
 

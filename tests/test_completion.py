@@ -46,7 +46,7 @@ def test_bash_completes_commands_options_and_values() -> None:
     """
     assert run("bash", script) == [
         "train",
-        "plot-heatmap plot-loss",
+        "plot-heatmap plot-loss plot-embeddings plot-attention",
         "--smoothing-method",
         " ".join(KINDS),
     ]

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from picture_checks import drawn
+from test_contract import CHECKPOINTS
 
 from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
 from makemore.page.webpage import page_data
-from makemore.pictures.contents import film_title, losses_by_step
-from makemore.pictures.curves import MAX_CURVE_POINTS, draw_loss
+from makemore.pictures.contents import film_title, learning_rates, losses_by_step
+from makemore.pictures.curves import MAX_CURVE_POINTS, draw_loss, draw_network_loss
 from makemore.pictures.learning import learning_frames
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
@@ -87,3 +88,26 @@ def test_short_histories_and_any_minimum_are_drawn(steps: int, minimum: float | 
 def test_empty_history_is_refused() -> None:
     with pytest.raises(PlottingError, match="not trained by steps"):
         draw_loss(np.array([]), 2.0)
+
+
+def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate() -> None:
+    history, rates = 2.0 + 1 / np.arange(1, 101), np.linspace(0, 0.004, 100)
+    validation = np.array([[25.0, 2.4], [50.0, 2.2], [75.0, 2.1], [100.0, 2.15]])
+    losses, below = draw_network_loss(history, validation, rates=rates, title="a").axes
+    assert [text.get_text() for text in losses.texts] == ["2.1000 after step 75, kept"]
+    assert [line.get_label() for line in losses.lines[:2]] == [
+        "training, mini-batches",
+        "validation",
+    ]
+    np.testing.assert_array_equal(np.array(below.lines[0].get_data())[1], rates)
+    assert below.get_ylabel() == "learning rate"
+    assert below.get_xlabel() == "step"
+    (alone,) = draw_network_loss(history, validation[:0], dark=True).axes
+    assert alone.get_xlabel() == "step"
+
+
+def test_learning_rates_are_those_of_the_steps_taken() -> None:
+    rates = learning_rates(CHECKPOINTS["gru"])
+    # 5 steps, no warm-up (a twentieth rounds to 0), half a cosine down from the highest rate
+    expected = [0.002 * (1 + np.cos(np.pi * step / 5)) for step in range(5)]
+    assert rates == pytest.approx(expected)

@@ -8,10 +8,10 @@ import pytest
 from conftest import make_bigram
 from contract_models import LopsidedModel, RecurrentModel
 
-import makemore
 from makemore.data.vocabulary import Vocabulary
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.rank import RankEstimator
+from makemore.generation.search import most_probable_words
 from makemore.models.base import Model
 from makemore.models.bigram import LOG_ZERO, Bigram
 
@@ -62,7 +62,7 @@ def test_the_error_is_the_deviation_of_estimates() -> None:
 
 def test_the_likeliest_word_has_rank_0() -> None:
     model = make_bigram(["a", "a", "a", "ab", "b"], smoothing=0.01)
-    best = makemore.most_probable_words(model)
+    best = most_probable_words(model)
     found = RankEstimator(model).ranks([word for word, _ in itertools.islice(best, 3)])
     assert found.ranks[0] == found.errors[0] == 0
     assert found.ranks.round().tolist() == [0, 1, 2]
@@ -70,7 +70,7 @@ def test_the_likeliest_word_has_rank_0() -> None:
 
 def test_a_network_has_ranks_too() -> None:
     model = RecurrentModel()
-    words = [word for word, _ in itertools.islice(makemore.most_probable_words(model), 200)]
+    words = [word for word, _ in itertools.islice(most_probable_words(model), 200)]
     found = RankEstimator(model).ranks([words[0], words[9], words[199]])
     assert found.ranks[0] == 0
     for rank, error, expected in zip(found.ranks[1:], found.errors[1:], (9, 199), strict=True):

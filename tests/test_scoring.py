@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
+from makemore.errors import VocabularyError
 from makemore.evaluation.calibration import Calibration, calibrate
 from makemore.evaluation.losses import score_words
-from makemore.evaluation.scoring import Judgement, Summary, judge
+from makemore.evaluation.scoring import Judgement, Summary, judge, score
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
 
@@ -320,3 +322,15 @@ def test_the_lines_before_a_bad_byte_are_written_in_every_encoding(folder: Path)
     assert result.exit_code == 1
     assert [row[-1] for row in rows(result.stdout, 2)] == ["bana", "no"]
     assert "line 3" in result.stderr
+
+
+def test_a_checkpoint_reads_words_as_its_own_were_read() -> None:
+    corpus = replace(Corpus.from_words(["Anna", "EVA", "ida"]), lowercase=True)
+    checkpoint = train(corpus, holdout=0)
+    as_given, lower = score(checkpoint, ["ANNA", "ida"]), score(checkpoint.model, ["anna", "ida"])
+    np.testing.assert_array_equal(as_given.total, lower.total)
+    assert np.isnan(score(checkpoint.model, ["ANNA"]).total[0])
+    assert len(score(checkpoint, [])) == 0
+    for wrong in ("anna", ["an\nna"]):
+        with pytest.raises(VocabularyError, match=r"one text|line feed"):
+            score(checkpoint, wrong)

@@ -1,5 +1,6 @@
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from conftest import make_bigram
 from hypothesis import given, settings
 from test_constraints import constraint_sets, fulfils, probability
 
-from makemore.errors import SamplingError
+from makemore.data.corpus import Corpus
+from makemore.errors import OptionError, SamplingError
 from makemore.generation.constraints import Constraints
-from makemore.generation.search import most_probable_words
+from makemore.generation.search import most_probable_words, top
 from makemore.models.bigram import Bigram
+from makemore.training.train import train
 
 
 def all_words(model: Bigram, limits: Constraints, longest: int) -> list[tuple[float, str]]:
@@ -71,3 +74,23 @@ def test_the_most_probable_names(names_model: Bigram) -> None:
     likely = {w for w in short if probability(names_model, w) > probabilities[-1] * (1 + 1e-9)}
     assert likely <= {word for word, _ in found}
     assert math.isclose(probabilities[0], max(probability(names_model, w) for w in letters))
+
+
+def test_the_first_few_are_a_list_without_those_that_are_not_wanted(
+    small_model: Bigram, tmp_path: Path
+) -> None:
+    words = [word for word, _ in itertools.islice(most_probable_words(small_model), 9)]
+    assert [word for word, _ in top(small_model, 9)] == words
+    found = top(small_model, 5, exclude=[words[1], "other", words[3]])
+    assert [word for word, _ in found] == [words[i] for i in (0, 2, 4, 5, 6)]
+    assert top(small_model, 0) == []
+    letters = top(small_model, 9, constraints=Constraints(max_length=1))
+    assert sorted(word for word, _ in letters) == ["a", "b", "c"]
+    with pytest.raises(OptionError, match="new needs the checkpoint"):
+        top(small_model, 1, new=True)
+    corpus = tmp_path / "words.txt"
+    corpus.write_text("abc\nab\nb\nca\ncab\n")
+    checkpoint = train(Corpus.from_paths(corpus), method="counts", holdout=0)
+    known = {"abc", "ab", "b", "ca", "cab"}
+    best = [word for word, _ in top(checkpoint, 40)]
+    assert [w for w, _ in top(checkpoint, 20, new=True)] == [w for w in best if w not in known][:20]

@@ -22,6 +22,7 @@ from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
 from makemore.kinds import KINDS, OPTION
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
+from makemore.training import minibatch
 from makemore.training.bigram import is_almost_empty
 from makemore.training.descent import (
     Step,
@@ -422,3 +423,52 @@ def test_the_survey_is_shown_before_the_first_step(model: str) -> None:
     train(Corpus.from_words(WORDS), TrainingOptions(model), on_step=on_step, on_survey=seen.append)
     assert isinstance(seen[0], Survey)
     assert [type(thing) for thing in seen].count(Survey) == 1
+
+
+def test_options_may_be_given_one_by_one() -> None:
+    corpus = Corpus.from_words(WORDS)
+    one = train(corpus, model="bigram", method="counts", smoothing=0.5, holdout=0)
+    other = train(corpus, TrainingOptions("bigram", "counts", smoothing=0.5, holdout=0))
+    assert one.training.options == other.training.options
+    with pytest.raises(OptionError, match="model, steps beside options: give either of them"):
+        train(corpus, TrainingOptions(), model="bigram", steps=3)
+    with pytest.raises(OptionError, match="no option speed"):
+        train(corpus, speed=3)
+
+
+def test_a_time_limit_without_a_model_chooses_a_mixture() -> None:
+    checkpoint = train(Corpus.from_words(WORDS * 3), time_limit=1.0, holdout=0)
+    assert checkpoint.model.name == "mixture"
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "steps"),
+    [
+        (100.0, 10.0, 8),  # 94 seconds are 9 steps; the measurements take as long as one
+        (1_000.0, 1.0, 12),  # never more than asked for
+        (1e-3, 1.0, 1),  # one at least
+    ],
+)
+def test_a_network_takes_as_many_steps_as_its_time_allows(
+    limit: float, seconds: float, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(corpus: Corpus, options: TrainingOptions, on_survey: Any) -> float:
+        on_survey(survey_corpus(corpus, 0.0, 1))
+        return seconds
+
+    monkeypatch.setattr(minibatch, "seconds_a_step", timed)
+    given: dict[str, Any] = {"steps": 12, "hidden_size": 4, "batch_size": 8, "holdout": 0}
+    corpus = Corpus.from_words(WORDS)
+    checkpoint = train(corpus, model="rnn", time_limit=limit, validation=0, **given)
+    assert len(checkpoint.training.loss_history) == steps
+    assert checkpoint.training.options["time_limit"] is None
+    again = train(corpus, TrainingOptions(**checkpoint.training.options))
+    assert again.training.training_loss == checkpoint.training.training_loss
+
+
+def test_the_time_of_a_step_is_measured_without_an_end_of_the_training() -> None:
+    surveys: list[Survey] = []
+    options = TrainingOptions("rnn", hidden_size=4, steps=2)
+    corpus = Corpus.from_words(WORDS)
+    assert 0 < minibatch.seconds_a_step(corpus, options, surveys.append) < 5
+    assert surveys[0].facts.lines == len(WORDS)

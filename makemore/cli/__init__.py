@@ -9,7 +9,7 @@
     words.py       sample, top
     scoring.py     score
     outliers.py    outliers
-    pictures.py    plot-heatmap, plot-loss, page
+    pictures.py    plot-heatmap, plot-loss, plot-embeddings, plot-attention, page
 
 Everything heavy is imported inside the command that needs it, so that ``makemore --help`` answers
 at once.
@@ -53,6 +53,8 @@ for _command in (
     models.import_,
     pictures.plot_heatmap,
     pictures.plot_loss,
+    pictures.plot_embeddings,
+    pictures.plot_attention,
     pictures.page,
     data.check,
     data.download,

@@ -1,4 +1,4 @@
-"""The commands that make something to look at: plot-heatmap, plot-loss, page."""
+"""The commands that make something to look at: the plots and the page."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from makemore.cli.options import (
     checkpoint_option,
     command,
     dark_option,
+    json_option,
     load_checkpoint,
     option,
     output_option,
@@ -18,6 +19,7 @@ from makemore.cli.options import (
 from makemore.kinds import KINDS
 
 if TYPE_CHECKING:
+    from makemore.pictures.embeddings import Plane
     from makemore.training.record import Checkpoint
 
 
@@ -136,7 +138,7 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the losses of a training, step by step."""
-    from makemore.pictures.contents import losses_by_step, picture_title
+    from makemore.pictures.contents import learning_rates, losses_by_step, picture_title
     from makemore.pictures.curves import draw_loss, draw_network_loss
     from makemore.pictures.output import picture_ending
 
@@ -146,10 +148,85 @@ def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     kind = KINDS.get(loaded.model.name)
     if kind and kind.has_large_products:
         validation = training.validation_history
-        figure = draw_network_loss(training.loss_history, validation, title=title, dark=dark)
+        rates = learning_rates(loaded) if len(training.loss_history) else None
+        figure = draw_network_loss(
+            training.loss_history, validation, rates=rates, title=title, dark=dark
+        )
     else:
         figure = draw_loss(losses_by_step(loaded), training.minimum, title=title, dark=dark)
     _save(figure, output, show)
+
+
+@command("plot-embeddings", "makemore plot-embeddings -c gru.npz")
+@checkpoint_option
+@output_option("embeddings.png", "The picture: .png, .svg or .pdf.")
+@dark_option
+@show_option
+@json_option
+@click.pass_context
+def plot_embeddings(
+    ctx: click.Context,
+    /,
+    checkpoint: str,
+    output: str,
+    dark: bool,
+    show: bool,
+    as_json: bool,
+) -> None:
+    """Draw which characters a model takes for much the same.
+
+    The first layer of a network makes numbers of each character; a bigram's are its row of the
+    weights. Their first two principal components are the picture: what stands together, the model
+    treats alike. --json prints them instead.
+    """
+    from makemore.pictures.contents import embeddings_title, learnt_vectors
+    from makemore.pictures.embeddings import draw_embeddings, principal_plane
+    from makemore.pictures.output import picture_ending
+
+    if as_json:
+        refuse_idle(ctx, ("output", "dark", "show"), "with --json")
+    else:
+        picture_ending(output)
+    loaded = load_checkpoint(checkpoint)
+    vectors, characters = learnt_vectors(loaded.model), loaded.model.vocabulary.characters
+    if as_json:
+        write_results(_plane_json(principal_plane(vectors), characters) + "\n")
+    else:
+        title = embeddings_title(loaded)
+        _save(draw_embeddings(vectors, characters, title=title, dark=dark), output, show)
+
+
+def _plane_json(plane: "Plane", characters: str) -> str:
+    """Return the principal components of characters as JSON."""
+    import json
+
+    places = zip(characters, plane.coordinates.tolist(), strict=True)
+    symbols = [{"symbol": c, "x": round(x, 6), "y": round(y, 6)} for c, (x, y) in places]
+    return json.dumps({"variance": plane.shares.round(6).tolist(), "symbols": symbols})
+
+
+@command("plot-attention", "makemore plot-attention olivia -c transformer.npz")
+@click.argument("word")
+@checkpoint_option
+@output_option("attention.png", "The picture: .png, .svg or .pdf.")
+@dark_option
+@show_option
+def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bool) -> None:
+    """Draw how a transformer reads WORD: which characters each one looks back at.
+
+    There is one small heatmap for each head, a row of them for each block.
+    """
+    from makemore.data.corpus import reading_of
+    from makemore.pictures.attention import draw_attention
+    from makemore.pictures.contents import attention_of, film_title
+    from makemore.pictures.output import picture_ending
+
+    picture_ending(output)
+    loaded = load_checkpoint(checkpoint)
+    word = reading_of(loaded.corpus)(word)
+    weights = attention_of(loaded.model, word)
+    title = f"{film_title(loaded)}, attention in “{word}”"
+    _save(draw_attention(weights, ("", *word), title=title, dark=dark), output, show)
 
 
 @command("page", "makemore page -c makemore.npz -o names.html")

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Integers
+from makemore.data.corpus import reading_of
 from makemore.data.text import Lines, as_lines, lines_with_words
-from makemore.errors import shown
+from makemore.errors import VocabularyError, shown
 from makemore.evaluation.calibration import Calibration
 from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
 from makemore.evaluation.losses import (
@@ -22,8 +23,10 @@ from makemore.evaluation.losses import (
     joined_scores,
     log_ratios,
     score_lines,
+    score_words,
 )
 from makemore.models.base import Model
+from makemore.training.record import Checkpoint
 
 BLOCK = 1 << 16
 """Bytes of a corpus that are best read at a time: what is made of them stays in the cache."""
@@ -199,6 +202,20 @@ class Judgement:
 
 Reading = Callable[[str], str]
 """Changes text as a model's training corpus was changed; see ``reading_of``."""
+
+
+def score(source: Model | Checkpoint, words: Sequence[str]) -> Scores:
+    """Return how surprising each word is to a model, as ``makemore score`` says it.
+
+    A checkpoint reads the words as its training words were read, in lower case or not; a model
+    takes them as they are. ``total`` and ``mean`` of the result are in nats, an array of a number
+    for each word. Raises ``VocabularyError`` for a word with a line feed.
+    """
+    if isinstance(words, str):
+        raise VocabularyError("words is one text: expected several, such as ['emma', 'ava']")
+    if isinstance(source, Model):
+        return score_words(source, words)
+    return score_words(source.model, list(map(reading_of(source.corpus), words)))
 
 
 def judge(

@@ -268,10 +268,8 @@ class Sampler:
         corpus: str | os.PathLike[str] = "",
     ) -> None:
         model = source if isinstance(source, Model) else source.model
-        self._source, self._model, self._corpus = source, model, os.fspath(corpus)
-        self._unwanted = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
-        if new:
-            self._unwanted.append(KnownWords(self._training_texts("new")))
+        self._source, self._model, self._corpus = source, model, corpus
+        self._unwanted = unwanted_words(source, new, exclude, corpus)
         choice = _Choice(temperature, top_k, top_p)
         requirements = Requirements.of(model, constraints or Constraints())
         automaton = model.automaton()
@@ -327,7 +325,9 @@ class Sampler:
             seed = int.from_bytes(os.urandom(8), "big")
         if not (best or min_distance):
             return list(self._words(count, seed, unique=unique))
-        known = list(self._training_texts("min_distance")) if min_distance else None
+        known = None
+        if min_distance:
+            known = list(_training_texts(self._source, self._corpus, "min_distance"))
         words = self._words(words_needed(count) if best else sys.maxsize, seed, unique=True)
         distance = max(min_distance, 1)
         if best:
@@ -337,15 +337,6 @@ class Sampler:
     def _words(self, count: int, seed: int, *, unique: bool) -> Iterator[str]:
         for text in self.texts(count, seed, unique=unique):
             yield from text.split("\n")[:-1]
-
-    def _training_texts(self, option: str) -> Iterator[str]:
-        """Return the text that the model was trained on, in blocks."""
-        if isinstance(self._source, Model):
-            raise OptionError(
-                f"{option} needs the checkpoint in place of its model: it knows the training words"
-            )
-        facts = self._source.corpus
-        return training_texts(facts, self._corpus or find_corpus(facts))
 
     def texts(self, count: int, seed: int, *, unique: bool = False) -> Iterator[str]:
         """Yield up to ``count`` words in blocks of text, a line feed after each word.
@@ -806,6 +797,33 @@ def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> li
     writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0))
     symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
     return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
+
+
+def unwanted_words(
+    source: Model | Checkpoint,
+    new: bool,
+    exclude: KnownWords | Iterable[str],
+    corpus: str | os.PathLike[str],
+) -> list[KnownWords]:
+    """Return the words that are kept out: the training words, if ``new``, and those to exclude.
+
+    The training words are read again from ``corpus``, or from where they were.
+    """
+    found = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
+    if new:
+        found.append(KnownWords(_training_texts(source, corpus, "new")))
+    return found
+
+
+def _training_texts(
+    source: Model | Checkpoint, corpus: str | os.PathLike[str], option: str
+) -> Iterator[str]:
+    """Return the text that a model was trained on, in blocks."""
+    if isinstance(source, Model):
+        raise OptionError(
+            f"{option} needs the checkpoint in place of its model: it knows the training words"
+        )
+    return training_texts(source.corpus, os.fspath(corpus) or find_corpus(source.corpus))
 
 
 def _words_of(exclude: Iterable[str]) -> KnownWords:

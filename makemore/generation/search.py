@@ -10,7 +10,9 @@ beginning, and it comes quickly where no constraint rules out the likeliest word
 
 import heapq
 import math
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +26,10 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
 )
+from makemore.generation.novelty import KnownWords
+from makemore.generation.sampling import unwanted_words
 from makemore.models.base import Model, State, arrays_of, joined, select
+from makemore.training.record import Checkpoint
 
 MAX_EXPANSIONS = 200_000
 """The search without an automaton gives up after so many beginnings that it has continued."""
@@ -32,6 +37,39 @@ AT_ONCE = 64
 """The most beginnings that are continued at once."""
 HEAP_CELLS, MIN_HEAP = 1 << 26, 1 << 10
 """The numbers that the heap may hold, 512 MiB, and the beginnings that it may hold in any case."""
+
+
+def top(
+    source: Model | Checkpoint,
+    count: int,
+    *,
+    constraints: Constraints | None = None,
+    new: bool = False,
+    exclude: KnownWords | Iterable[str] = (),
+    corpus: str | os.PathLike[str] = "",
+) -> list[tuple[str, float]]:
+    """Return up to ``count`` words and their probabilities, the most probable first.
+
+    Parameters
+    ----------
+    source : Model or Checkpoint
+        ``new`` needs the checkpoint.
+    count : int
+    constraints : Constraints, optional
+    new : bool
+        Leave out the training words, which are read again.
+    exclude : KnownWords or words
+        Leave these out, too.
+    corpus : path, optional
+        Where the training words are now, if they are not where they were.
+
+    Raises ``SamplingError`` as ``most_probable_words`` does.
+    """
+    model = source if isinstance(source, Model) else source.model
+    unwanted = unwanted_words(source, new, exclude, corpus)
+    words = most_probable_words(model, constraints)
+    found = (pair for pair in words if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
+    return list(islice(found, count))
 
 
 def most_probable_words(

@@ -172,6 +172,22 @@ class Model(ABC):
         """Return the logits of the next symbol, shape (V, V), or None where there are none."""
         return None
 
+    def symbol_vectors(self) -> Floats | None:
+        """Return what the first layer makes of each symbol, (V, n); None where there is no layer.
+
+        Symbols that the model takes for much the same have vectors near each other.
+        """
+        return None
+
+    def attention(self, ids: Ids) -> Floats | None:
+        """Return how each position of one word attends to those up to it; None without attention.
+
+        (T,) ids of its characters -> (blocks, heads, T + 1, T + 1): the rows look, the columns are
+        looked at, and the first position is the boundary before the word. Each row sums to 1.
+        Raises ``PlottingError`` for words that are too long for the model.
+        """
+        return None
+
     def automaton(self) -> Automaton | None:
         """Return the model as a finite automaton, or None where none of useful size exists."""
         return None

@@ -197,6 +197,10 @@ class Bigram(WindowedModel):
         """Return W, shape (V, V)."""
         return self.weights
 
+    def symbol_vectors(self) -> Floats:
+        """Return W: its rows are the vectors of the symbols, for the input is one-hot."""
+        return self.weights
+
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""
         V = len(self.vocabulary)

@@ -60,6 +60,12 @@ class Bow(Network):
         y = x + self.outer(relu(self.inner(x)))
         return self.head(dropout(y, self.dropout, generator))
 
+    def symbol_vectors(self) -> Floats:
+        """Return what each symbol gives to the layer, in the average and as the last, (V, 2 h)."""
+        weight = np.asarray(data(self.inner.weight), np.float64)
+        both = data(self.embedding.weight), data(self.last.weight)
+        return np.concatenate([vectors @ weight for vectors in both], axis=1)
+
     def start(self, B: int) -> State:
         """Return the state after the boundary before a word."""
         first = np.full(B, BOUNDARY)

@@ -84,6 +84,17 @@ class Mixture(Model):
                 total = np.logaddexp(total, part + np.log(weight))
         return np.asarray(total)
 
+    def symbol_vectors(self) -> Floats | None:
+        """Return the vectors of the weightiest component that has some."""
+        return next(filter(_is_there, (m.symbol_vectors() for m in self._weightiest_first())), None)
+
+    def attention(self, ids: Ids) -> Floats | None:
+        """Return the attention of the weightiest component that has some."""
+        return next(filter(_is_there, (m.attention(ids) for m in self._weightiest_first())), None)
+
+    def _weightiest_first(self) -> list[Model]:
+        return [self.components[i] for i in np.argsort(-self.weights, kind="stable")]
+
     @property
     def parameter_count(self) -> int:
         """The parameters of all components, and their weights."""
@@ -142,6 +153,10 @@ class Mixture(Model):
             parts = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
             components.append(kind.from_arrays(vocabulary, own, parts))
         return cls(components, weights)
+
+
+def _is_there(array: Floats | None) -> bool:
+    return array is not None
 
 
 def _kinds(options: Mapping[str, Any]) -> list[tuple[type[Model], Mapping[str, Any]]]:

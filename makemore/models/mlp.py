@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from makemore.arrays import Ids
+from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, matmul, reshape, sqrt, sum_of_rows, tanh
 from makemore.autodiff.tensor import Array, Tensor, Value, data
 from makemore.models.network import head
@@ -71,9 +71,18 @@ class Mlp(WindowedNetwork):
         if V > len(contexts) // 4:
             x = gather(self.embedding.weight, contexts)
             return first(reshape(x, (len(contexts), first.weight.shape[0])))
-        parts = reshape(first.weight, (C, self._options["embedding_size"], -1))
-        tables = reshape(matmul(self.embedding.weight, parts), (C * V, -1))
+        tables = reshape(self._tables(), (C * V, -1))
         return sum_of_rows(tables, contexts + np.arange(C) * V) + first.bias
+
+    def _tables(self) -> Value:
+        """Return what each symbol gives to the first layer in each place, (C, V, H)."""
+        parts = (self.context_length, self._options["embedding_size"], -1)
+        return matmul(self.embedding.weight, reshape(self.hidden[0].weight, parts))
+
+    def symbol_vectors(self) -> Floats:
+        """Return what each symbol gives to the first layer, its places side by side, (V, C H)."""
+        tables = np.asarray(data(self._tables()), np.float64)
+        return tables.transpose(1, 0, 2).reshape(tables.shape[1], -1)
 
 
 class WeightedBatchNorm(Layer):

@@ -73,6 +73,10 @@ class Recurrent(Network):
         """What each symbol of the alphabet gives to the gates of the first layer, (V, k h)."""
         return self._inputs(np.arange(len(self.vocabulary)))
 
+    def symbol_vectors(self) -> Floats:
+        """Return what each symbol gives to the gates of the first layer, (V, k h)."""
+        return np.asarray(self._table, np.float64)
+
     def start(self, B: int) -> State:
         """Return the states after the boundary before a word."""
         return tuple(np.repeat(state, B, axis=0) for state in self._first_state)

@@ -37,7 +37,7 @@ from makemore.autodiff.tensor import Array, Value, data
 from makemore.autodiff.tree import attention_to_ancestors
 from makemore.counting.prefix_tree import Forest, alike, grow_forest
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import AutodiffError, TrainingError
+from makemore.errors import AutodiffError, PlottingError, TrainingError
 from makemore.models.base import State, unknown_rests, word_batches
 from makemore.models.network import Network, head
 from makemore.models.softmax import softmax
@@ -92,6 +92,19 @@ class Block(Layer):
         seen = softmax(scores) @ U.swapaxes(2, 3)
         x = x + self.out(seen.reshape(B, n))
         return np.asarray(x + self._inner(x))
+
+    def walk(self, x: Array) -> tuple[Array, Array]:
+        """Return what the block makes of the T positions of a word, and how they attend.
+
+        (T, n) -> (T, n) and (heads, T, T), whose rows sum to 1.
+        """
+        T, n = x.shape
+        qkv = data(self.qkv(self.attention_norm(x)))
+        q, k, v = qkv.reshape(T, 3, self.heads, -1).transpose(1, 2, 0, 3)
+        scores = q @ k.swapaxes(1, 2) / np.sqrt(n // self.heads)
+        weights = softmax(np.where(np.tri(T, dtype=np.bool_), scores, -np.inf))
+        x = x + self.out((weights @ v).swapaxes(0, 1).reshape(T, n))
+        return np.asarray(x + self._inner(x)), weights
 
     def _inner(self, x: Value) -> Value:
         return self.outer(gelu(self.inner(self.norm(x))))
@@ -163,6 +176,26 @@ class Transformer(Network):
             return self.positions(positions)
         vectors = sinusoids(positions, self._options["embedding_size"])
         return vectors.astype(self.embedding.weight.dtype)
+
+    def symbol_vectors(self) -> Floats:
+        """Return the queries, keys and values of each symbol in the first block, (V, 3 n)."""
+        first = self.blocks[0]
+        return np.asarray(data(first.qkv(first.attention_norm(self.embedding.weight))), np.float64)
+
+    def attention(self, ids: Ids) -> Floats:
+        """Return the attention of the positions of a word, as ``Model`` defines it."""
+        if len(ids) > self.longest_word:
+            raise PlottingError(
+                f"the word has {len(ids):,} characters and those of the model at most"
+                f" {self.longest_word:,}: choose a shorter one"
+            )
+        positions = np.arange(len(ids) + 1)
+        x = data(self.embedding(np.append(BOUNDARY, ids)) + self._position(positions))
+        found = []
+        for block in self.blocks:
+            x, weights = block.walk(x)
+            found.append(weights)
+        return np.stack(found)
 
     def start(self, B: int) -> State:
         """Return the states after the boundary before a word."""

@@ -16,7 +16,9 @@ its gated activations, residual and skip connections.
 from collections.abc import Mapping
 from typing import Any
 
-from makemore.arrays import Ids
+import numpy as np
+
+from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, reshape, tanh
 from makemore.autodiff.tensor import Array, Value, data
 from makemore.errors import AutodiffError
@@ -43,6 +45,12 @@ class Wavenet(WindowedNetwork):
         ]
         self.norms = [LayerNorm(h) for _ in self.merges]
         self.head = head(h, V, generator)
+
+    def symbol_vectors(self) -> Floats:
+        """Return what each symbol gives to the first layer, left and right, (V, 2 h)."""
+        embedding, weight = data(self.embedding.weight), data(self.merges[0].weight)
+        halves = np.split(np.asarray(weight, np.float64), 2)
+        return np.concatenate([embedding @ half for half in halves], axis=1)
 
     def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol, (R, context) -> (R, V)."""

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from makemore.arrays import Counts, Floats, Table
-from makemore.errors import PlottingError
+from makemore.errors import PlottingError, VocabularyError
 from makemore.models.base import Model
+from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 
 
@@ -31,6 +32,39 @@ def heatmap_title(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.corpus.name}: {checkpoint.model.name}, {what}"
 
 
+def embeddings_title(checkpoint: Checkpoint) -> str:
+    """Return what stands above a picture of symbols' vectors."""
+    return f"{film_title(checkpoint)}, its characters as the first layer sees them"
+
+
+def learnt_vectors(model: Model) -> Floats:
+    """Return the vectors of the characters, (V - 1, n). Raises ``PlottingError`` without any."""
+    vectors = model.symbol_vectors()
+    if vectors is None:
+        raise PlottingError(
+            f"the {model.name} model has no vectors of its characters: train a network, such as"
+            " --model gru"
+        )
+    return vectors[1:]
+
+
+def attention_of(model: Model, word: str) -> Floats:
+    """Return how the positions of a word attend, as ``Model.attention`` does, without None.
+
+    Raises ``PlottingError`` for a model without attention, and for words that it cannot read.
+    """
+    try:
+        ids = model.vocabulary.encode(word)
+    except VocabularyError as error:
+        raise PlottingError(f"the word cannot be read: {error}") from error
+    weights = model.attention(ids)
+    if weights is None:
+        raise PlottingError(
+            f"the {model.name} model does not attend: train one by --model transformer"
+        )
+    return weights
+
+
 def losses_by_step(checkpoint: Checkpoint) -> Floats:
     """Return the objective after 0, 1, ... steps; for a bigram of n steps n + 1 numbers.
 
@@ -42,6 +76,14 @@ def losses_by_step(checkpoint: Checkpoint) -> Floats:
         return training.loss_history
     penalty = training.options.get("l2", 0.0) * float(np.mean(W**2))
     return np.append(training.loss_history, training.training_loss + penalty)
+
+
+def learning_rates(checkpoint: Checkpoint) -> Floats:
+    """Return the learning rate of each step that the training of a network took."""
+    from makemore.training.minibatch import schedule_of
+
+    schedule = schedule_of(TrainingOptions(**checkpoint.training.options))
+    return np.array([schedule(step) for step in range(len(checkpoint.training.loss_history))])
 
 
 def heatmap_values(model: Model, values: str) -> Table:

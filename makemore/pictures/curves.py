@@ -76,9 +76,16 @@ def draw_loss(
 
 
 def draw_network_loss(
-    history: Floats, validation: Floats, *, title: str = "", dark: bool = False
+    history: Floats,
+    validation: Floats,
+    *,
+    rates: Floats | None = None,
+    title: str = "",
+    dark: bool = False,
 ) -> "Figure":
     """Return a picture of a network's training and validation loss by step.
+
+    Below them stands the learning rate, where it is given.
 
     Parameters
     ----------
@@ -88,6 +95,8 @@ def draw_network_loss(
     validation : array of shape (m, 2)
         Measurements of the validation loss: after how many steps, and nats per symbol. The lowest
         is marked: that step is kept.
+    rates : array of shape (steps,), optional
+        The learning rate of each step.
 
     Raises
     ------
@@ -103,8 +112,12 @@ def draw_network_loss(
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(8, 4.6), dpi=75, layout=layout)
-        axes = figure.subplots()
+        figure = Figure(figsize=(8, 4.6 if rates is None else 6.2), dpi=75, layout=layout)
+        heights = [3.6] if rates is None else [3.6, 1]
+        panels = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, height_ratios=heights
+        )[:, 0]
+        axes = panels[0]
         figure.suptitle(
             title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
         )
@@ -118,10 +131,13 @@ def draw_network_loss(
             (losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1])
         )
         axes.set_ylim(shown.min() - 0.05, shown.max() + 0.05)
-        axes.set_xlabel("step")
         axes.set_ylabel("loss (nats per symbol)")
         axes.legend(frameon=False)
         finish_panel(axes)
+        if rates is not None:
+            _draw_rates(panels[-1], rates, theme)
+        panels[-1].set_xlabel("step")
+        figure.align_ylabels()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
@@ -137,6 +153,15 @@ def _means(history: Floats) -> tuple[Floats, Floats]:
     ends = np.cumsum([len(part) for part in parts])
     middles = ends - np.array([len(part) for part in parts]) / 2
     return middles, np.array([part.mean() for part in parts])
+
+
+def _draw_rates(axes: "Axes", rates: Floats, theme: Theme) -> None:
+    """Draw the learning rate by step."""
+    axes.plot(np.arange(len(rates)), rates, color=theme.line, linewidth=1.5)
+    axes.set_ylim(0, 1.15 * float(rates.max()))
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    axes.set_ylabel("learning rate")
+    finish_panel(axes)
 
 
 def _draw_validation(axes: "Axes", validation: Floats, theme: Theme) -> None:

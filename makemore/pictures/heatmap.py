@@ -156,7 +156,7 @@ def draw_cells(axes: "Axes", table: Floats, values: str, theme: Theme) -> "AxesI
     low, high = limits(table, values)
     norm = PowerNorm(QUANTITIES[values].gamma, low, high)
     cells = np.maximum(table, low)  # -inf gets the colour of the least number
-    return axes.imshow(cells, _colour_map(theme), norm, interpolation="nearest", aspect="auto")
+    return axes.imshow(cells, colour_map(theme), norm, interpolation="nearest", aspect="auto")
 
 
 def _draw_symbol_axes(
@@ -215,7 +215,8 @@ def _name_cells(
                 axes.text(j, y, text, size=size, ha="center", color=colours[i, j])
 
 
-def _colour_map(theme: Theme) -> "LinearSegmentedColormap":
+def colour_map(theme: Theme) -> "LinearSegmentedColormap":
+    """Return the colours from the least value to the greatest."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("makemore", theme.scale)

@@ -10,7 +10,9 @@ interrupted goes on, from what ``Resumption`` holds, as if it had never been.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,6 +51,10 @@ VALIDATION_SYMBOLS = 1 << 16
 """The most symbols of validation words: a measurement takes a second at most."""
 MEASURED_SYMBOLS = 1 << 20
 """The most symbols of training and of held-out words on which the final losses are measured."""
+RESERVE = 0.06
+"""The share of a time limit that is kept for the end: losses, calibration, saving."""
+TIMED_STEPS = 6
+"""The steps by which the time of one is measured."""
 STEP_CELLS = 1 << 27
 """The numbers that are kept for the gradient at once: half a GiB. Larger steps go in parts."""
 
@@ -84,6 +90,10 @@ class NetworkStep:
 def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the network trained on a corpus; see ``Trainer``."""
     with unchanged(corpus), corpus.rereadable() as text:
+        if options.time_limit is not None:
+            timed = _within_time(text, options)
+            outcome = train_network(text, timed, watch)
+            return outcome._replace(recorded={"steps": timed.steps})
         survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
         )
@@ -106,6 +116,46 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                     raise
                 watch.on_failure(error)
             return training.outcome()
+
+
+def _within_time(corpus: Corpus, options: TrainingOptions) -> TrainingOptions:
+    """Return the options without the time limit, with as many steps as fit into it.
+
+    A few steps are taken to see how long they last. Reading takes time, too, now and once more, and
+    so do the measurements, about a third of what steps on as many symbols would take.
+    """
+    started, surveys = time.perf_counter(), list[Survey]()
+    timed = TrainingOptions(**{**options.record(), "time_limit": None})
+    seconds = seconds_a_step(corpus, timed, surveys.append)
+    left = options.time_limit * (1 - RESERVE) - 2 * (time.perf_counter() - started)
+    facts = surveys[0].facts
+    measured = min(facts.symbols, MEASURED_SYMBOLS)
+    measured += MEASUREMENTS * min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
+    of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
+    steps = int(left / seconds - measured / of_a_step / 3)
+    return TrainingOptions(**{**timed.record(), "steps": max(1, min(steps, options.steps))})
+
+
+def seconds_a_step(
+    corpus: Corpus, options: TrainingOptions, on_survey: Callable[[Survey], None] | None = None
+) -> float:
+    """Return how long a step of the training of a network takes on this machine."""
+    times: list[float] = []
+
+    def note(step: NetworkStep) -> None:
+        times.append(time.perf_counter())
+        if len(times) > TIMED_STEPS:
+            raise _EnoughError
+
+    # the last of the steps, which this one never reaches, is the first that measures a loss
+    options = TrainingOptions(**{**options.record(), "steps": 1_000})
+    with suppress(_EnoughError):
+        train_network(corpus, options, Watch(on_step=note, on_survey=on_survey))
+    return float(np.median(np.diff(times)))
+
+
+class _EnoughError(Exception):
+    """Ends a training whose outcome is not wanted."""
 
 
 class _Training:
@@ -133,7 +183,7 @@ class _Training:
         self._refuse_endless_words(some)
         self._model = kind(survey.vocabulary, values, np.random.default_rng(options.seed))
         self._optimizer = _optimizer(options)
-        self._schedule = _schedule(options)
+        self._schedule = schedule_of(options)
         self._losses: list[float] = []
         self._measured: list[tuple[int, float]] = []
         self._best: Mapping[str, Array] | None = None
@@ -339,7 +389,7 @@ def _optimizer(options: TrainingOptions) -> Optimizer:
     return cls(**common, betas=(0.9, 0.99))
 
 
-def _schedule(options: TrainingOptions) -> Schedule:
+def schedule_of(options: TrainingOptions) -> Schedule:
     """Return the learning rate of each step: a warm-up, then what the options say."""
     rate, steps = options.learning_rate, options.steps
     rising = round(options.warmup * steps)

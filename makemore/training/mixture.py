@@ -23,7 +23,7 @@ from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
 from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
-from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss
+from makemore.training.minibatch import MEASURED_SYMBOLS, RESERVE, mean_loss, seconds_a_step
 from makemore.training.ngram import train_ngram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Trainer, Watch
@@ -33,9 +33,6 @@ Components = list[tuple[str, dict[str, Any]]]
 
 FEW_WORDS = 600
 """So many validation words at least tell the weights; a fifth of the words at most."""
-RESERVE = 0.06
-"""The share of the time that is kept for the end: losses, calibration, saving."""
-TIMED_STEPS = 6
 EPOCHS = 40
 """A network sees each word at most so often: more would be learnt by heart."""
 
@@ -176,7 +173,7 @@ def _plan(
     for kind, own, share in _networks_for(left):
         options = TrainingOptions(kind, **own)
         started = time.perf_counter()
-        seconds = _seconds_a_step(corpus, kind, {**own, **_known(kind, common)})
+        seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
         spent = time.perf_counter() - started
         most = max(200, EPOCHS * words // options.batch_size)
         steps = min(int((left * share - spent) / seconds), most, 2 * options.steps)
@@ -197,21 +194,6 @@ def _networks_for(seconds: float) -> Iterator[tuple[str, dict[str, Any], float]]
     else:
         yield "lstm", {}, 0.3
         yield "transformer", {}, 0.65
-
-
-def _seconds_a_step(corpus: Corpus, kind: str, own: Mapping[str, Any]) -> float:
-    """Return how long a step of a network takes on this machine."""
-    times: list[float] = []
-
-    def note(step: Any) -> bool:
-        times.append(time.perf_counter())
-        return len(times) > TIMED_STEPS
-
-    # the last of the steps, which this one never reaches, is the first that measures a loss
-    options = TrainingOptions(kind, **{**own, "steps": 1_000})
-    trainer: Trainer = KINDS[kind].load_trainer()
-    trainer(corpus, options, Watch(on_step=note))
-    return float(np.median(np.diff(times)))
 
 
 def parse_components(text: str) -> Components:

@@ -19,6 +19,8 @@ def train(
     corpus: Corpus,
     options: TrainingOptions | None = None,
     *,
+    model: str = "",
+    method: str = "",
     jobs: int | None = None,
     on_read: Progress | None = None,
     on_step: Callable[[Any], bool | None] | None = None,
@@ -26,14 +28,24 @@ def train(
     resume: Checkpoint | None = None,
     on_failure: Callable[[TrainingError], None] | None = None,
     on_survey: Callable[[Survey], None] | None = None,
+    **settings: str | float | None,
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
+
+    >>> from makemore.data.corpus import Corpus
+    >>> names = Corpus.from_words(["emma", "olivia", "ava"] * 4)
+    >>> train(names, model="gru", steps=3, hidden_size=8).model.parameter_count
+    2105
 
     Parameters
     ----------
     corpus : Corpus
-    options : TrainingOptions
-        The defaults are those of the bigram.
+    options : TrainingOptions, optional
+        All that decides the result. Or it is given in parts:
+    model, method : str
+    **settings
+        Options of ``makemore train`` by name, such as ``steps=500`` or ``time_limit=60``; the
+        others have the defaults of the model. A time limit without a model chooses a mixture.
     jobs, on_read, on_step, count, on_failure, on_survey
         As in ``Watch``: how the corpus is counted, and what is told how far the training is.
     resume : Checkpoint, optional
@@ -46,7 +58,11 @@ def train(
         The corpus cannot be read, or holds no word to train on.
     TrainingError
         The descent diverged.
+    OptionError
+        A setting is out of range, has no effect, or stands beside ``options``.
     """
+    if model or method or settings:
+        options = _in_parts(options, model, method, settings)
     if resume:
         options = resumed_options(resume, options)
     options = options or TrainingOptions()
@@ -75,6 +91,17 @@ def train(
         **histories,
     )
     return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
+
+
+def _in_parts(
+    options: TrainingOptions | None, model: str, method: str, settings: Mapping[str, Any]
+) -> TrainingOptions:
+    if options is not None:
+        names = ", ".join(filter(None, (model and "model", method and "method", *settings)))
+        raise OptionError(f"{names} beside options: give either of them")
+    if not model and settings.get("time_limit") is not None:
+        model = "mixture"
+    return TrainingOptions(model, method, **settings)
 
 
 def _recorded(options: TrainingOptions, chosen: Mapping[str, Any]) -> dict[str, Any]:

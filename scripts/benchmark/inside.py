@@ -52,7 +52,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     one string for each held-out word, of the same length, each letter of the alphabet equally
     likely.
     """
-    from makemore import Corpus, load, roc_auc, score_words
+    from makemore import Corpus, load, roc_auc, score
     from makemore.data.holdout import held_out_words
     from makemore.evaluation.losses import perplexity
 
@@ -63,7 +63,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     held_out = [word for word, held in zip(words, chosen, strict=True) if held]
     letters, generator = model.vocabulary.characters, random.Random(RANDOM_SEED)
     strings = ["".join(generator.choices(letters, k=len(word))) for word in held_out]
-    scores, random_scores = score_words(model, held_out).mean, score_words(model, strings).mean
+    scores, random_scores = score(model, held_out).mean, score(model, strings).mean
     assert record.held_out_loss is not None, "trained with a holdout"
     return {
         "model": model.name,
