@@ -162,7 +162,8 @@ def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
     if reading.sha256 != facts.sha256:
         raise CorpusError(
             f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
-            f" {reading.sha256}; name the right file by --corpus or train again"
+            f" {reading.sha256}; keep out its words as they are now by --exclude in place of --new,"
+            " name the right file by --corpus, or train again"
         )
 
 

@@ -37,6 +37,9 @@ from makemore.generation.constraints import (
     ConstrainedAutomaton,
     Constraints,
     Requirements,
+    idle_ends,
+    prefix_probability,
+    warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
 from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
@@ -245,6 +248,12 @@ class Sampler:
     corpus : path, optional
         Where the training words are now, if the checkpoint does not know.
 
+    Attributes
+    ----------
+    warning : str
+        What to say of constraints that hardly any word of the model fulfils; else nothing. Of a
+        model without an automaton only the probability of the prefix is known.
+
     Raises
     ------
     OptionError
@@ -273,13 +282,20 @@ class Sampler:
         if new:
             self._unwanted.append(KnownWords(self._training_texts("new")))
         choice = _Choice(temperature, top_k, top_p)
-        requirements = Requirements.of(model, constraints or Constraints())
+        constraints = constraints or Constraints()
+        requirements = Requirements.of(model, constraints)
         automaton = model.automaton()
         if automaton is None:
             self._writer: _Writer = _Stepwise(model, requirements, choice)
+            probability = prefix_probability(model, constraints.prefix)
         else:
-            self._writer = _automaton_writer(automaton, requirements, choice)
-        self._prefix = requirements.constraints.prefix
+            conditioned = _conditioned(automaton, requirements, choice)
+            is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
+            self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
+            probability = conditioned.probability
+        self.warning = warning(model, constraints, probability)
+        self._idle_ends = idle_ends(model, constraints.suffix)
+        self._prefix = constraints.prefix
         self._as_text = text_writer(model.vocabulary)
 
     @property
@@ -357,12 +373,14 @@ class Sampler:
         unique : bool
             Skip words that were drawn before.
 
+        No word ends in a space where no training word does.
+
         With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
         ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word
         does not end within ``MAX_LENGTH`` characters from where it may, or where draws do not
         fulfil the constraints.
         """
-        if unique or any(map(len, self._unwanted)):
+        if unique or self._idle_ends or any(map(len, self._unwanted)):
             yield from self._other_texts(count, seed, unique)
             return
         yield from self._all_texts(count, seed)
@@ -400,6 +418,8 @@ class Sampler:
             hashes = hash_text(text)
             is_unwanted = [known.contain_hashes(hashes) for known in self._unwanted]
             wanted = np.flatnonzero(~np.any(is_unwanted, axis=0)).tolist()
+            if self._idle_ends:
+                wanted = [i for i in wanted if words[i][-1] not in self._idle_ends]
             if unique:
                 wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
             found = [words[i] for i in wanted[:count]]
@@ -419,11 +439,13 @@ class _Writer(ABC):
         """Return the words of one group, without their prefix. Raises ``SamplingError``."""
 
 
-def _automaton_writer(automaton: Automaton, requirements: Requirements, choice: _Choice) -> _Writer:
-    """Return what writes words of an automaton. Raises ``SamplingError`` where there are none."""
+def _conditioned(
+    automaton: Automaton, requirements: Requirements, choice: _Choice
+) -> ConditionedModel:
+    """Return the model given the constraints. Raises ``SamplingError`` if no word fulfils them."""
     P = choice.heat(automaton.log_probabilities)
     try:
-        conditioned = ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
+        return ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
     except SamplingError:
         if choice.temperature not in (0, 1):  # probabilities may have become zero there alone
             P = softmax(automaton.log_probabilities)
@@ -433,9 +455,6 @@ def _automaton_writer(automaton: Automaton, requirements: Requirements, choice: 
                 " probability above zero: name a temperature nearer to 1"
             ) from None
         raise
-    if conditioned.is_settled(len(requirements.prefix) + 1):
-        return _Lanes(conditioned, choice)
-    return _Lockstep(conditioned, choice)
 
 
 class _Lanes(_Writer):
