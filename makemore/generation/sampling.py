@@ -595,10 +595,18 @@ class _Stepwise(_Writer):
     Words that begin alike share a state: the model is asked once for each distinct beginning. Where
     many words fulfil the constraints, the others are rejected as soon as they can no longer do so.
     Where few do, a look-ahead steers, and a word is kept by its weight; see ``lookahead.py``. The
-    tries since the last word that was kept are bounded by ``PATIENCE``.
+    tries since the last word that was kept are bounded by ``PATIENCE``. A short draw may do without
+    a look-ahead, which takes longer.
     """
 
-    def __init__(self, model: Model, requirements: Requirements, choice: _Choice) -> None:
+    def __init__(
+        self,
+        model: Model,
+        requirements: Requirements,
+        choice: _Choice,
+        *,
+        looks_ahead: bool = True,
+    ) -> None:
         self._model, self._requirements, self._choice = model, requirements, choice
         self._misses = 0
         self._first = self._after_prefix()
@@ -609,7 +617,7 @@ class _Stepwise(_Writer):
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
         self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
-        if requirements.constraints.asks_more_than_a_prefix():
+        if looks_ahead and requirements.constraints.asks_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
     def _look_ahead(self, random: np.random.PCG64) -> None:
@@ -819,8 +827,8 @@ def sample(
 
 def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> list[str]:
     """Return up to so many words at little cost: no table of all the model's states is made."""
-    requirements = Requirements(model.vocabulary, Constraints(max_length=max_length))
-    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0))
+    requirements = Requirements.of(model, Constraints(max_length=max_length))
+    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0), looks_ahead=False)
     symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
     return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
 
