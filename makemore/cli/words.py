@@ -145,6 +145,8 @@ def sample(
             "so rare a constraint is fulfilled approximately: the words' distribution is within"
             f" {sampler.error:.0%} of the model's (total variation)"
         )
+    if sampler.warning:
+        say(sampler.warning)
     seed, count = _fresh_seed() if seed is None else seed, best or count
     if best or min_distance or sort:
         words = sampler.sample(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Counts, Integers, Symbols
+from makemore.arrays import Bytes, Counts, Indices, Integers, Symbols
 from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
 from makemore.counting.survey import (
     Part,
@@ -20,7 +20,7 @@ from makemore.counting.survey import (
     survey_of,
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
-from makemore.data.holdout import Split, hash_lines, role_of, split_of_text
+from makemore.data.holdout import Split, hash_lines, is_held_out, offsets_of, split_of_text
 from makemore.data.text import line_bounds, lines_with_words, without_lines_holding
 from makemore.data.vocabulary import Vocabulary
 
@@ -229,15 +229,21 @@ def id_blocks(
         lines = lines_with_words(without_lines_holding(unknown, block)[0])
         data = np.frombuffer(lines.text.encode(), np.uint8)
         starts, ends = line_bounds(data)
-        roles = np.zeros(len(ends), np.int64)
-        if any(split.bounds):
-            roles = role_of(hash_lines(data), split.bounds)
-        rows = []
-        for role in range(3):
-            is_own = roles == role
-            own = data[np.repeat(is_own, ends - starts + 1)].tobytes().decode()
-            weights = None if lines.weights is None else lines.weights[is_own]
-            rows.append(IdRow(vocabulary.encode_text("\n" + own), weights))
+        held_out, validation = _set_apart(data, split)
+        is_training = np.ones(len(ends), np.bool_)
+        is_training_byte = np.ones(len(data), np.bool_)
+        parts = []
+        for numbers in (held_out, validation):
+            offsets = offsets_of(starts[numbers], (ends - starts)[numbers] + 1)
+            is_training[numbers] = is_training_byte[offsets] = False
+            parts.append((offsets, numbers))
+        rows = [
+            IdRow(
+                vocabulary.encode_text("\n" + data[own].tobytes().decode()),
+                None if lines.weights is None else lines.weights[numbers],
+            )
+            for own, numbers in [(is_training_byte, is_training), *parts]
+        ]
         yield IdRows(*rows)
 
 
@@ -280,3 +286,14 @@ def count_ngrams(
             parts, _ = count_in_processes(request, jobs)
             return [merge_ngrams(same) for same in zip(*parts, strict=True)]
     return request.count(iter([corpus]))
+
+
+def _set_apart(text: Bytes, split: Split) -> tuple[Indices, Indices]:
+    """Return the numbers of the lines that are held out, and of those for validation."""
+    first, last = split.bounds[0], split.bounds[-1]
+    if not last:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    hashes = hash_lines(text)
+    apart = np.flatnonzero(is_held_out(hashes, last))
+    is_first = is_held_out(hashes[apart], first)
+    return apart[is_first], apart[~is_first]

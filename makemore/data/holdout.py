@@ -111,9 +111,17 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes, Indices]
     if (lengths == 1).any():
         blank = lengths == 1
         held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
-    before = np.cumsum(lengths) - lengths  # bytes of the held-out lines above each
-    offsets = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
-    return offsets, hashes[held_out], held_out
+    return offsets_of(starts, lengths), hashes[held_out], held_out
+
+
+def offsets_of(starts: Offsets, lengths: Integers) -> Offsets:
+    """Return the offsets of all bytes of lines that start here and are so long, one after another.
+
+    >>> offsets_of(np.array([0, 7]), np.array([2, 3]))
+    array([0, 1, 7, 8, 9])
+    """
+    before = np.cumsum(lengths) - lengths  # bytes of the lines above each
+    return np.asarray(np.repeat(starts - before, lengths) + np.arange(lengths.sum()))
 
 
 def is_held_out(hashes: Hashes, share: float) -> Flags:

@@ -371,6 +371,14 @@ class ConditionedModel:
             rows[:, BOUNDARY] = ends
         return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
 
+    @property
+    def probability(self) -> float:
+        """The probability that a word of the model fulfils the constraints."""
+        prefix = self.automaton.requirements.prefix
+        layer = self._completions.layer(len(prefix))
+        ending = float(layer.b[self.automaton.start] * np.exp(layer.log_scale))
+        return self.automaton.prefix_probability * ending
+
     def stage(self, t: int) -> tuple[bool, bool, int]:
         """Return what the distributions after t characters depend on: equal stages, equal ones."""
         shortest = self.automaton.requirements.constraints.min_length
@@ -380,6 +388,52 @@ class ConditionedModel:
         """Whether the distributions after t characters hold for any larger number, too."""
         limits = self.automaton.requirements.constraints
         return limits.max_length is None and t >= limits.min_length
+
+
+HARDLY_ANY = 1e-4
+"""Constraints that have a smaller probability leave odd words."""
+
+
+def warning(model: Model, constraints: Constraints, probability: float) -> str:
+    """Return what to say of constraints of this probability; nothing where many words fulfil them.
+
+    A prefix that would be far more probable in another case is named.
+    """
+    if probability >= HARDLY_ANY:
+        return ""
+    said = (
+        f"only {probability:.2g} of the model's words have {constraints.describe()}: what is left"
+        " may look odd"
+    )
+    own = prefix_probability(model, constraints.prefix)
+    cases = [str.capitalize, str.title, str.upper, str.lower]
+    others = {case(constraints.prefix) for case in cases} - {constraints.prefix}
+    best = max(others, key=lambda other: prefix_probability(model, other), default="")
+    if own < HARDLY_ANY <= (share := prefix_probability(model, best)):
+        said += f"; '{shown(best)}' would fit: {share:.2g} of the words begin so"
+    return said
+
+
+def prefix_probability(model: Model, prefix: str) -> float:
+    """Return the probability that a word begins with ``prefix``; 0 with an unknown character."""
+    try:
+        ids = np.append(model.vocabulary.encode(prefix), BOUNDARY)
+    except VocabularyError:
+        return 0.0
+    return float(np.exp(model.symbol_log_probabilities(ids)[:-1].sum()))
+
+
+def idle_ends(model: Model, suffix: str) -> str:
+    """Return the spaces that end no training word, and so are to end no other.
+
+    A space that ``suffix`` ends with is asked for. Nothing is known of models without counts.
+    """
+    counts, characters = model.bigram_counts(), model.vocabulary.itos
+    if counts is None:
+        return ""
+    ends = np.flatnonzero(counts[:, BOUNDARY] == 0)
+    spaces = (characters[i] for i in ends.tolist() if characters[i].isspace())
+    return "".join(space for space in spaces if not suffix.endswith(space))
 
 
 def _containing(text: str) -> Callable[[str], bool]:

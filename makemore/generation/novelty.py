@@ -160,9 +160,12 @@ def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
     reading = Corpus.from_paths(path).changed_as(facts).read()
     yield from reading
     if reading.sha256 != facts.sha256:
+        cures = ["name the right file by --corpus", "train again"]
+        if not facts.column:  # --exclude reads no tables
+            cures.insert(0, "keep out its words as they are now by --exclude in place of --new")
         raise CorpusError(
             f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
-            f" {reading.sha256}; name the right file by --corpus or train again"
+            f" {reading.sha256}; {', '.join(cures[:-1])} or {cures[-1]}"
         )
 
 

@@ -37,6 +37,9 @@ from makemore.generation.constraints import (
     ConstrainedAutomaton,
     Constraints,
     Requirements,
+    idle_ends,
+    prefix_probability,
+    warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
 from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
@@ -245,6 +248,12 @@ class Sampler:
     corpus : path, optional
         Where the training words are now, if the checkpoint does not know.
 
+    Attributes
+    ----------
+    warning : str
+        What to say of constraints that hardly any word of the model fulfils; else nothing. Of a
+        model without an automaton only the probability of the prefix is known.
+
     Raises
     ------
     OptionError
@@ -271,13 +280,20 @@ class Sampler:
         self._source, self._model, self._corpus = source, model, corpus
         self._unwanted = unwanted_words(source, new, exclude, corpus)
         choice = _Choice(temperature, top_k, top_p)
-        requirements = Requirements.of(model, constraints or Constraints())
+        constraints = constraints or Constraints()
+        requirements = Requirements.of(model, constraints)
         automaton = model.automaton()
         if automaton is None:
             self._writer: _Writer = _Stepwise(model, requirements, choice)
+            probability = prefix_probability(model, constraints.prefix)
         else:
-            self._writer = _automaton_writer(automaton, requirements, choice)
-        self._prefix = requirements.constraints.prefix
+            conditioned = _conditioned(automaton, requirements, choice)
+            is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
+            self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
+            probability = conditioned.probability
+        self.warning = warning(model, constraints, probability)
+        self._idle_ends = idle_ends(model, constraints.suffix)
+        self._prefix = constraints.prefix
         self._as_text = text_writer(model.vocabulary)
 
     @property
@@ -348,12 +364,14 @@ class Sampler:
         unique : bool
             Skip words that were drawn before.
 
+        No word ends in a space where no training word does.
+
         With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
         ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word
         does not end within ``MAX_LENGTH`` characters from where it may, or where draws do not
         fulfil the constraints.
         """
-        if unique or any(map(len, self._unwanted)):
+        if unique or self._idle_ends or any(map(len, self._unwanted)):
             yield from self._other_texts(count, seed, unique)
             return
         yield from self._all_texts(count, seed)
@@ -391,6 +409,8 @@ class Sampler:
             hashes = hash_text(text)
             is_unwanted = [known.contain_hashes(hashes) for known in self._unwanted]
             wanted = np.flatnonzero(~np.any(is_unwanted, axis=0)).tolist()
+            if self._idle_ends:
+                wanted = [i for i in wanted if words[i][-1] not in self._idle_ends]
             if unique:
                 wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
             found = [words[i] for i in wanted[:count]]
@@ -410,11 +430,13 @@ class _Writer(ABC):
         """Return the words of one group, without their prefix. Raises ``SamplingError``."""
 
 
-def _automaton_writer(automaton: Automaton, requirements: Requirements, choice: _Choice) -> _Writer:
-    """Return what writes words of an automaton. Raises ``SamplingError`` where there are none."""
+def _conditioned(
+    automaton: Automaton, requirements: Requirements, choice: _Choice
+) -> ConditionedModel:
+    """Return the model given the constraints. Raises ``SamplingError`` if no word fulfils them."""
     P = choice.heat(automaton.log_probabilities)
     try:
-        conditioned = ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
+        return ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
     except SamplingError:
         if choice.temperature not in (0, 1):  # probabilities may have become zero there alone
             P = softmax(automaton.log_probabilities)
@@ -424,9 +446,6 @@ def _automaton_writer(automaton: Automaton, requirements: Requirements, choice: 
                 " probability above zero: name a temperature nearer to 1"
             ) from None
         raise
-    if conditioned.is_settled(len(requirements.prefix) + 1):
-        return _Lanes(conditioned, choice)
-    return _Lockstep(conditioned, choice)
 
 
 class _Lanes(_Writer):
@@ -567,10 +586,18 @@ class _Stepwise(_Writer):
     Words that begin alike share a state: the model is asked once for each distinct beginning. Where
     many words fulfil the constraints, the others are rejected as soon as they can no longer do so.
     Where few do, a look-ahead steers, and a word is kept by its weight; see ``lookahead.py``. The
-    tries since the last word that was kept are bounded by ``PATIENCE``.
+    tries since the last word that was kept are bounded by ``PATIENCE``. A short draw may do without
+    a look-ahead, which takes longer.
     """
 
-    def __init__(self, model: Model, requirements: Requirements, choice: _Choice) -> None:
+    def __init__(
+        self,
+        model: Model,
+        requirements: Requirements,
+        choice: _Choice,
+        *,
+        looks_ahead: bool = True,
+    ) -> None:
         self._model, self._requirements, self._choice = model, requirements, choice
         self._misses = 0
         self._first = self._after_prefix()
@@ -581,7 +608,7 @@ class _Stepwise(_Writer):
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
         self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
-        if requirements.constraints.asks_more_than_a_prefix():
+        if looks_ahead and requirements.constraints.asks_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
     def _look_ahead(self, random: np.random.PCG64) -> None:
@@ -793,8 +820,8 @@ def sample(
 
 def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> list[str]:
     """Return up to so many words at little cost: no table of all the model's states is made."""
-    requirements = Requirements(model.vocabulary, Constraints(max_length=max_length))
-    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0))
+    requirements = Requirements.of(model, Constraints(max_length=max_length))
+    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0), looks_ahead=False)
     symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
     return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
 

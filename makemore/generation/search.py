@@ -25,6 +25,7 @@ from makemore.generation.constraints import (
     ConstrainedAutomaton,
     Constraints,
     Requirements,
+    idle_ends,
 )
 from makemore.generation.novelty import KnownWords
 from makemore.generation.sampling import unwanted_words
@@ -77,18 +78,25 @@ def most_probable_words(
 ) -> Iterator[tuple[str, float]]:
     """Yield words and their probabilities, the most probable first, as long as there are any.
 
-    The probability is the model's for the whole word, its end included. Words of equal probability
+    The probability is the model's for the whole word, its end included. No word ends in a space
+    where no training word does. Words of equal probability
     come in the order of their characters' ids. Raises ``SamplingError`` before the first word where
     no word fulfils the constraints, and after the last one that is certain where the search would
     take too long to find another.
     """
-    requirements = Requirements.of(model, constraints or Constraints())
+    constraints = constraints or Constraints()
+    requirements = Requirements.of(model, constraints)
     automaton = model.automaton()
     if automaton is None:
-        return _without_automaton(model, requirements)
-    P = np.exp(automaton.log_probabilities)
-    constrained = ConstrainedAutomaton(P, automaton, requirements)
-    return _best_first(constrained, Completions(constrained, best=True), model.vocabulary.decode)
+        found = _without_automaton(model, requirements)
+    else:
+        P = np.exp(automaton.log_probabilities)
+        constrained = ConstrainedAutomaton(P, automaton, requirements)
+        completions = Completions(constrained, best=True)
+        found = _best_first(constrained, completions, model.vocabulary.decode)
+    if idle := idle_ends(model, constraints.suffix):
+        return ((word, p) for word, p in found if word[-1] not in idle)
+    return found
 
 
 def _best_first(

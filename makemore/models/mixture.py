@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Floats, Ids
+from makemore.arrays import Counts, Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.kinds import load_model, model_names
@@ -114,6 +114,11 @@ class Mixture(Model):
                 {"name": model.name, "options": model.options()} for model in self.components
             ]
         }
+
+    def bigram_counts(self) -> Counts | None:
+        """Return N of the training words, (V, V), if a component keeps it."""
+        found = (component.bigram_counts() for component in self.components)
+        return next((counts for counts in found if counts is not None), None)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the weights, and the arrays of each component with its number before the name."""

@@ -1,0 +1,131 @@
+"""Constraints that hardly any word fulfils are told, and words do not end in idle spaces."""
+
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import automaton_of, make_bigram
+
+from makemore.checkpoint import save
+from makemore.cli import main
+from makemore.data.corpus import Corpus
+from makemore.evaluation.losses import score_words
+from makemore.generation.constraints import (
+    ConditionedModel,
+    ConstrainedAutomaton,
+    Constraints,
+    Requirements,
+    prefix_probability,
+)
+from makemore.generation.sampling import Sampler, sample
+from makemore.generation.search import most_probable_words
+from makemore.models.bigram import Bigram
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
+
+FIRMS = [
+    f"{a} {b}"
+    for a in ("Bright", "Brass", "The Iron", "Amber", "Cobalt")
+    for b in ("Motors", "Haven", "Foods", "Labs", "Timber", "Bell")
+] * 20
+IRON = Constraints(prefix="The Iron ", max_length=10)
+
+
+def trained(order: int = 5) -> Checkpoint:
+    return train(Corpus.from_words(FIRMS), TrainingOptions("ngram", order=order, holdout=0))
+
+
+@pytest.mark.parametrize(
+    ("limits", "tolerance"),
+    [
+        (Constraints(max_length=6), 1e-12),
+        (Constraints(suffix="b", max_length=3), 1e-12),
+        (Constraints(prefix="c", contains="b", min_length=2, max_length=5), 1e-12),
+        (Constraints(prefix="a"), 0.02),  # what is longer than the words that are summed up
+    ],
+)
+def test_the_probability_of_constraints_is_the_sum_over_their_words(
+    limits: Constraints, tolerance: float, small_model: Bigram
+) -> None:
+    automaton = automaton_of(small_model)
+    P = np.exp(automaton.log_probabilities)
+    requirements = Requirements(small_model.vocabulary, limits)
+    found = ConditionedModel(ConstrainedAutomaton(P, automaton, requirements)).probability
+    words = ["".join(w) for n in range(1, 9) for w in itertools.product("abc", repeat=n)]
+    words = [
+        word
+        for word in words
+        if word.startswith(limits.prefix)
+        and word.endswith(limits.suffix)
+        and all(text in word for text in limits.contained)
+        and limits.min_length <= len(word) <= (limits.max_length or len(word))
+    ]
+    expected = float(np.exp(-score_words(small_model, words).total).sum())
+    assert expected <= found + 1e-12
+    assert found == pytest.approx(expected, abs=tolerance)
+
+
+def test_constraints_that_hardly_any_word_fulfils_are_told() -> None:
+    model = trained().model
+    rare = Constraints(prefix="The Iron ", suffix="m", max_length=10)
+    found = Sampler(model, constraints=rare).warning
+    assert re.match(
+        r"only \d\.?\d*e-\d\d of the model's words have prefix 'The Iron ', suffix 'm', max-le",
+        found,
+    )
+    found = Sampler(model, constraints=Constraints(prefix="br")).warning
+    share = prefix_probability(model, "Br")
+    assert found.endswith(f"; 'Br' would fit: {share:.2g} of the words begin so")
+    assert share == pytest.approx(0.4, abs=0.05)
+    assert "fit" not in Sampler(model, constraints=Constraints(prefix="Brtv")).warning
+    for limits in (Constraints(), Constraints(prefix="Br"), Constraints(prefix="The")):
+        assert Sampler(model, constraints=limits).warning == ""
+
+
+def test_of_a_network_the_probability_of_the_prefix_is_told() -> None:
+    options = TrainingOptions("mlp", steps=60, hidden_size=16, holdout=0, seed=1)
+    model = train(Corpus.from_words([*FIRMS, "abrq"]), options).model
+    assert model.automaton() is None
+    own = prefix_probability(model, "rqqq")
+    assert own < 1e-4
+    found = Sampler(model, constraints=Constraints(prefix="rqqq")).warning
+    assert found.startswith(f"only {own:.2g} of the model's words have prefix 'rqqq'")
+    assert Sampler(model, constraints=Constraints(prefix="B")).warning == ""
+
+
+def test_no_word_ends_in_a_space_where_no_training_word_does() -> None:
+    model = trained(3).model
+    at_all = score_words(model, ["The Iron ", "The Iron B"]).total
+    assert at_all[0] < 12  # the model itself may well end a word there
+    words = sample(model, 500, seed=1, constraints=IRON)
+    assert len(words) == 500
+    assert all(len(word) == 10 and word[-1] != " " for word in words)
+    assert all(word[-1] != " " for word in sample(model, 5000, seed=1))
+    top = list(itertools.islice(most_probable_words(model, IRON), 10))
+    assert top
+    assert all(word[-1] != " " for word, _ in top)
+
+
+def test_a_space_at_the_end_stays_where_it_is_asked_for_or_learnt() -> None:
+    model = trained().model
+    asked = sample(model, 5, seed=1, constraints=Constraints(suffix=" "))
+    assert all(word[-1] == " " for word in asked)
+    learnt = make_bigram(["a ", "ab ", "b"])
+    assert any(word[-1] == " " for word in sample(learnt, 100, seed=0))
+
+
+def test_the_command_says_so_on_stderr(tmp_path: Path) -> None:
+    path = str(tmp_path / "m.npz")
+    save(path, trained())
+    done = CliRunner().invoke(main, ["sample", "-c", path, "-n", "3", "--prefix", "br"])
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 3
+    assert re.search(
+        r"makemore: only .* of the model's words have prefix 'br': .* 'Br' would fit", done.stderr
+    )
+    usual = CliRunner().invoke(main, ["sample", "-c", path, "-n", "3", "--prefix", "Br"])
+    assert "only" not in usual.stderr
