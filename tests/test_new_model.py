@@ -41,6 +41,8 @@ COMMANDS = {
 REFUSED = {
     "plot-loss": "plot-loss",
     "page": "page",
+    "plot-embeddings": "plot-embeddings",
+    "plot-attention": "plot-attention anna",
     "export": "export -o model.arpa",
 }
 """What needs more than the three questions, and says so in one line."""
