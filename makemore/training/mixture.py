@@ -170,30 +170,44 @@ def _plan(
     chosen: Components = [("ngram", {})]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     words = len(batches.words(TRAINING, 1 << 40))
-    for kind, own, share in _networks_for(left):
-        options = TrainingOptions(kind, **own)
+    for alternatives, share in _networks_for(left):
         started = time.perf_counter()
-        seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
-        spent = time.perf_counter() - started
-        most = max(200, EPOCHS * words // options.batch_size)
-        steps = min(int((left * share - spent) / seconds), most, 2 * options.steps)
-        if steps >= 50:
-            chosen.append((kind, {**own, "steps": steps}))
+        for kind, own, fewest in alternatives:
+            options = TrainingOptions(kind, **own)
+            seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
+            spent = time.perf_counter() - started
+            steps = int((left * share - spent) / seconds)
+            if steps >= fewest:
+                most = max(200, EPOCHS * words // options.batch_size)
+                steps = min(steps, most, 2 * options.steps)
+                chosen.append((kind, {**own, "steps": steps}))
+            if steps >= fewest or spent > left * share / 2:
+                break
     return chosen
 
 
-def _networks_for(seconds: float) -> Iterator[tuple[str, dict[str, Any], float]]:
-    """Yield the networks for a time: kind, options, and the share of the time."""
+_GRU = {"hidden_size": 128, "embedding_size": 32, "dropout": 0.1, "learning_rate": 6e-3}
+_Alternative = tuple[str, dict[str, Any], int]
+_SMALL: _Alternative = ("gru", _GRU, 150)
+_SMALLEST: _Alternative = ("gru", {**_GRU, "hidden_size": 64, "dropout": 0.0}, 50)
+_LARGE: _Alternative = ("lstm", {}, 700)
+
+
+def _networks_for(seconds: float) -> Iterator[tuple[list[_Alternative], float]]:
+    """Yield what a time is spent on: networks, of which the first that fits is taken, and a share.
+
+    Each is a kind, its options, and the fewest steps for which it is worth its size: where other
+    work slows the machine down, a smaller network learns more.
+    """
     if seconds < 1.5:
         return
     if seconds < 20:
-        small = {"hidden_size": 128, "embedding_size": 32, "dropout": 0.1, "learning_rate": 6e-3}
-        yield "gru", small, 0.95
+        yield [_SMALL, _SMALLEST], 0.95
     elif seconds < 150:
-        yield "lstm", {}, 0.95
+        yield [_LARGE, _SMALL, _SMALLEST], 0.95
     else:
-        yield "lstm", {}, 0.3
-        yield "transformer", {}, 0.65
+        yield [_LARGE, _SMALL, _SMALLEST], 0.3
+        yield [("transformer", {}, 1_000)], 0.65
 
 
 def parse_components(text: str) -> Components:
