@@ -176,11 +176,10 @@ def _plan(
             options = TrainingOptions(kind, **own)
             seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
             spent = time.perf_counter() - started
-            steps = int((left * share - spent) / seconds)
+            most = max(200, EPOCHS * words // options.batch_size)
+            steps = min(int((left * share - spent) / seconds), most)
             if steps >= fewest:
-                most = max(200, EPOCHS * words // options.batch_size)
-                steps = min(steps, most, 2 * options.steps)
-                chosen.append((kind, {**own, "steps": steps}))
+                chosen.append((kind, {**own, "steps": min(steps, 2 * options.steps)}))
             if steps >= fewest or spent > left * share / 2:
                 break
     return chosen
@@ -197,7 +196,7 @@ def _networks_for(seconds: float) -> Iterator[tuple[list[_Alternative], float]]:
     """Yield what a time is spent on: networks, of which the first that fits is taken, and a share.
 
     Each is a kind, its options, and the fewest steps for which it is worth its size: where other
-    work slows the machine down, a smaller network learns more.
+    work slows the machine down, or the words are few, a smaller network learns more.
     """
     if seconds < 1.5:
         return
