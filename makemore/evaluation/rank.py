@@ -96,4 +96,4 @@ class RankEstimator:
             errors = np.where(more_probable > 0, ranks * np.sqrt(np.maximum(shares, 0)), 0.0)
         is_unknown = np.isnan(surprisals)
         ranks[is_unknown] = errors[is_unknown] = np.nan
-        return Ranks(ranks, errors, more_probable == self._draws)
+        return Ranks(ranks, errors, (more_probable == self._draws) & ~is_unknown)
