@@ -84,6 +84,15 @@ def test_a_network_has_ranks_too() -> None:
         assert rank == pytest.approx(expected, abs=4 * error)
 
 
+def test_a_checkpoint_reads_words_as_its_training_words_were_read() -> None:
+    corpus = Corpus(Corpus.from_words(["ab", "b", "abb"] * 3).sources, lowercase=True)
+    checkpoint = train(corpus)
+    found = RankEstimator(checkpoint).ranks(["AB", "ab"])
+    assert (
+        found.ranks[0] == found.ranks[1] == RankEstimator(checkpoint.model).ranks(["ab"]).ranks[0]
+    )
+
+
 def test_an_unknown_character_has_no_rank() -> None:
     found = RankEstimator(two_letters(), draws=100).ranks(["ab", "x"])
     assert np.isnan(found.ranks).tolist() == [False, True]
