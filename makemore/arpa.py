@@ -52,6 +52,7 @@ from makemore.models.backoff import (
     powers_of_ten,
 )
 from makemore.models.base import Model, select
+from makemore.models.bigram import Bigram
 from makemore.training.record import Checkpoint, TrainingRecord
 
 START_TOKEN, END_TOKEN = "<s>", "</s>"
@@ -60,6 +61,9 @@ SPACE_TOKEN = "▁"
 
 TOLERANCE = 1e-4
 """How far from 1 the probabilities of a file may sum after each context."""
+
+MAX_PAIRS = 1 << 24
+"""The most 2-grams that a bigram is written in."""
 
 _BLOCK = 1 << 16  # lines of text, or bytes, that are handled at once
 _MAX_LINE = 1 << 16  # bytes
@@ -101,13 +105,13 @@ def symbol_of(token: str) -> str:
         ) from None
 
 
-def write_arpa(path: str | os.PathLike[str], model: Model) -> None:
-    """Write an n-gram model to ``path``, compressed where that ends in ``.gz``.
+def write_arpa(path: str | os.PathLike[str], source: Model | Checkpoint) -> None:
+    """Write a bigram or n-gram model to ``path``, compressed where that ends in ``.gz``.
 
     After any failure the old file stands there or the new one. Raises ``ArpaError`` for a model
     that is none of n-grams, and where the system cannot write.
     """
-    blocks = arpa_text(model)
+    blocks = arpa_text(source.model if isinstance(source, Checkpoint) else source)
     first = next(blocks)
     try:
         with replace_atomically(path) as file, _compressed(file, path) as out:
@@ -132,11 +136,7 @@ def _compressed(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[IO[by
 
 def arpa_text(model: Model) -> Iterator[str]:
     """Yield the text of an ARPA file in blocks of lines. Raises ``ArpaError``."""
-    if not isinstance(model, BackoffModel):
-        raise ArpaError(
-            f"a {model.name} model has no n-grams to export: train one with --model ngram"
-        )
-    backoff = model.as_backoff()
+    backoff = _as_backoff(model)
     tree = backoff.tree
     sizes = [tree.sizes[0] + 2, *tree.sizes[1:]]  # <s> and <unk> have lines of their own
     counts = "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes, 1))
@@ -154,6 +154,32 @@ def arpa_text(model: Model) -> Iterator[str]:
         if n == 1:
             contexts[0] = f"{START_TOKEN} "
     yield "\n\\end\\\n"
+
+
+def _as_backoff(model: Model) -> Backoff:
+    if isinstance(model, BackoffModel):
+        return model.as_backoff()
+    if isinstance(model, Bigram):
+        return _backoff_of_pairs(model)
+    raise ArpaError(f"a {model.name} model has no n-grams to export: train one with --model ngram")
+
+
+def _backoff_of_pairs(model: Bigram) -> Backoff:
+    """Return a bigram with all its pairs as 2-grams; the 1-grams are how often each symbol comes.
+
+    Nobody asks for the 1-grams, for no pair is missing.
+    """
+    V = len(model.vocabulary)
+    if V * V > MAX_PAIRS:
+        raise ArpaError(
+            f"the bigram has {V * V:,} pairs and the limit is {MAX_PAIRS:,}: train one with --model"
+            " ngram --order 2"
+        )
+    counts = model.bigram_counts().sum(axis=0)
+    ones = counts / counts.sum() if counts.sum() else np.full(V, 1 / V)
+    tree = NgramTree(V, (V, V * V), np.concatenate((np.arange(V), V + np.arange(V * V))))
+    P = np.concatenate((ones, model.bigram_table().ravel()))
+    return Backoff(model.vocabulary, tree, logarithms_to_ten(np.minimum(P, 1.0)), np.zeros(V))
 
 
 def _ngrams_in_tokens(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from conftest import make_bigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,6 +183,25 @@ def test_characters_that_would_be_lost_are_spelled(tmp_path: Path, word: str) ->
     assert again.vocabulary == vocabulary
     assert log10_of(model, [word]) == pytest.approx([Scorer(text).word(word)])
     assert score_words(again, [word]).total == pytest.approx(score_words(model, [word]).total)
+
+
+def test_a_bigram_is_exported_with_all_its_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_bigram(["abc", "ab", "b", "ca", "cab"], smoothing=0.0)
+    text = text_of(model)
+    scorer, again = Scorer(text), read_text(text, tmp_path)
+    table = model.bigram_table()
+    tokens = ["</s>", *"abc"]
+    for row, first in zip(table, ["<s>", *"abc"], strict=True):
+        found = [scorer.P[(first, w)] for w in tokens]
+        assert [10**p for p in found] == pytest.approx(row.tolist(), abs=1e-30)
+    np.testing.assert_allclose(again.bigram_table(), table, atol=1e-12)
+    assert makemore.sample(again, 20, seed=1) == makemore.sample(model, 20, seed=1)
+    assert text_of(again) == text
+    monkeypatch.setattr("makemore.arpa.MAX_PAIRS", 15)
+    with pytest.raises(ArpaError, match="the bigram has 16 pairs and the limit is 15"):
+        text_of(model)
 
 
 # Other tools
@@ -455,6 +475,8 @@ def test_an_imported_model_survives_its_checkpoint(tmp_path: Path) -> None:
     assert again.model.parameter_count == imported.model.parameter_count
     assert again.corpus.lowercase
     assert again.training.is_import
+    write_arpa(tmp_path / "again.arpa", again)
+    assert (tmp_path / "again.arpa").read_bytes() == (tmp_path / "n.arpa").read_bytes()
 
 
 def damaged(**changes: object) -> Backoff:
@@ -563,10 +585,10 @@ def test_an_imported_model_knows_no_training_words(folder: Path) -> None:
 
 
 def test_models_without_n_grams_are_not_exported(folder: Path) -> None:
-    run("train", "names.txt", "-c", "bigram.npz")
-    result = run("export", "-c", "bigram.npz", "-o", "b.arpa")
+    run("train", "names.txt", "--model", "bow", "--steps", "2", "-c", "bow.npz")
+    result = run("export", "-c", "bow.npz", "-o", "b.arpa")
     assert result.exit_code == 1
-    assert "a bigram model has no n-grams to export" in result.stderr
+    assert "a bow model has no n-grams to export" in result.stderr
     assert not (folder / "b.arpa").exists()
 
 

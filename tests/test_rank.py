@@ -1,19 +1,26 @@
 """Guess ranks against the words themselves, all of them counted."""
 
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import make_bigram
 from contract_models import LopsidedModel, RecurrentModel
 
+import makemore
+from makemore.cli import main
+from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.rank import RankEstimator
 from makemore.generation.search import most_probable_words
 from makemore.models.base import Model
 from makemore.models.bigram import LOG_ZERO, Bigram
+from makemore.training.train import train
 
 LONGEST = 9
 
@@ -77,6 +84,15 @@ def test_a_network_has_ranks_too() -> None:
         assert rank == pytest.approx(expected, abs=4 * error)
 
 
+def test_a_checkpoint_reads_words_as_its_training_words_were_read() -> None:
+    corpus = Corpus(Corpus.from_words(["ab", "b", "abb"] * 3).sources, lowercase=True)
+    checkpoint = train(corpus)
+    found = RankEstimator(checkpoint).ranks(["AB", "ab"])
+    assert (
+        found.ranks[0] == found.ranks[1] == RankEstimator(checkpoint.model).ranks(["ab"]).ranks[0]
+    )
+
+
 def test_an_unknown_character_has_no_rank() -> None:
     found = RankEstimator(two_letters(), draws=100).ranks(["ab", "x"])
     assert np.isnan(found.ranks).tolist() == [False, True]
@@ -104,3 +120,42 @@ def test_ranks_beyond_all_floats_are_infinite_and_without_a_warning() -> None:
 def test_the_same_seed_gives_the_same_ranks() -> None:
     one, two, other = (RankEstimator(two_letters(), 500, seed).ranks(["aba"]) for seed in (1, 1, 2))
     assert one.ranks == two.ranks != other.ranks
+
+
+# The command
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    makemore.save("m.npz", train(Corpus.from_words(["ab", "abb", "a", "b"] * 3, "w")))
+    return tmp_path
+
+
+def score(*options: str, data: str) -> list[str]:
+    result = CliRunner().invoke(main, ["score", "-c", "m.npz", *options], input=data)
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_score_puts_the_rank_and_its_error_before_each_word(folder: Path) -> None:
+    words = ["ab", "a", "abbb", "x", "b" * 40]
+    data = "".join(word + "\n" for word in words)
+    expected = RankEstimator(makemore.load("m.npz").model).ranks(words)
+    rows = [line.split("\t") for line in score("--rank", data=data)]
+    assert [row[-1] for row in rows] == words
+    assert rows[3][-3:-1] == ["nan", "nan"]
+    assert rows[4][-3].startswith(">")
+    for row, rank, error in zip(rows[:3], expected.ranks, expected.errors, strict=False):
+        assert float(row[-3]) == pytest.approx(rank, abs=0.051)
+        assert float(row[-2]) == pytest.approx(error, abs=0.051)
+    by_word = {line.split("\t")[-1]: line for line in score("--rank", "--sort", data=data)}
+    assert by_word == {row[-1]: "\t".join(row) for row in rows}
+
+
+def test_json_has_the_rank_its_error_and_whether_it_is_a_bound(folder: Path) -> None:
+    records = [json.loads(line) for line in score("--rank", "--json", data=f"ab\nx\n{'b' * 40}\n")]
+    assert records[0]["rank"] >= 0
+    assert [record["beyond_draws"] for record in records] == [False, False, True]
+    assert records[1]["rank"] is records[1]["rank_error"] is None
+    assert "rank" not in json.loads(score("--json", data="ab\n")[0])

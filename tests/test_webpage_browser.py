@@ -836,3 +836,26 @@ def test_a_browser_that_is_too_old_is_told_so(browser: Browser, bigram_page: Pat
         assert "could not start" in browser.text("#problem")
     finally:
         browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+# ---- symbols of several characters ----
+
+
+def test_text_is_cut_into_symbols_as_in_python(browser: Browser, pages: Path) -> None:
+    words = ["CCl", "C[nH]", "BrCl", "[nH]CBr", "c👨‍👩‍👧", "a[Zn]"] * 3
+    rule = r"\[\w+\]|Br|Cl|👨‍👩‍👧"
+    corpus = Corpus(Corpus.from_words([*words, "[Xe]"]).sources, symbol_rule=rule)
+    options = TrainingOptions("ngram", order=3, holdout=0.0, min_count=3)
+    checkpoint = train(corpus, options)
+    assert checkpoint.model.vocabulary.unknown == ("[Xe]",)
+    write_page(checkpoint, pages / "symbols.html")
+    browser.open(pages / "symbols.html", "#seed=1&prefix=C[nH]")
+    for text in ["CCl[nH]", "BBrr", "[n[nH]]", "👨‍👩‍👧👨", "[Xe][Zn", "", "x😀"]:
+        assert browser.run("return cut(arguments[0])", text) == checkpoint.model.vocabulary.cut(
+            text
+        )
+    drawn = browser.run(
+        "return [...document.querySelectorAll('#words li')].map(x => x.textContent)"
+    )
+    assert drawn
+    assert all(word.startswith("C[nH]") for word in drawn)

@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     group="Two models",
     help="A file of the other model's own words: reports how well both kinds are told apart.",
 )
+@option(
+    "--rank",
+    is_flag=True,
+    help="Estimate after how many guesses of this model's words, the likeliest first, each comes;"
+    " and the standard error of that.",
+)
 @option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
 @option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
 @encoding_option
@@ -68,6 +74,7 @@ def score(
     checkpoint: str,
     as_json: bool,
     explain: bool,
+    rank: bool,
     fpr: float | None,
     only: str | None,
     against: str | None,
@@ -84,10 +91,12 @@ def score(
     and what the model reads in another form, such as lower case, is printed as it was given.
     Before each word stand its surprisal in total and as the mean of its characters and its
     end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
-    flag, with --against the ratio. The sums over all lines go to stderr.
+    flag, with --against the ratio, with --rank the rank and its error. The sums over all lines go
+    to stderr.
     """
     from makemore.cli.streaming import Streams
     from makemore.data.corpus import reading_of
+    from makemore.evaluation.rank import RankEstimator
     from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
 
@@ -99,6 +108,7 @@ def score(
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else _calibration(loaded, fpr)
     opponent = load_checkpoint(against) if against else None
+    ranker = RankEstimator(loaded.model) if rank else None
     both: dict[str, Any] = {"reading": reading_of(loaded.corpus)}
     if opponent:
         both |= {"other": opponent.model, "other_reading": reading_of(opponent.corpus)}
@@ -120,7 +130,8 @@ def score(
     with streams.finished():
         text = text_of_files(streams, encoding, columns, errors, large=large)
         blocks = streams.watched(text.blocks(counts_lines=True))
-        for part in judge(loaded.model, blocks, calibration=calibration, fpr=fpr or 0.0, **both):
+        judging: dict[str, Any] = {"calibration": calibration, "fpr": fpr or 0.0, "ranker": ranker}
+        for part in judge(loaded.model, blocks, **judging, **both):
             summary += part.summary
             if sort:
                 waiting.append(part)

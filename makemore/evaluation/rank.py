@@ -7,16 +7,18 @@ strength evaluation: fast and reliable password checking", section 3). The draws
 each word is a search in their sorted probabilities.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from makemore.arrays import Flags, Floats
+from makemore.data.corpus import reading_of
 from makemore.data.vocabulary import BOUNDARY
 from makemore.evaluation.losses import score_words
 from makemore.generation.sampling import sample
 from makemore.models.base import Model
+from makemore.training.record import Checkpoint
 
 DRAWS = 10_000
 """As in the paper: the standard error is then a few hundredths of most ranks."""
@@ -49,7 +51,8 @@ class RankEstimator:
 
     Parameters
     ----------
-    model : Model
+    source : Model or Checkpoint
+        A checkpoint's words are read as its training words were, in lower case or not.
     draws : int
         How many words are drawn. Four times as many halve the errors.
     seed : int
@@ -70,8 +73,11 @@ class RankEstimator:
     array([0., 2., 1.])
     """
 
-    def __init__(self, model: Model, draws: int = DRAWS, seed: int = 0) -> None:
-        self._model = model
+    def __init__(self, source: Model | Checkpoint, draws: int = DRAWS, seed: int = 0) -> None:
+        self._reading: Callable[[str], str] = str
+        if isinstance(source, Checkpoint):
+            self._reading, source = reading_of(source.corpus), source.model
+        self._model = model = source
         self._draws = draws
         self._surprisals = np.sort(score_words(model, sample(model, draws, seed=seed)).total)
         # Only words of a symbol or more are drawn, each as often as 1 / (1 - P(no symbol)) says.
@@ -83,7 +89,7 @@ class RankEstimator:
 
     def ranks(self, words: Sequence[str]) -> Ranks:
         """Return the ranks of words."""
-        return self.ranks_of(score_words(self._model, words).total)
+        return self.ranks_of(score_words(self._model, list(map(self._reading, words))).total)
 
     def ranks_of(self, surprisals: Floats) -> Ranks:
         """Return the ranks of words with these surprisals in nats, shape (n,)."""
@@ -96,4 +102,4 @@ class RankEstimator:
             errors = np.where(more_probable > 0, ranks * np.sqrt(np.maximum(shares, 0)), 0.0)
         is_unknown = np.isnan(surprisals)
         ranks[is_unknown] = errors[is_unknown] = np.nan
-        return Ranks(ranks, errors, more_probable == self._draws)
+        return Ranks(ranks, errors, (more_probable == self._draws) & ~is_unknown)

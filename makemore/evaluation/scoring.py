@@ -25,6 +25,7 @@ from makemore.evaluation.losses import (
     score_lines,
     score_words,
 )
+from makemore.evaluation.rank import RankEstimator
 from makemore.models.base import Model
 from makemore.training.record import Checkpoint
 
@@ -82,6 +83,8 @@ class Judgement:
         As ``log_ratios`` gives them.
     weights : array of shape (n,), optional
         How often each word counts in the summary.
+    ranker : RankEstimator, optional
+        Of the same model: adds the guess ranks and their standard errors.
     """
 
     scores: Scores
@@ -91,6 +94,7 @@ class Judgement:
     fpr: float = 0.0
     ratios: Floats | None = None
     weights: Integers | None = None
+    ranker: RankEstimator | None = None
 
     @property
     def flagged(self) -> Flags:
@@ -124,8 +128,9 @@ class Judgement:
         """Return a line per word: columns, a tab behind each, then the word.
 
         The columns are the total and the mean surprisal; with p-values those, and the flag; with
-        ratios those. A word with an unknown character has ``nan`` for its total, and the character
-        in place of its mean.
+        ratios those; with a ranker the rank and its error, the rank of a word that is rarer than
+        all draws behind a ``>``. A word with an unknown character has ``nan`` for its total, and
+        the character in place of its mean.
 
         Parameters
         ----------
@@ -182,6 +187,12 @@ class Judgement:
             columns += [decimals(self.p_values, 5), flags]
         if self.ratios is not None:
             columns.append(decimals(self.ratios))
+        if self.ranker:
+            ranks, errors, is_beyond = self.ranker.ranks_of(self.scores.total)
+            signs = np.where(is_beyond, ">", "").tolist()
+            amounts = map(_amount, ranks.tolist())
+            columns.append(texts([s + amount for s, amount in zip(signs, amounts, strict=True)]))
+            columns.append(texts(list(map(_amount, errors.tolist()))))
         return columns
 
     def _values(self) -> dict[str, list[Any]]:
@@ -197,6 +208,10 @@ class Judgement:
             values["flagged"] = self.flagged.tolist()
         if self.ratios is not None:
             values["log_ratio"] = _json_numbers(self.ratios)
+        if self.ranker:
+            ranks, errors, is_beyond = self.ranker.ranks_of(self.scores.total)
+            values["rank"], values["rank_error"] = _json_numbers(ranks), _json_numbers(errors)
+            values["beyond_draws"] = is_beyond.tolist()
         return values
 
 
@@ -227,6 +242,7 @@ def judge(
     fpr: float = 0.0,
     other: Model | None = None,
     other_reading: Reading = str,
+    ranker: RankEstimator | None = None,
 ) -> Iterator[Judgement]:
     """Yield what ``model`` makes of the words in blocks of text, as ``Corpus.read`` gives them.
 
@@ -243,6 +259,8 @@ def judge(
         The false-positive rate to flag words at.
     other : Model, optional
         Adds the log-likelihood ratio of both models.
+    ranker : RankEstimator, optional
+        Of the same model: adds the guess ranks.
     """
     first = 1
     for block in map(as_lines, blocks):
@@ -259,6 +277,7 @@ def judge(
             fpr,
             log_ratios(scores, score_lines(other, other_reading(text))) if other else None,
             weights,
+            ranker,
         )
 
 
@@ -271,6 +290,7 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         _joined([part.p_values for part in judgements]),
         judgements[0].fpr,
         _joined([part.ratios for part in judgements]),
+        ranker=judgements[0].ranker,
     )
     mean = together.scores.mean
     order = np.lexsort((-mean, ~np.isnan(mean)))
@@ -281,12 +301,22 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         None if together.p_values is None else together.p_values[order],
         together.fpr,
         None if together.ratios is None else together.ratios[order],
+        ranker=together.ranker,
     )
 
 
 def _joined(parts: Sequence[Floats | None]) -> Floats | None:
     found = [part for part in parts if part is not None]
     return np.concatenate(found) if len(found) == len(parts) else None
+
+
+def _amount(number: float) -> str:
+    """Return a number of words, of which no more digits are known.
+
+    >>> _amount(24.61), _amount(35_551.4), _amount(7.354e10), _amount(float("nan"))
+    ('24.6', '35551', '7.354e+10', 'nan')
+    """
+    return f"{number:.1f}" if number < 1e3 else f"{number:.0f}" if number < 1e6 else f"{number:.3e}"
 
 
 def _with_nats(word: str, nats: list[float]) -> str:

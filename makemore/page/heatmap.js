@@ -2,6 +2,7 @@
 
 const DEEP = 0.55; // the colour level from which the light text is the better legible one
 const MOST_LABELLED = 30; // symbols whose pairs are written in the cells; more have smaller cells
+const FITTING = 4; // characters of a label that fit above a cell; longer ones are written smaller
 const FOLLOWERS = 12; // in each row of the table that stands for the heatmap
 
 const shownSymbols = data.heatmap.symbols;
@@ -43,7 +44,10 @@ function heatmapNote() {
 function header(role, symbol) {
   const starts = role === "rowheader";
   const name = symbol === BOUNDARY ? (starts ? "start" : "end") : label(symbol);
-  return element("div", { role, "aria-label": name }, label(symbol));
+  const made = element("div", { role, "aria-label": name }, label(symbol));
+  const width = [...label(symbol)].length;
+  if (width > FITTING) made.style.fontSize = `${Math.round((100 * FITTING) / width)}%`;
+  return made;
 }
 
 function heatmapCell(i, j) {

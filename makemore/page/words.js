@@ -11,7 +11,7 @@ let wordIsChosen = false; // whether somebody chose the word that is scored; if 
 function makeWords() {
   const { count, temperature, prefix, seed } = settings();
   const read = asRead(prefix);
-  const unknown = [...read].find((character) => !isKnown(character));
+  const unknown = cut(read).find((character) => !isKnown(character));
   const options = { temperature, prefix: encode(read) };
   const words = unknown === undefined ? drawnWords(model, count, seed, options) : [].values();
   byId("temperature-shown").textContent = String(temperature);

@@ -52,5 +52,5 @@ def _chosen(
     ]
     _, first, which = np.unique(hash_words(text), return_index=True, return_inverse=True)
     copies = np.bincount(which, np.concatenate(weights)).astype(np.int64)
-    chosen = [words[i] for i in first[:count].tolist()]
-    return vocabulary.encode_words(chosen)[1:], copies[:count]
+    chosen = "".join(words[i] + "\n" for i in first[:count].tolist())
+    return vocabulary.encode_text(chosen).astype(np.int64), copies[:count]
