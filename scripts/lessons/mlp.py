@@ -35,7 +35,7 @@ def the_windows(setting: Setting, words: list[str], known: float) -> Stage:
         "Words cut into windows",
         [f"X: the last {CONTEXT} symbols (B, {CONTEXT})    Y: the symbol after them (B,)"],
         [
-            *table(["window", "next", "X", "Y"], rows),
+            *table(["window", "next", "X", "Y"], rows[:12]),
             "",
             f"{len(setting.words):,} words of {shown(setting.name)}, shuffled: 80 % to train on,",
             "10 % are for validation, 10 % for the test",
