@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from lessons.bigram_by_hand import draw_by_hand
-from lessons.bigram_material import LATER_STEPS, MAX_WORD, STEPS, Material
+from lessons.bigram_material import LATER_STEPS, STEPS, Material
+from lessons.setting import MAX_WORD
 from lessons.stage import Stage, shape, table, tiny
 from makemore import bigram_pairs, count_pairs
 from makemore.data.vocabulary import BOUNDARY

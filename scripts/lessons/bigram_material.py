@@ -6,12 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from lessons.setting import Setting
+from lessons.setting import Setting, refuse_length
 from lessons.stage import table
 from makemore import Vocabulary, bigram_pairs, count_pairs
 from makemore.arrays import Counts, Floats, Ids
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import CorpusError, OptionError, shown
+from makemore.errors import CorpusError, shown
 from makemore.models.bigram import one_hot
 from makemore.pictures.labels import symbol_label
 from makemore.training.descent import gradient_descent, initial_weights
@@ -19,8 +19,6 @@ from makemore.training.descent import gradient_descent, initial_weights
 STEPS = 10
 LATER_STEPS = (200, 1_000)
 LEARNING_RATE = 50.0
-MAX_WORD = 12
-"""The longest word to follow, in characters: its tables stay on the screen."""
 MAX_CELLS = 1 << 25
 """The most cells of X for all words: 256 MiB. The literal form needs several such matrices."""
 
@@ -138,11 +136,7 @@ class Material:
 def material_of(setting: Setting) -> Material:
     """Return the material of a setting. Raises ``MakemoreError`` if it is too large."""
     material = Material(setting)
-    if len(material.word) > MAX_WORD:
-        raise OptionError(
-            f"the word to follow has {len(material.word)} characters and must have 1 to"
-            f" {MAX_WORD}: choose another by --word"
-        )
+    refuse_length(material.word)
     cells = (sum(map(len, setting.words)) + len(setting.words)) * material.V
     if cells > MAX_CELLS:
         raise CorpusError(

@@ -15,7 +15,7 @@ from makemore.autodiff import Tensor, data, gradients, tanh
 from makemore.pictures.labels import symbol_label
 
 TITLE = "A network that remembers: rnn, gru, lstm"
-MINUTES = 1.5
+MINUTES = 1
 OPTIONS = ("word",)
 
 

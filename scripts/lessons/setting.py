@@ -18,6 +18,9 @@ FEWEST_WORDS = 20
 SHORT = 7
 """The word to follow has at most so many characters, where the list has such a word."""
 
+MAX_WORD = 12
+"""The longest word to follow, in characters: its tables stay on the screen."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -105,10 +108,19 @@ def find_setting(
     if not words:
         raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
     setting = Setting(tuple(words), corpus.name, seed, 1.0, word, learning_rate)
-    if word == "":
-        raise OptionError("the word to follow has 0 characters: choose another by --word")
+    if word is not None:
+        refuse_length(word)
     setting.vocabulary.encode(setting.followed)  # refuses a character that is in no word
     return setting
+
+
+def refuse_length(word: str) -> None:
+    """Raise ``OptionError`` for a word to follow whose tables would not fit on the screen."""
+    if not 1 <= len(word) <= MAX_WORD:
+        raise OptionError(
+            f"the word to follow has {len(word)} characters and must have 1 to {MAX_WORD}: choose"
+            " another by --word"
+        )
 
 
 def _names() -> Path:
