@@ -114,6 +114,26 @@ def test_a_claim_is_printed_with_whether_it_holds() -> None:
     assert "Holds:  a is b: yes\nHolds:  b is c: no\nNotice: look." in stage.text(1)
 
 
+@pytest.mark.parametrize("name", ["bigram", "backprop", "recurrent"])
+def test_odd_words_do_no_harm(name: str, tmp_path: Path) -> None:
+    words = ("a.b$c", "$x^{2}_", "東京都", "\x1b[2Jab", "e\u0301a", "b") * 6
+    path = tmp_path / "odd"
+    path.write_text("\n".join(words), encoding="utf-8")
+    setting = replace(find_setting(str(path)), effort=EFFORT / 4)
+    for number, stage in enumerate(find_lesson(name).stages(setting), 1):
+        assert "\x1b" not in stage.text(number)
+        assert max(map(len, stage.text(number).split("\n"))) <= 80
+
+
+def test_a_list_of_long_words_has_a_shortest_one_to_follow(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    path.write_text(f"{'ab' * 30}\n{'ab' * 10}\n")
+    setting = find_setting(str(path))
+    assert setting.followed == "ab" * 10
+    with pytest.raises(OptionError, match="has 20 characters and must have 1 to 12"):
+        list(find_lesson("bigram").stages(setting))
+
+
 def test_tables_are_aligned() -> None:
     assert table(["a", "bb"], [["x", 1.0], ["yy", -0.00001]]) == [
         " a      bb",

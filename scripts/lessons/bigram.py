@@ -15,7 +15,8 @@ from lessons.bigram_picture import draw_lesson
 from lessons.setting import Setting
 from lessons.stage import Exercise, Stage, table, where_it_stands
 from makemore import Bigram, Corpus, Vocabulary, sample
-from makemore.errors import shown
+from makemore.arrays import Floats
+from makemore.errors import SamplingError, shown
 from makemore.models.bigram import weights_from_counts
 
 TITLE = "The smallest language model, with every number"
@@ -69,13 +70,7 @@ def the_samples(m: Material) -> Stage:
         f"{max(LATER_STEPS):,} steps": m.descent[max(LATER_STEPS)],
         "count table": weights_from_counts(m.counts, 0.0),
     }
-    drawn = [
-        [
-            shortened(word)
-            for word in sample(Bigram(m.vocabulary, W, m.counts), SAMPLES, seed=m.seed)
-        ]
-        for W in tables.values()
-    ]
+    drawn = [_words(m, W) for W in tables.values()]
     lines = ["  ".join(f"{word:18}" for word in row).rstrip() for row in zip(*drawn, strict=True)]
     heads = "  ".join(f"{name:18}" for name in tables).rstrip()
     return Stage(
@@ -87,6 +82,15 @@ def the_samples(m: Material) -> Stage:
         " better ones a model must see more.",
         (sample, Bigram),
     )
+
+
+def _words(m: Material, W: Floats) -> list[str]:
+    """Return new words, or that they do not end: of many symbols one alone is the boundary."""
+    try:
+        words = sample(Bigram(m.vocabulary, W, m.counts), SAMPLES, seed=m.seed)
+    except SamplingError:
+        words = ["(no end)"] * SAMPLES
+    return [shortened(word) for word in words]
 
 
 def the_end(m: Material) -> Stage:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lessons.setting import Setting
+from lessons.setting import Setting, refuse_length
 from lessons.stage import table
 from makemore import Vocabulary, bigram_pairs, count_pairs
 from makemore.arrays import Counts, Floats, Ids
@@ -134,8 +134,9 @@ class Material:
 
 
 def material_of(setting: Setting) -> Material:
-    """Return the material of a setting. Raises ``CorpusError`` if there are too many words."""
+    """Return the material of a setting. Raises ``MakemoreError`` if it is too large."""
     material = Material(setting)
+    refuse_length(material.word)
     cells = (sum(map(len, setting.words)) + len(setting.words)) * material.V
     if cells > MAX_CELLS:
         raise CorpusError(

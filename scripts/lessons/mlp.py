@@ -19,7 +19,7 @@ from makemore.errors import shown
 from makemore.pictures.labels import symbol_label
 
 TITLE = "A network on windows, and how to start it"
-MINUTES = 1.5
+MINUTES = 1
 OPTIONS = ("word",)
 
 
@@ -35,7 +35,7 @@ def the_windows(setting: Setting, words: list[str], known: float) -> Stage:
         "Words cut into windows",
         [f"X: the last {CONTEXT} symbols (B, {CONTEXT})    Y: the symbol after them (B,)"],
         [
-            *table(["window", "next", "X", "Y"], rows),
+            *table(["window", "next", "X", "Y"], rows[:12]),
             "",
             f"{len(setting.words):,} words of {shown(setting.name)}, shuffled: 80 % to train on,",
             "10 % are for validation, 10 % for the test",
@@ -108,7 +108,7 @@ def the_network(setting: Setting, parts: list[tuple[Any, Any]], known: float) ->
         "The network, trained",
         [f"{network.parameter_count:,} numbers, {steps:,} steps of 128 windows, rate 0.4 to 0.01"],
         [
-            *table(["loss in nats per symbol", ""], rows),
+            *table(["words", "loss"], rows),
             "",
             "published for names.txt (validation): 2.17; well started and normalised 2.10",
             "",

@@ -15,7 +15,7 @@ from makemore.autodiff import Tensor, data, gradients, tanh
 from makemore.pictures.labels import symbol_label
 
 TITLE = "A network that remembers: rnn, gru, lstm"
-MINUTES = 1.5
+MINUTES = 1
 OPTIONS = ("word",)
 
 
@@ -43,7 +43,7 @@ def a_state(setting: Setting) -> Stage:
             "h_t = tanh(x_t W_x + b_x + h_(t-1) W_h + b_h)    h_0 = 0",
             "x_t (3,)  W_x (3, 2)  h (2,)  W_h (2, 2)    in a layer: (B, T, n) -> (B, T, H)",
         ],
-        table(["t", "x_t", "h_t[0]", "h_t[1]"], rows),
+        table(["t", "x_t", "h_t[0]", "h_t[1]"], rows[:12]),
         "the same four arrays serve every step. The state is all that is known of the symbols so"
         " far, however many there were: no window, no padding.",
         (nn.RNN,),

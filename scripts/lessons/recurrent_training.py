@@ -91,13 +91,15 @@ def the_names(setting: Setting) -> Stage:
         sums = [float(cross_entropy(data(network(X)), N)) * N.sum() for X, N in parts]
         loss = sum(sums) / sum(N.sum() for _, N in parts)
         rows.append((name, network.parameter_count, first, float(loss)))
+    padding = 1 - sum(N.sum() for _, N in parts) / sum(X.size for X, _ in parts)
     return Stage(
         "The three on words",
         [f"n = 24, H = 96, {steps:,} steps of 64 words; loss: mean over symbols, not padding"],
         table(["", "numbers", "first loss", "validation loss"], rows),
         "words are short, so forgetting costs the rnn little here; the gates help all the same. Of"
-        " published figures ask whether padding was counted: its targets are easy, and thirty words"
-        " padded to the longest are half padding.",
+        f" a published loss ask whether padding was counted: {padding:.0%} of these arrays are"
+        " padding, which is easy to predict. On distinct words held out, makemore's larger gru and"
+        " lstm have 1.96.",
         (nn.RNN, nn.GRU, nn.LSTM),
         claims={"all learn": all(row[3] < row[2] for row in rows)},
     )

@@ -12,7 +12,7 @@ from makemore import nn
 from makemore.autodiff import Tensor, data, gradients, mean_squared_error
 
 TITLE = "From a line to a network that draws a circle"
-MINUTES = 0.3
+MINUTES = 0.1
 X, Y = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0, 5.0])
 CURVATURE = 2 * np.array([[np.mean(X * X), np.mean(X)], [np.mean(X), 1.0]])
 LIMIT = float(2 / np.linalg.eigvalsh(CURVATURE)[-1])  # above this rate descent diverges

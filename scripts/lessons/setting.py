@@ -17,6 +17,7 @@ FEWEST_WORDS = 20
 """A list to train networks on is split in ten: each part has two words or more."""
 SHORT = 7
 """The word to follow has at most so many characters, where the list has such a word."""
+
 MAX_WORD = 12
 """The longest word to follow, in characters: its tables stay on the screen."""
 
@@ -107,14 +108,19 @@ def find_setting(
     if not words:
         raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
     setting = Setting(tuple(words), corpus.name, seed, 1.0, word, learning_rate)
-    length = len(setting.followed if word is None else word)
-    if not 1 <= length <= MAX_WORD:
-        raise OptionError(
-            f"the word to follow has {length} characters and must have 1 to {MAX_WORD}: choose"
-            " another by --word"
-        )
+    if word is not None:
+        refuse_length(word)
     setting.vocabulary.encode(setting.followed)  # refuses a character that is in no word
     return setting
+
+
+def refuse_length(word: str) -> None:
+    """Raise ``OptionError`` for a word to follow whose tables would not fit on the screen."""
+    if not 1 <= len(word) <= MAX_WORD:
+        raise OptionError(
+            f"the word to follow has {len(word)} characters and must have 1 to {MAX_WORD}: choose"
+            " another by --word"
+        )
 
 
 def _names() -> Path:

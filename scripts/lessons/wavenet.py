@@ -14,7 +14,7 @@ from makemore import nn
 from makemore.autodiff import Tensor, Value, cross_entropy, data, gradients, reshape
 
 TITLE = "Merging a window two by two"
-MINUTES = 1.5
+MINUTES = 1
 OPTIONS = ("word",)
 FIELDS = (2, 4, 8, 16)
 
