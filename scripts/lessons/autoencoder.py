@@ -1,4 +1,8 @@
-"""Images through a narrow code: autoencoders, then one whose codes can be drawn at random."""
+"""Lesson autoencoder: images through a narrow code, then codes that can be drawn at random.
+
+The networks and their training are in ``autoencoder_networks.py``, the stages about the variational
+one in ``autoencoder_variational.py``.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +34,7 @@ from makemore import nn
 from makemore.autodiff import Array, Tensor, data, gradients, mean_squared_error, reshape, transpose
 
 TITLE = "Autoencoders, plain and variational"
-MINUTES = 1.5
+MINUTES = 1
 STEPS = 1_200
 ENOUGH = 0.5
 """The share of the steps after which the networks are compared."""

@@ -24,7 +24,7 @@ from makemore.errors import CorpusError, shown
 from makemore.pictures.labels import symbol_label
 
 TITLE = "Embeddings: symbols by the company they keep"
-MINUTES = 0.5
+MINUTES = 0.2
 SIZE, STEPS = 8, 2_000
 ENOUGH = 0.5
 """The share of the steps after which the embeddings are judged."""

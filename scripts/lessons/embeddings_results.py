@@ -66,16 +66,23 @@ def the_neighbours(U: Floats, labels: list[str], is_trained: bool) -> Stage:
         (labels[i], *(f"{labels[j]} {cosines[i, j]:.2f}" for j in nearest))
         for i, nearest in near.items()
     ]
-    firsts = [labels[near[i][0]] for i in near if labels[i] in VOWELS]
-    claims = {"the nearest to each vowel is one, or y": set(firsts) <= set(VOWELS + "y")}
+    body, claims = table(["", "nearest", "next", "", ""], rows), {}
+    if set(VOWELS) <= set(labels):
+        vowels = [labels.index(vowel) for vowel in VOWELS]
+        others = [i for i in range(1, len(labels)) if i not in vowels]
+        among = float((unit @ unit.T)[np.ix_(vowels, vowels)][~np.eye(5, dtype=bool)].mean())
+        across = float(cosines[np.ix_(vowels, others)].mean())
+        means = [("two vowels", among), ("a vowel and a consonant", across)]
+        body += ["", *table(["mean of", "cosine"], means)]
+        claims["vowels are nearer to one another than to consonants"] = among > across
     return Stage(
         "Neighbours",
         ["cosine(a, b) = u_a . u_b / (|u_a| |u_b|)"],
-        table(["", "nearest", "next", "", ""], rows),
+        body,
         "nobody said what a vowel is. Vowels stand in for one another between the same consonants,"
         " and so they have the same company.",
         (),
-        claims=claims if is_trained and set(VOWELS) <= set(labels) else {},
+        claims=claims if is_trained else {},
     )
 
 

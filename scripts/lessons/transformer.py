@@ -36,7 +36,7 @@ from makemore.errors import shown
 
 OPTIONS = ("word",)
 TITLE = "A transformer, from an average to words"
-MINUTES = 1.5
+MINUTES = 1
 STEPS = 800
 ENOUGH = 0.5
 """The share of the steps after which networks are compared."""
