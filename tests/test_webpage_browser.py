@@ -540,7 +540,7 @@ def test_it_is_watched_started_paused_and_begun_anew(page: Browser) -> None:
     assert page.text("#watch-words") != words
     assert len(page.driver.find_elements(By.CSS_SELECTOR, "#watch-words li")) == 5
     points = page.run("return root.querySelector('#watch-loss .curve').getAttribute('points')")
-    assert len(points.split()) == stopped + 1
+    assert 30 < len(points.split()) <= stopped + 1  # of many steps the curve leaves out some
     page.find("#watch-reset").click()
     assert page.text("#watch-status").startswith("0 steps, loss ")
     page.find("#rate").send_keys(Keys.END)

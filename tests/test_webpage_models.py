@@ -1,6 +1,7 @@
 """Every kind of model in the page: its probabilities, in a real browser, beside Python's."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from test_webpage import trained
 from webpage_browser import CHROMIUM, DRIVER, Browser
 
 from makemore.arrays import Floats
+from makemore.data.corpus import Corpus
 from makemore.kinds import KINDS
 from makemore.models.base import Model
+from makemore.models.ngram import Ngram
 from makemore.page.webpage import write_page
+from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
+from makemore.training.train import train
 
 pytestmark = [
     pytest.mark.skipif(
@@ -186,6 +191,40 @@ def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
     )
     assert is_same
     assert kept <= 50
+
+
+def test_an_imported_back_off_model_is_in_the_page(browser: Browser, tmp_path: Path) -> None:
+    checkpoint = trained(WORDS, model="ngram", order=3)
+    assert isinstance(checkpoint.model, Ngram)
+    model = checkpoint.model.as_backoff()
+    write_page(replace(checkpoint, model=model), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    ids = model.vocabulary.encode("oliva").tolist()
+    rows = browser.run(
+        "return wordStates(model, arguments[0]).map((state) => [...model.probabilities(state)])",
+        ids,
+    )
+    np.testing.assert_allclose(rows, rows_in_python(model, ids), rtol=1e-5)
+
+
+def test_symbols_of_several_characters_are_typed_scored_and_begun_with(
+    browser: Browser, tmp_path: Path
+) -> None:
+    words = ["CCl", "C[C@@H]Br", "ClCC", "OCCl", "[C@@H]O"] * 4
+    corpus = replace(Corpus.from_words(words), symbol_rule="smiles")
+    checkpoint = train(corpus, TrainingOptions(method="counts", holdout=0.0))
+    write_page(checkpoint, tmp_path / "page.html")
+    browser.open(tmp_path / "page.html", "#prefix=Cl&word=ClC[C@@H]")
+    assert len(browser.words()) == 20
+    assert all(word.startswith("Cl") for word in browser.words())
+    tiles = browser.run("return [...root.querySelectorAll('#tiles b')].map((b) => b.textContent)")
+    assert tiles == ["Cl", "C", "[C@@H]", "end"]
+    assert browser.text("#heatmap-title") == "Which symbol follows which"
+    browser.fill("#prefix", "OCl[C@H]")
+    assert "“[” is not among the 5 symbols" in browser.text("#make-problem")
+    browser.fill("#prefix", "oc")
+    assert browser.text("#make-problem button") == "Begin with “OC”"
+    assert browser.console() == []
 
 
 def test_a_gru_of_a_megabyte_opens_and_draws_at_once(browser: Browser, tmp_path: Path) -> None:

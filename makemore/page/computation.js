@@ -3,6 +3,7 @@
 const MOST_ROWS = 32; // symbols of a column; of a larger alphabet the likeliest ones
 const ROW = 14; // the height of a symbol, in pixels
 const WIDE = 600; // pixels from which there is room for numbers
+const MOST_IN_LABEL = 8; // characters of a symbol
 
 let computed = { ids: [], nats: [], step: 0 }; // the word whose steps are shown, and which one
 
@@ -115,10 +116,11 @@ function computationPlaces(width, rows, hasLogits) {
   const at = (share) => Math.round(share * width);
   const top = 30;
   const order = new Map(rows.map((symbol, row) => [symbol, row]));
+  const longest = largest(rows.map((symbol) => shortLabel(symbol).length));
+  const labels = Math.max(12, 4 * longest); // the middle of their column
   return {
-    ...{ width, top, bottom: top + rows.length * ROW },
-    labels: 12,
-    input: [26, 42],
+    ...{ width, top, bottom: top + rows.length * ROW, labels },
+    input: [2 * labels + 2, 2 * labels + 2 + ROW],
     logits: [at(0.3), at(0.54)],
     P: hasLogits ? [at(0.61), at(0.8)] : [at(0.4), at(0.8)],
     loss: [at(0.85), width - 1],
@@ -139,6 +141,12 @@ function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, t
   ];
 }
 
+/** Return as much of a symbol's label as there is room for. */
+function shortLabel(symbol) {
+  const whole = label(symbol);
+  return whole.length <= MOST_IN_LABEL ? whole : whole.slice(0, MOST_IN_LABEL - 1) + "\u2026";
+}
+
 function inputCells({ seen, came }, rows, { labels, input, y }) {
   const last = seen.at(-1);
   return rows.flatMap((symbol) => {
@@ -146,7 +154,7 @@ function inputCells({ seen, came }, rows, { labels, input, y }) {
     const place = { x: input[0], y: y(symbol) - ROW / 2 + 1, width: ROW, height: ROW - 2, rx: 2 };
     const name = symbol === came ? "strong" : "";
     return [
-      svgText(label(symbol), labels, y(symbol) + 4, "middle", { class: name }),
+      svgText(shortLabel(symbol), labels, y(symbol) + 4, "middle", { class: name }),
       svgElement("rect", { class: kind, ...place }),
     ];
   });

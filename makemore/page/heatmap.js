@@ -2,16 +2,19 @@
 
 const DEEP = 0.55; // the colour level from which the light text is the better legible one
 const MOST_LABELLED = 30; // symbols whose pairs are written in the cells; more have smaller cells
-const FITTING = 4; // characters of a label that fit above a cell; longer ones are written smaller
+const MOST_IN_HEAD = 12; // characters of a symbol beside the rows and above the columns
 const FOLLOWERS = 12; // in each row of the table that stands for the heatmap
 
 const shownSymbols = data.heatmap.symbols;
 
 function drawHeatmap() {
   const grid = byId("heatmap");
+  const longest = largest(shownSymbols.map((symbol) => label(symbol).length));
   grid.style.setProperty("--columns", shownSymbols.length + 1);
+  grid.style.setProperty("--longest", Math.min(longest, MOST_IN_HEAD));
+  grid.classList.toggle("long", longest > 3);
   byId("heatmap-frame").classList.toggle("many", shownSymbols.length > MOST_LABELLED);
-  const corner = element("div", { role: "columnheader", "aria-label": "first character" });
+  const corner = element("div", { role: "columnheader", "aria-label": `first ${data.unit}` });
   const heads = shownSymbols.map((symbol) => header("columnheader", symbol));
   grid.append(element("div", { role: "row" }, corner, ...heads));
   shownSymbols.forEach((symbol, i) => {
@@ -32,22 +35,19 @@ function heatmapNote() {
   const [shown, all] = [shownSymbols.length - 1, itos.length - 1];
   const which =
     shown < all
-      ? `The ${numbers.format(shown)} most frequent of ${numbers.format(all)} characters. `
+      ? `The ${numbers.format(shown)} most frequent of ${counted(all, data.unit)}. `
       : "";
   const table = data.heatmap.what ? `It shows ${data.heatmap.what}; the model sees more. ` : "";
   return (
-    `${which}${table}A row is a character, a column the one that follows; the dot is the start ` +
-    "of a word (row) or its end (column). Choose a cell to begin words with its first character."
+    `${which}${table}A row is a ${data.unit}, a column the one that follows; the dot is the start ` +
+    `of a word (row) or its end (column). Choose a cell to begin words with its first ${data.unit}.`
   );
 }
 
 function header(role, symbol) {
   const starts = role === "rowheader";
   const name = symbol === BOUNDARY ? (starts ? "start" : "end") : label(symbol);
-  const made = element("div", { role, "aria-label": name }, label(symbol));
-  const width = [...label(symbol)].length;
-  if (width > FITTING) made.style.fontSize = `${Math.round((100 * FITTING) / width)}%`;
-  return made;
+  return element("div", { role, "aria-label": name }, label(symbol));
 }
 
 function heatmapCell(i, j) {

@@ -60,7 +60,7 @@ function label(symbol) {
   const character = itos[symbol];
   if (character === " ") return "\u2423"; // a space would not be seen
   if (character === ".") return "'.'"; // it is not the boundary
-  return /\p{M}/u.test(character) ? "\u25cc" + character : shown(character); // on a dotted circle
+  return /^\p{M}/u.test(character) ? "\u25cc" + character : shown(character); // on a dotted circle
 }
 
 /** Return a probability in per cent, with three digits that count. */

@@ -18,7 +18,7 @@ function withoutAccents(text, { marks, strokes }) {
   return bare.replace(/[^]/gu, (character) => strokes[character] ?? character).normalize("NFC");
 }
 
-/** Return the first other way to write a text of which all characters are known, or null. */
+/** Return the first other way to write a text that is known, or null. */
 function knownForm(text, isKnown) {
   const bare = text.normalize("NFD").replace(/\p{M}/gu, "");
   const forms = [
@@ -30,5 +30,5 @@ function knownForm(text, isKnown) {
     bare.toLowerCase(),
     bare.toUpperCase(),
   ];
-  return forms.find((form) => form && form !== text && [...form].every(isKnown)) ?? null;
+  return forms.find((form) => form && form !== text && isKnown(form)) ?? null;
 }

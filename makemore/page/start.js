@@ -12,12 +12,13 @@ function drawFacts() {
 
 function drawTitle() {
   byId("corpus").textContent = shown(data.corpus);
+  byId("heatmap-title").textContent = `Which ${data.unit} follows which`;
   document.title = `makemore: more words like those in ${shown(data.corpus)}`;
   const back = data.context_length;
   const sees = back === null ? "seeing all before it" : `looking back ${counted(back, "symbol")}`;
   byId("lead").textContent =
-    `The ${shown(data.model)} read ${counted(data.words, "word")} and learnt which character ` +
-    `follows which, ${sees}. It makes new words one character at a time.`;
+    `The ${shown(data.model)} read ${counted(data.words, "word")} and learnt which ${data.unit} ` +
+    `follows which, ${sees}. It makes new words one ${data.unit} at a time.`;
 }
 
 function applyAddress() {

@@ -25,6 +25,7 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.data.corpus import CorpusFacts
 from makemore.data.text import text_change
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
@@ -107,6 +108,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "seed": training.seed % (1 << 32),  # the page's generator takes 32 bits
         "characters": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
         "unknown": vocabulary.unknown,
+        "unit": _unit(vocabulary),
         "reading": _reading_data(checkpoint.corpus),
         "parameters": describe_model(model),
         "heatmap": _heatmap_data(model),
@@ -118,7 +120,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
             "minimum": training.minimum,
         },
         "facts": {
-            "Corpus": _corpus_facts(checkpoint.corpus),
+            "Corpus": _corpus_facts(checkpoint.corpus, _unit(vocabulary)),
             "Model": _model_facts(model),
             "Training": _training_facts(training),
         },
@@ -191,11 +193,11 @@ def _curve(checkpoint: Checkpoint) -> list[tuple[float, float]]:
     return [(step, float(losses[step])) for step in steps]
 
 
-def _corpus_facts(corpus: CorpusFacts) -> dict[str, str]:
+def _corpus_facts(corpus: CorpusFacts, unit: str) -> dict[str, str]:
     return {
         "name": shown(corpus.name),
         "words": f"{corpus.lines:,}",
-        "symbols": f"{corpus.symbols:,} (characters, and one end-of-word symbol for each word)",
+        "symbols": f"{corpus.symbols:,} ({unit}s, and one end-of-word symbol for each word)",
         "held out": f"{corpus.held_out_lines:,} words, {corpus.held_out_symbols:,} symbols",
         "SHA-256": corpus.sha256,
     }
@@ -206,7 +208,7 @@ def _model_facts(model: Model) -> dict[str, str]:
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
         **_component_facts(model),
         "looks back": _sight(model.context_length),
-        "alphabet": _counted(len(model.vocabulary) - 1, "character"),
+        "alphabet": _counted(len(model.vocabulary) - 1, _unit(model.vocabulary)),
         "parameters": f"{model.parameter_count:,}",
     }
 
@@ -223,6 +225,11 @@ def _sight(context_length: int | None) -> str:
     if context_length is None:
         return "at the whole word so far"
     return _counted(context_length, "symbol")
+
+
+def _unit(vocabulary: Vocabulary) -> str:
+    """Return what the alphabet consists of, in one word."""
+    return "symbol" if vocabulary.spelling else "character"
 
 
 def _counted(number: int, what: str) -> str:

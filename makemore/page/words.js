@@ -11,7 +11,7 @@ let wordIsChosen = false; // whether somebody chose the word that is scored; if 
 function makeWords() {
   const { count, temperature, prefix, seed } = settings();
   const read = asRead(prefix);
-  const unknown = cut(read).find((character) => !isKnown(character));
+  const unknown = cut(read).find((symbol) => !isKnown(symbol));
   const options = { temperature, prefix: encode(read) };
   const words = unknown === undefined ? drawnWords(model, count, seed, options) : [].values();
   byId("temperature-shown").textContent = String(temperature);
@@ -54,7 +54,7 @@ function tellWords({ words, unknown, read, count, seed }) {
 /** Return why there are fewer words than were asked for, and what would do. */
 function missingText(unknown, read) {
   if (unknown !== undefined) {
-    const many = counted(itos.length - 1, "character");
+    const many = counted(itos.length - 1, data.unit);
     const text = `${quoted(unknown)} is not among the ${many} that were learnt. `;
     return [text, ...knownFormButton(read, field.prefix, "Begin with")];
   }
@@ -64,7 +64,7 @@ function missingText(unknown, read) {
 
 /** Return a button that writes a text so that all its characters are known, where there is one. */
 function knownFormButton(text, target, what) {
-  const form = knownForm(text, isKnown);
+  const form = knownForm(text, (form) => cut(form).every(isKnown));
   if (form === null) return [];
   const button = element("button", { type: "button", class: "inline" }, `${what} ${quoted(form)}`);
   button.addEventListener("click", () => {
