@@ -159,6 +159,11 @@ def test_titles_name_columns_and_their_line_is_blank() -> None:
     ]
 
 
+def test_spaces_may_stand_before_and_between_the_columns() -> None:
+    data = b"      5 Anna\n     12 Bea\n"
+    assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
+
+
 def test_every_file_has_its_own_titles(tmp_path: Path) -> None:
     for number, text in enumerate(["n,name\n5,Anna\n", "name\tn\nBea\t3\n"]):
         (tmp_path / str(number)).write_text(text)
@@ -198,9 +203,9 @@ def test_every_file_has_its_own_titles(tmp_path: Path) -> None:
         (
             'Anna,F,5\n"x\ny",F,5\n"Bea,F,5\n',
             {"word": "2"},
-            "line 4: the quotes of this row do not",
+            "line 4: this row is not CSV",
         ),
-        ('Anna,F,5\n"Bea" B,F,5\n', {}, "line 2: the quotes of this row do not match"),
+        ('Anna,F,5\n"Bea" B,F,5\n', {}, "line 2: this row is not CSV .* mend its quotes"),
         ("Anna,F,5\n" * 40 + "\x1b[2J,F,x\x1b[2J\n", {}, r"line 41: .*'x\\x1b\[2J'"),
         (f"{'a' * 99},F,{1 << 53}\n" * 5000, {}, "add up to more than .* --weights-as log"),
     ],
@@ -217,8 +222,8 @@ def test_a_bad_row_is_one_line_that_names_its_place(
     [
         ({"word": "0"}, "--column is 0: columns are numbered from 1"),
         ({"word": "1", "weight": "0"}, "--weights is 0"),
-        ({"word": "1", "delimiter": ",;"}, "expected one character, or tab"),
-        ({"word": "1", "delimiter": '"'}, "expected one character, or tab"),
+        ({"word": "1", "delimiter": ",;"}, "expected one character, tab or space"),
+        ({"word": "1", "delimiter": '"'}, "expected one character, tab or space"),
         ({"word": "1", "weights_as": "log"}, "--weights-as log needs --weights"),
         ({"word": "1", "weight": "2", "weights_as": "half"}, "must be one of count, log, distinct"),
     ],

@@ -270,7 +270,7 @@ def _say_if_table(corpus: "Corpus") -> None:
     if corpus.columns:
         return
     lines = corpus.head().split("\n")
-    if not any(character in lines[0] for character in "\t;,|"):
+    if not any(character in lines[0] for character in "\t;,| "):
         return
     from makemore.data.formats import table_option
 
