@@ -189,6 +189,7 @@ def test_plain_words_have_no_form(words: list[str]) -> None:
         ("the name,N\n" + rows("{name},{k}"), "--column 'the name' --weights N"),
         ("name,name\n" + rows("{name},{k}"), "--column 1 --weights 2"),
         (rows("{name},19{i}0"), "--column 1"),
+        (rows("{name},1{k}"), "--column 1"),
         (rows("{name};a,b"), "--column 1"),
         (rows("{name},;{k}").replace("Anna,;", "Anna;"), "--column 1 --weights 2"),
         (rows("{name}|{k}").replace("Anna|", "Anna,|"), "--column 1 --weights 2 --delimiter '|'"),
