@@ -203,7 +203,8 @@ def train(
     else:
         chosen = TrainingOptions(**_given(ctx, options))
     refuse_other_files(checkpoint)
-    _say_if_table(text)
+    if dask is None:
+        _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
     with (
         _counting(dask, chosen.model) as count,
