@@ -189,10 +189,13 @@ def test_plain_words_have_no_form(words: list[str]) -> None:
         ("the name,N\n" + rows("{name},{k}"), "--column 'the name' --weights N"),
         ("name,name\n" + rows("{name},{k}"), "--column 1 --weights 2"),
         (rows("{name},19{i}0"), "--column 1"),
+        (rows("{name},1{k}"), "--column 1"),
         (rows("{name};a,b"), "--column 1"),
         (rows("{name},;{k}").replace("Anna,;", "Anna;"), "--column 1 --weights 2"),
         (rows("{name}|{k}").replace("Anna|", "Anna,|"), "--column 1 --weights 2 --delimiter '|'"),
         (rows('"{name}","{k},5"'), "--column 1"),
+        (rows("{k:7} {name}"), "--column 2 --weights 1 --delimiter space"),
+        (rows("{name} {k}"), "--column 1 --weights 2 --delimiter space"),
     ],
 )
 def test_a_table_names_the_options_that_read_it(text: str, option: str, tmp_path: Path) -> None:
@@ -225,3 +228,11 @@ def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
     assert "looks like" not in done.stderr
     path.write_text("Smith, John\nAnna Maria\nO'Neil\n")
     assert "looks like" not in CliRunner().invoke(main, ["train", str(path), "-c", model]).stderr
+
+
+@pytest.mark.parametrize("text", [rows("{k} {name} May"), rows("{name} CHEMBL{k}"), rows('{k} "a')])
+def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> None:
+    found = check_corpus(Corpus.from_bytes(text.encode()))
+    assert found.findings
+    assert table_option(list(enumerate(text.splitlines(), 1))) == ""
+    assert "--column" not in found.remedy

@@ -167,8 +167,8 @@ table_options = all_of(
         "--delimiter",
         metavar="CHARACTER",
         group=TABLE,
-        help="What stands between the columns, or 'tab'; without it, the first of tab, ; , and |"
-        " that is in a file's first line.",
+        help="What stands between the columns, 'tab' or 'space'; without it, the first of tab, ; ,"
+        " and | that is in a file's first line.",
     ),
     option(
         "--weights-as",

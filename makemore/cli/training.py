@@ -203,7 +203,8 @@ def train(
     else:
         chosen = TrainingOptions(**_given(ctx, options))
     refuse_other_files(checkpoint)
-    _say_if_table(text)
+    if dask is None:
+        _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
     with (
         _counting(dask, chosen.model) as count,
@@ -270,7 +271,7 @@ def _say_if_table(corpus: "Corpus") -> None:
     if corpus.columns:
         return
     lines = corpus.head().split("\n")
-    if not any(character in lines[0] for character in "\t;,|"):
+    if not any(character in lines[0] for character in "\t;,| "):
         return
     from makemore.data.formats import table_option
 

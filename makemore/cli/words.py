@@ -164,10 +164,15 @@ def sample(
             if text:
                 write(_formatted(text, loaded.model, with_scores, as_json))
     if found < count:
-        say(
-            f"found {found:,} of {count:,} words: then {PATIENCE:,} draws in a row gave no other,"
-            " so the model has hardly more to give; relax the constraints or raise --temperature"
+        why = (
+            f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
         )
+        if best and min_distance:
+            why = (
+                "of all that were drawn, no other is so far from these and from the training words"
+            )
+        cure = "relax the constraints or raise --temperature"
+        say(f"found {found:,} of {count:,} words: {why}; {cure}")
     if novelty and path:
         _report(novelty, loaded, path)
 

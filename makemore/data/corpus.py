@@ -307,7 +307,8 @@ class Corpus:
     def options(self, *, encoding: bool = True) -> list[str]:
         """Return the options by which the commands read text in the same way."""
         named = {"encoding": self.encoding if encoding and not is_utf_8(self.encoding) else ""}
-        named["normalize"] = self.normalize
+        named |= {"errors": self.errors.removeprefix("strict"), "normalize": self.normalize}
+        named["symbols"] = self.symbol_rule
         if columns := self.columns:
             named |= {"column": columns.word, "weights": columns.weight}
             named |= {"delimiter": columns.delimiter}

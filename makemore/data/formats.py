@@ -74,12 +74,25 @@ class Finding:
 
 @dataclass(frozen=True)
 class _LineForm:
-    """A form that shows in each line: a pattern whose group 1 is the word, and a filter."""
+    """A form that shows in each line: a pattern whose group 1 is the word, and a filter.
+
+    Where all lines are ``rows``, an option reads them, and the numbers as weights.
+    """
 
     what: str
     pattern: re.Pattern[str]
     share: float  # of the lines that must have it
     command: str
+    rows: re.Pattern[str] | None = None
+    option: str = ""
+
+    def finding(self, shown: Words, words: Words) -> Finding:
+        """Return what was found in the lines that are shown, of all."""
+        found = _finding(self.what, shown, self.command)
+        rows = self.rows
+        if rows and all(rows.fullmatch(word) for _, word in words):
+            found = replace(found, option=self.option)
+        return found
 
 
 def _sed(script: str) -> str:
@@ -103,12 +116,16 @@ _LINE_FORMS = [
         re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
         _MOST,
         _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
+        re.compile(r" *\d+ +[^\s\"]+"),
+        "--column 2 --weights 1 --delimiter space",
     ),
     _LineForm(
         "words before a count or an identifier",
         re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
         _MOST,
         "awk '{print $1}'",
+        re.compile(r"[^\s\"]+ +\d+"),
+        "--column 1 --weights 2 --delimiter space",
     ),
     _LineForm(
         "SMILES before a name",
@@ -145,7 +162,7 @@ def recognised(words: Words) -> list[Finding]:
         count = sum(map(bool, matches))
         if count > 1 and count >= form.share * len(words):
             shown = [pair for pair, match in zip(words, matches, strict=True) if match]
-            findings.append(_finding(form.what, shown, form.command))
+            findings.append(form.finding(shown, words))
             words = [
                 (line, match[1] if match else word)
                 for (line, word), match in zip(words, matches, strict=True)
@@ -387,7 +404,9 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
 
 def table_option(words: Words) -> str:
     """Return the options that read the words of a table; nothing where these lines are none."""
-    return next((found.option for found in recognised(words) if "table" in found.what), "")
+    findings = recognised(words)
+    is_read = findings and all(finding.option for finding in findings)
+    return findings[0].option if is_read else ""
 
 
 def _reader(paths: Sequence[str]) -> str:

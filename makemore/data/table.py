@@ -35,8 +35,8 @@ class Columns:
         The column of the words and that of their weights, each by its number from 1 or by its
         title in the first line. Without ``weight`` each row counts once.
     delimiter : str
-        One character, or "tab". Without it, the first of tab, ; , and | that stands in a file's
-        first line.
+        One character, "tab" or "space". Without it, the first of tab, ; , and | that stands in a
+        file's first line.
     weights_as : str
         "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
         each distinct word counts once, however many rows have it.
@@ -60,7 +60,7 @@ class Columns:
             raise OptionError("--column names no column: give its number or its title")
         if len(self._character) > 1 or self._character in ("\n", "\r", '"', "\ufeff"):
             raise OptionError(
-                f"--delimiter is '{shown(self.delimiter)}': expected one character, or tab"
+                f"--delimiter is '{shown(self.delimiter)}': expected one character, tab or space"
             )
         if self.weights_as not in WEIGHTS_AS:
             raise OptionError(
@@ -77,7 +77,8 @@ class Columns:
 
     @property
     def _character(self) -> str:
-        return {"tab": "\t", r"\t": "\t"}.get(self.delimiter, self.delimiter)
+        named = {"tab": "\t", r"\t": "\t", "space": " "}
+        return named.get(self.delimiter, self.delimiter)
 
     def delimiter_of(self, line: str) -> str:
         """Return what stands between the cells of a table with this first line."""
@@ -133,8 +134,8 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
                 yield table.taken()
     except csv.Error as error:
         raise CorpusError(
-            f"{shown(name)}, line {before + 1:,}: the quotes of this row do not match ({error}):"
-            " mend them, or name another --delimiter"
+            f"{shown(name)}, line {before + 1:,}: this row is not CSV ({error}): mend its quotes,"
+            " or name another --delimiter"
         ) from None
     yield table.taken()
 
