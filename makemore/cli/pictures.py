@@ -52,7 +52,7 @@ def plot_heatmap(
     text: bool,
     animate: str | None,
 ) -> None:
-    """Draw the table of all pairs: which character follows which."""
+    """Draw the table of pairs: which character follows which."""
     if animate:
         from makemore.pictures.film import animation_ending
 
@@ -212,9 +212,10 @@ def _plane_json(plane: "Plane", characters: str) -> str:
 @dark_option
 @show_option
 def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bool) -> None:
-    """Draw how a transformer reads WORD: which characters each one looks back at.
+    """Draw what a transformer looks at in WORD.
 
-    There is one small heatmap for each head, a row of them for each block.
+    For each head a small heatmap shows which characters each one looks back at; there is a row of
+    them for each block.
     """
     from makemore.data.corpus import reading_of
     from makemore.pictures.attention import draw_attention

@@ -35,7 +35,7 @@ def train(
     >>> from makemore.data.corpus import Corpus
     >>> names = Corpus.from_words(["emma", "olivia", "ava"] * 4)
     >>> train(names, model="gru", steps=3, hidden_size=8).model.parameter_count
-    2105
+    1848
 
     Parameters
     ----------
