@@ -53,8 +53,13 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
-"""Such fields that are written only where there is something in them."""
+OPTIONAL_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
+    "film_steps": ("<i8", (None,)),
+    "film_tables": ("<f4", (None, None, None)),
+    "film_words": ("<i2", (None, None, None)),
+    "validation_history": ("<f8", (None, 2)),
+}
+"""Fields that are written only where there is something in them, their types and shapes."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
 _OPTIONS: dict[str, Any] = {"model": str, "method": str, "holdout": float | int, "seed": int}
@@ -222,9 +227,8 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
         )
     cls: type[Model] = load_model(model["name"])
     specs = dict(cls.array_specs(vocabulary, model["options"]))
-    histories = RECORD_ARRAYS | {
-        name: lengths for name, lengths in OPTIONAL_ARRAYS.items() if name in metadata["arrays"]
-    }
+    histories = {name: ("<f8", lengths) for name, lengths in RECORD_ARRAYS.items()}
+    histories |= {n: kind for n, kind in OPTIONAL_ARRAYS.items() if n in metadata["arrays"]}
     averages: list[str] = []
     if "resumption" in metadata:
         averages = [name for name in metadata["arrays"] if name.startswith(_AVERAGES)]
@@ -233,8 +237,8 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     table = _entries(metadata["arrays"], dict.fromkeys(names, dict), "arrays")
     for entry in table.values():
         _entries(entry, {"dtype": str, "shape": list, "sha256": str}, "table of arrays")
-    for name, lengths in histories.items():
-        specs[name] = ArraySpec("<f8", _matched(name, table[name]["shape"], lengths))
+    for name, (dtype, lengths) in histories.items():
+        specs[name] = ArraySpec(dtype, _matched(name, table[name]["shape"], lengths))
     for name in averages:
         specs[name] = ArraySpec("<f4", _matched(name, table[name]["shape"], (None,)))
     for name, spec in specs.items():
@@ -299,9 +303,11 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
     histories = {name: arrays[name] for name in RECORD_ARRAYS}
-    histories |= {name: arrays.get(name, np.zeros((0, 2))) for name in OPTIONAL_ARRAYS}
+    for name, (dtype, lengths) in OPTIONAL_ARRAYS.items():
+        histories[name] = arrays.get(name, np.zeros([n or 0 for n in lengths], dtype))
     record = _record(TrainingRecord, training, histories)
     _refuse_odd_options(record.options)
+    _refuse_odd_film(record, len(_vocabulary(metadata["vocabulary"])))
     own = {name: a for name, a in arrays.items() if name not in {*histories, *resumed}}
     return Checkpoint(_model(metadata, own), corpus, record, _resumption(metadata, arrays))
 
@@ -318,6 +324,26 @@ def _resumption(metadata: Mapping[str, Any], arrays: Arrays) -> Resumption | Non
             for start in (_STATE, _AVERAGES)
         ),
     )
+
+
+def _refuse_odd_film(record: TrainingRecord, V: int) -> None:
+    """Raise ``CheckpointError`` for moments that no training of V symbols has."""
+    steps, tables, words = record.film_steps, record.film_tables, record.film_words
+    k, n, columns = tables.shape
+    if (
+        not len(steps) == len(words) == k
+        or n != columns
+        or n > V
+        or (k and n == 0)
+        or (steps < 1).any()
+        or (steps > len(record.loss_history)).any()
+        or (steps[1:] <= steps[:-1]).any()
+        or (tables < 0).any()
+        or (words < -1).any()
+        or (words == 0).any()
+        or (words >= V).any()
+    ):
+        raise CheckpointError("the moments of its training do not fit together")
 
 
 def _refuse_odd_options(options: dict[str, Any]) -> None:

@@ -418,7 +418,8 @@ def test_the_page_is_written(trained: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["sample", "top", "score", "info", "plot-heatmap", "plot-loss", "page"]
+    "command",
+    ["sample", "top", "score", "info", "plot-heatmap", "plot-loss", "plot-embeddings", "page"],
 )
 def test_a_missing_or_damaged_checkpoint_is_one_line(run: Run, command: str) -> None:
     assert "'makemore train' makes one" in one_line(run(command, code=1))

@@ -31,6 +31,8 @@ COMMANDS = {
     "info": "info",
     "plot-heatmap": "plot-heatmap",
     "plot-loss": "plot-loss -o loss.pdf",
+    "plot-embeddings": "plot-embeddings",
+    "plot-attention": "plot-attention --help",
     "page": "page",
     "check": "check words.txt",
     "download": "download --help",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makemore.pictures.labels import QUANTITIES, log_spaced_steps, select_symbols, symbol_label
+from makemore.pictures.labels import QUANTITIES, select_symbols, symbol_label
+from makemore.training.record import log_spaced_steps
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -51,6 +51,8 @@ PRINTING = [
     ["plot-heatmap"],
     ["plot-heatmap", "--text"],
     ["plot-loss"],
+    ["plot-embeddings"],
+    ["plot-embeddings", "--json"],
     ["page"],
 ]
 

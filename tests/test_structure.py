@@ -72,6 +72,7 @@ ORDER = [
     "evaluation.losses",
     "evaluation.calibration",
     "training.record",
+    "training.moments",
     "training.batches",
     "training.minibatch",
     "training.descent",

@@ -16,7 +16,7 @@ NAMES = "data/names.txt"
 @command("download", "makemore download -o names.txt")
 @output_option(NAMES, "Where to put it.")
 def download(output: str) -> None:
-    """Download names.txt, a list of 32,033 names, and verify it."""
+    """Download and verify names.txt, a list of 32,033 names."""
     from pathlib import Path
 
     from makemore.data.download import download_names

@@ -1,5 +1,6 @@
 """The commands that make something to look at: the plots and the page."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +53,7 @@ def plot_heatmap(
     text: bool,
     animate: str | None,
 ) -> None:
-    """Draw the table of all pairs: which character follows which."""
+    """Draw the table of pairs: which character follows which."""
     if animate:
         from makemore.pictures.film import animation_ending
 
@@ -188,21 +189,21 @@ def plot_embeddings(
     else:
         picture_ending(output)
     loaded = load_checkpoint(checkpoint)
-    vectors, characters = learnt_vectors(loaded.model), loaded.model.vocabulary.characters
+    vectors, symbols = learnt_vectors(loaded.model), loaded.model.vocabulary.symbols
     if as_json:
-        write_results(_plane_json(principal_plane(vectors), characters) + "\n")
+        write_results(_plane_json(principal_plane(vectors), symbols) + "\n")
     else:
         title = embeddings_title(loaded)
-        _save(draw_embeddings(vectors, characters, title=title, dark=dark), output, show)
+        _save(draw_embeddings(vectors, symbols, title=title, dark=dark), output, show)
 
 
-def _plane_json(plane: "Plane", characters: str) -> str:
-    """Return the principal components of characters as JSON."""
+def _plane_json(plane: "Plane", symbols: Sequence[str]) -> str:
+    """Return the principal components of symbols as JSON."""
     import json
 
-    places = zip(characters, plane.coordinates.tolist(), strict=True)
-    symbols = [{"symbol": c, "x": round(x, 6), "y": round(y, 6)} for c, (x, y) in places]
-    return json.dumps({"variance": plane.shares.round(6).tolist(), "symbols": symbols})
+    places = zip(symbols, plane.coordinates.tolist(), strict=True)
+    entries = [{"symbol": s, "x": round(x, 6), "y": round(y, 6)} for s, (x, y) in places]
+    return json.dumps({"variance": plane.shares.round(6).tolist(), "symbols": entries})
 
 
 @command("plot-attention", "makemore plot-attention olivia -c transformer.npz")
@@ -212,9 +213,10 @@ def _plane_json(plane: "Plane", characters: str) -> str:
 @dark_option
 @show_option
 def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bool) -> None:
-    """Draw how a transformer reads WORD: which characters each one looks back at.
+    """Draw what a transformer looks at in WORD.
 
-    There is one small heatmap for each head, a row of them for each block.
+    For each head a small heatmap shows which characters each one looks back at; there is a row of
+    them for each block.
     """
     from makemore.data.corpus import reading_of
     from makemore.pictures.attention import draw_attention
@@ -226,7 +228,11 @@ def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bo
     word = reading_of(loaded.corpus)(word)
     weights = attention_of(loaded.model, word)
     title = f"{film_title(loaded)}, attention in “{word}”"
-    _save(draw_attention(weights, ("", *word), title=title, dark=dark), output, show)
+    _save(
+        draw_attention(weights, ("", *loaded.model.vocabulary.cut(word)), title=title, dark=dark),
+        output,
+        show,
+    )
 
 
 @command("page", "makemore page -c makemore.npz -o names.html")

@@ -34,8 +34,8 @@ from makemore.models.base import Model
 from makemore.models.mixture import Mixture
 from makemore.page.packing import describe_model
 from makemore.pictures.contents import losses_by_step
-from makemore.pictures.labels import log_spaced_steps, select_symbols, table_part
-from makemore.training.record import Checkpoint, TrainingRecord
+from makemore.pictures.labels import select_symbols, table_part
+from makemore.training.record import Checkpoint, TrainingRecord, log_spaced_steps
 from makemore.version import __version__
 
 MAX_SHOWN = 64

@@ -6,7 +6,6 @@ import numpy as np
 
 from makemore.arrays import Floats, Ids
 from makemore.errors import PlottingError
-from makemore.pictures.labels import log_spaced_steps
 from makemore.pictures.style import (
     POINTS_PER_INCH,
     Theme,
@@ -15,6 +14,7 @@ from makemore.pictures.style import (
     heading_lines,
     type_size,
 )
+from makemore.training.record import log_spaced_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -53,13 +53,13 @@ class Plane(NamedTuple):
 
 
 def principal_plane(vectors: Floats) -> Plane:
-    """Return where points lie on the plane of their first two principal components, (n, d) ->.
+    """Return where points (n, d) lie on the plane of their first two principal components.
 
-    >>> plane = principal_plane(np.array([[0.0, 0, 1], [2, 0, 1], [0, 1, 1], [2, 1, 1]]))
-    >>> plane.coordinates.round(3).tolist()
-    [[1.0, 0.5], [-1.0, 0.5], [1.0, -0.5], [-1.0, -0.5]]
+    >>> plane = principal_plane(np.array([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]]))  # on a line
+    >>> plane.coordinates[:, 0].round(3).tolist()
+    [-1.667, -1.667, 3.333]
     >>> plane.shares.round(3).tolist()
-    [0.8, 0.2]
+    [1.0, 0.0]
     """
     centred = vectors - vectors.mean(axis=0)
     U, S, _ = np.linalg.svd(centred, full_matrices=False)

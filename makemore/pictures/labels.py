@@ -142,15 +142,3 @@ def select_symbols(V: int, frequencies: Table | None, limit: int) -> Selection:
     ids = np.sort(np.argsort(-weights, kind="stable")[:limit])
     percent = f"{100 * share[ids].sum():.1f}%"
     return Selection(ids, f"the {limit:,} most frequent of {V:,} symbols, {percent} of the text")
-
-
-def log_spaced_steps(steps: int, count: int) -> list[int]:
-    """Return at most ``count`` of the steps 0 .. steps - 1: both ends, denser at the start.
-
-    Most is learnt in the first steps, so that is where to look closely.
-
-    >>> log_spaced_steps(1_000, 8)
-    [0, 2, 6, 18, 51, 138, 372, 999]
-    """
-    spaced = np.geomspace(1, max(steps, 1), max(count, 2))
-    return sorted({round(float(step)) - 1 for step in spaced})

@@ -1,6 +1,8 @@
-"""The training of a bigram once more, as moments to look at."""
+"""The training of a model as moments to look at: of a bigram once more, of a network as kept."""
 
 from collections.abc import Callable, Iterator
+
+import numpy as np
 
 from makemore.arrays import Floats
 from makemore.errors import PlottingError
@@ -9,9 +11,8 @@ from makemore.models.bigram import Bigram
 from makemore.models.softmax import softmax
 from makemore.pictures.contents import losses_by_step
 from makemore.pictures.film import MAX_FILM_WORDS, Frame
-from makemore.pictures.labels import log_spaced_steps
 from makemore.training.descent import gradient_descent, initial_weights
-from makemore.training.record import Checkpoint
+from makemore.training.record import Checkpoint, log_spaced_steps
 
 FRAMES = 60
 
@@ -19,15 +20,19 @@ FRAMES = 60
 def learning_frames(
     checkpoint: Checkpoint, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Iterator[Frame]:
-    """Yield about ``FRAMES`` moments of the training, denser at its start.
+    """Yield moments of the training, denser at its start.
 
-    The descent is repeated from the seed, the options and the counts in the checkpoint; it gives
+    Those of a network stand in its checkpoint. Of a bigram there are ``FRAMES``: the descent is
+    repeated from the seed, the options and the counts in the checkpoint; it gives
     the same weights. The sample words of all frames are drawn with one seed, so that they can be
     compared. ``report`` is told the steps done and how many there are.
 
-    Raises ``PlottingError`` where the model was not trained by gradient descent.
+    Raises ``PlottingError`` where the model was not trained step by step.
     """
     model, training = checkpoint.model, checkpoint.training
+    if len(training.film_steps):
+        yield from _kept_frames(checkpoint)
+        return
     if not isinstance(model, Bigram) or training.method != "gradient":
         raise PlottingError(
             f"the {model.name} model was trained by {training.method} and not step by step: train a"
@@ -55,3 +60,16 @@ def learning_frames(
 def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
     words = sample(Bigram(model.vocabulary, W, model.counts), MAX_FILM_WORDS, seed=0)
     return Frame(step, softmax(W), loss, words)
+
+
+def _kept_frames(checkpoint: Checkpoint) -> Iterator[Frame]:
+    """Yield the moments that a checkpoint keeps.
+
+    The loss of a moment is the mean over the mini-batches of the last eighth of its steps.
+    """
+    training, decode = checkpoint.training, checkpoint.model.vocabulary.decode
+    steps = training.film_steps.tolist()
+    for step, table, words in zip(steps, training.film_tables, training.film_words, strict=True):
+        loss = float(training.loss_history[step - max(1, step // 8) : step].mean())
+        samples = [decode(word[word > 0].tolist()) for word in words]
+        yield Frame(step, table.astype(np.float64), loss, samples)

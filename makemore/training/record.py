@@ -21,7 +21,40 @@ from makemore.training.options import TrainingOptions
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
+class Film:
+    """Moments of the training of a network; k of them, none for other models.
+
+    Attributes
+    ----------
+    film_steps : array of shape (k,), int64
+        How many steps had been taken.
+    film_tables : array of shape (k, n, n), float32
+        P(second | first) at a word's start, of the first n symbols.
+    film_words : array of shape (k, words, characters), int16
+        Words that the model wrote, as ids; -1 stands behind their ends.
+    """
+
+    film_steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    film_tables: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0, 0), np.float32)
+    )
+    film_words: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0, 0), np.int16))
+
+
+def log_spaced_steps(steps: int, count: int) -> list[int]:
+    """Return at most ``count`` of the steps 0 .. steps - 1: both ends, denser at the start.
+
+    Most is learnt in the first steps, so that is where to look closely.
+
+    >>> log_spaced_steps(1_000, 8)
+    [0, 2, 6, 18, 51, 138, 372, 999]
+    """
+    spaced = np.geomspace(1, max(steps, 1), max(count, 2))
+    return sorted({round(float(step)) - 1 for step in spaced})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord(Film):
     """How a model was trained and what came of it. Losses are means in nats per symbol.
 
     Attributes

@@ -11,8 +11,9 @@ from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
 from makemore.evaluation.calibration import calibrate, references
 from makemore.kinds import KINDS
+from makemore.training.moments import Moments
 from makemore.training.options import TrainingOptions
-from makemore.training.record import Checkpoint, Trainer, TrainingRecord, Watch
+from makemore.training.record import Checkpoint, Film, Trainer, TrainingRecord, Watch
 
 
 def train(
@@ -35,7 +36,7 @@ def train(
     >>> from makemore.data.corpus import Corpus
     >>> names = Corpus.from_words(["emma", "olivia", "ava"] * 4)
     >>> train(names, model="gru", steps=3, hidden_size=8).model.parameter_count
-    2105
+    1848
 
     Parameters
     ----------
@@ -68,6 +69,9 @@ def train(
     options = options or TrainingOptions()
     started = time.perf_counter()
     trainer: Trainer = KINDS[options.model].load_trainer()
+    moments = Moments(resume.training if resume else Film())
+    if is_filmed(options):
+        on_step = moments.watching(on_step)
     watch = Watch(jobs, on_read, on_step, count, resume, on_failure, on_survey)
     if corpus.symbol_rule:
         with unchanged(corpus), corpus.rereadable() as text:
@@ -77,7 +81,7 @@ def train(
     calibration = calibrate(outcome.model, outcome.held_out_words)
     if outcome.references is not None:
         calibration = references(*np.concatenate((calibration, outcome.references)).T)
-    histories = {}
+    histories = moments.film()
     if outcome.validation_history is not None:
         histories["validation_history"] = outcome.validation_history
     record = TrainingRecord(
@@ -102,6 +106,11 @@ def _in_parts(
     if not model and settings.get("time_limit") is not None:
         model = "mixture"
     return TrainingOptions(model, method, **settings)
+
+
+def is_filmed(options: TrainingOptions) -> bool:
+    """Return whether moments are kept: of networks. A bigram's training is repeated instead."""
+    return KINDS[options.model].has_large_products and "steps" in options.values
 
 
 def _recorded(options: TrainingOptions, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""Moments of the training of a network, kept for a film: few, and small beside the parameters.
+
+A moment is what a film shows and not the network itself: the table of what follows each first
+symbol, and some words. Most is learnt in the first steps, so the moments are denser there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from makemore.arrays import Floats, Ids, Symbols
+from makemore.data.vocabulary import BOUNDARY
+from makemore.models.base import Model, select
+from makemore.training.record import Film, log_spaced_steps
+
+MOMENTS = 32
+STEPS_A_MOMENT = 8
+"""So many steps at least lie between two moments on average: keeping one takes time."""
+MAX_SYMBOLS, MAX_WORDS, MAX_CHARACTERS = 100, 7, 28
+"""The symbols of a table, the words, and the characters of a word that are kept."""
+
+
+class Moments:
+    """Keeps moments of a training as it goes.
+
+    Parameters
+    ----------
+    film : Film
+        The moments of the part of the training that came before.
+    """
+
+    def __init__(self, film: Film) -> None:
+        self._steps = film.film_steps.tolist()
+        self._tables, self._words = list(film.film_tables), list(film.film_words)
+        self._wanted: set[int] = set()
+
+    def watching(
+        self, on_step: Callable[[Any], bool | None] | None
+    ) -> Callable[[Any], bool | None]:
+        """Return what is told of each step, keeps some, and tells ``on_step``, if any."""
+
+        def told(step: Any) -> bool | None:
+            if not self._wanted:
+                count = min(MOMENTS, max(2, step.steps // STEPS_A_MOMENT))
+                self._wanted = {taken + 1 for taken in log_spaced_steps(step.steps, count)}
+            if step.number + 1 in self._wanted:
+                self._keep(step.number + 1, step.snapshot())
+            return on_step(step) if on_step else None
+
+        return told
+
+    def _keep(self, step: int, model: Model) -> None:
+        self._steps.append(step)
+        self._tables.append(first_rows(model, MAX_SYMBOLS).astype(np.float32))
+        self._words.append(plain_words(model, np.random.default_rng(0)))
+
+    def film(self) -> dict[str, Any]:
+        """Return the fields of a ``Film``."""
+        if not self._steps:
+            return {}
+        return {
+            "film_steps": np.array(self._steps, np.int64),
+            "film_tables": np.stack(self._tables),
+            "film_words": np.stack(self._words),
+        }
+
+
+def first_rows(model: Model, most: int) -> Floats:
+    """Return P(second | first) at a word's start of the first n symbols, (n, n), ``most`` of V."""
+    n = min(len(model.vocabulary), most)
+    firsts = model.advance(model.start(n - 1), np.arange(1, n))
+    rows = (model.log_probabilities(model.start(1)), model.log_probabilities(firsts))
+    return np.exp(np.concatenate(rows)[:, :n])
+
+
+def plain_words(model: Model, random: np.random.Generator) -> Symbols:
+    """Return some words as ids, (``MAX_WORDS``, ``MAX_CHARACTERS``), -1 behind their ends."""
+    ids = np.full((MAX_WORDS, MAX_CHARACTERS), -1, np.int16)
+    alive, state = np.arange(MAX_WORDS), model.start(MAX_WORDS)
+    for t in range(MAX_CHARACTERS):
+        P = np.exp(model.log_probabilities(state))
+        P[:, BOUNDARY] *= t > 0  # no word is empty
+        symbols = _drawn(P, random.random(len(alive)))
+        going = np.flatnonzero(symbols != BOUNDARY)
+        if not len(going):
+            break
+        alive, symbols = alive[going], symbols[going]
+        ids[alive, t] = symbols
+        state = model.advance(select(state, going), symbols)
+    return ids
+
+
+def _drawn(P: Floats, uniform: Floats) -> Ids:
+    """Return a symbol of each row, (B, V) and (B,) -> (B,)."""
+    cumulative = np.cumsum(P, axis=1)
+    found = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)
+    return np.asarray(np.minimum(found, P.shape[1] - 1))
