@@ -53,7 +53,10 @@ RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
     "loss_history": (None,),
 }
 """The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {"validation_history": (None, 2)}
+OPTIONAL_ARRAYS: dict[str, tuple[int | None, ...]] = {
+    "regularity": (None, 2),
+    "validation_history": (None, 2),
+}
 """Such fields that are written only where there is something in them."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
