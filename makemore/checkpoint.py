@@ -57,6 +57,7 @@ OPTIONAL_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "film_steps": ("<i8", (None,)),
     "film_tables": ("<f4", (None, None, None)),
     "film_words": ("<i2", (None, None, None)),
+    "regularity": ("<f8", (None, 2)),
     "validation_history": ("<f8", (None, 2)),
 }
 """Fields that are written only where there is something in them, their types and shapes."""

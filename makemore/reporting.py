@@ -250,9 +250,14 @@ def describe_scores(
         everything = totals.words + totals.unknown_words
         lines.append(
             f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
-            f" {summary.flagged / max(1, everything):.2%}; of words like those held out it would be"
+            f" {summary.flagged / max(1, everything):.2%}; of good words it would be"
             f" {100 * fpr:.4g}%"
         )
+        if summary.unresolved:
+            lines.append(
+                f"passed    {_counted(summary.unresolved, 'line')} of a length at which no word can"
+                " be flagged at this rate"
+            )
     if summary.choices != Choices():
         lines.append(f"likelier  {summary.choices.share:.2%} of what both know by this model")
     if other_words is not None:

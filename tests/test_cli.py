@@ -190,6 +190,9 @@ def test_sample_to_a_file(trained: Run) -> None:
 def test_sample_with_scores_and_as_json(trained: Run) -> None:
     rows = trained("sample", "--seed", "1", "--with-scores").stdout.splitlines()
     objects = trained("sample", "--seed", "1", "--json").stdout.splitlines()
+    assert (
+        trained("sample", "--seed", "1", "--json", "--with-scores").stdout.splitlines() == objects
+    )
     for row, line in zip(rows, objects, strict=True):
         total, mean, word = row.split("\t")
         values = json.loads(line)
@@ -232,7 +235,6 @@ def test_excluded_words_do_not_come(trained: Run) -> None:
     "arguments",
     [
         ["sample", "--corpus", "words.txt"],
-        ["sample", "--json", "--with-scores"],
         ["top", "--corpus", "words.txt"],
         ["plot-heatmap", "--text", "-o", "x.png"],
         ["plot-heatmap", "--text", "--dark"],
@@ -302,7 +304,7 @@ def test_a_rate_at_which_a_line_is_flagged_is_not_called_impossible(run: Run) ->
     assert "\tflagged\t" in flagged.stdout
     assert "can be flagged" not in flagged.stderr
     refused = run("score", "odd.txt", "--fpr", "1%").stderr
-    assert "too few for less than 10%" in refused
+    assert "too few for less than" in refused
 
 
 def test_an_impossible_constraint_is_answered(trained: Run) -> None:

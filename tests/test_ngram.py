@@ -637,3 +637,22 @@ def test_losses_are_those_of_kenlm(names: list[str], order: int, kenlm: float) -
 def test_counts_plus_one_have_the_known_loss_on_the_names(names: list[str]) -> None:
     model = train(names, 2, "additive", vocabulary=Vocabulary("".join(names)))
     assert model.training_loss() == pytest.approx(2.454576820115704, rel=1e-13)
+
+
+WALKED = st.lists(st.text("abcé", min_size=0, max_size=9), min_size=1, max_size=8)
+
+
+@given(WALKED, st.integers(2, 5), st.booleans())
+def test_words_that_are_walked_together_score_as_by_their_windows(
+    words: list[str], order: int, is_long: bool
+) -> None:
+    vocabulary = Vocabulary("abcd")
+    counter = NgramCounter(len(vocabulary), order)
+    counter.add(vocabulary.encode_words(["abc", "abca", "bb", "cab", "ddda", "a"]))
+    model = train_ngram(counter.counts(), vocabulary)
+    ids = vocabulary.encode_lines("".join(word + "\n" for word in [*words, "ab" * 150 * is_long]))
+    by_windows = WindowedModel.symbol_log_probabilities(model, ids)
+    for _ in range(2):  # without the automaton, and with it
+        np.testing.assert_allclose(model.symbol_log_probabilities(ids), by_windows, atol=1e-12)
+        model.symbol_log_probabilities(np.zeros(10_000, np.int64))  # so many build it
+    assert model.symbol_log_probabilities(ids[:0]).shape == (0,)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.errors import VocabularyError
+from makemore.errors import VocabularyError, shown
 from makemore.evaluation.calibration import Calibration, calibrate
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.scoring import Judgement, Summary, judge, score
@@ -44,19 +44,19 @@ LINES = st.lists(st.text("abcé\t\0 ", max_size=5), max_size=12)
 def test_the_words_come_out_in_order_whatever_the_blocks(words: list[str], size: int) -> None:
     corpus = Corpus.from_words(words)
     parts = list(judge(MODEL, corpus.read(size), calibration=CALIBRATION, fpr=0.1, other=OTHER))
-    table = rows("".join(part.table() for part in parts), 5)
+    table = rows("".join(part.table() for part in parts), 6)
     kept = [word for word in words if word]
-    assert [row[5] for row in table] == kept
+    assert [row[6] for row in table] == kept
     scores = score_words(MODEL, kept)
     for i, row in enumerate(table):
         if i in scores.unknown:
-            assert row[0] == "nan"
-            assert row[1] == f"unknown {scores.unknown[i]!r}"
-            assert row[2:5] == ["nan", "flagged", "nan"]
+            assert row[:5] == ["nan", "nan", "nan", "flagged", "nan"]
+            assert row[5] == f"'{shown(scores.unknown[i])}'"
         else:
             assert float(row[0]) == pytest.approx(scores.total[i], abs=6e-5)
             assert float(row[1]) == pytest.approx(scores.mean[i], abs=6e-5)
             assert row[3] == ("flagged" if float(row[2]) <= 0.1 else "passed")
+            assert row[5] == "-"
     summary = sum((part.summary for part in parts), Summary())
     assert summary.totals.words == len(kept) - len(scores.unknown)
     assert summary.totals.nats == pytest.approx(np.nansum(scores.total))
@@ -64,18 +64,20 @@ def test_the_words_come_out_in_order_whatever_the_blocks(words: list[str], size:
 
 
 def test_columns_are_left_out_that_nobody_asked_for() -> None:
-    (row,) = rows(judged(["ab"]).table(), 9)
+    (row,) = rows(judged(["ab"]).table(unknown=False), 9)
     assert len(row) == 3
-    (row,) = rows(judged(["ab"], calibration=CALIBRATION, fpr=0.5).table(), 9)
-    assert len(row) == 5
-    (row,) = rows(judged(["ab"], other=OTHER).table(), 9)
+    (row,) = rows(judged(["ab"]).table(), 9)
     assert len(row) == 4
+    (row,) = rows(judged(["ab"], calibration=CALIBRATION, fpr=0.5).table(), 9)
+    assert len(row) == 6
+    (row,) = rows(judged(["ab"], other=OTHER).table(), 9)
+    assert len(row) == 5
 
 
 def test_flagged_and_passed_together_are_all() -> None:
     judgement = judged(["ab", "cc", "aé", "bbbb", "bc"], calibration=CALIBRATION, fpr=0.05)
-    flagged = [row[4] for row in rows(judgement.table("flagged"), 4)]
-    passed = [row[4] for row in rows(judgement.table("passed"), 4)]
+    flagged = [row[5] for row in rows(judgement.table("flagged"), 5)]
+    passed = [row[5] for row in rows(judgement.table("passed"), 5)]
     assert flagged == ["cc", "aé", "bbbb"]
     assert passed == ["ab", "bc"]
     assert [json.loads(line)["word"] for line in judgement.json_lines("passed").splitlines()] == (
@@ -96,32 +98,33 @@ def test_json_is_strict_and_an_unknown_character_is_named() -> None:
     assert known["transitions"] == pytest.approx([-math.log(2 / 3), 0, 0], abs=1e-6)
     assert never == {
         "line": 2, "word": "ba", "symbols": 3, "total": "infinite", "mean": "infinite",
-        "log_ratio": 0.0,
+        "log_ratio": 0.0, "unknown": None,
         "transitions": [pytest.approx(math.log(3), abs=1e-6), "infinite", "infinite"],
     }  # fmt: skip
     assert (unknown["unknown"], unknown["total"], unknown["symbols"]) == ("é", None, 3)
+    assert known.keys() == never.keys() == unknown.keys()
     assert judgement.json_lines().isascii()
 
 
 def test_an_impossible_word_is_infinitely_surprising() -> None:
     (judgement,) = judge(make_bigram(["ab", "b"], smoothing=0.0), ["ba\n"])
-    assert judgement.table() == "inf\tinf\tba\n"
+    assert judgement.table() == "inf\tinf\t-\tba\n"
 
 
 def test_the_explanation_adds_up_to_the_total() -> None:
-    for row in rows(judged(["ab", "cabc", "b"]).table(explain="nats"), 3):
-        nats = [float(text) for text in row[2].split(" ")]
-        assert len(nats) == len(row[3]) + 1
+    for row in rows(judged(["ab", "cabc", "b"]).table(explain="nats"), 4):
+        nats = [float(text) for text in row[3].split(" ")]
+        assert len(nats) == len(row[4]) + 1
         assert sum(nats) == pytest.approx(float(row[0]), abs=0.03)
 
 
 def test_colours_grow_with_surprise_and_control_characters_are_escaped() -> None:
     model = make_bigram(["a" * 50, "b"], smoothing=0.001)
     (judgement,) = judge(model, ["ab\n\x1b[2J\n"])
-    strange, hostile = rows(judgement.table(explain="colours"), 2)
-    assert strange[2] == "a\x1b[30;48;5;196mb\x1b[0m "
-    assert "\x1b[7m\\x1b\x1b[0m" in hostile[2]
-    assert "\x1b[2J" not in hostile[2]
+    strange, hostile = rows(judgement.table(explain="colours"), 3)
+    assert strange[3] == "a\x1b[30;48;5;196mb\x1b[0m "
+    assert "\x1b[7m\\x1b\x1b[0m" in hostile[3]
+    assert "\x1b[2J" not in hostile[3]
     assert "\x1b" not in judgement.table(escape=True)
     assert "\x1b" not in judgement.table(escape=True, explain="nats")
     assert "\x1b[2J" in judgement.table()
@@ -154,10 +157,10 @@ def test_score_writes_results_to_stdout_and_sums_to_stderr(folder: Path) -> None
     result = run(folder, "score", "latin.txt", "-c", "latin.npz")
     words = (folder / "latin.txt").read_text().split("\n")
     assert result.exit_code == 0
-    assert [row[2] for row in rows(result.stdout, 2)] == words
+    assert [row[3] for row in rows(result.stdout, 3)] == words
     symbols = sum(map(len, words)) + len(words)
     assert f"{len(words):,} lines, {symbols:,} symbols" in result.stderr
-    total = sum(float(row[0]) for row in rows(result.stdout, 2))
+    total = sum(float(row[0]) for row in rows(result.stdout, 3))
     assert f"{total / symbols:.4f} nats per symbol" in result.stderr
     assert f"perplexity {math.exp(total / symbols):.2f}" in result.stderr
 
@@ -171,8 +174,12 @@ def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path
         folder, "score", "other.txt", "-c", "latin.npz", "--fpr", "1%", "--only", "flagged"
     )
     assert result.exit_code == 0
-    assert {row[3] for row in rows(result.stdout, 4)} == {"flagged"}
-    assert f"flagged   {len(rows(result.stdout, 4)):,} " in result.stderr
+    assert {row[3] for row in rows(result.stdout, 5)} == {"flagged"}
+    assert f"flagged   {len(rows(result.stdout, 5)):,} " in result.stderr
+    result = run(folder, "score", "other.txt", "-c", "latin.npz", "--fpr", "1%", "--fail-on-flag")
+    assert result.exit_code == 3
+    result = run(folder, "score", "-c", "latin.npz", "--fpr=1%", "--fail-on-flag", text="bana\n")
+    assert result.exit_code == 0
 
 
 def test_a_rate_too_small_to_be_told_is_said_so(folder: Path) -> None:
@@ -193,6 +200,8 @@ def test_a_rate_that_is_none_is_wrong_usage(folder: Path, share: str) -> None:
 def test_options_that_need_others_name_them(folder: Path) -> None:
     result = run(folder, "score", "-c", "latin.npz", "--only", "passed", text="ba\n")
     assert (result.exit_code, "--fpr" in result.stderr) == (2, True)
+    result = run(folder, "score", "-c", "latin.npz", "--fail-on-flag", text="ba\n")
+    assert (result.exit_code, "--fail-on-flag needs --fpr" in result.stderr) == (2, True)
     result = run(folder, "score", "-c", "latin.npz", "--against-words", "other.txt", text="ba\n")
     assert (result.exit_code, "--against," in result.stderr) == (2, True)
 
@@ -216,6 +225,32 @@ def test_stdin_is_read_and_an_unknown_character_is_counted_apart(folder: Path) -
     assert second["unknown"] == "é"
     assert "scored    1 line," in result.stderr
     assert "unknown   1 " in result.stderr
+
+
+def test_the_training_corpus_is_recognised_and_outliers_named(folder: Path) -> None:
+    result = run(folder, "score", "other.txt", "-c", "latin.npz")
+    assert "outliers" not in result.stderr
+    words = (folder / "latin.txt").read_text().split("\n")
+    (folder / "latin.corpus").write_text("".join(f"{word}\n" for word in [*words, "abinoqtuxz"]))
+    result = run(folder, "score", "latin.corpus", "-c", "latin.npz")
+    assert "makemore: this is the model's training corpus" in result.stderr
+    assert f"makemore outliers {folder / 'latin.corpus'}" in result.stderr
+
+
+def test_case_is_ignored_where_that_is_asked_for(folder: Path) -> None:
+    result = run(folder, "score", "-c", "latin.npz", text="BaNa\nbana\n")
+    assert rows(result.stdout, 3)[0] == ["nan", "nan", "'B'", "BaNa"]
+    result = run(folder, "score", "-c", "latin.npz", "--ignore-case", text="BaNa\nbana\n")
+    upper, lower = rows(result.stdout, 3)
+    assert upper[:3] == lower[:3]
+    assert upper[3] == "BaNa"
+
+
+def test_lines_of_which_none_can_be_flagged_are_counted(folder: Path) -> None:
+    result = run(folder, "score", "-c", "latin.npz", "--fpr", "1e-5", text="ba\nbana\n")
+    assert "passed    2 lines of a length at which no word can be flagged" in result.stderr
+    result = run(folder, "score", "-c", "latin.npz", "--fpr", "10%", text="ba\nbana\n")
+    assert "passed  " not in result.stderr
 
 
 def test_compare_prints_a_row_for_each(folder: Path) -> None:
@@ -247,7 +282,7 @@ def damaged(folder: Path, *arguments: str) -> Result:
 def test_the_lines_before_a_bad_byte_are_always_written(folder: Path) -> None:
     result = damaged(folder, "score", "damaged.txt", "-c", "latin.npz")
     assert result.exit_code == 1
-    assert [row[-1] for row in rows(result.stdout, 2)] == ["bana"]
+    assert [row[-1] for row in rows(result.stdout, 3)] == ["bana"]
     assert "line 2, byte 7: expected utf-8, found the bytes ff" in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -268,7 +303,7 @@ def test_damaged_lines_are_left_out_or_mended_and_counted(
 ) -> None:
     result = damaged(folder, "score", "damaged.txt", "-c", "latin.npz", "--errors", errors)
     assert result.exit_code == 0
-    assert [row[-1] for row in rows(result.stdout, 2)] == words
+    assert [row[-1] for row in rows(result.stdout, 3)] == words
     assert told in result.stderr
     result = damaged(folder, "score", "latin.txt", "-c", "latin.npz", "--errors", errors)
     assert "damaged" not in result.stderr
@@ -320,7 +355,7 @@ def test_the_lines_before_a_bad_byte_are_written_in_every_encoding(folder: Path)
     (folder / "wide.txt").write_bytes(text)
     result = run(folder, "score", "wide.txt", "-c", "latin.npz", "--encoding", "utf-16")
     assert result.exit_code == 1
-    assert [row[-1] for row in rows(result.stdout, 2)] == ["bana", "no"]
+    assert [row[-1] for row in rows(result.stdout, 3)] == ["bana", "no"]
     assert "line 3" in result.stderr
 
 

@@ -70,6 +70,7 @@ ORDER = [
     "models.transformer",
     "models.mixture",
     "evaluation.losses",
+    "evaluation.regularity",
     "evaluation.calibration",
     "training.record",
     "training.moments",

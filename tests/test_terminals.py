@@ -117,7 +117,7 @@ def test_columns_stay_columns_on_a_terminal(folder: Path) -> None:
 
 def test_a_pipe_and_a_file_get_the_words_as_they_are(folder: Path) -> None:
     scored = run("score", NAME, "-c", CHECKPOINT, cwd=folder).stdout.decode()
-    assert [line.split("\t", 2)[2] for line in scored.split("\n")[:-1]] == HOSTILE
+    assert [line.split("\t", 3)[3] for line in scored.split("\n")[:-1]] == HOSTILE
     sampled = run(
         "sample", "-n", "500", "--seed", "1", "-c", CHECKPOINT, cwd=folder
     ).stdout.decode()

@@ -1,7 +1,7 @@
 """What stands between the commands and the world: exit codes, signals, streams, progress.
 
-Results go to stdout, all else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130
-interrupted, 143 terminated.
+Results go to stdout, all else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lines were
+flagged where that was to be told, 130 interrupted, 143 terminated.
 """
 
 import itertools

@@ -356,7 +356,7 @@ def text_of_files(
     streams = paths if isinstance(paths, Streams) else Streams(paths)
     corpus = Corpus(streams.sources(), encoding=encoding, errors=errors, columns=columns)
     size = LARGE_BLOCK if large else BLOCK
-    return corpus.read(size, digest=False, as_they_come=streams.are_live)
+    return corpus.read(size, as_they_come=streams.are_live)
 
 
 def damage(lines: int, errors: str) -> str:

@@ -1,6 +1,8 @@
 """The command score."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from makemore.training.record import Checkpoint
 
 
+FLAGGED = 3
+"""The exit code that says that lines were flagged."""
+
+
 @command("score", "makemore score words.txt --fpr 1% --only flagged")
 @click.argument("files", nargs=-1)
 @checkpoint_option
@@ -46,6 +52,19 @@ if TYPE_CHECKING:
     help="Print only those; with --fpr.",
 )
 @option(
+    "--regular",
+    is_flag=True,
+    group="What does not belong",
+    help="Flag what is too regular, too, such as abababab and 12345678; with --fpr, of which each"
+    " reason gets half.",
+)
+@option(
+    "--fail-on-flag",
+    is_flag=True,
+    group="What does not belong",
+    help="End with exit code 3 when a line was flagged; with --fpr.",
+)
+@option(
     "--against",
     type=click.Path(),
     group="Two models",
@@ -64,12 +83,16 @@ if TYPE_CHECKING:
     " and the standard error of that.",
 )
 @option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
+@option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
 @encoding_option
 @errors_option
 @table_options
 @json_option
+@click.pass_context
 def score(
+    ctx: click.Context,
+    /,
     files: tuple[str, ...],
     checkpoint: str,
     as_json: bool,
@@ -77,9 +100,12 @@ def score(
     rank: bool,
     fpr: float | None,
     only: str | None,
+    regular: bool,
+    fail_on_flag: bool,
     against: str | None,
     against_words: str | None,
     sort: bool,
+    ignore_case: bool,
     line_numbers: bool,
     encoding: str,
     errors: str,
@@ -91,8 +117,8 @@ def score(
     and what the model reads in another form, such as lower case, is printed as it was given.
     Before each word stand its surprisal in total and as the mean of its characters and its
     end-of-word symbol, in nats, with a tab behind each column; with --fpr also a p-value and the
-    flag, with --against the ratio, with --rank the rank and its error. The sums over all lines go
-    to stderr.
+    flag, with --against the ratio, with --rank the rank and its error; and a character that the
+    model does not know, or -. The sums over all lines go to stderr.
     """
     from makemore.cli.streaming import Streams
     from makemore.data.corpus import reading_of
@@ -100,8 +126,9 @@ def score(
     from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
 
-    if only and fpr is None:
-        raise click.UsageError("--only needs --fpr, which says what is flagged")
+    for name, given in (("only", only), ("regular", regular), ("fail-on-flag", fail_on_flag)):
+        if given and fpr is None:
+            raise click.UsageError(f"--{name} needs --fpr, which says what is flagged")
     if against_words and not against:
         raise click.UsageError("--against-words needs --against, which names the other model")
     columns = columns_of(options)
@@ -109,9 +136,15 @@ def score(
     calibration = None if fpr is None else _calibration(loaded, fpr)
     opponent = load_checkpoint(against) if against else None
     ranker = RankEstimator(loaded.model) if rank else None
-    both: dict[str, Any] = {"reading": reading_of(loaded.corpus)}
+
+    def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
+        """Return how a model reads the words."""
+        facts = checkpoint.corpus
+        return reading_of(replace(facts, lowercase=True) if ignore_case else facts)
+
+    both: dict[str, Any] = {"reading": reading(loaded)}
     if opponent:
-        both |= {"other": opponent.model, "other_reading": reading_of(opponent.corpus)}
+        both |= {"other": opponent.model, "other_reading": reading(opponent)}
     large = loaded.model.context_length is None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
@@ -131,7 +164,7 @@ def score(
         text = text_of_files(streams, encoding, columns, errors, large=large)
         blocks = streams.watched(text.blocks(counts_lines=True))
         judging: dict[str, Any] = {"calibration": calibration, "fpr": fpr or 0.0, "ranker": ranker}
-        for part in judge(loaded.model, blocks, **judging, **both):
+        for part in judge(loaded.model, blocks, regular=regular, **judging, **both):
             summary += part.summary
             if sort:
                 waiting.append(part)
@@ -151,6 +184,13 @@ def score(
         click.echo(describe_scores(summary, fpr, others), err=True)
         if told := damage(text.damaged, errors):
             click.echo(f"damaged   {told}", err=True)
+    if text.sha256 == loaded.corpus.sha256:
+        say(
+            "this is the model's training corpus: it has seen the lines, and hardly any is odd to"
+            f" it; makemore outliers {' '.join(files)} judges each line by the others"
+        )
+    if fail_on_flag and summary.flagged:
+        ctx.exit(FLAGGED)
 
 
 def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":

@@ -126,8 +126,6 @@ def sample(
     from makemore.generation.novelty import Novelty, find_corpus
     from makemore.generation.sampling import PATIENCE, Sampler
 
-    if as_json:
-        refuse_idle(ctx, ["with_scores"], "with --json, which gives the scores anyway")
     if best:
         refuse_idle(ctx, ["count"], "beside --best, which says how many")
     if not (new or report or min_distance):
@@ -242,7 +240,7 @@ def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> s
     from makemore.evaluation.scoring import judge
 
     (judged,) = judge(model, [text])
-    return judged.json_lines() if as_json else judged.table()
+    return judged.json_lines() if as_json else judged.table(unknown=False)
 
 
 def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str) -> None:

@@ -28,6 +28,7 @@ import numpy as np
 from makemore.arrays import Floats, Integers
 from makemore.errors import CheckpointError
 from makemore.evaluation.losses import Scores, score_words
+from makemore.evaluation.regularity import regularities
 from makemore.models.base import Model
 
 TAIL = 10
@@ -70,18 +71,18 @@ class _Length(NamedTuple):
 
     Attributes
     ----------
-    means : array of shape (n,), ascending
+    values : array of shape (n,), ascending
     centre, spread : float
-        The mean of their means, and the standard deviation of one more word from it.
+        Their mean, and the standard deviation of one more from it.
     """
 
-    means: Floats
+    values: Floats
     centre: float
     spread: float
 
-    def z(self, means: Floats) -> Floats:
-        """Return how far out means are."""
-        return (means - self.centre) / self.spread
+    def z(self, values: Floats) -> Floats:
+        """Return how far out values are."""
+        return (values - self.centre) / self.spread
 
 
 class Calibration:
@@ -91,6 +92,8 @@ class Calibration:
     ----------
     sample : array of shape (k, 2)
         As ``calibrate`` returns it and a checkpoint keeps it.
+    regularity : array of shape (m, 2), optional
+        The same with regularities in place of mean surprisals.
 
     Raises
     ------
@@ -98,49 +101,86 @@ class Calibration:
         There are no references, or the numbers cannot be scores.
     """
 
-    def __init__(self, sample: Floats) -> None:
+    def __init__(self, sample: Floats, regularity: Floats | None = None) -> None:
         if not len(sample):
             raise CheckpointError(
                 "the model was trained without held-out words, so there is nothing to judge"
                 " others by: train with --holdout 0.1"
             )
-        if not np.isfinite(sample).all() or (sample < 0).any():
-            raise CheckpointError("the scores of the held-out words are damaged: train again")
-        symbols, means = sample.T
-        self._groups = {n: np.sort(means[symbols == n]) for n in np.unique(symbols).tolist()}
-        self._lengths: dict[float, _Length] = {}
-        everything = [self._length(n).z(group) for n, group in self._groups.items()]
-        self._z = np.sort(np.concatenate(everything))
+        for numbers in (sample, regularity):
+            if numbers is not None and not (np.isfinite(numbers).all() and (numbers >= 0).all()):
+                raise CheckpointError("the scores of the held-out words are damaged: train again")
+        self._surprisal = _Ranks(sample)
+        self._regularity = None
+        if regularity is not None and len(regularity):
+            self._regularity = _Ranks(regularity)
 
     @property
     def smallest_p(self) -> float:
         """The p-value of the strangest word of the length that has the most to compare with."""
-        return float(self.smallest(np.array(list(self._groups))).min())
+        return float(self.smallest(self._surprisal.lengths).min())
 
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
-        means = np.minimum(scores.mean, IMPOSSIBLE)
-        p = np.full(len(scores), np.nan)
-        for n in np.unique(scores.symbols).tolist():
-            rows = np.flatnonzero((scores.symbols == n) & ~np.isnan(means))
-            p[rows] = self._p_values(n, means[rows])
-        return p
+        return self._surprisal.p_values(scores.symbols, np.minimum(scores.mean, IMPOSSIBLE))
+
+    def regularity_p_values(self, text: str) -> Floats:
+        """Return the p-value of the regularity of each line, (lines,).
+
+        Raises ``CheckpointError`` where the regularity of good words is not known.
+        """
+        if self._regularity is None:
+            raise CheckpointError(
+                "the checkpoint does not say how regular good words are: train again, with words"
+                " held out"
+            )
+        return self._regularity.p_values(*regularity_sample(text).T)
 
     def smallest(self, symbols: Integers | Floats) -> Floats:
         """Return the p-value of the strangest word of so many symbols, shape of ``symbols``."""
-        lengths, where = np.unique(symbols, return_inverse=True)
-        strangest = np.full(1, IMPOSSIBLE)
-        return np.array([self._p_values(n, strangest)[0] for n in lengths.tolist()])[where]
+        return self._surprisal.p_values(symbols, np.full(len(symbols), IMPOSSIBLE))
 
-    def _p_values(self, symbols: float, means: Floats) -> Floats:
+
+def regularity_sample(text: str) -> Floats:
+    """Return the length in symbols and the regularity of each line, (lines, 2)."""
+    lengths = [len(word) + 1.0 for word in text.split("\n")[:-1]]
+    return np.stack((np.array(lengths), regularities(text)), axis=1)
+
+
+class _Ranks:
+    """Values of references by their lengths, and how rarely others are as large.
+
+    Parameters
+    ----------
+    sample : array of shape (k, 2)
+        Lengths and values.
+    """
+
+    def __init__(self, sample: Floats) -> None:
+        symbols, values = sample.T
+        self.lengths = np.unique(symbols)
+        self._groups = {n: np.sort(values[symbols == n]) for n in self.lengths.tolist()}
+        self._lengths: dict[float, _Length] = {}
+        everything = [self._length(n).z(group) for n, group in self._groups.items()]
+        self._z = np.sort(np.concatenate(everything))
+
+    def p_values(self, symbols: Integers | Floats, values: Floats) -> Floats:
+        """Return the p-value of each value, (n,); nan for nan."""
+        p = np.full(len(values), np.nan)
+        for n in np.unique(symbols).tolist():
+            rows = np.flatnonzero((symbols == n) & ~np.isnan(values))
+            p[rows] = self._p_values(n, values[rows])
+        return p
+
+    def _p_values(self, symbols: float, values: Floats) -> Floats:
         # all lengths beyond the longest known are judged alike, so they need one place
         length = self._length(min(symbols, max(self._groups) + 1))
-        shares = self._shares(length.z(means))
-        n = len(length.means)
+        shares = self._shares(length.z(values))
+        n = len(length.values)
         if not n:
             return shares
-        u = length.means[-min(max(n // 20, 1), TAIL)]
-        K, r = (n - np.searchsorted(length.means, each) for each in (u, means))
+        u = length.values[-min(max(n // 20, 1), TAIL)]
+        K, r = (n - np.searchsorted(length.values, each) for each in (u, values))
         beyond = shares / self._shares(length.z(u))
         return np.where(r >= K, 1 + r, (1 + K) * np.minimum(beyond, 1.0)) / (1 + n)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Flags, Floats, Integers
+from makemore.arrays import Flags, Floats, Indices, Integers
 from makemore.data.corpus import reading_of
 from makemore.data.text import Lines, as_lines, lines_with_words
 from makemore.errors import VocabularyError, shown
@@ -49,17 +49,23 @@ class Summary:
     totals : Totals
     flagged : int
         Words too surprising for the rate asked for, or with an unknown character.
+    unresolved : int
+        Words of a length at which no word can be flagged at that rate.
     choices : Choices
         Between this model and the other.
     """
 
     totals: Totals = field(default_factory=Totals)
     flagged: int = 0
+    unresolved: int = 0
     choices: Choices = field(default_factory=Choices)
 
     def __add__(self, more: "Summary") -> "Summary":
         return Summary(
-            self.totals + more.totals, self.flagged + more.flagged, self.choices + more.choices
+            self.totals + more.totals,
+            self.flagged + more.flagged,
+            self.unresolved + more.unresolved,
+            self.choices + more.choices,
         )
 
 
@@ -79,12 +85,16 @@ class Judgement:
         As ``Calibration.p_values`` gives them.
     fpr : float
         The false-positive rate asked for: words with a p-value up to this are flagged.
+    smallest : array of shape (n,), optional
+        The smallest p-value that words of each length can have.
     ratios : array of shape (n,), optional
         As ``log_ratios`` gives them.
     weights : array of shape (n,), optional
         How often each word counts in the summary.
     ranker : RankEstimator, optional
         Of the same model: adds the guess ranks and their standard errors.
+    is_regular : array of shape (n,), optional
+        Whether a word's p-value is that of its regularity rather than of its surprisal.
     """
 
     scores: Scores
@@ -92,13 +102,15 @@ class Judgement:
     numbers: Integers
     p_values: Floats | None = None
     fpr: float = 0.0
+    smallest: Floats | None = None
     ratios: Floats | None = None
     weights: Integers | None = None
     ranker: RankEstimator | None = None
+    is_regular: Flags | None = None
 
     @property
     def flagged(self) -> Flags:
-        """Which words are too surprising or hold an unknown character, (n,)."""
+        """Which words are too surprising, too regular, or hold an unknown character, (n,)."""
         if self.p_values is None:
             return np.zeros(len(self.scores), np.bool_)
         return np.asarray(~(self.p_values > self.fpr))
@@ -108,8 +120,9 @@ class Judgement:
         """The sums over all words."""
         choices = Choices() if self.ratios is None else Choices.of(self.ratios)
         totals = self.scores.weighted_totals(self.weights)
-        flagged = self.flagged.sum() if self.weights is None else self.weights[self.flagged].sum()
-        return Summary(totals, int(flagged), choices)
+        weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
+        unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
+        return Summary(totals, int(weights[self.flagged].sum()), int(unresolved), choices)
 
     def rows(self, only: str | None = None) -> npt.NDArray[np.intp]:
         """Return the numbers of the words that are "flagged" or "passed", or of all."""
@@ -124,13 +137,14 @@ class Judgement:
         explain: str | None = None,
         escape: bool = False,
         line_numbers: bool = False,
+        unknown: bool = True,
     ) -> str:
         """Return a line per word: columns, a tab behind each, then the word.
 
         The columns are the total and the mean surprisal; with p-values those, and the flag; with
         ratios those; with a ranker the rank and its error, the rank of a word that is rarer than
-        all draws behind a ``>``. A word with an unknown character has ``nan`` for its total, and
-        the character in place of its mean.
+        all draws behind a ``>``; and a character that the model does not know, - where it knows
+        all. The numbers of a word with such a character are ``nan``.
 
         Parameters
         ----------
@@ -142,9 +156,11 @@ class Judgement:
             Write control characters in words as escapes, as "colours" always does.
         line_numbers : bool
             Put the number of its line before each word's columns.
+        unknown : bool
+            Whether there is a column for unknown characters.
         """
         rows = self.rows(only)
-        columns = [column[rows] for column in self._columns()]
+        columns = [column[rows] for column in self._columns(unknown)]
         if line_numbers:
             columns.insert(0, texts([str(number) for number in self.numbers[rows].tolist()]))
         words = [self.words[i] for i in rows.tolist()]
@@ -164,26 +180,24 @@ class Judgement:
     def json_lines(self, only: str | None = None, *, explain: bool = False) -> str:
         """Return a JSON object per line and word.
 
-        JSON has no infinity: an infinite surprisal is "infinite". The numbers of a word with an
-        unknown character, which stands under "unknown", are null.
+        All have the same keys. JSON has no infinity: an infinite surprisal is "infinite". The
+        numbers of a word with an unknown character, which stands under "unknown", are null.
         """
         nats = self.scores.split_nats() if explain else None
         values = self._values()
         lines = []
         for i in self.rows(only).tolist():
             record = {name: value[i] for name, value in values.items()}
-            if i in self.scores.unknown:
-                record["unknown"] = self.scores.unknown[i]
+            record["unknown"] = self.scores.unknown.get(i)
             if nats:
                 record["transitions"] = _json_numbers(nats[i])
             lines.append(json.dumps(record, allow_nan=False) + "\n")
         return "".join(lines)
 
-    def _columns(self) -> list[Characters]:
-        unknown = {i: f"unknown '{shown(c)}'" for i, c in self.scores.unknown.items()}
-        columns = [decimals(self.scores.total), with_rows(decimals(self.scores.mean), unknown)]
+    def _columns(self, unknown: bool) -> list[Characters]:
+        columns = [decimals(self.scores.total), decimals(self.scores.mean)]
         if self.p_values is not None:
-            flags = texts(["passed", "flagged"])[self.flagged.astype(np.intp)]
+            flags = texts(["passed", "flagged", "regular"])[self._reasons()]
             columns += [decimals(self.p_values, 5), flags]
         if self.ratios is not None:
             columns.append(decimals(self.ratios))
@@ -193,7 +207,16 @@ class Judgement:
             amounts = map(_amount, ranks.tolist())
             columns.append(texts([s + amount for s, amount in zip(signs, amounts, strict=True)]))
             columns.append(texts(list(map(_amount, errors.tolist()))))
+        if unknown:
+            found = {i: f"'{shown(c)}'" for i, c in self.scores.unknown.items()}
+            none = np.full((len(self.scores), 1), ord("-"), np.uint8)
+            columns.append(with_rows(none, found))
         return columns
+
+    def _reasons(self) -> Indices:
+        """Return 0 for a word that passed, 1 for a flagged one, 2 for one that is too regular."""
+        reasons = self.flagged.astype(np.intp)
+        return reasons if self.is_regular is None else reasons * (1 + self.is_regular)
 
     def _values(self) -> dict[str, list[Any]]:
         values: dict[str, list[Any]] = {
@@ -206,6 +229,8 @@ class Judgement:
         if self.p_values is not None:
             values["p_value"] = _json_numbers(self.p_values)
             values["flagged"] = self.flagged.tolist()
+        if self.is_regular is not None:
+            values["regular"] = (self._reasons() == 2).tolist()
         if self.ratios is not None:
             values["log_ratio"] = _json_numbers(self.ratios)
         if self.ranker:
@@ -240,6 +265,7 @@ def judge(
     reading: Reading = str,
     calibration: Calibration | None = None,
     fpr: float = 0.0,
+    regular: bool = False,
     other: Model | None = None,
     other_reading: Reading = str,
     ranker: RankEstimator | None = None,
@@ -257,6 +283,8 @@ def judge(
         Of the same model: adds p-values.
     fpr : float
         The false-positive rate to flag words at.
+    regular : bool
+        Whether words are flagged that are too regular, too: each reason has half of the rate.
     other : Model, optional
         Adds the log-likelihood ratio of both models.
     ranker : RankEstimator, optional
@@ -269,16 +297,37 @@ def judge(
         first += len(lines)
         text, weights = lines_with_words(block)
         scores = score_lines(model, reading(text))
+        p_values, is_regular = _judged(scores, calibration, regular)
         yield Judgement(
             scores,
             lines if len(kept) == len(lines) else list(filter(None, lines)),
             np.array(kept, np.int64),
-            calibration.p_values(scores) if calibration else None,
+            p_values,
             fpr,
+            calibration.smallest(scores.symbols) if calibration else None,
             log_ratios(scores, score_lines(other, other_reading(text))) if other else None,
             weights,
             ranker,
+            is_regular,
         )
+
+
+def _judged(
+    scores: Scores, calibration: Calibration | None, regular: bool
+) -> tuple[Floats | None, Flags | None]:
+    """Return the p-values of words, and where they are those of regularity; None if unasked.
+
+    Of two reasons the smaller p-value counts twice (Bonferroni).
+    """
+    if calibration is None:
+        return None, None
+    p_values = calibration.p_values(scores)
+    if not regular:
+        return p_values, None
+    regularity = calibration.regularity_p_values(scores.text)
+    is_regular = regularity < p_values
+    smaller = np.where(is_regular, regularity, p_values)  # nan stays: an unknown character
+    return np.minimum(2 * smaller, 1.0), is_regular
 
 
 def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
@@ -289,8 +338,9 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         np.concatenate([part.numbers for part in judgements]),
         _joined([part.p_values for part in judgements]),
         judgements[0].fpr,
-        _joined([part.ratios for part in judgements]),
+        ratios=_joined([part.ratios for part in judgements]),
         ranker=judgements[0].ranker,
+        is_regular=_joined([part.is_regular for part in judgements]),
     )
     mean = together.scores.mean
     order = np.lexsort((-mean, ~np.isnan(mean)))
@@ -300,12 +350,13 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         together.numbers[order],
         None if together.p_values is None else together.p_values[order],
         together.fpr,
-        None if together.ratios is None else together.ratios[order],
+        ratios=None if together.ratios is None else together.ratios[order],
         ranker=together.ranker,
+        is_regular=None if together.is_regular is None else together.is_regular[order],
     )
 
 
-def _joined(parts: Sequence[Floats | None]) -> Floats | None:
+def _joined(parts: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
     found = [part for part in parts if part is not None]
     return np.concatenate(found) if len(found) == len(parts) else None
 

@@ -16,7 +16,7 @@ from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
-from makemore.evaluation.calibration import calibrate
+from makemore.evaluation.calibration import calibrate, regularity_sample
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture
 from makemore.models.ngram import Ngram
@@ -93,6 +93,7 @@ def mix(
             minimum=None,
             loss_history=np.zeros(0),
             calibration=calibrate(mixture, survey.sample.words),
+            regularity=regularity_sample("".join(word + "\n" for word in survey.sample.words)),
         )
     return Checkpoint(mixture, first.corpus, record)
 

@@ -73,6 +73,8 @@ class TrainingRecord(Film):
         The training objective before each step.
     calibration : array of shape (k, 2), float64
         Scores of words that the model has not seen, as ``calibrate`` returns them.
+    regularity : array of shape (m, 2), float64
+        Lengths and regularities of held-out words, as ``regularity_sample`` returns them.
     validation_history : array of shape (m, 2), float64
         The measurements of the validation loss: after how many steps, and the loss.
     """
@@ -84,6 +86,7 @@ class TrainingRecord(Film):
     minimum: float | None
     loss_history: Floats
     calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    regularity: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     validation_history: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
@@ -147,7 +150,7 @@ class Checkpoint:
 
     def calibration(self) -> Calibration:
         """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
-        return Calibration(self.training.calibration)
+        return Calibration(self.training.calibration, self.training.regularity)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
-from makemore.evaluation.calibration import calibrate, references
+from makemore.evaluation.calibration import calibrate, references, regularity_sample
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
 from makemore.training.options import TrainingOptions
@@ -92,6 +92,7 @@ def train(
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
         calibration=calibration,
+        regularity=regularity_sample("".join(word + "\n" for word in outcome.held_out_words)),
         **histories,
     )
     return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
