@@ -144,11 +144,11 @@ def test_score_puts_the_rank_and_its_error_before_each_word(folder: Path) -> Non
     expected = RankEstimator(makemore.load("m.npz").model).ranks(words)
     rows = [line.split("\t") for line in score("--rank", data=data)]
     assert [row[-1] for row in rows] == words
-    assert rows[3][-3:-1] == ["nan", "nan"]
-    assert rows[4][-3].startswith(">")
+    assert rows[3][-4:-1] == ["nan", "nan", "'x'"]
+    assert rows[4][-4].startswith(">")
     for row, rank, error in zip(rows[:3], expected.ranks, expected.errors, strict=False):
-        assert float(row[-3]) == pytest.approx(rank, abs=0.051)
-        assert float(row[-2]) == pytest.approx(error, abs=0.051)
+        assert float(row[-4]) == pytest.approx(rank, abs=0.051)
+        assert float(row[-3]) == pytest.approx(error, abs=0.051)
     by_word = {line.split("\t")[-1]: line for line in score("--rank", "--sort", data=data)}
     assert by_word == {row[-1]: "\t".join(row) for row in rows}
 

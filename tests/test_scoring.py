@@ -259,11 +259,21 @@ def test_compare_prints_a_row_for_each(folder: Path) -> None:
     assert len(result.stdout.splitlines()) == 2  # named twice, it is one
 
 
+def test_compare_says_that_alphabets_differ(folder: Path) -> None:
+    for name, words in (("ab", "ab ba abba"), ("abc", "ab ba abba cab")):
+        corpus = Corpus.from_words(words.split())
+        save(folder / f"{name}.npz", train(corpus, TrainingOptions("ngram", holdout=0.0)))
+    (folder / "ab.txt").write_text("abab\n")
+    result = run(folder, "compare", "ab.npz", "abc.npz", "--corpus", "ab.txt")
+    assert "the alphabets differ, of 2 to 3 characters" in result.stderr
+
+
 def test_compare_refuses_other_words_unless_a_corpus_is_named(folder: Path) -> None:
     result = run(folder, "compare", "latin.npz", "other.npz")
     assert result.exit_code == 1
     assert "--corpus" in result.stderr
     result = run(folder, "compare", "latin.npz", "other.npz", "--corpus", "latin.txt", "--json")
+    assert "the alphabets differ" not in result.stderr  # both have all letters
     own, other = json.loads(result.stdout)
     assert own["nats_per_symbol"]["corpus"] < other["nats_per_symbol"]["corpus"]
     assert own["bits_per_symbol"] == pytest.approx(own["nats_per_symbol"]["corpus"] / math.log(2))

@@ -163,3 +163,10 @@ def test_a_signal_that_is_ignored_from_outside_does_not_end_a_stream(folder: Pat
         output, errors = process.communicate(b"cab\n")
         assert (process.returncode, output[-4:]) == (0, b"cab\n")
         assert b"interrupted" not in errors
+
+
+def test_the_rows_of_a_table_come_as_they_are_sent(folder: Path) -> None:
+    with started("score", "--column", "1", cwd=folder) as process:
+        for word in (b"bab", b"cab"):
+            send(process, word + b",7\n")
+            assert received(process, 30).endswith(b"\t" + word + b"\n")

@@ -323,7 +323,7 @@ def test_constraints_count_symbols(folder: Path) -> None:
 
 def test_scores_explain_symbol_by_symbol(folder: Path) -> None:
     line = run("score", "-c", "m.npz", "--explain", data="CCl[nH]\n").stdout.rstrip("\n")
-    assert len(line.split("\t")[2].split()) == 4
+    assert len(line.split("\t")[3].split()) == 4
     record = json.loads(run("score", "-c", "m.npz", "--json", data="CX\n").stdout)
     assert record["unknown"] == "X"
     assert record["symbols"] == 3

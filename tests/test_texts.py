@@ -124,14 +124,14 @@ def test_every_text_is_scored_line_by_line(run: Run, data: bytes) -> None:
     words = words_of(data)
     learn(run, data)
     result = run("score", "text")
-    rows = [row.split("\t", 2) for row in result.stdout_bytes.decode().split("\n")[:-1]]
-    assert [word for _, _, word in rows] == words
+    rows = [row.split("\t", 3) for row in result.stdout_bytes.decode().split("\n")[:-1]]
+    assert [word for _, _, _, word in rows] == words
     assert run("score", "-", stdin=data).stdout_bytes == result.stdout_bytes
     objects = run("score", "text", "--json").stdout_bytes.split(b"\n")[:-1]
     assert [json.loads(row)["word"] for row in objects] == words
     # The mean of its own words is the training loss, and what compare says of the corpus too.
     symbols = sum(len(word) + 1 for word in words)
-    mean = sum(float(total) for total, _, _ in rows) / symbols
+    mean = sum(float(total) for total, *_ in rows) / symbols
     loss = load("makemore.npz").training.training_loss
     assert math.isclose(mean, loss, abs_tol=1e-4)
     (compared,) = json.loads(run("compare", "makemore.npz", "--corpus", "text", "--json").stdout)

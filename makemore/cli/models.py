@@ -78,6 +78,12 @@ def compare(
     )
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
+    sizes = [len(each.model.vocabulary) - 1 for each in loaded.values()]
+    if len({each.model.vocabulary.characters for each in loaded.values()}) > 1:
+        say(
+            f"the alphabets differ, of {min(sizes):,} to {max(sizes):,} characters: a larger one"
+            " leaves each character less probability"
+        )
     if rows[0].corpus and rows[0].corpus.unknown_words:
         say(
             f"left out {rows[0].corpus.unknown_words:,} of the words, for a character that one of"

@@ -114,7 +114,7 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     Raises ``CorpusError``, which names the line, for a row without its word or with a weight that
     is not a whole number up to ``MAX_WEIGHT``, and for quotes that do not match.
     """
-    lines = (line + "\n" for text in texts for line in text.split("\n")[:-1])
+    lines = _BlockLines(texts)
     first = next(lines, None)
     if first is None:
         return
@@ -130,14 +130,33 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
         for row in reader:
             table.add(row, before + 1, reader.line_num - before)
             before = reader.line_num
-            if len(table.words) >= _ROWS:
+            if len(table.words) >= _ROWS or lines.are_taken:
                 yield table.taken()
     except csv.Error as error:
         raise CorpusError(
             f"{shown(name)}, line {before + 1:,}: this row is not CSV ({error}): mend its quotes,"
             " or name another --delimiter"
         ) from None
-    yield table.taken()
+    if table.words:
+        yield table.taken()
+
+
+class _BlockLines(Iterator[str]):
+    """The lines of blocks of text; who reads as they come must know when a block is at its end."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = iter(texts)
+        self._waiting: list[str] = []
+
+    @property
+    def are_taken(self) -> bool:
+        """Whether no line of the last block is left."""
+        return not self._waiting
+
+    def __next__(self) -> str:
+        while not self._waiting:
+            self._waiting = next(self._texts).split("\n")[-2::-1]  # the last line first
+        return self._waiting.pop() + "\n"
 
 
 class _Joined(Iterator[str]):
