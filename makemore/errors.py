@@ -20,6 +20,7 @@ A message gives the fact, the place, expected against found, and what to do next
 """
 
 import os
+import re
 
 
 class MakemoreError(Exception):
@@ -74,13 +75,24 @@ class PlottingError(MakemoreError):
     """The picture or the page cannot be made or saved."""
 
 
+_JOINED = "(?<=[^\0-\x7f])[\u200c\u200d](?=[^\0-\x7f\u200c\u200d])"
+EACH_BUT_JOINED = re.compile(f"(?!{_JOINED}).", re.DOTALL)
+"""Finds each character but a joiner between characters that it may join."""
+
+
 def shown(text: str) -> str:
     r"""Return ``text`` fit for a message: what does not print is written as an escape.
 
+    The joiners of emoji families and of Persian or Indian words stay between such characters.
+
     >>> shown("naïve\x1b[2J.txt")
     'naïve\\x1b[2J.txt'
+    >>> shown("👩\u200d👧 a\u200db") == "👩\u200d👧 a" + r"\u200d" + "b"
+    True
     """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if text.isprintable():
+        return text
+    return EACH_BUT_JOINED.sub(lambda c: c[0] if c[0].isprintable() else ascii(c[0])[1:-1], text)
 
 
 def unwritable(path: str | os.PathLike[str], error: OSError) -> str:

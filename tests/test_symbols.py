@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import makemore
 from makemore.checkpoint import load, save
 from makemore.cli import main
+from makemore.counting.passes import survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.symbols import MAX_SYMBOL, Spelling, finder_of, needs_a_stand_in
 from makemore.data.vocabulary import MAX_VOCABULARY, UNKNOWN, Vocabulary
@@ -237,6 +238,12 @@ def test_words_and_rare_symbols_are_counted_as_they_are_written() -> None:
 def test_held_out_words_are_calibrated_as_people_write_them() -> None:
     checkpoint = trained([f"Cl{n}Br" for n in range(200)], holdout=0.2)
     assert checkpoint.corpus.held_out_lines == 40
+    words = survey_corpus(
+        Corpus(Corpus.from_words(["ClBr", "CCl"]).sources, symbol_rule="smiles").with_spelling(),
+        0.5,
+    ).sample.words
+    assert set(words) <= {"ClBr", "CCl"}
+    assert len(words) == 1
     assert len(checkpoint.training.calibration)
     assert np.isfinite(checkpoint.training.calibration).all()
 
@@ -245,7 +252,9 @@ def test_held_out_words_are_calibrated_as_people_write_them() -> None:
 def test_a_checkpoint_keeps_the_symbols(tmp_path: Path, rule: str) -> None:
     if rule == "graphemes":
         pytest.importorskip("regex")
-    checkpoint = trained(MOLECULES if rule == "smiles" else EMOJI, rule, min_count=2)
+    words = [*MOLECULES, "C[Zn]C"] if rule == "smiles" else [*EMOJI, "🇫🇷a"]
+    checkpoint = trained(words, rule, min_count=2)
+    assert checkpoint.model.vocabulary.unknown
     save(tmp_path / "m.npz", checkpoint)
     again = load(tmp_path / "m.npz")
     assert again.model.vocabulary == checkpoint.model.vocabulary

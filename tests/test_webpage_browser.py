@@ -28,6 +28,7 @@ from webpage_oracle import Page, PageModel, Xoshiro, seed_words
 import makemore
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, reading_of
+from makemore.errors import shown
 from makemore.generation.sampling import next_distributions
 from makemore.models.base import Model
 from makemore.models.bigram import collapsed_loss
@@ -854,6 +855,8 @@ def test_text_is_cut_into_symbols_as_in_python(browser: Browser, pages: Path) ->
         assert browser.run("return cut(arguments[0])", text) == checkpoint.model.vocabulary.cut(
             text
         )
+    for text in ["👨‍👩‍👧", "a\u200db", "\u200dé\u200d\u200dé", "می‌خواهم", "é\u200d\u202e", "\x07"]:
+        assert browser.run("return shown(arguments[0])", text) == shown(text)
     drawn = browser.run(
         "return [...document.querySelectorAll('#words li')].map(x => x.textContent)"
     )

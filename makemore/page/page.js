@@ -42,9 +42,13 @@ function filled(made, attributes, children) {
   return made;
 }
 
+// a joiner shows where it stands between characters that it may join
+const JOINED = "(?<=[^\\0-\\x7f])[\\u200c\\u200d](?=[^\\0-\\x7f\\u200c\\u200d])";
+const HIDDEN = new RegExp(`(?!${JOINED})(?:[\\p{C}\\p{Zl}\\p{Zp}]|(?! )\\p{Zs})`, "gu");
+
 /** Return text with escapes for what does not print, as Python's errors.shown does. */
 function shown(text) {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu, (character) => {
+  return text.replace(HIDDEN, (character) => {
     const code = character.codePointAt(0);
     if (code < 0x100) return "\\x" + code.toString(16).padStart(2, "0");
     if (code < 0x10000) return "\\u" + code.toString(16).padStart(4, "0");

@@ -13,6 +13,7 @@ import numpy as np
 
 from makemore.arrays import Floats, Ids, Table
 from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import EACH_BUT_JOINED
 
 
 class Quantity(NamedTuple):
@@ -105,7 +106,9 @@ def symbol_label(symbol: str) -> str:
 
 def printable(text: str) -> str:
     """Return ``text`` with an escape for everything that would not show as itself."""
-    return "".join(c if c.isprintable() else code_point(c) for c in text)
+    return EACH_BUT_JOINED.sub(
+        lambda found: found[0] if found[0].isprintable() else code_point(found[0]), text
+    )
 
 
 def code_point(character: str) -> str:
