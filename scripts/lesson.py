@@ -109,9 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each stage")
     parser.add_argument("--check", metavar="1=VALUE", help="say whether exercise 1 is answered")
-    parser.add_argument("--word", help="the word to follow; else the first that is short (bigram)")
+    parser.add_argument("--word", help="the word to follow; else the first that is short")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="of the descent (bigram: 50)"
+        "--learning-rate", type=float, metavar="RATE", help="of the descent in bigram (50)"
     )
     return parser
 

@@ -100,6 +100,8 @@ def test_the_overview_has_a_line_for_each_lesson() -> None:
     assert max(map(len, lines)) <= 80
     for name in NAMES:
         assert 0 < find_lesson(name).minutes <= 2
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [line for line in lines if f"    {line}\n" not in readme] == []
 
 
 def test_an_exercise_says_which_side_an_answer_is_on(setting: Setting) -> None:

@@ -66,6 +66,6 @@ def overview() -> list[str]:
     lessons = [find_lesson(name) for name in NAMES]
     width = max(len(lesson.title) for lesson in lessons)
     return [
-        f"{number:2}  {lesson.name:12}  {lesson.title:{width}}  {lesson.minutes:3g} min"
+        f"{number:2}  {lesson.name:12}  {lesson.title:{width}}  {lesson.minutes:.1f} min"
         for number, lesson in enumerate(lessons, 1)
     ]

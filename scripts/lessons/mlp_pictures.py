@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lessons.figures import ACCENT, COLOURS, GRID, LINE, MUTED, canvas
+from lessons.figures import ACCENT, COLOURS, GRID, LINE, MUTED, POSITIVE, canvas
 
 PUBLISHED = {"names.txt, bigram": 2.45, "taught": 2.17, "taught, well started": 2.10}
 """Losses in nats per symbol."""
@@ -63,6 +63,16 @@ def draw_starts(seen: Mapping[str, tuple[float, Sequence[Any], Sequence[Any]]]) 
 def _histogram(values: Any, widest: float) -> tuple[Any, Any]:
     counts, edges = np.histogram(values, 61, (-widest, widest))
     return (edges[1:] + edges[:-1]) / 2, counts / counts.sum()
+
+
+def draw_units(fires: Mapping[str, Any]) -> Any:
+    """Return for each start which unit fires in which window, dark where it does."""
+    with canvas(13, 4.2, 1, len(fires), sharey=True) as drawn:
+        for axes, (name, table) in zip(drawn.axes[0], fires.items(), strict=True):
+            axes.imshow(table, POSITIVE, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+            axes.set(title=name, xlabel="unit; a white column is a dead one")
+        drawn.axes[0, 0].set_ylabel("window")
+    return drawn.figure
 
 
 def draw_ratios(ratios: Mapping[str, Any], losses: Mapping[str, Sequence[float]]) -> Any:

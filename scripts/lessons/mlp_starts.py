@@ -100,26 +100,33 @@ def the_starts(setting: Setting, X: Any, Y: Any) -> Stage:
 
 
 def dead_units(setting: Setting, X: Any, Y: Any) -> Stage:
-    """Kill units of ReLU by one step that is too long."""
-    rows, body, dead = setting.generator(2).integers(0, len(X), 2000), [], {}
-    for rate in (0.1, 1.0, 10.0):
+    """Push units of ReLU below zero, and see that training does not bring them back."""
+    V, rows = len(setting.vocabulary), setting.generator(2).integers(0, len(X), 1000)
+    body, shown, counts = [], {}, {}
+    for bias in (0.0, -1.5, -4.0):
         random = setting.generator(4)
-        layers = [nn.Embedding(len(setting.vocabulary), 10, random), nn.Flatten()]
-        layers += [nn.Linear(10 * CONTEXT, WIDTH, random), nn.ReLU()]
-        network = nn.Sequential(*layers, nn.Linear(WIDTH, len(setting.vocabulary), random))
-        train(network, X, Y, [rate] * 3, random)
-        before = data(network.layers[2](network.layers[1](network.layers[0](X[rows]))))
-        dead[rate] = float(np.mean((before <= 0).all(axis=0)))
-        body.append((f"{rate:g}", f"{dead[rate]:.0%}", f"{np.mean(before > 0):.0%}"))
+        first = nn.Linear(10 * CONTEXT, WIDTH, random)
+        first.bias = Tensor(np.full(WIDTH, bias, np.float32))
+        below = nn.Sequential(nn.Embedding(V, 10, random), nn.Flatten(), first)
+        network = nn.Sequential(*below.layers, nn.ReLU(), nn.Linear(WIDTH, V, random))
+        dead = (data(below(X[rows])) <= 0).all(axis=0)
+        slopes = gradients(cross_entropy(network(X[rows]), Y[rows]), [first.weight])[0]
+        train(network, X, Y, [0.1] * setting.steps(300), random)
+        fires = data(below(X[rows])) > 0
+        counts[bias] = int(dead.sum()), int((~fires.any(axis=0)).sum())
+        shown[f"bias {bias:g}: {counts[bias][1]} dead units"] = fires[:100]
+        largest = float(np.abs(slopes[:, dead]).max()) if dead.any() else 0.0
+        body.append((f"{bias:g}", *counts[bias], f"{fires.mean():.0%}", f"{largest:g}"))
     return Stage(
         "Dead ReLU",
-        [f"h = relu(x W + b), (B, {WIDTH}); three steps at a learning rate"],
-        table(["rate", "units that never fire", "numbers above 0"], body),
-        "relu's slope is 0 below 0. A unit that one long step has pushed below 0 for every window"
-        " gets no gradient any more: it is dead, and stays so. Smaller steps, leaky ReLU or"
-        " normalisation keep it alive.",
+        [f"h = relu(x W + b), (B, {WIDTH}), b as one step that was too long might leave it"],
+        table(["b", "dead", f"after {setting.steps(300)} steps", "fires", "their gradient"], body),
+        "relu's slope is 0 below 0. A unit that is below 0 for every window gets a gradient of 0,"
+        " and no later step brings it back: it is dead. Small steps, a leaky ReLU or normalisation"
+        " before it keep it alive.",
         (nn.ReLU,),
-        claims={"a long step kills units": dead[10.0] > dead[0.1]},
+        mlp_pictures.draw_units(shown),
+        {"dead units stay dead": counts[-4.0] == (WIDTH, WIDTH), "0 kills few": counts[0.0][0] < 5},
     )
 
 

@@ -50,8 +50,8 @@ def remember_the_first(setting: Setting) -> Stage:
         "Remember the first of twenty",
         [f"twenty random bits, which was the first? one guess costs log 2 = {log(2):.4f}"],
         table(["", f"loss after {setting.steps(500)} steps"], rows),
-        "the same task, the same steps. Who has a gradient left after twenty steps learns it; the"
-        " others do not even notice that there is something to learn.",
+        "the same task, the same steps. A layer that still has a gradient after twenty steps learns"
+        " it; the others do not even notice that there is something to learn.",
         (nn.clip_by_norm,),
         recurrent_pictures.draw_curves(curves),
     )
@@ -96,8 +96,8 @@ def the_names(setting: Setting) -> Stage:
         "The three on words",
         [f"n = 24, H = 96, {steps:,} steps of 64 words; loss: mean over symbols, not padding"],
         table(["", "numbers", "first loss", "validation loss"], rows),
-        "words are short, so forgetting costs the rnn little here; the gates help all the same. Of"
-        f" a published loss ask whether padding was counted: {padding:.0%} of these arrays are"
+        "words are short, so forgetting costs the rnn little here; the gates help all the same. Ask"
+        f" of a published loss whether padding was counted: {padding:.0%} of these arrays are"
         " padding, which is easy to predict. On distinct words held out, makemore's larger gru and"
         " lstm have 1.96.",
         (nn.RNN, nn.GRU, nn.LSTM),

@@ -17,7 +17,6 @@ FEWEST_WORDS = 20
 """A list to train networks on is split in ten: each part has two words or more."""
 SHORT = 7
 """The word to follow has at most so many characters, where the list has such a word."""
-
 MAX_WORD = 12
 """The longest word to follow, in characters: its tables stay on the screen."""
 
@@ -31,9 +30,9 @@ class Setting:
     words : tuple of str
         All words of the list, in its order.
     name : str
-        Of the list.
+        The name of the list.
     seed : int
-        Of all random numbers.
+        The seed of all random numbers.
     effort : float
         Numbers of training steps are multiplied by it: tests run a lesson in seconds.
     word : str or None

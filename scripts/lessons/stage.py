@@ -71,7 +71,7 @@ class Exercise:
     tolerance : float
         How far from it an answer may be.
     because : str
-        Is said to who answers rightly.
+        The explanation that a right answer gets.
     """
 
     question: str
