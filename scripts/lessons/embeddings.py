@@ -29,6 +29,8 @@ SIZE, STEPS = 8, 2_000
 ENOUGH = 0.5
 """The share of the steps after which the embeddings are judged."""
 FEWEST_SYMBOLS, MOST_SYMBOLS = 4, 2_000
+MAX_WORD = 12
+"""So many characters of the word to follow are shown."""
 
 
 def stages(setting: Setting) -> Iterator[Stage]:
@@ -70,7 +72,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
 
 def the_pairs(setting: Setting, N: Counts, labels: list[str]) -> Stage:
     """Show the pairs of one word."""
-    ids = [0, *setting.vocabulary.encode(setting.followed).tolist(), 0]
+    ids = [0, *setting.vocabulary.encode(setting.followed[:MAX_WORD]).tolist(), 0]
     rows = []
     for place, centre in enumerate(ids):
         near = [j for j in range(place - WINDOW, place + WINDOW + 1) if j != place]
