@@ -83,7 +83,7 @@ def the_bound(network: Variational, images: Array, tests: Array, setting: Settin
             "the loss is, but for a constant, at least -log p(x): a bound on what x costs",
         ],
         [
-            *table(["unseen fonts, nats an image", "reconstruction", "KL", "loss"], rows),
+            *table(["unseen fonts, nats per image", "reconstruction", "KL", "loss"], rows),
             "",
             f"numbers of the code that say anything (more than 0.1 nats): {used} of {CODE}",
         ],

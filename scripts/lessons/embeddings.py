@@ -151,7 +151,7 @@ def the_training(losses: list[float]) -> Stage:
     last = float(np.mean(losses[-100:]))
     with canvas(6, 2.8) as c:
         c.axes[0, 0].plot(losses, color=LINE, linewidth=0.7)
-        c.axes[0, 0].set(xlabel="step", ylabel="loss, nats a pair")
+        c.axes[0, 0].set(xlabel="step", ylabel="loss, nats per pair")
     return Stage(
         "Training",
         [f"U, W: (V, {SIZE}) each; {BATCH:,} pairs a step, {NEGATIVES} rivals each; Adam"],
