@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lessons import diffusion_network as diffusion
 from lessons.autoencoder_networks import Convolutional, divergence, unfold
+from lessons.autoencoder_variational import likeness
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
 from lessons.embeddings_results import has_line
@@ -155,6 +156,13 @@ def test_the_divergence_is_the_integral(m: float, s: float) -> None:
     integral = float((np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0]))
     found = divergence(np.array([[m, m]]), np.full((1, 2), math.log(s**2)))
     assert float(found[0]) == pytest.approx(2 * integral, abs=1e-6)
+
+
+def test_an_image_is_most_like_its_own_shade() -> None:
+    images = random(20, 16, 16)
+    assert likeness(3 * images[:5].reshape(5, -1) + 1, images) == pytest.approx(1)
+    expected = max(np.corrcoef(np.arange(256), image.ravel())[0, 1] for image in images)
+    assert likeness(np.arange(256.0)[None], images) == pytest.approx(expected)
 
 
 # Embeddings

@@ -62,7 +62,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
     yield the_divergence(setting.generator(5))
     network = Variational(generator)
     yield the_bound(network, images, tests, setting)
-    yield the_walk(network, images)
+    yield the_walk(network, images, setting)
     yield where_it_stands(
         {
             "makemore/autodiff/operations.py": "exp, reshape and transpose beside their gradients",
