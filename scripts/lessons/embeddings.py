@@ -15,7 +15,7 @@ from lessons.embeddings_training import (
     train,
 )
 from lessons.figures import LINE, canvas
-from lessons.setting import Setting
+from lessons.setting import MAX_WORD, Setting
 from lessons.stage import Exercise, Stage, table, tiny, where_it_stands
 from makemore import nn
 from makemore.arrays import Counts
@@ -29,8 +29,6 @@ SIZE, STEPS = 8, 2_000
 ENOUGH = 0.5
 """The share of the steps after which the embeddings are judged."""
 FEWEST_SYMBOLS, MOST_SYMBOLS = 4, 2_000
-MAX_WORD = 12
-"""So many characters of the word to follow are shown."""
 
 
 def stages(setting: Setting) -> Iterator[Stage]:

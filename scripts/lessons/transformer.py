@@ -46,7 +46,6 @@ Curves = dict[str, list[tuple[int, float]]]
 
 def stages(setting: Setting) -> Iterator[Stage]:
     """Yield the stages."""
-    word_of(setting)  # refuses one that is too long
     yield the_averages()
     yield the_head(setting)
     yield the_scale(setting)

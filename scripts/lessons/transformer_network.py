@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lessons.setting import Setting
+from lessons.setting import MAX_WORD, Setting
 from makemore import nn
 from makemore.arrays import Ids
 from makemore.autodiff import Array, Value, cross_entropy, data, gelu, softmax
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
-from makemore.errors import OptionError
 from makemore.pictures.labels import symbol_label
 
 WIDTH, HEADS, BATCH, RATE = 48, 4, 128, 4e-3
-MAX_WORD = 12
-"""The most characters of a word to follow: its tables stay on the screen."""
 LONGEST = 23
 """The most characters of a word; longer ones are cut."""
 JUDGED = 1_000
@@ -79,11 +76,6 @@ def cosine(x: Array) -> float:
 
 def word_of(setting: Setting) -> str:
     """Return the word to follow: by default the longest of the first that is not too long."""
-    if setting.word and len(setting.word) > MAX_WORD:
-        raise OptionError(
-            f"the word to follow has {len(setting.word)} characters and must have 1 to {MAX_WORD}:"
-            " choose another by --word"
-        )
     first = [word for word in setting.words[:10] if len(word) <= MAX_WORD]
     return setting.word or max(first or [setting.followed[:MAX_WORD]], key=len)
 
