@@ -8,13 +8,23 @@ import numpy as np
 import pytest
 from lessons import diffusion_network as diffusion
 from lessons.autoencoder_networks import Convolutional, divergence, unfold
+from lessons.autoencoder_variational import likeness
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
 from lessons.embeddings_results import has_line
 from lessons.embeddings_training import WINDOW, count_pairs, loss_of, noise_of
 from lessons.letters_by_hand import col2im, im2col
-from lessons.letters_data import LETTERS, UNSEEN, draw_letters, latin_fonts, split_fonts
+from lessons.letters_data import (
+    LETTERS,
+    UNSEEN,
+    as_text,
+    draw_letters,
+    latin_fonts,
+    side_by_side,
+    split_fonts,
+)
 from lessons.setting import Setting, find_setting
+from lessons.stage import beside
 from lessons.transformer_network import LONGEST, Transformer, padded, weights_of, write
 
 from makemore import Vocabulary
@@ -39,7 +49,27 @@ def test_what_is_claimed_after_training_holds(name: str) -> None:
     assert [claim for claim, holds in claims if not holds] == []
 
 
+def test_matrices_stand_side_by_side() -> None:
+    assert beside(x=np.array([[1, 2], [3, 4]]), columns=np.array([[0.5]])) == [
+        "x           columns",
+        "   1    2    0.5   ",
+        "   3    4          ",
+    ]
+
+
 # Letters
+
+
+def test_images_are_put_in_rows() -> None:
+    images = np.arange(4)[:, None, None] * np.ones((4, 2, 3))
+    page = side_by_side(images, 2)
+    assert page.shape == (4, 6)
+    assert page[:2].tolist() == [[0.0] * 3 + [1.0] * 3] * 2
+    assert page[2:].tolist() == [[2.0] * 3 + [3.0] * 3] * 2
+
+
+def test_ink_is_darker_text() -> None:
+    assert as_text(np.array([[0.0, 0.5, 1.0]])) == ["  ==@@"]
 
 
 def test_fonts_of_symbols_and_boxes_are_left_out() -> None:
@@ -126,6 +156,13 @@ def test_the_divergence_is_the_integral(m: float, s: float) -> None:
     integral = float((np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0]))
     found = divergence(np.array([[m, m]]), np.full((1, 2), math.log(s**2)))
     assert float(found[0]) == pytest.approx(2 * integral, abs=1e-6)
+
+
+def test_an_image_is_most_like_its_own_shade() -> None:
+    images = random(20, 16, 16)
+    assert likeness(3 * images[:5].reshape(5, -1) + 1, images) == pytest.approx(1)
+    expected = max(np.corrcoef(np.arange(256), image.ravel())[0, 1] for image in images)
+    assert likeness(np.arange(256.0)[None], images) == pytest.approx(expected)
 
 
 # Embeddings

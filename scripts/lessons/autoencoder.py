@@ -62,7 +62,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
     yield the_divergence(setting.generator(5))
     network = Variational(generator)
     yield the_bound(network, images, tests, setting)
-    yield the_walk(network, images)
+    yield the_walk(network, images, setting)
     yield where_it_stands(
         {
             "makemore/autodiff/operations.py": "exp, reshape and transpose beside their gradients",
@@ -73,7 +73,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
             "Kingma and Welling 2014, Auto-encoding variational Bayes: sections 2.3 and 2.4 are"
             " these two stages, appendix B the divergence.",
             "Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders: on binary"
-            " MNIST a variational autoencoder of one layer has 86.8 nats an image. Ours are not"
+            " MNIST a variational autoencoder of one layer has 86.8 nats per image. Ours are not"
             " comparable: pixels are grey and have a density, of a deviation that we chose.",
             "Baldi and Hornik 1989, Neural networks and principal component analysis.",
         ],

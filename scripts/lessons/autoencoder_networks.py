@@ -87,7 +87,7 @@ class Variational(nn.Layer):
         return means, log_variances
 
     def terms(self, images: Array, generator: np.random.Generator) -> tuple[Value, Value]:
-        """Return the two terms of the loss, in nats an image: reconstruction, and divergence."""
+        """Return the two terms of the loss, in nats per image: reconstruction, and divergence."""
         m, log_v = self.encode(images)
         z = m + exp(log_v * 0.5) * generator.standard_normal(m.shape, np.float32)
         flat = images.reshape(len(images), PIXELS)

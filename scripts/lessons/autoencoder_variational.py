@@ -12,6 +12,8 @@ from lessons.stage import Stage, table
 from makemore.autodiff import Array, Tensor, Value, add, data, exp, gradients, mean
 
 STEPS = 6_000
+ENOUGH = 0.5
+"""The share of the steps after which a walk is judged."""
 WALKS, PLACES = ("ao", "ce", "hn", "vw", "dz"), 13
 DRAWS = 100_000
 
@@ -83,7 +85,7 @@ def the_bound(network: Variational, images: Array, tests: Array, setting: Settin
             "the loss is, but for a constant, at least -log p(x): a bound on what x costs",
         ],
         [
-            *table(["unseen fonts, nats an image", "reconstruction", "KL", "loss"], rows),
+            *table(["unseen fonts, nats per image", "reconstruction", "KL", "loss"], rows),
             "",
             f"numbers of the code that say anything (more than 0.1 nats): {used} of {CODE}",
         ],
@@ -95,7 +97,7 @@ def the_bound(network: Variational, images: Array, tests: Array, setting: Settin
     )
 
 
-def the_walk(network: Variational, images: Array) -> Stage:
+def the_walk(network: Variational, images: Array, setting: Setting) -> Stage:
     """Go from one letter to another, by codes and by pixels."""
     upright, _ = draw_letters([latin_fonts()["DejaVuSans"]], 1, None)
     codes = data(network.encode(upright)[0])
@@ -106,30 +108,41 @@ def the_walk(network: Variational, images: Array) -> Stage:
         rows.append(data(network.decoder((1 - share) * codes[i] + share * codes[j])))
     with canvas(8, 3.2) as c:
         show(c.axes[0, 0], np.concatenate(rows).reshape(-1, 16, 16), PLACES)
-    pairs = np.array(list(combinations(range(26), 2))).T
+    first, second = np.array(list(combinations(range(26), 2))).T
     flat = upright.reshape(-1, PIXELS)
-    middles = {
-        "pixels": (flat[pairs[0]] + flat[pairs[1]]) / 2,
-        "codes": data(network.decoder((codes[pairs[0]] + codes[pairs[1]]) / 2)),
+    points = {
+        "the mean of all images": images.mean(axis=0).reshape(1, PIXELS),
+        "half-way by pixels": (flat[first] + flat[second]) / 2,
+        "half-way by codes": data(network.decoder((codes[first] + codes[second]) / 2)),
+        "letters as they are rebuilt": data(network.decoder(codes)),
     }
-    far = {name: nearest(middle, images) for name, middle in middles.items()}
+    like = {name: likeness(some, images) for name, some in points.items()}
     return Stage(
         "A walk from one letter to another",
-        ["x(t) = decoder((1 - t) m_1 + t m_2), t from 0 to 1"],
-        table(
-            ["half-way between two letters, the mean of", "from the nearest letter"],
-            list(far.items()),
-        ),
-        "half-way by pixels is one letter over the other, like a double exposure. Half-way by codes"
-        " strokes move, close and fade: it is nearer to what can be a letter.",
+        [
+            "x(t) = decoder((1 - t) m_1 + t m_2), t from 0 to 1",
+            "likeness = correlation with the image trained on that is most alike, on average",
+        ],
+        table(["all pairs of letters", "likeness"], list(like.items())),
+        "half-way by pixels is one letter over the other, no more like a letter than the mean of"
+        " all is. Half-way by codes strokes move, close and fade. That is more like a letter, but"
+        " seldom is one: between two letters there is mostly none.",
         (),
         c.figure,
-        {"half-way by codes is nearer to a letter": far["codes"] < far["pixels"]},
+        {
+            "half-way by codes is more like a letter": like["half-way by codes"]
+            > like["half-way by pixels"]
+        }
+        if setting.effort >= ENOUGH
+        else {},
     )
 
 
-def nearest(points: Array, images: Array) -> float:
-    """Return the mean squared distance of a pixel from the nearest image, averaged over points."""
-    flat = images.reshape(-1, PIXELS)
-    squares = (points**2).sum(axis=1)[:, None] - 2 * points @ flat.T + (flat**2).sum(axis=1)
-    return float(squares.min(axis=1).mean() / PIXELS)
+def likeness(points: Array, images: Array) -> float:
+    """Return the correlation with the image that is most alike, averaged over points (n, 256)."""
+
+    def standard(x: Array) -> Array:
+        return (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
+
+    correlations = standard(points) @ standard(images.reshape(-1, PIXELS)).T / PIXELS
+    return float(correlations.max(axis=1).mean())

@@ -15,7 +15,7 @@ from lessons.embeddings_training import (
     train,
 )
 from lessons.figures import LINE, canvas
-from lessons.setting import Setting
+from lessons.setting import MAX_WORD, Setting
 from lessons.stage import Exercise, Stage, table, tiny, where_it_stands
 from makemore import nn
 from makemore.arrays import Counts
@@ -70,7 +70,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
 
 def the_pairs(setting: Setting, N: Counts, labels: list[str]) -> Stage:
     """Show the pairs of one word."""
-    ids = [0, *setting.vocabulary.encode(setting.followed).tolist(), 0]
+    ids = [0, *setting.vocabulary.encode(setting.followed[:MAX_WORD]).tolist(), 0]
     rows = []
     for place, centre in enumerate(ids):
         near = [j for j in range(place - WINDOW, place + WINDOW + 1) if j != place]
@@ -149,7 +149,7 @@ def the_training(losses: list[float]) -> Stage:
     last = float(np.mean(losses[-100:]))
     with canvas(6, 2.8) as c:
         c.axes[0, 0].plot(losses, color=LINE, linewidth=0.7)
-        c.axes[0, 0].set(xlabel="step", ylabel="loss, nats a pair")
+        c.axes[0, 0].set(xlabel="step", ylabel="loss, nats per pair")
     return Stage(
         "Training",
         [f"U, W: (V, {SIZE}) each; {BATCH:,} pairs a step, {NEGATIVES} rivals each; Adam"],

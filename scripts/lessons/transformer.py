@@ -153,8 +153,7 @@ def the_looks(network: Transformer, setting: Setting) -> Stage:
     ids, _ = padded([word_of(setting)], setting.vocabulary)
     into = zip(network.blocks, network.inputs(ids), strict=False)
     weights = [P for block, x in into for P in weights_of(block, data(x))]
-    blocks = len(network.blocks)
-    with canvas(2.5 * HEADS, 2.7 * blocks, blocks, HEADS, texts=names) as c:
+    with canvas(10, 5.4, len(network.blocks), HEADS, texts=names) as c:
         labels = [c.text(name) for name in names]
         for number, (panel, P) in enumerate(zip(c.axes.flat, weights, strict=True)):
             panel.imshow(P, POSITIVE, vmin=0, vmax=1)

@@ -75,9 +75,9 @@ def cosine(x: Array) -> float:
 
 
 def word_of(setting: Setting) -> str:
-    """Return the word to follow: by default the longest of the first, if it is not too long."""
+    """Return the word to follow: by default the longest of the first that is not too long."""
     first = [word for word in setting.words[:10] if len(word) <= MAX_WORD]
-    return setting.word or max(first or [setting.followed], key=len)
+    return setting.word or max(first or [setting.followed[:MAX_WORD]], key=len)
 
 
 def symbols_of(setting: Setting) -> list[str]:
