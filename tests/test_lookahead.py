@@ -195,3 +195,20 @@ def test_the_likeliest_symbols_lead_to_what_is_asked(options: dict[str, Any]) ->
     (word,) = sample(RecurrentModel(), 1, seed=0, constraints=limits, **options)
     assert "bbb" in word
     assert word.endswith("ac")
+
+
+def test_a_look_ahead_learns_from_all_that_the_model_writes_however_narrow_the_choice() -> None:
+    learnt: list[Any] = []
+
+    def look(words: Any, *given: Any) -> LookAhead | None:
+        learnt.append(words)
+        return look_ahead(words, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "look_ahead", look)
+        Sampler(RecurrentModel(), temperature=0, constraints=Constraints(prefix="ab", suffix="c"))
+    (ids,) = learnt
+    rows = np.split(ids, np.flatnonzero(ids == 0) + 1)[:-1]
+    assert len(rows) == sampling.LEARNT_WORDS
+    assert all(row[:2].tolist() == [1, 2] for row in rows)
+    assert len({row.tobytes() for row in rows}) > 50

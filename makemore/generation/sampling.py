@@ -551,7 +551,7 @@ class _Rejecting:
 
 
 class _Unguided(_Rejecting):
-    """Draws from the model as it is, whatever comes."""
+    """Draws from the model as it is, whatever comes: the choice is not narrowed either."""
 
     def guide(self, t: int, P: Floats, states: Indices) -> Guide:
         """Return the distributions."""
@@ -707,7 +707,7 @@ class _Stepwise(_Writer):
             P = self._choice.heat(self._model.log_probabilities(state))
             beginnings += len(P)
             guide = steering.guide(t, P, progress)
-            if self._choice.is_narrow:
+            if self._choice.is_narrow and not isinstance(steering, _Unguided):
                 guide = guide.narrowed(self._choice.narrow)
             symbols = draw_each(guide.rows, nodes, _draws(random, len(alive)))
             columns.append(_column(lanes, alive, symbols))
