@@ -399,7 +399,7 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
 
     A prefix that would be far more probable in another case is named.
     """
-    if probability >= HARDLY_ANY:
+    if probability >= HARDLY_ANY or not constraints.describe():
         return ""
     said = (
         f"only {probability:.2g} of the model's words have {constraints.describe()}: what is left"
