@@ -276,8 +276,8 @@ def top(
     """
     import json
 
+    from makemore.generation.constraints import prefix_warning
     from makemore.generation.novelty import find_corpus
-    from makemore.generation.constraints import prefix_probability, warning
     from makemore.generation.search import most_probable_words
 
     if not new:
@@ -285,8 +285,7 @@ def top(
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
     words = most_probable_words(loaded.model, constraints)
-    share = prefix_probability(loaded.model, constraints.prefix)
-    if said := warning(loaded.model, constraints, share):
+    if said := prefix_warning(loaded.model, constraints.prefix):
         say(said)
     if new or exclude:
         path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None

@@ -414,6 +414,11 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
     return said
 
 
+def prefix_warning(model: Model, prefix: str) -> str:
+    """Return what ``warning`` says of a prefix alone."""
+    return warning(model, Constraints(prefix=prefix), prefix_probability(model, prefix))
+
+
 def prefix_probability(model: Model, prefix: str) -> float:
     """Return the probability that a word begins with ``prefix``; 0 with an unknown character."""
     try:
