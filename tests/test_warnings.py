@@ -127,5 +127,7 @@ def test_the_command_says_so_on_stderr(tmp_path: Path) -> None:
     assert re.search(
         r"makemore: only .* of the model's words have prefix 'br': .* 'Br' would fit", done.stderr
     )
+    top = CliRunner().invoke(main, ["top", "-c", path, "-n", "1", "--prefix", "br"])
+    assert "'Br' would fit" in top.stderr
     usual = CliRunner().invoke(main, ["sample", "-c", path, "-n", "3", "--prefix", "Br"])
     assert "only" not in usual.stderr

@@ -276,13 +276,17 @@ def top(
     """
     import json
 
+    from makemore.generation.constraints import prefix_warning
     from makemore.generation.novelty import find_corpus
     from makemore.generation.search import most_probable_words
 
     if not new:
         refuse_idle(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
-    words = most_probable_words(loaded.model, constraints_of(loaded.corpus, options))
+    constraints = constraints_of(loaded.corpus, options)
+    words = most_probable_words(loaded.model, constraints)
+    if said := prefix_warning(loaded.model, constraints.prefix):
+        say(said)
     if new or exclude:
         path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None
         known = _known_words(loaded, path, exclude)

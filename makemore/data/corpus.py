@@ -208,9 +208,10 @@ class Corpus:
             )
 
     @classmethod
-    def from_paths(cls, *paths: str | os.PathLike[str]) -> "Corpus":
-        """Return the corpus of these files; ``-`` is stdin."""
-        return cls(tuple(FileSource(os.fspath(path)) for path in paths))
+    def from_paths(cls, *paths: str | os.PathLike[str], columns: Columns | None = None) -> "Corpus":
+        """Return the corpus of these files, or of ``columns`` of these tables; ``-`` is stdin."""
+        sources = tuple(FileSource(os.fspath(path)) for path in paths)
+        return cls(sources, columns=columns)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "bytes") -> "Corpus":

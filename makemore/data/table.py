@@ -8,6 +8,7 @@ word of weight k counts as k lines of a plain list, whatever is counted.
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +120,7 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     if first is None:
         return
     reader = csv.reader(
-        _Joined(first, lines),
+        chain([first], lines),
         delimiter=columns.delimiter_of(first),
         skipinitialspace=True,
         strict=True,
@@ -159,20 +160,6 @@ class _BlockLines(Iterator[str]):
         return self._waiting.pop() + "\n"
 
 
-class _Joined(Iterator[str]):
-    """The first line, then the others; csv asks for an iterator."""
-
-    def __init__(self, first: str, others: Iterator[str]) -> None:
-        self._first: str | None = first
-        self._others = others
-
-    def __next__(self) -> str:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return next(self._others)
-
-
 class _Table:
     """The words and weights of rows that were read and not handed on yet."""
 
@@ -191,8 +178,11 @@ class _Table:
             self._place = _place_of(self._columns, row, self._name)
         elif row:
             word, weight = self._cells(row, self._place, line)
-        self.words += [word if weight else "", *[""] * (lines - 1)]
-        self._weights += [weight if word else 0, *[0] * (lines - 1)]
+        self.words.append(word if weight else "")
+        self._weights.append(weight if word else 0)
+        if lines > 1:
+            self.words += [""] * (lines - 1)
+            self._weights += [0] * (lines - 1)
         self._total += weight * (len(word) + 1)
         if self._total > _MAX_TOTAL:
             raise CorpusError(
@@ -202,7 +192,7 @@ class _Table:
 
     def taken(self) -> Lines:
         """Return the lines, which are then forgotten."""
-        text = "".join(word + "\n" for word in self.words)
+        text = "\n".join([*self.words, ""])
         weights = np.array(self._weights, np.int64) if self._columns.weight else None
         self.words, self._weights = [], []
         return Lines(text, weights)
@@ -226,19 +216,17 @@ class _Table:
         return word, weight
 
     def _weight(self, cell: str, line: int) -> int:
-        if not _is_number(cell) or len(cell) > 20 or int(cell) > MAX_WEIGHT:
-            found = f"'{shown(cell[:40])}'" if cell else "none"
-            titles = (
-                ": if this line holds titles, name the columns by them"
-                if line == 1 and not self._columns.has_header
-                else ""
-            )
-            raise CorpusError(
-                f"{shown(self._name)}, line {line:,}: expected a whole number up to 2**53 as the"
-                f" weight, found {found}{titles}"
-            )
-        k = int(cell)
-        return k.bit_length() if self._columns.weights_as == "log" else k
+        if cell.isdecimal() and cell.isascii() and len(cell) < 20 and int(cell) <= MAX_WEIGHT:
+            k = int(cell)
+            return k.bit_length() if self._columns.weights_as == "log" else k
+        found = f"'{shown(cell[:40])}'" if cell else "none"
+        titles = ""
+        if line == 1 and not self._columns.has_header:
+            titles = ": if this line holds titles, name the columns by them"
+        raise CorpusError(
+            f"{shown(self._name)}, line {line:,}: expected a whole number up to 2**53 as the"
+            f" weight, found {found}{titles}"
+        )
 
     def _error(self, line: int, what: str, row: list[str]) -> CorpusError:
         columns = f"{len(row)} column" + "s" * (len(row) != 1)

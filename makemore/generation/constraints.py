@@ -399,7 +399,7 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
 
     A prefix that would be far more probable in another case is named.
     """
-    if probability >= HARDLY_ANY:
+    if probability >= HARDLY_ANY or not constraints.describe():
         return ""
     said = (
         f"only {probability:.2g} of the model's words have {constraints.describe()}: what is left"
@@ -412,6 +412,11 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
     if own < HARDLY_ANY <= (share := prefix_probability(model, best)):
         said += f"; '{shown(best)}' would fit: {share:.2g} of the words begin so"
     return said
+
+
+def prefix_warning(model: Model, prefix: str) -> str:
+    """Return what ``warning`` says of a prefix alone."""
+    return warning(model, Constraints(prefix=prefix), prefix_probability(model, prefix))
 
 
 def prefix_probability(model: Model, prefix: str) -> float:

@@ -38,7 +38,7 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
     idle_ends,
-    prefix_probability,
+    prefix_warning,
     warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
@@ -252,7 +252,7 @@ class Sampler:
     ----------
     warning : str
         What to say of constraints that hardly any word of the model fulfils; else nothing. Of a
-        model without an automaton only the probability of the prefix is known.
+        model without an automaton that is told of the prefix alone.
 
     Raises
     ------
@@ -285,13 +285,12 @@ class Sampler:
         automaton = model.automaton()
         if automaton is None:
             self._writer: _Writer = _Stepwise(model, requirements, choice)
-            probability = prefix_probability(model, constraints.prefix)
+            self.warning = prefix_warning(model, constraints.prefix)
         else:
             conditioned = _conditioned(automaton, requirements, choice)
             is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
             self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
-            probability = conditioned.probability
-        self.warning = warning(model, constraints, probability)
+            self.warning = warning(model, constraints, conditioned.probability)
         self._idle_ends = idle_ends(model, constraints.suffix)
         self._prefix = constraints.prefix
         self._as_text = text_writer(model.vocabulary)

@@ -247,4 +247,4 @@ def _copied(corpus: Corpus, path: str) -> Corpus:
             rows = zip(text.split("\n"), weights.tolist(), strict=False)  # the last line has no end
             quoted = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             quoted.writerows(row for row in rows if row[0])
-    return replace(Corpus.from_paths(path), columns=columns)
+    return Corpus.from_paths(path, columns=columns)
