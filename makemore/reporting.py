@@ -228,11 +228,15 @@ def _progress(checkpoint: Checkpoint) -> list[str]:
 
 
 def describe_scores(
-    summary: "Summary", fpr: float | None = None, other_words: Choices | None = None
+    summary: "Summary",
+    fpr: float | None = None,
+    others: Sequence[str] = (),
+    other_words: Choices | None = None,
 ) -> str:
     """Return what ``makemore score`` says at its end about all lines.
 
-    ``other_words`` are the choices among the words of the model compared with.
+    ``others`` are the names of the models compared with, and ``other_words`` the choices among the
+    words of the one that there is.
     """
     totals = summary.totals
     lines = [f"scored    {_counted(totals.words, 'line')}, {totals.symbols:,} symbols"]
@@ -258,11 +262,12 @@ def describe_scores(
                 f"passed    {_counted(summary.unresolved, 'line')} of a length at which no word can"
                 " be flagged at this rate"
             )
-    if summary.choices != Choices():
-        lines.append(f"likelier  {summary.choices.share:.2%} of what both know by this model")
+    for name, choices in zip(others, summary.choices, strict=False):
+        than = f" than by {shown(name)}" if len(others) > 1 else ""
+        lines.append(f"likelier  {choices.share:.2%} of what both know by this model{than}")
     if other_words is not None:
         lines.append(
-            f"accuracy  {accuracy(summary.choices, other_words):.2%}: the other model finds"
+            f"accuracy  {accuracy(summary.choices[0], other_words):.2%}: the other model finds"
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)

@@ -617,13 +617,34 @@ def test_sorted_scores_begin_with_the_strangest(run: Run) -> None:
         ("sample", "--prefix", "a", "--prefix", "b"),
         ("top", "--suffix", "a", "--suffix", "b"),
         ("sample", "-n", "3", "--count", "4"),
-        ("score", "--against", "makemore.npz", "--against", "makemore.npz"),
         ("train", "words.txt", "--steps", "3", "--max-steps", "4"),
         ("info", "-c", "makemore.npz", "-c", "makemore.npz"),
     ],
 )
 def test_an_option_that_is_given_twice_is_refused(trained: Run, arguments: tuple[str, ...]) -> None:
     assert "is given twice: give it once" in one_line(trained(*arguments, code=2))
+
+
+def test_a_word_is_compared_with_several_models(trained: Run) -> None:
+    for name, words in {"one": "anna\nnana\n", "two": "bea\nebba\n"}.items():
+        Path(f"{name}.txt").write_text(words)
+        trained("train", f"{name}.txt", "--holdout", "0", "-c", f"{name}.npz")
+    both = ("score", "--against", "one.npz", "--against", "two.npz")
+    result = trained(*both, "--line-numbers", input="ana\nbea\nzoe\n")
+    for row, word in zip(result.stdout.splitlines(), ("ana", "bea", "zoe"), strict=True):
+        fields = row.split("\t")
+        assert (len(fields), fields[-1]) == (7, word)
+        for column, other in ((3, "one.npz"), (4, "two.npz")):
+            alone = trained("score", "--against", other, input=f"{word}\n").stdout.split("\t")
+            assert fields[column] == alone[2]
+    assert "by this model than by one.npz" in result.stderr
+    assert "by this model than by two.npz" in result.stderr
+    found = [
+        json.loads(line) for line in trained(*both, "--json", input="ana\n").stdout.splitlines()
+    ]
+    assert len(found[0]["log_ratio"]) == 2
+    refused = trained(*both, "--against-words", "one.txt", input="ana\n", code=2)
+    assert "needs one --against" in one_line(refused)
 
 
 def test_several_contained_texts_are_all_contained(trained: Run) -> None:

@@ -67,13 +67,15 @@ FLAGGED = 3
 @option(
     "--against",
     type=click.Path(),
-    group="Two models",
-    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better.",
+    multiple=True,
+    group="Several models",
+    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better; given"
+    " several times, one for each.",
 )
 @option(
     "--against-words",
     type=click.Path(),
-    group="Two models",
+    group="Several models",
     help="A file of the other model's own words: reports how well both kinds are told apart.",
 )
 @option(
@@ -102,7 +104,7 @@ def score(
     only: str | None,
     regular: bool,
     fail_on_flag: bool,
-    against: str | None,
+    against: tuple[str, ...],
     against_words: str | None,
     sort: bool,
     ignore_case: bool,
@@ -122,6 +124,7 @@ def score(
     """
     from makemore.cli.streaming import Streams
     from makemore.data.corpus import reading_of
+    from makemore.evaluation.losses import Choices
     from makemore.evaluation.rank import RankEstimator
     from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
     from makemore.reporting import describe_scores
@@ -129,12 +132,12 @@ def score(
     for name, given in (("only", only), ("regular", regular), ("fail-on-flag", fail_on_flag)):
         if given and fpr is None:
             raise click.UsageError(f"--{name} needs --fpr, which says what is flagged")
-    if against_words and not against:
-        raise click.UsageError("--against-words needs --against, which names the other model")
+    if against_words and len(against) != 1:
+        raise click.UsageError("--against-words needs one --against, which names the other model")
     columns = columns_of(options)
     loaded = load_checkpoint(checkpoint)
     calibration = None if fpr is None else _calibration(loaded, fpr)
-    opponent = load_checkpoint(against) if against else None
+    others = [load_checkpoint(path) for path in against]
     ranker = RankEstimator(loaded.model) if rank else None
 
     def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
@@ -142,9 +145,10 @@ def score(
         facts = checkpoint.corpus
         return reading_of(replace(facts, lowercase=True) if ignore_case else facts)
 
-    both: dict[str, Any] = {"reading": reading(loaded)}
-    if opponent:
-        both |= {"other": opponent.model, "other_reading": reading(opponent)}
+    models: dict[str, Any] = {
+        "reading": reading(loaded),
+        "others": [(other.model, reading(other)) for other in others],
+    }
     large = loaded.model.context_length is None
     on_terminal = sys.stdout.isatty()
     how = ("colours" if wants_colour() else "nats") if explain else None
@@ -164,7 +168,7 @@ def score(
         text = text_of_files(streams, encoding, columns, errors, large=large)
         blocks = streams.watched(text.blocks(counts_lines=True))
         judging: dict[str, Any] = {"calibration": calibration, "fpr": fpr or 0.0, "ranker": ranker}
-        for part in judge(loaded.model, blocks, regular=regular, **judging, **both):
+        for part in judge(loaded.model, blocks, regular=regular, **judging, **models):
             summary += part.summary
             if sort:
                 waiting.append(part)
@@ -176,12 +180,12 @@ def score(
             write(strangest_first(waiting))
             sys.stdout.flush()
         streams.are_out()
-        others = None
+        theirs = None
         if against_words:
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
-            parts = judge(loaded.model, words, **both)
-            others = sum((part.summary for part in parts), Summary()).choices
-        click.echo(describe_scores(summary, fpr, others), err=True)
+            parts = judge(loaded.model, words, **models)
+            (theirs,) = sum((part.summary for part in parts), Summary()).choices or (Choices(),)
+        click.echo(describe_scores(summary, fpr, against, theirs), err=True)
         if told := damage(text.damaged, errors):
             click.echo(f"damaged   {told}", err=True)
     if text.sha256 == loaded.corpus.sha256:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -51,21 +52,22 @@ class Summary:
         Words too surprising for the rate asked for, or with an unknown character.
     unresolved : int
         Words of a length at which no word can be flagged at that rate.
-    choices : Choices
-        Between this model and the other.
+    choices : tuple of Choices
+        Between this model and each of the others.
     """
 
     totals: Totals = field(default_factory=Totals)
     flagged: int = 0
     unresolved: int = 0
-    choices: Choices = field(default_factory=Choices)
+    choices: tuple[Choices, ...] = ()
 
     def __add__(self, more: "Summary") -> "Summary":
+        pairs = zip_longest(self.choices, more.choices, fillvalue=Choices())
         return Summary(
             self.totals + more.totals,
             self.flagged + more.flagged,
             self.unresolved + more.unresolved,
-            self.choices + more.choices,
+            tuple(one + other for one, other in pairs),
         )
 
 
@@ -87,8 +89,8 @@ class Judgement:
         The false-positive rate asked for: words with a p-value up to this are flagged.
     smallest : array of shape (n,), optional
         The smallest p-value that words of each length can have.
-    ratios : array of shape (n,), optional
-        As ``log_ratios`` gives them.
+    ratios : array of shape (n, others), optional
+        As ``log_ratios`` gives them for each of the other models.
     weights : array of shape (n,), optional
         How often each word counts in the summary.
     ranker : RankEstimator, optional
@@ -118,7 +120,7 @@ class Judgement:
     @property
     def summary(self) -> Summary:
         """The sums over all words."""
-        choices = Choices() if self.ratios is None else Choices.of(self.ratios)
+        choices = () if self.ratios is None else tuple(map(Choices.of, self.ratios.T))
         totals = self.scores.weighted_totals(self.weights)
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
         unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
@@ -200,7 +202,7 @@ class Judgement:
             flags = texts(["passed", "flagged", "regular"])[self._reasons()]
             columns += [decimals(self.p_values, 5), flags]
         if self.ratios is not None:
-            columns.append(decimals(self.ratios))
+            columns += map(decimals, self.ratios.T)
         if self.ranker:
             ranks, errors, is_beyond = self.ranker.ranks_of(self.scores.total)
             signs = np.where(is_beyond, ">", "").tolist()
@@ -232,7 +234,8 @@ class Judgement:
         if self.is_regular is not None:
             values["regular"] = (self._reasons() == 2).tolist()
         if self.ratios is not None:
-            values["log_ratio"] = _json_numbers(self.ratios)
+            each = [_json_numbers(of_one) for of_one in self.ratios.T]
+            values["log_ratio"] = each[0] if len(each) == 1 else [*zip(*each, strict=True)]
         if self.ranker:
             ranks, errors, is_beyond = self.ranker.ranks_of(self.scores.total)
             values["rank"], values["rank_error"] = _json_numbers(ranks), _json_numbers(errors)
@@ -266,8 +269,7 @@ def judge(
     calibration: Calibration | None = None,
     fpr: float = 0.0,
     regular: bool = False,
-    other: Model | None = None,
-    other_reading: Reading = str,
+    others: Sequence[tuple[Model, Reading]] = (),
     ranker: RankEstimator | None = None,
 ) -> Iterator[Judgement]:
     """Yield what ``model`` makes of the words in blocks of text, as ``Corpus.read`` gives them.
@@ -277,16 +279,16 @@ def judge(
     model : Model
     blocks : iterable of str or Lines
         Lines that end with a line feed; blank ones hold no word.
-    reading, other_reading : callable
-        How each model reads the words.
+    reading : callable
+        How the model reads the words.
     calibration : Calibration, optional
         Of the same model: adds p-values.
     fpr : float
         The false-positive rate to flag words at.
     regular : bool
         Whether words are flagged that are too regular, too: each reason has half of the rate.
-    other : Model, optional
-        Adds the log-likelihood ratio of both models.
+    others : sequence of Model and callable
+        Adds the log-likelihood ratio to each of these models, which read words in their own ways.
     ranker : RankEstimator, optional
         Of the same model: adds the guess ranks.
     """
@@ -305,11 +307,19 @@ def judge(
             p_values,
             fpr,
             calibration.smallest(scores.symbols) if calibration else None,
-            log_ratios(scores, score_lines(other, other_reading(text))) if other else None,
+            _ratios(scores, text, others),
             weights,
             ranker,
             is_regular,
         )
+
+
+def _ratios(scores: Scores, text: str, others: Sequence[tuple[Model, Reading]]) -> Floats | None:
+    """Return the log-likelihood ratios to other models, (n, others), or None without any."""
+    if not others:
+        return None
+    ratios = [log_ratios(scores, score_lines(model, reading(text))) for model, reading in others]
+    return np.stack(ratios, axis=1)
 
 
 def _judged(
