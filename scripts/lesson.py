@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 from lessons.course import NAMES, Lesson, find_lesson, overview
@@ -71,6 +72,8 @@ def _check(lesson: Lesson, answer: str, setting: Setting) -> int:
     try:
         place = range(1, len(lesson.exercises) + 1).index(int(number))
         given = float(value)
+        if not isfinite(given):
+            raise ValueError(value)
     except ValueError:
         raise OptionError(
             f"--check {shown(answer)} is no answer: expected the number of an exercise, 1 to"

@@ -11,7 +11,9 @@ import pytest
 from lessons.course import NAMES, Lesson, find_lesson, overview
 from lessons.setting import FEWEST_WORDS, Setting, find_setting
 from lessons.stage import Exercise, Stage, table
+from lessons.windows import windows
 
+from makemore import Vocabulary
 from makemore.data.download import bundled_names
 from makemore.errors import CorpusError, MakemoreError, OptionError
 
@@ -144,6 +146,12 @@ def test_tables_are_aligned() -> None:
     ]
 
 
+def test_windows_begin_with_boundaries_and_end_with_one() -> None:
+    X, Y = windows(["ab", "c"], Vocabulary("abc"), 3)
+    assert X.tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [0, 0, 0], [0, 0, 3]]
+    assert Y.tolist() == [1, 2, 0, 3, 0]
+
+
 def test_the_parts_of_a_split_are_all_words() -> None:
     words = tuple(f"w{k}" for k in range(50))
     parts = Setting(words, "list").split()
@@ -175,6 +183,7 @@ def test_a_list_that_is_too_short_or_too_long_is_refused(
         (["bigram", "--check", "4=1"], "--check 4=1 is no answer: expected the number of an "),
         (["bigram", "--check", "0=1"], "--check 0=1 is no answer"),
         (["bigram", "--check", "1"], "--check 1 is no answer"),
+        (["bigram", "--check", "1=nan"], "--check 1=nan is no answer"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments: list[str], words: str) -> None:

@@ -62,7 +62,7 @@ def draw_curves(curves: Mapping[str, Sequence[float]]) -> Any:
                 middles, [part.mean() for part in parts], style, color=colour, lw=2, label=name
             )
         axes.axhline(log(2), color=MUTED, lw=0.8)
-        axes.set(xlabel="step", ylabel="loss (nats)", ylim=(-0.02, 0.85))
+        axes.set(xlabel="step", ylabel="loss (nats)", ylim=(-0.02, 1))
         axes.set_title("Which bit came first, twenty steps ago? The line is guessing")
         axes.legend(frameon=False, ncols=2, loc="upper right")
     return drawn.figure
