@@ -143,8 +143,8 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
 def export(checkpoint: str, output: str) -> None:
     """Write a bigram or n-gram model as an ARPA file, for other tools.
 
-    Speech recognisers, KenLM and SRILM read it. The tokens are the characters; a space is written
-    as ▁, and what else would be white space as <U+0009>.
+    Speech recognisers, KenLM (unless it was built for more, up to order 6) and SRILM read it. The
+    tokens are the characters; a space is written as ▁, and other white space as <U+0009>.
     """
     from makemore.arpa import arpa_text, write_arpa
 
