@@ -214,6 +214,12 @@ def write_results(text: str) -> None:
         sys.stdout.write(text)
 
 
+def flush_results() -> None:
+    """Let what was written to stdout be read before anything else is said."""
+    with naming_stdout():
+        sys.stdout.flush()
+
+
 @contextmanager
 def naming_stdout() -> Iterator[None]:
     """Let an error of the system in the block, where only stdout is written to, name stdout."""

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from makemore.cli.console import interruption_noted, print_results, progress, say
+from makemore.cli.console import (
+    flush_results,
+    interruption_noted,
+    print_results,
+    progress,
+    say,
+)
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
     all_of,
@@ -233,6 +239,7 @@ def train(
             " --model ngram --order 2; --model bigram trains the table all the same"
         )
     print_results(describe_training(trained))
+    flush_results()
     for line in advice(trained):
         say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
