@@ -28,7 +28,7 @@ def of_alphabet(first: int, size: int) -> Part:
     """Return a part whose tables nobody may touch."""
     characters = "".join(map(chr, range(first, first + size)))
     counts = LineCounts(size, 2 * size, characters, np.zeros((0, 0), np.int64))
-    return Part(counts, counts, 0, 0, WordSample())
+    return Part(counts, counts, 0, 0, WordSample(), ends_in_space=False)
 
 
 def table(counts: LineCounts) -> Counts:

@@ -110,6 +110,16 @@ def test_no_word_ends_in_a_space_where_no_training_word_does() -> None:
     assert all(word[-1] != " " for word, _ in top)
 
 
+@pytest.mark.parametrize("ending", ["", " "])
+def test_the_checkpoint_of_a_network_tells_whether_words_end_in_a_space(ending: str) -> None:
+    options = TrainingOptions("mlp", steps=30, hidden_size=16, holdout=0, seed=1)
+    checkpoint = train(Corpus.from_words([*FIRMS, f"Iron{ending}"]), options)
+    assert checkpoint.corpus.ends_in_space == bool(ending)
+    ends_in_space = [word[-1] == " " for word in sample(checkpoint, 2000, seed=1)]
+    assert any(ends_in_space) == bool(ending)
+    assert any(word[-1] == " " for word in sample(checkpoint.model, 2000, seed=1))  # it may
+
+
 def test_a_space_at_the_end_stays_where_it_is_asked_for_or_learnt() -> None:
     model = trained().model
     asked = sample(model, 5, seed=1, constraints=Constraints(suffix=" "))

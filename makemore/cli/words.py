@@ -284,7 +284,7 @@ def top(
         refuse_idle(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
-    words = most_probable_words(loaded.model, constraints)
+    words = most_probable_words(loaded, constraints)
     if said := prefix_warning(loaded.model, constraints.prefix):
         say(said)
     if new or exclude:

@@ -105,6 +105,8 @@ class Part:
     dropped_lines : int
         Lines left out for a rare character.
     sample : WordSample
+    ends_in_space : bool
+        Whether some word does.
     """
 
     total: LineCounts
@@ -112,6 +114,7 @@ class Part:
     fingerprint: int
     dropped_lines: int
     sample: WordSample
+    ends_in_space: bool
 
 
 class _LineCounter(Protocol):
@@ -196,6 +199,7 @@ class PartCounter:
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0
+        self._ends_in_space = False
 
     def add(self, lines: Lines) -> None:
         """Count a block. Raises ``VocabularyError`` where the alphabet is too large."""
@@ -203,6 +207,7 @@ class PartCounter:
             lines, dropped = without_lines_holding(self._rare, lines)
             self._dropped += dropped
         self._total.add(*lines)
+        self._ends_in_space = self._ends_in_space or " \n" in lines.text
         if self._holdout:
             data = np.frombuffer(lines.text.encode(), np.uint8)
             offsets, hashes, numbers = held_out_lines(data, self._holdout)
@@ -227,6 +232,7 @@ class PartCounter:
             self._fingerprint % (1 << 64),
             self._dropped,
             self._sample.result(),
+            self._ends_in_space,
         )
 
     def _wait(self, lines: bytes) -> None:
@@ -260,6 +266,7 @@ def merge(parts: Sequence[Part]) -> Part:
         sum(part.fingerprint for part in parts) % (1 << 64),
         sum(part.dropped_lines for part in parts),
         sample.result(),
+        any(part.ends_in_space for part in parts),
     )
 
 
@@ -341,6 +348,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         strip_accents=corpus.strip_accents,
         normalize=corpus.normalize,
         errors=corpus.errors,
+        ends_in_space=part.ends_in_space,
         path=corpus.path,
         symbol_rule=corpus.symbol_rule,
         **_table_of(corpus),

@@ -98,6 +98,8 @@ class CorpusFacts:
         "nfc", "nfkc" or empty.
     errors : str
         One of ``ERRORS``. With the four before it, how to read the same words again.
+    ends_in_space : bool
+        Whether some word ends in a space, or that is not known.
     path : str
         Of a corpus that is one file, absolute; empty for others.
     column, weights, delimiter, weights_as : str
@@ -121,6 +123,7 @@ class CorpusFacts:
     strip_accents: bool = False
     normalize: str = ""
     errors: str = "strict"
+    ends_in_space: bool = True
     path: str = ""
     column: str = ""
     weights: str = ""

@@ -28,6 +28,7 @@ from makemore.arrays import Flags, Floats, Ids, Indices, States, chunks
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import OptionError, SamplingError, VocabularyError, shown
 from makemore.models.base import MAX_CELLS, Automaton, Model
+from makemore.training.record import Checkpoint
 
 MAX_LENGTH = 10_000
 """No word is longer: one that has not ended by then shows that the model does not end its words."""
@@ -428,16 +429,19 @@ def prefix_probability(model: Model, prefix: str) -> float:
     return float(np.exp(model.symbol_log_probabilities(ids)[:-1].sum()))
 
 
-def idle_ends(model: Model, suffix: str) -> str:
+def idle_ends(source: Model | Checkpoint, suffix: str) -> str:
     """Return the spaces that end no training word, and so are to end no other.
 
-    A space that ``suffix`` ends with is asked for. Nothing is known of models without counts.
+    A space that ``suffix`` ends with is asked for. Of a model without counts its checkpoint tells.
     """
+    model = source if isinstance(source, Model) else source.model
     counts, characters = model.bigram_counts(), model.vocabulary.itos
-    if counts is None:
-        return ""
-    ends = np.flatnonzero(counts[:, BOUNDARY] == 0)
-    spaces = (characters[i] for i in ends.tolist() if characters[i].isspace())
+    if counts is not None:
+        ends = np.flatnonzero(counts[:, BOUNDARY] == 0).tolist()
+        spaces = [characters[i] for i in ends if characters[i].isspace()]
+    else:
+        is_known = isinstance(source, Checkpoint) and not source.corpus.ends_in_space
+        spaces = [" "] if is_known and " " in characters else []
     return "".join(space for space in spaces if not suffix.endswith(space))
 
 

@@ -291,7 +291,7 @@ class Sampler:
             is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
             self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
             self.warning = warning(model, constraints, conditioned.probability)
-        self._idle_ends = idle_ends(model, constraints.suffix)
+        self._idle_ends = idle_ends(source, constraints.suffix)
         self._prefix = constraints.prefix
         self._as_text = text_writer(model.vocabulary)
 

@@ -66,24 +66,23 @@ def top(
 
     Raises ``SamplingError`` as ``most_probable_words`` does.
     """
-    model = source if isinstance(source, Model) else source.model
     unwanted = unwanted_words(source, new, exclude, corpus)
-    words = most_probable_words(model, constraints)
+    words = most_probable_words(source, constraints)
     found = (pair for pair in words if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
     return list(islice(found, count))
 
 
 def most_probable_words(
-    model: Model, constraints: Constraints | None = None
+    source: Model | Checkpoint, constraints: Constraints | None = None
 ) -> Iterator[tuple[str, float]]:
     """Yield words and their probabilities, the most probable first, as long as there are any.
 
     The probability is the model's for the whole word, its end included. No word ends in a space
-    where no training word does. Words of equal probability
-    come in the order of their characters' ids. Raises ``SamplingError`` before the first word where
-    no word fulfils the constraints, and after the last one that is certain where the search would
-    take too long to find another.
+    where no training word does. Words of equal probability come in the order of their characters'
+    ids. Raises ``SamplingError`` before the first word where no word fulfils the constraints, and
+    after the last one that is certain where the search would take too long to find another.
     """
+    model = source if isinstance(source, Model) else source.model
     constraints = constraints or Constraints()
     requirements = Requirements.of(model, constraints)
     automaton = model.automaton()
@@ -94,7 +93,7 @@ def most_probable_words(
         constrained = ConstrainedAutomaton(P, automaton, requirements)
         completions = Completions(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
-    if idle := idle_ends(model, constraints.suffix):
+    if idle := idle_ends(source, constraints.suffix):
         return ((word, p) for word, p in found if word[-1] not in idle)
     return found
 
