@@ -20,7 +20,7 @@ LIMITS = (1, 3, 10, 30, 60, 300)
 QUICK_LIMITS = (1, 3)
 KINDS = ("bigram", "ngram", "bow", "rnn", "gru", "mlp", "lstm", "wavenet", "transformer")
 TAUGHT = {"bigram": 120, "mlp": 120, "gru": 120, "transformer": 300}
-"""The seconds that each network gets in PyTorch, for only the largest still learns after two minutes."""
+"""The seconds of each network in PyTorch: only the largest still learns after two minutes."""
 SECTION = "held-out loss against time"
 
 WORDS = """
