@@ -1,6 +1,7 @@
 """Rare constraints on models without an automaton, against brute force on a small alphabet."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -91,6 +92,16 @@ def test_the_temperature_is_that_of_the_model() -> None:
     P = {word: heated(word) for word in all_words(model, limits, 4)}
     expected = {word: n * p / sum(P.values()) for word, p in P.items()}
     assert chi_square_is_plausible(Counter(words), expected)
+
+
+def test_the_probability_of_rare_constraints_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "look_ahead", look_ahead)
+    model, limits = RecurrentModel(), Constraints(prefix="a", contains="ccbcc", max_length=8)
+    exact = sum(all_words(model, limits, 8).values())
+    assert exact < 1e-4
+    told = re.match("only ([^ ]+) of the model's words", Sampler(model, constraints=limits).warning)
+    assert told
+    assert float(told[1]) == pytest.approx(exact, rel=0.1)
 
 
 def test_too_few_trials_err_by_less_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

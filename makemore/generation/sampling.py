@@ -38,7 +38,7 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
     idle_ends,
-    prefix_warning,
+    prefix_probability,
     warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
@@ -284,8 +284,10 @@ class Sampler:
         requirements = Requirements.of(model, constraints)
         automaton = model.automaton()
         if automaton is None:
-            self._writer: _Writer = _Stepwise(model, requirements, choice)
-            self.warning = prefix_warning(model, constraints.prefix)
+            stepwise = _Stepwise(model, requirements, choice)
+            begin_so = prefix_probability(model, constraints.prefix)
+            self.warning = warning(model, constraints, begin_so * stepwise.probability)
+            self._writer: _Writer = stepwise
         else:
             conditioned = _conditioned(automaton, requirements, choice)
             is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
@@ -587,6 +589,11 @@ class _Stepwise(_Writer):
     Where few do, a look-ahead steers, and a word is kept by its weight; see ``lookahead.py``. The
     tries since the last word that was kept are bounded by ``PATIENCE``. A short draw may do without
     a look-ahead, which takes longer.
+
+    Attributes
+    ----------
+    probability : float
+        That of the constraints, given the prefix: an estimate where a look-ahead steers, else 1.
     """
 
     def __init__(
@@ -607,6 +614,7 @@ class _Stepwise(_Writer):
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
         self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
+        self.probability = 1.0
         if looks_ahead and requirements.constraints.asks_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
@@ -633,6 +641,7 @@ class _Stepwise(_Writer):
                 raise self._hopeless(lanes + len(weights), words)
             self._steering, self._bound = ahead, float(weights.max())
             self.error = min(1.0, self._bound / float(weights.sum()))
+            self.probability = ahead.probability * float(weights.mean())
 
     def _words(self, random: np.random.PCG64) -> tuple[Ids, float]:
         """Return words of the model, whatever they fulfil, and how many beginnings each took.
