@@ -45,8 +45,9 @@ def outliers(
     errors: str,
     as_json: bool,
 ) -> None:
-    """Print the words of a list that do not belong to it: typing errors, and noise.
+    """Find the words of a list that do not belong to it.
 
+    They are typing errors, and noise.
     No model is needed: each word of LIST, or of stdin, is judged by those in the other nine tenths
     of the list. The oddest come first. Before each stand its line numbers and a score, with a tab
     behind each: how much better a slip of the fingers, or noise, explains the word than the list
