@@ -51,8 +51,8 @@ VALIDATION_SYMBOLS = 1 << 16
 """The most symbols of validation words: a measurement takes a second at most."""
 MEASURED_SYMBOLS = 1 << 20
 """The most symbols of training and of held-out words on which the final losses are measured."""
-RESERVE = 0.06
-"""The share of a time limit that is kept for the end: losses, calibration, saving."""
+RESERVE, LEAST_RESERVE = 0.06, 0.8
+"""The share of a time limit, and the fewest seconds, that a command takes beside its training."""
 TIMED_STEPS = 6
 """The steps by which the time of one is measured."""
 STEP_CELLS = 1 << 27
@@ -127,13 +127,18 @@ def _within_time(corpus: Corpus, options: TrainingOptions) -> TrainingOptions:
     started, surveys = time.perf_counter(), list[Survey]()
     timed = TrainingOptions(**{**options.record(), "time_limit": None})
     seconds = seconds_a_step(corpus, timed, surveys.append)
-    left = options.time_limit * (1 - RESERVE) - 2 * (time.perf_counter() - started)
+    left = time_to_train(options.time_limit) - 2 * (time.perf_counter() - started)
     facts = surveys[0].facts
     measured = min(facts.symbols, MEASURED_SYMBOLS)
     measured += MEASUREMENTS * min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
     of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
     steps = int(left / seconds - measured / of_a_step / 3)
     return TrainingOptions(**{**timed.record(), "steps": max(1, min(steps, options.steps))})
+
+
+def time_to_train(limit: float) -> float:
+    """Return how many seconds of a command's time limit a training may take."""
+    return float(limit - max(limit * RESERVE, LEAST_RESERVE))
 
 
 def seconds_a_step(

@@ -23,7 +23,7 @@ from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
 from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
-from makemore.training.minibatch import MEASURED_SYMBOLS, RESERVE, mean_loss, seconds_a_step
+from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss, seconds_a_step, time_to_train
 from makemore.training.ngram import train_ngram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Trainer, Watch
@@ -86,7 +86,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
 
 def _deadline(options: TrainingOptions) -> float | None:
     limit = options.values.get("time_limit")
-    return None if limit is None else time.perf_counter() + limit * (1 - RESERVE)
+    return None if limit is None else time.perf_counter() + time_to_train(limit)
 
 
 def _validation_share(options: TrainingOptions, lines: int) -> float:
