@@ -82,6 +82,10 @@ def test_constraints_that_hardly_any_word_fulfils_are_told() -> None:
     assert found.endswith(f"; 'Br' would fit: {share:.2g} of the words begin so")
     assert share == pytest.approx(0.4, abs=0.05)
     assert "fit" not in Sampler(model, constraints=Constraints(prefix="Brtv")).warning
+    firms = Corpus.from_words(["The Iron Bear", "The Iron Fox", "Bright Motors", "Bright Labs"])
+    small = train(firms, TrainingOptions("ngram", order=4, holdout=0))
+    found = Sampler(small, constraints=Constraints(prefix="br")).warning
+    assert re.fullmatch(r"'Br' would fit: 0\.\d+ of the words begin so", found)
     for limits in (Constraints(), Constraints(prefix="Br"), Constraints(prefix="The")):
         assert Sampler(model, constraints=limits).warning == ""
 

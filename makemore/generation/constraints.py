@@ -393,6 +393,8 @@ class ConditionedModel:
 
 HARDLY_ANY = 1e-4
 """Constraints that have a smaller probability leave odd words."""
+MUCH_MORE = 20
+"""How many times as probable another spelling of a prefix must be to be named."""
 
 
 def warning(model: Model, constraints: Constraints, probability: float) -> str:
@@ -400,19 +402,20 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
 
     A prefix that would be far more probable in another case is named.
     """
-    if probability >= HARDLY_ANY or not constraints.describe():
-        return ""
-    said = (
-        f"only {probability:.2g} of the model's words have {constraints.describe()}: what is left"
-        " may look odd"
-    )
+    said = []
+    if probability < HARDLY_ANY and constraints.describe():
+        said.append(
+            f"only {probability:.2g} of the model's words have {constraints.describe()}: what is"
+            " left may look odd"
+        )
     own = prefix_probability(model, constraints.prefix)
     cases = [str.capitalize, str.title, str.upper, str.lower]
     others = {case(constraints.prefix) for case in cases} - {constraints.prefix}
     best = max(others, key=lambda other: prefix_probability(model, other), default="")
-    if own < HARDLY_ANY <= (share := prefix_probability(model, best)):
-        said += f"; '{shown(best)}' would fit: {share:.2g} of the words begin so"
-    return said
+    share = prefix_probability(model, best)
+    if share >= max(HARDLY_ANY, MUCH_MORE * own):
+        said.append(f"'{shown(best)}' would fit: {share:.2g} of the words begin so")
+    return "; ".join(said)
 
 
 def prefix_warning(model: Model, prefix: str) -> str:
