@@ -476,11 +476,11 @@ KINDS = {
             "transformer",
             "transformer:Transformer",
             {"embedding_size": 64, "layers": 4, "heads": 4, "positions": "learnt"},
-            steps=5000,
+            steps=6000,
             batch_size=256,
             learning_rate=2e-3,
             weight_decay=0.1,
-            dropout=0.15,
+            dropout=0.2,
         ),
         Kind(
             "mixture",
