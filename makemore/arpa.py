@@ -230,6 +230,7 @@ class _Part(NamedTuple):
     lines: Integers
 
     def chosen(self, rows: Indices | Flags) -> "_Part":
+        """Return some of the n-grams."""
         return _Part(self.ids[rows], self.logs[rows], self.weights[rows], self.lines[rows])
 
 

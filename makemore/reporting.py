@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from makemore.data.corpus import CorpusFacts
+from makemore.data.corpus import CorpusFacts, options_to_read
 from makemore.data.holdout import exact_count
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
@@ -188,26 +188,19 @@ def _command(checkpoint: Checkpoint) -> str:
         words = training.options.get("words")
         more = f" --corpus {shlex.quote(words)}" if words else ""
         return f"makemore mix {training.options['checkpoints']}{more}"
-    changes = ["--lowercase"] * corpus.lowercase + ["--strip-accents"] * corpus.strip_accents
-    changes += ["--normalize", corpus.normalize] if corpus.normalize else []
+    read_so = options_to_read(corpus)
     if training.is_import:
         symbols = ["--symbols"] * (checkpoint.model.vocabulary.spelling is not None)
-        return shlex.join(["makemore", "import", corpus.name, *symbols, *changes])
+        return " ".join(["makemore import", shlex.quote(corpus.name), *symbols, *read_so])
     kind = KINDS.get(checkpoint.model.name)
     methods = kind.methods if kind else ()
     defaults = kind.defaults(training.method) if kind and training.method in methods else {}
-    words = ["makemore", "train", corpus.name, "--model", checkpoint.model.name]
-    if training.method != next(iter(methods), training.method):
-        words += ["--method", training.method]
+    own = ["--method", training.method] if training.method != next(iter(methods), "") else []
     for name, value in training.options.items():
         if name not in ("model", "method", "time_limit") and value != defaults.get(name):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += [*changes, *(["--symbols", corpus.symbol_rule] if corpus.symbol_rule else [])]
-    words += ["--encoding", corpus.encoding] if corpus.encoding != "utf-8" else []
-    for name in ("column", "weights", "delimiter", "weights_as"):
-        if value := getattr(corpus, name):
-            words += [f"--{name.replace('_', '-')}", value]
-    return shlex.join(words)
+            own += [f"--{name.replace('_', '-')}", str(value)]
+    words = ["makemore", "train", corpus.name, "--model", checkpoint.model.name, *own]
+    return " ".join([shlex.join(words), *read_so])
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:

@@ -163,8 +163,9 @@ def test_info_shows_the_command_that_repeats_a_training(
     monkeypatch.chdir(tmp_path)
     Path("my words.txt").write_text("".join(word.title() + "\n" for word in WORDS))
     runner = CliRunner()
-    first = "train|my words.txt|--model|mlp|--steps|12|--lowercase|--holdout|0.3|-c|one.npz"
-    assert runner.invoke(main, first.split("|")).exit_code == 0
+    changes = ["--lowercase", "--errors", "skip", "--holdout", "0.3"]
+    first = ["train", "my words.txt", "--model", "mlp", "--steps", "12", *changes]
+    assert runner.invoke(main, [*first, "-c", "one.npz"]).exit_code == 0
     again = runner.invoke(main, ["info", "-c", "one.npz"]).stdout.splitlines()[-1]
     assert again.startswith("again     makemore train 'my words.txt' --model mlp ")
     import shlex

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,21 @@ def test_colours_grow_with_surprise_and_control_characters_are_escaped() -> None
     assert "\x1b" not in judgement.table(escape=True)
     assert "\x1b" not in judgement.table(escape=True, explain="nats")
     assert "\x1b[2J" in judgement.table()
+
+
+@pytest.mark.parametrize(
+    ("given", "read", "painted"),
+    [
+        ("ab", "ab", "ab "),
+        ("AB", "ab", "AB "),
+        ("ßB", "ccab", "ccab  (ßB)"),  # read with another number of characters
+        ("A\x1b", "ab", "A\\x1b "),
+    ],
+)
+def test_a_painted_word_is_the_one_that_was_given(given: str, read: str, painted: str) -> None:
+    (judged,) = judge(MODEL, [f"{given}\n"], reading=lambda text: text.replace(given, read))
+    word = judged.table(explain="colours").split("\t")[-1]
+    assert re.sub("\x1b\\[[0-9;]*m", "", word) == f"{painted}\n"
 
 
 # ---- the commands ----

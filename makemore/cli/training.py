@@ -192,6 +192,7 @@ def train(
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
+    from makemore.data.corpus import options_to_read
     from makemore.reporting import advice, better_options, describe_training
     from makemore.training.train import train as train_model
 
@@ -244,7 +245,9 @@ def train(
         say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
     if dask is None and (more := better_options(trained)):
-        command = " ".join(["makemore train", *map(shlex.quote, corpus), *text.options(), more])
+        command = " ".join(
+            ["makemore train", *map(shlex.quote, corpus), *options_to_read(text), more]
+        )
         say(f"a better model: {command}")
     if watcher.stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")

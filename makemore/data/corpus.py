@@ -144,6 +144,22 @@ def reading_of(facts: CorpusFacts) -> Callable[[str], str]:
     return text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
 
 
+def options_to_read(text: "Corpus | CorpusFacts", *, encoding: bool = True) -> list[str]:
+    """Return the options by which the commands read text as a corpus is or was read."""
+    named = {"encoding": text.encoding if encoding and not is_utf_8(text.encoding) else ""}
+    named |= {"errors": text.errors.removeprefix("strict"), "normalize": text.normalize}
+    named["symbols"] = text.symbol_rule
+    if columns := text.columns:
+        named |= {"column": columns.word, "weights": columns.weight}
+        named |= {"delimiter": columns.delimiter}
+        named |= {"weights-as": columns.weights_as.removeprefix("count")}
+    flags = {"lowercase": text.lowercase, "strip-accents": text.strip_accents}
+    return [
+        *(f"--{name}" for name, is_set in flags.items() if is_set),
+        *(f"--{name} {shlex.quote(value)}" for name, value in named.items() if value),
+    ]
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Where words come from and how their text is changed on the way in.
@@ -307,21 +323,6 @@ class Corpus:
         ``as_they_come`` says that lines do not wait for others until a block is full.
         """
         return Reading(self, block_size, progress, digest, as_they_come)
-
-    def options(self, *, encoding: bool = True) -> list[str]:
-        """Return the options by which the commands read text in the same way."""
-        named = {"encoding": self.encoding if encoding and not is_utf_8(self.encoding) else ""}
-        named |= {"errors": self.errors.removeprefix("strict"), "normalize": self.normalize}
-        named["symbols"] = self.symbol_rule
-        if columns := self.columns:
-            named |= {"column": columns.word, "weights": columns.weight}
-            named |= {"delimiter": columns.delimiter}
-            named |= {"weights-as": columns.weights_as.removeprefix("count")}
-        flags = {"lowercase": self.lowercase, "strip-accents": self.strip_accents}
-        return [
-            *(f"--{name}" for name, is_set in flags.items() if is_set),
-            *(f"--{name} {shlex.quote(value)}" for name, value in named.items() if value),
-        ]
 
     def head(self) -> str:
         """Return the first lines, without taking them from a pipe; nothing where nobody can."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, options_to_read
 from makemore.data.table import Columns
 from makemore.data.text import is_utf_8
 
@@ -393,7 +393,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     paths = [shlex.quote(source.name) for source in corpus.sources if source.location]
     files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
     foreign = not is_utf_8(corpus.encoding)
-    options = [*corpus.options(encoding=foreign and not commands), *options]
+    options = [*options_to_read(corpus, encoding=foreign and not commands), *options]
     if not commands:
         return " ".join(["makemore train", files, *options])
     read = (

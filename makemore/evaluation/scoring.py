@@ -174,7 +174,7 @@ class Judgement:
             chosen = [nats[i].tolist() for i in rows.tolist()]
             if explain == "colours":
                 read = [self.scores.cut(self.scores.words[i]) for i in rows.tolist()]
-                lines = list(map(painted, read, chosen))
+                lines = list(map(_painted_as_given, words, read, chosen))
             else:
                 lines = list(map(_with_nats, lines, chosen))
         return join(columns, "".join(line + "\n" for line in lines))
@@ -387,6 +387,18 @@ def _with_nats(word: str, nats: list[float]) -> str:
 def painted(word: Sequence[str], nats: Sequence[float]) -> str:
     """Return the symbols of a word, a space for its end, each on the colour of its surprisal."""
     return "".join(map(_cell, [*map(shown, word), " "], nats))
+
+
+def _painted_as_given(word: str, read: Sequence[str], nats: Sequence[float]) -> str:
+    """Return a word painted by the surprisal of the symbols that the model read in it.
+
+    The word stands behind in parentheses where it has other numbers of characters.
+    """
+    if "".join(read) == word:
+        return painted(read, nats)
+    if len(read) == len(word):
+        return painted(word, nats)
+    return f"{painted(read, nats)} ({shown(word)})"
 
 
 def _cell(text: str, nats: float) -> str:
