@@ -1,7 +1,7 @@
 """The command score."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,15 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from makemore.cli.streaming import Streams
     from makemore.evaluation.calibration import Calibration
+    from makemore.evaluation.losses import Choices
+    from makemore.evaluation.scoring import Judgement, Summary
     from makemore.training.record import Checkpoint
 
 
+WRITING = ("as_json", "only", "explain", "line_numbers")
+"""The options that say how words are printed."""
 FLAGGED = 3
 """The exit code that says that lines were flagged."""
 
@@ -97,18 +102,11 @@ def score(
     /,
     files: tuple[str, ...],
     checkpoint: str,
-    as_json: bool,
-    explain: bool,
-    rank: bool,
     fpr: float | None,
-    only: str | None,
-    regular: bool,
     fail_on_flag: bool,
     against: tuple[str, ...],
     against_words: str | None,
     sort: bool,
-    ignore_case: bool,
-    line_numbers: bool,
     encoding: str,
     errors: str,
     **options: Any,
@@ -123,68 +121,27 @@ def score(
     model does not know, or -. The sums over all lines go to stderr.
     """
     from makemore.cli.streaming import Streams
-    from makemore.data.corpus import reading_of
-    from makemore.evaluation.losses import Choices
-    from makemore.evaluation.rank import RankEstimator
-    from makemore.evaluation.scoring import Judgement, Summary, judge, strangest_first
+    from makemore.evaluation.scoring import judge
     from makemore.reporting import describe_scores
 
-    for name, given in (("only", only), ("regular", regular), ("fail-on-flag", fail_on_flag)):
-        if given and fpr is None:
-            raise click.UsageError(f"--{name} needs --fpr, which says what is flagged")
-    if against_words and len(against) != 1:
-        raise click.UsageError("--against-words needs one --against, which names the other model")
+    _refuse_idle(options, fpr, fail_on_flag, against, against_words)
     columns = columns_of(options)
     loaded = load_checkpoint(checkpoint)
-    calibration = None if fpr is None else _calibration(loaded, fpr)
-    others = [load_checkpoint(path) for path in against]
-    ranker = RankEstimator(loaded.model) if rank else None
-
-    def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
-        """Return how a model reads the words."""
-        facts = checkpoint.corpus
-        return reading_of(replace(facts, lowercase=True) if ignore_case else facts)
-
-    models: dict[str, Any] = {
-        "reading": reading(loaded),
-        "others": [(other.model, reading(other)) for other in others],
-    }
     large = loaded.model.context_length is None
-    on_terminal = sys.stdout.isatty()
-    how = ("colours" if wants_colour() else "nats") if explain else None
-
-    def write(part: Judgement) -> None:
-        """Print a block of words."""
-        if as_json:
-            write_results(part.json_lines(only, explain=explain))
-        else:
-            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
-            write_results(text)
-
-    summary = Summary()
-    waiting: list[Judgement] = []
+    models = _models(loaded, against, options["ignore_case"])
+    asked = _asked(loaded, fpr, options)
     streams = Streams(files or ("-",))
     with streams.finished():
         text = text_of_files(streams, encoding, columns, errors, large=large)
         blocks = streams.watched(text.blocks(counts_lines=True))
-        judging: dict[str, Any] = {"calibration": calibration, "fpr": fpr or 0.0, "ranker": ranker}
-        for part in judge(loaded.model, blocks, regular=regular, **judging, **models):
-            summary += part.summary
-            if sort:
-                waiting.append(part)
-                continue
-            write(part)
-            sys.stdout.flush()
-            streams.are_out()
-        if waiting:
-            write(strangest_first(waiting))
-            sys.stdout.flush()
-        streams.are_out()
+        parts = judge(loaded.model, blocks, **models, **asked)
+        summary = _written(
+            parts, streams, _writer(**{name: options[name] for name in WRITING}), sort=sort
+        )
         theirs = None
         if against_words:
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
-            parts = judge(loaded.model, words, **models)
-            (theirs,) = sum((part.summary for part in parts), Summary()).choices or (Choices(),)
+            theirs = _choices(judge(loaded.model, words, **models))
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
         if told := damage(text.damaged, errors):
             click.echo(f"damaged   {told}", err=True)
@@ -195,6 +152,103 @@ def score(
         )
     if fail_on_flag and summary.flagged:
         ctx.exit(FLAGGED)
+
+
+def _refuse_idle(
+    options: dict[str, Any],
+    fpr: float | None,
+    fail_on_flag: bool,
+    against: tuple[str, ...],
+    against_words: str | None,
+) -> None:
+    """Raise ``UsageError`` for options that need others to do anything."""
+    needing = {"only": options["only"], "regular": options["regular"], "fail-on-flag": fail_on_flag}
+    for name, given in needing.items():
+        if given and fpr is None:
+            raise click.UsageError(f"--{name} needs --fpr, which says what is flagged")
+    if against_words and len(against) != 1:
+        raise click.UsageError("--against-words needs one --against, which names the other model")
+
+
+def _models(loaded: "Checkpoint", against: tuple[str, ...], ignore_case: bool) -> dict[str, Any]:
+    """Return how the model reads words, and the other models with how they do, for ``judge``."""
+    from makemore.data.corpus import reading_of
+
+    def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
+        """Return how a model reads the words."""
+        facts = checkpoint.corpus
+        return reading_of(replace(facts, lowercase=True) if ignore_case else facts)
+
+    others = [load_checkpoint(path) for path in against]
+    return {
+        "reading": reading(loaded),
+        "others": [(other.model, reading(other)) for other in others],
+    }
+
+
+def _asked(loaded: "Checkpoint", fpr: float | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what is asked of each word beside its surprisal, for ``judge``."""
+    from makemore.evaluation.rank import RankEstimator
+
+    return {
+        "calibration": None if fpr is None else _calibration(loaded, fpr),
+        "fpr": fpr or 0.0,
+        "regular": options["regular"],
+        "ranker": RankEstimator(loaded.model) if options["rank"] else None,
+    }
+
+
+def _writer(
+    *, as_json: bool, only: str | None, explain: bool, line_numbers: bool
+) -> "Callable[[Judgement], None]":
+    """Return what prints a block of words."""
+    how = ("colours" if wants_colour() else "nats") if explain else None
+    on_terminal = sys.stdout.isatty()
+
+    def write(part: "Judgement") -> None:
+        """Print a block of words."""
+        if as_json:
+            write_results(part.json_lines(only, explain=explain))
+        else:
+            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
+            write_results(text)
+
+    return write
+
+
+def _written(
+    parts: "Iterable[Judgement]",
+    streams: "Streams",
+    write: "Callable[[Judgement], None]",
+    *,
+    sort: bool,
+) -> "Summary":
+    """Print words as they are judged, or sorted when all are; return the sums over them."""
+    from makemore.evaluation.scoring import Summary, strangest_first
+
+    summary, waiting = Summary(), []
+    for part in parts:
+        summary += part.summary
+        if sort:
+            waiting.append(part)
+            continue
+        write(part)
+        sys.stdout.flush()
+        streams.are_out()
+    if waiting:
+        write(strangest_first(waiting))
+        sys.stdout.flush()
+    streams.are_out()
+    return summary
+
+
+def _choices(parts: "Iterable[Judgement]") -> "Choices":
+    """Return how often the model and the one that it is compared with find words likelier."""
+    from makemore.evaluation.losses import Choices
+    from makemore.evaluation.scoring import Summary
+
+    (choices,) = sum((part.summary for part in parts), Summary()).choices or (Choices(),)
+    return choices
 
 
 def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
