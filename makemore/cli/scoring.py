@@ -135,9 +135,8 @@ def score(
         text = text_of_files(streams, encoding, columns, errors, large=large)
         blocks = streams.watched(text.blocks(counts_lines=True))
         parts = judge(loaded.model, blocks, **models, **asked)
-        summary = _written(
-            parts, streams, _writer(**{name: options[name] for name in WRITING}), sort=sort
-        )
+        write = _writer(**{name: options[name] for name in WRITING})
+        summary = _written(parts, streams, write, sort=sort)
         theirs = None
         if against_words:
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
