@@ -193,16 +193,12 @@ def train(
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
     from makemore.data.corpus import options_to_read
-    from makemore.reporting import advice, better_options, describe_training
+    from makemore.reporting import better_options
     from makemore.training.train import train as train_model
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
-    text = corpus_of(corpus or (_unnamed_corpus(),), options, remote=dask is not None)
-    if symbol_rule:
-        if dask:
-            raise click.UsageError("--symbols cannot be found on a Dask cluster: leave out --dask")
-        text = replace(text, symbol_rule=symbol_rule)
+    text = _text_of(corpus, options, symbol_rule, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
     if resumed:
         text = text.changed_as(resumed.corpus)
@@ -233,6 +229,34 @@ def train(
         save(checkpoint, trained)
     if log:
         _write_log(log, trained)
+    _tell(trained, chosen)
+    if dask is None and (more := better_options(trained)):
+        words = ["makemore train", *map(shlex.quote, corpus), *options_to_read(text), more]
+        say(f"a better model: {' '.join(words)}")
+    if watcher.stopped:
+        say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
+    note = ", replacing the file that was there" if replaces else ""
+    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{note}")
+    for failure in watcher.failures:
+        raise failure
+    if watcher.stopped:
+        ctx.exit(130)
+
+
+def _text_of(
+    names: tuple[str, ...], options: dict[str, Any], symbol_rule: str, dask: str | None
+) -> "Corpus":
+    """Return the corpus of these names, or the one that is used without any."""
+    text = corpus_of(names or (_unnamed_corpus(),), options, remote=dask is not None)
+    if symbol_rule and dask:
+        raise click.UsageError("--symbols cannot be found on a Dask cluster: leave out --dask")
+    return replace(text, symbol_rule=symbol_rule)
+
+
+def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
+    """Print what was trained, and say what its losses mean and which words it writes."""
+    from makemore.reporting import advice, describe_training
+
     if trained.training.options["model"] != chosen.model:
         say(
             f"a bigram's table would be almost empty, with {len(trained.model.vocabulary) ** 2:,}"
@@ -244,19 +268,6 @@ def train(
     for line in advice(trained):
         say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
-    if dask is None and (more := better_options(trained)):
-        command = " ".join(
-            ["makemore train", *map(shlex.quote, corpus), *options_to_read(text), more]
-        )
-        say(f"a better model: {command}")
-    if watcher.stopped:
-        say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
-    note = ", replacing the file that was there" if replaces else ""
-    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{note}")
-    for failure in watcher.failures:
-        raise failure
-    if watcher.stopped:
-        ctx.exit(130)
 
 
 def _forewarn(survey: "Survey", model: str) -> None:
