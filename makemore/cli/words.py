@@ -27,6 +27,7 @@ from makemore.cli.options import (
 
 if TYPE_CHECKING:
     from makemore.generation.novelty import KnownWords
+    from makemore.generation.sampling import Sampler
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
@@ -124,7 +125,7 @@ def sample(
     model's distribution among those that fulfil them, and what no word can fulfil is refused.
     """
     from makemore.generation.novelty import Novelty, find_corpus
-    from makemore.generation.sampling import PATIENCE, Sampler
+    from makemore.generation.sampling import Sampler
 
     if best:
         refuse_idle(ctx, ["count"], "beside --best, which says how many")
@@ -138,13 +139,7 @@ def sample(
     constraints = constraints_of(loaded.corpus, options)
     known = _known_words(loaded, path if new else None, exclude)
     sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
-    if sampler.error > NOTICEABLE:
-        say(
-            "so rare a constraint is fulfilled approximately: the words' distribution is within"
-            f" {sampler.error:.0%} of the model's (total variation)"
-        )
-    if sampler.warning:
-        say(sampler.warning)
+    _warn(sampler)
     seed, count = _fresh_seed() if seed is None else seed, best or count
     if best or min_distance or sort:
         words = sampler.sample(
@@ -154,25 +149,37 @@ def sample(
     else:
         texts = sampler.texts(count, seed, unique=unique)
     novelty = Novelty(_known_words(loaded, path, ())) if report else None
-    to_file = None if output is None or output == "-" else output
-    with _writer(to_file, columns=3 if with_scores else 1) as write:
-        found = 0
+    found = 0
+    with _writer(output, columns=3 if with_scores else 1) as write:
         for text in novelty.watch(texts) if novelty else texts:
             found += text.count("\n")
             if text:
                 write(_formatted(text, loaded.model, with_scores, as_json))
     if found < count:
-        why = (
-            f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
-        )
-        if best and min_distance:
-            why = (
-                "of all that were drawn, no other is so far from these and from the training words"
-            )
-        cure = "relax the constraints or raise --temperature"
-        say(f"found {found:,} of {count:,} words: {why}; {cure}")
+        _say_too_few(found, count, is_far=bool(best and min_distance))
     if novelty and path:
         _report(novelty, loaded, path)
+
+
+def _warn(sampler: "Sampler") -> None:
+    """Say where the words are only about as the model has them, and where they may look odd."""
+    if sampler.error > NOTICEABLE:
+        say(
+            "so rare a constraint is fulfilled approximately: the words' distribution is within"
+            f" {sampler.error:.0%} of the model's (total variation)"
+        )
+    if sampler.warning:
+        say(sampler.warning)
+
+
+def _say_too_few(found: int, count: int, *, is_far: bool) -> None:
+    """Say why there are fewer words than were asked for: ``is_far`` with the best of many."""
+    from makemore.generation.sampling import PATIENCE
+
+    why = f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
+    if is_far:
+        why = "of all that were drawn, no other is so far from these and from the training words"
+    say(f"found {found:,} of {count:,} words: {why}; relax the constraints or raise --temperature")
 
 
 def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
@@ -220,7 +227,7 @@ def _known_words(
 @contextmanager
 def _writer(output: str | None, columns: int) -> Iterator[Any]:
     """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
-    if output is None:
+    if output in (None, "-"):
         yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
     from makemore.errors import MakemoreError, unwritable
