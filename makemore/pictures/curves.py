@@ -117,23 +117,10 @@ def draw_network_loss(
         panels = figure.subplots(
             len(heights), 1, sharex=True, squeeze=False, height_ratios=heights
         )[:, 0]
-        axes = panels[0]
         figure.suptitle(
             title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
         )
-        steps, losses = _means(history)
-        axes.plot(steps, losses, color=theme.line, linewidth=1.5, label="training, mini-batches")
-        if len(validation):
-            _draw_validation(axes, validation, theme)
-        axes.set_xlim(0, len(history))
-        # the first steps fall from log V: what matters afterwards would be a flat line
-        shown = np.concatenate(
-            (losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1])
-        )
-        axes.set_ylim(shown.min() - 0.05, shown.max() + 0.05)
-        axes.set_ylabel("loss (nats per symbol)")
-        axes.legend(frameon=False)
-        finish_panel(axes)
+        _draw_means(panels[0], history, validation, theme)
         if rates is not None:
             _draw_rates(panels[-1], rates, theme)
         panels[-1].set_xlabel("step")
@@ -141,6 +128,20 @@ def draw_network_loss(
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
+
+
+def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme) -> None:
+    steps, losses = _means(history)
+    axes.plot(steps, losses, color=theme.line, linewidth=1.5, label="training, mini-batches")
+    if len(validation):
+        _draw_validation(axes, validation, theme)
+    axes.set_xlim(0, len(history))
+    # The first steps fall from log V: with them, what matters afterwards would be a flat line.
+    shown = np.concatenate((losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1]))
+    axes.set_ylim(shown.min() - 0.05, shown.max() + 0.05)
+    axes.set_ylabel("loss (nats per symbol)")
+    axes.legend(frameon=False)
+    finish_panel(axes)
 
 
 SMOOTHED_POINTS = 200

@@ -6,13 +6,14 @@ estimated without them. Or the words come from elsewhere. Held-out words decide 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from makemore.counting.passes import split_for_validation, survey_corpus
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
@@ -57,12 +58,7 @@ def mix(
     components = [part for each in checkpoints.values() for part in _components(each.model)]
     corpus = replace(corpus, spelling=vocabulary.spelling)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
-        survey = survey_corpus(text, holdout, first.corpus.min_count)
-        if survey.facts.sha256 != first.corpus.sha256:
-            raise CorpusError(
-                f"{shown(corpus.name)} is not what the models were trained on: expected SHA-256"
-                f" {first.corpus.sha256}, found {survey.facts.sha256}"
-            )
+        survey = _surveyed(text, first)
         share = 0.0 if words else _shared_validation(checkpoints)
         split = split_for_validation(text, vocabulary, holdout, share)
         batches = Batches(blocks, vocabulary, split.bounds, 1, 0)
@@ -77,25 +73,47 @@ def mix(
         weights = weights_on(judged, fresh)
         kept = np.flatnonzero(weights)
         mixture = Mixture([components[number] for number in kept], weights[kept])
-        held_out = batches.words(HELD_OUT, MEASURED_SYMBOLS)
-        record = TrainingRecord(
-            options={
-                "model": mixture.name,
-                "method": "mix",
-                "checkpoints": " ".join(checkpoints),
-                "holdout": holdout,
-                "min_count": first.corpus.min_count,
-                **({"words": words.name} if words else {"validation": share}),
-            },
-            seconds=time.perf_counter() - started,
-            training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
-            held_out_loss=mean_loss(mixture, held_out) if len(held_out) else None,
-            minimum=None,
-            loss_history=np.zeros(0),
-            calibration=calibrate(mixture, survey.sample.words),
-            regularity=regularity_sample("".join(word + "\n" for word in survey.sample.words)),
-        )
+        options: dict[str, Any] = {
+            "model": mixture.name,
+            "method": "mix",
+            "checkpoints": " ".join(checkpoints),
+            "holdout": holdout,
+            "min_count": first.corpus.min_count,
+            **({"words": words.name} if words else {"validation": share}),
+        }
+        record = _measured(mixture, batches, survey.sample.words, options)
+    record = replace(record, seconds=time.perf_counter() - started)
     return Checkpoint(mixture, first.corpus, record)
+
+
+def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
+    """Return the survey of what a model was trained on. Raises ``CorpusError`` for another one."""
+    facts = checkpoint.corpus
+    holdout = float(checkpoint.training.options["holdout"])
+    survey = survey_corpus(corpus, holdout, facts.min_count)
+    if survey.facts.sha256 != facts.sha256:
+        raise CorpusError(
+            f"{shown(corpus.name)} is not what the models were trained on: expected SHA-256"
+            f" {facts.sha256}, found {survey.facts.sha256}"
+        )
+    return survey
+
+
+def _measured(
+    mixture: Mixture, batches: Batches, held_out_words: Sequence[str], options: dict[str, Any]
+) -> TrainingRecord:
+    """Return the record of a mixture, all but its seconds."""
+    held_out = batches.words(HELD_OUT, MEASURED_SYMBOLS)
+    return TrainingRecord(
+        options=options,
+        seconds=0.0,
+        training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
+        held_out_loss=mean_loss(mixture, held_out) if len(held_out) else None,
+        minimum=None,
+        loss_history=np.zeros(0),
+        calibration=calibrate(mixture, held_out_words),
+        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
+    )
 
 
 def _components(model: Model) -> list[Model]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from makemore.evaluation.calibration import calibrate, references, regularity_sa
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
 from makemore.training.options import TrainingOptions
-from makemore.training.record import Checkpoint, Film, Trainer, TrainingRecord, Watch
+from makemore.training.record import Checkpoint, Film, Outcome, Trainer, TrainingRecord, Watch
 
 
 def train(
@@ -68,25 +69,37 @@ def train(
         options = resumed_options(resume, options)
     options = options or TrainingOptions()
     started = time.perf_counter()
-    trainer: Trainer = KINDS[options.model].load_trainer()
     moments = Moments(resume.training if resume else Film())
     if is_filmed(options):
         on_step = moments.watching(on_step)
     watch = Watch(jobs, on_read, on_step, count, resume, on_failure, on_survey)
-    if corpus.symbol_rule:
-        with unchanged(corpus), corpus.rereadable() as text:
-            outcome = trainer(text.with_spelling(), options, watch)
-    else:
-        outcome = trainer(corpus, options, watch)
+    outcome = _outcome(corpus, options, watch)
+    record = _record(outcome, options, moments)
+    seconds = time.perf_counter() - started + (resume.training.seconds if resume else 0.0)
+    record = replace(record, seconds=seconds)
+    return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
+
+
+def _outcome(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
+    """Return what the trainer gives; where a rule finds symbols, they are found first."""
+    trainer: Trainer = KINDS[options.model].load_trainer()
+    if not corpus.symbol_rule:
+        return trainer(corpus, options, watch)
+    with unchanged(corpus), corpus.rereadable() as text:
+        return trainer(text.with_spelling(), options, watch)
+
+
+def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> TrainingRecord:
+    """Return the record of a training, all but its seconds."""
     calibration = calibrate(outcome.model, outcome.held_out_words)
     if outcome.references is not None:
         calibration = references(*np.concatenate((calibration, outcome.references)).T)
     histories = moments.film()
     if outcome.validation_history is not None:
         histories["validation_history"] = outcome.validation_history
-    record = TrainingRecord(
+    return TrainingRecord(
         options=_recorded(options, outcome.recorded),
-        seconds=time.perf_counter() - started + (resume.training.seconds if resume else 0.0),
+        seconds=0.0,
         training_loss=outcome.training_loss,
         held_out_loss=outcome.held_out_loss,
         minimum=outcome.minimum,
@@ -95,7 +108,6 @@ def train(
         regularity=regularity_sample("".join(word + "\n" for word in outcome.held_out_words)),
         **histories,
     )
-    return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
 
 
 def _in_parts(
