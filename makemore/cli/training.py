@@ -192,19 +192,15 @@ def train(
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
-    from makemore.data.corpus import options_to_read
-    from makemore.reporting import better_options
     from makemore.training.train import train as train_model
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
     text = _text_of(corpus, options, symbol_rule, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
-    if resumed:
-        text = text.changed_as(resumed.corpus)
-        chosen = TrainingOptions(**{**resumed.training.options, **_typed(ctx, options)})
-    else:
-        chosen = TrainingOptions(**_given(ctx, options))
+    text = text.changed_as(resumed.corpus) if resumed else text
+    own = resumed.training.options | _typed(ctx, options) if resumed else _given(ctx, options)
+    chosen = TrainingOptions(**own)
     refuse_other_files(checkpoint)
     if dask is None:
         _say_if_table(text)
@@ -230,9 +226,8 @@ def train(
     if log:
         _write_log(log, trained)
     _tell(trained, chosen)
-    if dask is None and (more := better_options(trained)):
-        words = ["makemore train", *map(shlex.quote, corpus), *options_to_read(text), more]
-        say(f"a better model: {' '.join(words)}")
+    if dask is None:
+        _advertise(trained, corpus, text)
     if watcher.stopped:
         say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
     note = ", replacing the file that was there" if replaces else ""
@@ -268,6 +263,16 @@ def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
     for line in advice(trained):
         say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
+
+
+def _advertise(trained: "Checkpoint", names: tuple[str, ...], text: "Corpus") -> None:
+    """Name the command that trains a better model on the same corpus, where there is one."""
+    from makemore.data.corpus import options_to_read
+    from makemore.reporting import better_options
+
+    if more := better_options(trained):
+        words = ["makemore train", *map(shlex.quote, names), *options_to_read(text), more]
+        say(f"a better model: {' '.join(words)}")
 
 
 def _forewarn(survey: "Survey", model: str) -> None:

@@ -142,10 +142,9 @@ def sample(
     _warn(sampler)
     seed, count = _fresh_seed() if seed is None else seed, best or count
     if best or min_distance or sort:
-        words = sampler.sample(
-            count, seed, unique=unique, best=bool(best), min_distance=min_distance or 0
-        )
-        texts = iter([_lines(_sorted(words, sort, loaded.model))])
+        chosen: dict[str, Any] = {"best": bool(best), "min_distance": min_distance or 0}
+        words = _sorted(sampler.sample(count, seed, unique=unique, **chosen), sort, loaded.model)
+        texts = iter(["".join(word + "\n" for word in words)])
     else:
         texts = sampler.texts(count, seed, unique=unique)
     novelty = Novelty(_known_words(loaded, path, ())) if report else None
@@ -191,10 +190,6 @@ def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
 
         return most_probable_first(model, words)
     return words
-
-
-def _lines(words: list[str]) -> str:
-    return "".join(word + "\n" for word in words)
 
 
 def _fresh_seed() -> int:
