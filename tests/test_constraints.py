@@ -198,8 +198,18 @@ def test_patterns_that_take_too_many_states_are_refused(
 ) -> None:
     limits = Constraints(contains="ab")  # three states of progress, times those of the model
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4 - 1)
-    with pytest.raises(SamplingError, match="too long to be sought at once"):
+    with pytest.raises(SamplingError, match="too long together"):
         conditioned(small_model, limits)
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4)
     with pytest.raises(SamplingError, match="states of model and constraints, times 4 symbols"):
         conditioned(small_model, limits)
+
+
+def test_too_many_contained_texts_are_refused_before_they_take_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(constraints, "MAX_PAIRS", 100)
+    model = make_bigram(["abc", "ab", "b", "ca"])
+    conditioned(model, Constraints(contains=("ab", "bc")))  # 4 states times 9
+    with pytest.raises(SamplingError, match=r"4 states .* times 108 .* fewer or shorter"):
+        conditioned(model, Constraints(contains=("ab", "bc", "ca", "aab")))

@@ -1,5 +1,7 @@
 """The best words, and words that are some edits apart, against their definitions."""
 
+import random
+import tracemalloc
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import make_bigram
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from makemore.checkpoint import load, save
@@ -16,7 +18,7 @@ from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
 from makemore.evaluation.losses import score_words
-from makemore.generation import selection
+from makemore.generation import novelty, selection
 from makemore.generation.constraints import Constraints
 from makemore.generation.novelty import KnownWords, Neighbours, edit_distance, near_words
 from makemore.generation.sampling import Sampler, sample
@@ -52,11 +54,17 @@ def test_the_edit_distance_is_that_of_the_definition(a: str, b: str) -> None:
     assert edit_distance(a, b) == distance(a, b)
 
 
-@given(st.lists(WORDS, max_size=8), st.lists(WORDS, max_size=8), st.integers(0, 2))
-@settings(max_examples=300)
+@pytest.mark.parametrize("long", [novelty.LONG, 3, 0])
+@given(
+    words=st.lists(WORDS, max_size=8), known=st.lists(WORDS, max_size=8), edits=st.integers(0, 2)
+)
+@settings(
+    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 def test_near_words_are_found_as_by_looking_at_all(
-    words: list[str], known: list[str], edits: int
+    monkeypatch: pytest.MonkeyPatch, words: list[str], known: list[str], edits: int, long: int
 ) -> None:
+    monkeypatch.setattr(novelty, "LONG", long)  # longer words are known by pieces
     blocks = ["".join(f"{word}\n" for word in part) for part in (known[:3], known[3:])]
     lines = [word for word in known if word]
     expected = {w for w in words if any(distance(w, line) <= edits for line in lines)}
@@ -66,6 +74,20 @@ def test_near_words_are_found_as_by_looking_at_all(
         neighbours.add(word)
     for word in words:
         assert neighbours.has_near(word) == any(distance(word, k) <= edits for k in known)
+
+
+def test_near_sentences_are_found_in_little_memory() -> None:
+    draw = random.Random(0)
+    words = ["".join(draw.choices("abcdefgh ", k=draw.randint(100, 130))) for _ in range(300)]
+    edited = [f"{word[:50]}{word[52:]}" for word in words[:5]]
+    tracemalloc.start()
+    try:
+        near = near_words(words, ["".join(f"{word}\n" for word in edited)], 2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert near == set(words[:5])
+    assert peak < 20_000_000  # by deletions it would be gigabytes
 
 
 def trigrams(word: str) -> set[str]:

@@ -74,18 +74,20 @@ def test_constraints_that_hardly_any_word_fulfils_are_told() -> None:
     rare = Constraints(prefix="The Iron ", suffix="m", max_length=10)
     found = Sampler(model, constraints=rare).warning
     assert re.match(
-        r"only \d\.?\d*e-\d\d of the model's words have prefix 'The Iron ', suffix 'm', max-le",
+        r"only \d\.?\d*e-\d\d of the model's words fulfil the constraints \(prefix 'The Iron '",
         found,
     )
     found = Sampler(model, constraints=Constraints(prefix="br")).warning
     share = prefix_probability(model, "Br")
-    assert found.endswith(f"; 'Br' would fit: {share:.2g} of the words begin so")
+    assert found.endswith(f"; 'Br' would fit: {share:.2g} of the words begin with it")
     assert share == pytest.approx(0.4, abs=0.05)
     assert "fit" not in Sampler(model, constraints=Constraints(prefix="Brtv")).warning
     firms = Corpus.from_words(["The Iron Bear", "The Iron Fox", "Bright Motors", "Bright Labs"])
     small = train(firms, TrainingOptions("ngram", order=4, holdout=0))
     found = Sampler(small, constraints=Constraints(prefix="br")).warning
-    assert re.fullmatch(r"'Br' would fit: 0\.\d+ of the words begin so", found)
+    assert re.fullmatch(r"'Br' would fit: 0\.\d+ of the words begin with it", found)
+    digits = train(Corpus.from_words(["12", "13", "90"]), TrainingOptions("ngram", holdout=0))
+    assert Sampler(digits, constraints=Constraints(prefix="9")).warning == ""  # of no other case
     for limits in (Constraints(), Constraints(prefix="Br"), Constraints(prefix="The")):
         assert Sampler(model, constraints=limits).warning == ""
 
@@ -97,7 +99,7 @@ def test_of_a_network_the_probability_of_the_prefix_is_told() -> None:
     own = prefix_probability(model, "rqqq")
     assert own < 1e-4
     found = Sampler(model, constraints=Constraints(prefix="rqqq")).warning
-    assert found.startswith(f"only {own:.2g} of the model's words have prefix 'rqqq'")
+    assert found.startswith(f"only {own:.2g} of the model's words fulfil the constraints (prefix")
     assert Sampler(model, constraints=Constraints(prefix="B")).warning == ""
 
 
@@ -139,7 +141,8 @@ def test_the_command_says_so_on_stderr(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 3
     assert re.search(
-        r"makemore: only .* of the model's words have prefix 'br': .* 'Br' would fit", done.stderr
+        r"makemore: only .* of the model's words fulfil the constraints .*; 'Br' would fit",
+        done.stderr,
     )
     top = CliRunner().invoke(main, ["top", "-c", path, "-n", "1", "--prefix", "br"])
     assert "'Br' would fit" in top.stderr

@@ -405,16 +405,16 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
     said = []
     if probability < HARDLY_ANY and constraints.describe():
         said.append(
-            f"only {probability:.2g} of the model's words have {constraints.describe()}: what is"
-            " left may look odd"
+            f"only {probability:.2g} of the model's words fulfil the constraints"
+            f" ({constraints.describe()}): they may look odd"
         )
     own = prefix_probability(model, constraints.prefix)
     cases = [str.capitalize, str.title, str.upper, str.lower]
     others = {case(constraints.prefix) for case in cases} - {constraints.prefix}
-    best = max(others, key=lambda other: prefix_probability(model, other), default="")
-    share = prefix_probability(model, best)
+    shares = {prefix_probability(model, other): other for other in sorted(others)}
+    share = max(shares, default=0.0)
     if share >= max(HARDLY_ANY, MUCH_MORE * own):
-        said.append(f"'{shown(best)}' would fit: {share:.2g} of the words begin so")
+        said.append(f"'{shown(shares[share])}' would fit: {share:.2g} of the words begin with it")
     return "; ".join(said)
 
 
@@ -479,7 +479,7 @@ def _pattern_automaton(contains: Sequence[Ids], suffix: Ids, V: int) -> tuple[In
     """Return the product of all matchers, (K, V), and which of its states may end a word."""
     if prod(len(text) + 1 for text in [*contains, suffix]) * V > MAX_CELLS:
         raise SamplingError(
-            "the texts of --contains and --suffix are too long to be sought at once"
+            "the texts of --contains and --suffix are too long together: shorten them"
         )
     table = np.zeros((1, V), np.intp)
     matchers = [_matcher(text, V, absorbing=True) for text in contains]
@@ -499,6 +499,10 @@ def _reaching(table: Indices, goals: Flags) -> Flags:
     return np.stack(rows)
 
 
+MAX_PAIRS = 1 << 27
+"""The most states of a model times those of the constraints: their index takes 512 MiB."""
+
+
 def _product(
     successors: States, matcher: Indices, start: tuple[int, int]
 ) -> tuple[Indices, States]:
@@ -506,6 +510,11 @@ def _product(
     (S, V), K = successors.shape, len(matcher)
     if K == 1:
         return np.arange(S), successors
+    if S * K > MAX_PAIRS:
+        raise SamplingError(
+            f"{S:,} states of the model, times {K:,} of the constraints, are too many: the limit is"
+            f" {MAX_PAIRS:,}; use fewer or shorter --contains"
+        )
     index = np.full(S * K, -1, np.int32)
     frontier = np.array([start[0] * K + start[1]])
     while len(frontier):

@@ -8,6 +8,7 @@ hundred thousand runs.
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -169,12 +170,18 @@ def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
         )
 
 
+LONG = 24
+"""Of longer words so many characters could be deleted in so many ways that pieces are better."""
+
+
 class Neighbours:
     """A set of words, asked whether one of them is within so many edits of another word.
 
     An edit inserts, deletes or replaces a character or swaps two neighbours (the optimal string
     alignment distance). Two words within k edits become the same by at most k deletions in each, so
-    a word is known by all that so many deletions leave of it.
+    a short word is known by all that so many deletions leave of it. A long one has too many of
+    those. It is known by the 2 k + 1 pieces that it is cut into: an edit touches two of them at
+    most, so one stands in a near word unchanged, and shifted by k characters at most.
 
     >>> names = Neighbours(1)
     >>> names.add("maria")
@@ -185,11 +192,16 @@ class Neighbours:
     def __init__(self, edits: int) -> None:
         self._edits = edits
         self._words: dict[str, list[str]] = defaultdict(list)
+        self._pieces_of: dict[tuple[int, int, str], list[str]] = defaultdict(list)
 
     def add(self, word: str) -> None:
         """Take a word."""
-        for shorter in _shortened(word, self._edits):
-            self._words[shorter].append(word)
+        if len(word) <= LONG:
+            for shorter in _shortened(word, self._edits):
+                self._words[shorter].append(word)
+        else:
+            for number, start, stop in self._pieces(len(word)):
+                self._pieces_of[len(word), number, word[start:stop]].append(word)
 
     def has_near(self, word: str) -> bool:
         """Return whether a word of the set is near."""
@@ -197,8 +209,22 @@ class Neighbours:
 
     def candidates(self, word: str) -> set[str]:
         """Return the words of the set that may be near, all that are near among them."""
-        found = (self._words.get(shorter, ()) for shorter in _shortened(word, self._edits))
-        return set().union(*found)
+        found: set[str] = set()
+        if len(word) <= LONG + self._edits:
+            for shorter in _shortened(word, self._edits):
+                found.update(self._words.get(shorter, ()))
+        for length in range(max(LONG + 1, len(word) - self._edits), len(word) + self._edits + 1):
+            for number, start, stop in self._pieces(length):
+                for shift in range(-min(self._edits, start), self._edits + 1):
+                    piece = word[start + shift : stop + shift]
+                    found.update(self._pieces_of.get((length, number, piece), ()))
+        return found
+
+    def _pieces(self, length: int) -> list[tuple[int, int, int]]:
+        """Return the number, the start and the stop of each piece of words of this length."""
+        pieces = 2 * self._edits + 1
+        bounds = [length * i // pieces for i in range(pieces + 1)]
+        return [(i, *ends) for i, ends in enumerate(pairwise(bounds))]
 
 
 def near_words(words: Iterable[str], texts: Iterable[str], edits: int) -> set[str]:
