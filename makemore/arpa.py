@@ -69,7 +69,7 @@ _BLOCK = 1 << 16  # lines of text, or bytes, that are handled at once
 _MAX_LINE = 1 << 16  # bytes
 _ESCAPE = re.compile(r"<U\+([0-9A-F]{4,6})>")
 _HEADING = re.compile(rb"\\(\d+)-grams:")
-_COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
+_COUNT = re.compile(rb"ngram\s+(\d{1,9})\s*=\s*(\d{1,18})")
 _DRAWS, _LONGEST = 2_000, 64  # words and symbols of the estimate of a model's own loss
 
 

@@ -36,7 +36,7 @@ from makemore.archive import (
     open_archive,
     write_archive,
 )
-from makemore.data.corpus import ERRORS, CorpusFacts
+from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
@@ -63,7 +63,15 @@ OPTIONAL_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
 """Fields that are written only where there is something in them, their types and shapes."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
-_OPTIONS: dict[str, Any] = {"model": str, "method": str, "holdout": float | int, "seed": int}
+_OPTIONS: dict[str, Any] = {
+    "model": str,
+    "method": str,
+    "holdout": float | int,
+    "seed": int,
+    "steps": int,
+    "checkpoints": str,
+    "words": str,
+}
 """The options that commands read, and their types."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -294,12 +302,14 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
     corpus: CorpusFacts = _record(CorpusFacts, metadata["corpus"], {})
-    if corpus.errors not in ERRORS:
-        raise CheckpointError(f"its corpus cannot have been read with {_cut(corpus.errors)} errors")
+    if not 0 <= corpus.held_out_lines <= corpus.lines:
+        raise CheckpointError(
+            f"its corpus cannot have held out {corpus.held_out_lines:,} of {corpus.lines:,} lines"
+        )
     try:
-        _ = corpus.columns
+        Corpus.from_bytes(b"").changed_as(corpus)
     except OptionError as error:
-        raise CheckpointError(f"its corpus cannot have been a table: {error}") from error
+        raise CheckpointError(f"its corpus cannot have been read so: {error}") from error
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
@@ -317,6 +327,8 @@ def _resumption(metadata: Mapping[str, Any], arrays: Arrays) -> Resumption | Non
     if "resumption" not in metadata:
         return None
     position = metadata["resumption"]
+    if "steps" not in metadata["training"]["options"]:
+        raise CheckpointError("its training is said to go on, and has no number of steps")
     kinds = {field.name: int for field in fields(Position)}
     return Resumption(
         _entries(position, kinds, "resumption"),

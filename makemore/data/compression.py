@@ -158,7 +158,8 @@ def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
         file = closing.enter_context(_spooled(file))
     try:
         archive = closing.enter_context(zipfile.ZipFile(file))
-        files = [m for m in archive.infolist() if not m.is_dir() and not _is_litter(m.filename)]
+        members = [member for member in archive.infolist() if member.filename]
+        files = [m for m in members if not m.is_dir() and not _is_litter(m.filename)]
         _refuse_documents({member.filename for member in files}, name)
         if len(files) != 1:
             raise CorpusError(

@@ -115,6 +115,8 @@ class Spelling:
                 f"the symbol '{shown(longest[:MAX_SYMBOL])}…' has {len(longest):,} characters and"
                 f" the limit is {MAX_SYMBOL}"
             )
+        if len(self.symbols) > ord(_STRANGE) - _FIRST:
+            raise VocabularyError(f"{len(self.symbols):,} symbols of several characters: too many")
         self._stand_ins = {symbol: chr(_FIRST + i) for i, symbol in enumerate(self.symbols)}
         self._table = {ord(stand_in): symbol for symbol, stand_in in self._stand_ins.items()}
 

@@ -237,7 +237,7 @@ class _Table:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _place_of(columns: Columns, titles: list[str], name: str) -> _Place:

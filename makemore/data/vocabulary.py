@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from makemore.arrays import Ids, Symbols
-from makemore.data.symbols import Spelling
+from makemore.data.symbols import Spelling, needs_a_stand_in
 from makemore.data.text import code_points
 from makemore.errors import VocabularyError, shown
 
@@ -70,7 +70,7 @@ class Vocabulary:
         if "" in distinct | unknown:
             raise VocabularyError("a symbol has no characters: expected at least one")
         self.spelling = None
-        if unknown or any(len(symbol) > 1 for symbol in distinct):
+        if any(map(needs_a_stand_in, unknown)) or any(len(symbol) > 1 for symbol in distinct):
             self.spelling = Spelling(distinct | unknown)
         self.characters = "".join(sorted(map(self._shortened, distinct)))
         if not self.characters:
@@ -148,14 +148,10 @@ class Vocabulary:
         >>> Vocabulary("ab").encode_words(["ab", "b"])
         array([0, 1, 2, 0, 2, 0])
         """
-        if self.spelling:
-            lengths = np.array([len(self._shortened(word)) for word in words], np.int64)
-        else:
-            lengths = np.fromiter(map(len, words), np.int64, len(words))
-        ids = np.zeros(int(lengths.sum()) + len(words) + 1, np.int64)
-        is_character = np.ones(len(ids), np.bool_)
-        is_character[np.concatenate(([0], np.cumsum(lengths + 1)))] = False
-        ids[is_character] = self._look_up("".join(words))
+        ids = self.encode_lines("".join(f"\n{word}" for word in words) + "\n")
+        if ids.min() == UNKNOWN or np.count_nonzero(ids == BOUNDARY) != len(words) + 1:
+            for word in words:
+                self._look_up(word)  # raises the error that names the symbol
         return ids
 
     def encode_lines(self, text: str) -> Ids:
