@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 import makemore
 from makemore.checkpoint import OPTIONAL_ARRAYS, RECORD_ARRAYS, load, refuse_other_files, save
-from makemore.data.corpus import CorpusFacts
+from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.models.bigram import Bigram
 from makemore.reporting import describe_training
+from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint, TrainingRecord
+from makemore.training.train import train
 
 
 def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoint:
@@ -326,5 +328,16 @@ def test_an_array_that_is_cut_short_is_refused_before_room_is_made_for_it(path: 
 def test_long_values_are_cut_in_messages(path: Path) -> None:
     for length, shown in ((96, "x" * 96 + "']"), (97, "x" * 97 + "'...")):
         with pytest.raises(CheckpointError) as refusal:
-            save(path, with_training(options={"seed": 1, "steps": ["x" * length]}))
+            save(path, with_training(options={"seed": 1, "warmup": ["x" * length]}))
         assert str(refusal.value).endswith(shown)
+
+
+def test_a_resumption_needs_the_number_of_steps(path: Path) -> None:
+    words = Corpus.from_words(["ab", "ba", "abb", "bab"] * 5)
+    options = TrainingOptions("bow", steps=9, hidden_size=4, embedding_size=4, holdout=0)
+    part = train(words, options, on_step=lambda step: step.number == 2)
+    assert part.resumption
+    save(path, part)
+    without = {name: value for name, value in part.training.options.items() if name != "steps"}
+    with pytest.raises(CheckpointError, match="number of steps"):
+        save(path, replace(part, training=replace(part.training, options=without)))

@@ -12,7 +12,9 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -364,6 +366,28 @@ MEANINGS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "seed huge": (at("training", "options", "seed", value=10**4000), "seed"),
     "seed boolean": (at("training", "options", "seed", value=True), "seed"),
     "lines negative": (at("corpus", "lines", value=-1), "lines"),
+    "more held out than there is": (at("corpus", "held_out_lines", value=10**6), "held out"),
+    "encoding unknown": (at("corpus", "encoding", value="nonsense"), "unknown encoding"),
+    "encoding with a zero": (at("corpus", "encoding", value="a\0b"), "unknown encoding"),
+    "normal form unknown": (at("corpus", "normalize", value="xyz"), "unknown normal form"),
+    "errors unknown": (at("corpus", "errors", value="xyz"), "xyz"),
+    "column with many digits": (at("corpus", "column", value="9" * 5000), "read so"),
+    "symbols unknown and none known": (
+        at("vocabulary", value={"symbols": ["a", "b"], "unknown": ["c"]}),
+        "vocabulary",
+    ),
+    "symbols without end": (
+        at(
+            "vocabulary",
+            value={
+                "symbols": ["a", "b"],
+                "unknown": sorted(map("".join, product(ascii_letters, repeat=3)))[: 1 << 17],
+            },
+        ),
+        "vocabulary",
+    ),
+    "mixed words a number": (at("training", "options", "words", value=3), "words"),
+    "steps a text": (at("training", "options", "steps", value="many"), "steps"),
     "arrays without an entry": (at("arrays", value={}), "arrays"),
     "array extra": (at("arrays", "bias", value={}), "bias"),
 }
@@ -567,7 +591,7 @@ def giants(metadata: dict[str, Any], arrays: Arrays) -> Iterator[tuple[str, byte
     for name, _ in whole:
         bombed = [(other, bomb if other == name else data) for other, data in whole]
         yield "member|no makemore checkpoint", archive(bombed, {name: zipfile.ZIP_DEFLATED})
-    crowded = text.replace('"steps":5', '"steps":[' + "{}," * 340_000 + "0]")
+    crowded = text.replace('"steps":5', '"steps_":[' + "{}," * 340_000 + "0]")
     yield r"the option .* cannot be", archive(members(crowded, arrays))
     crowded = text.replace('"steps":5', ",".join(f'"{i}":{{}}' for i in range(90_000)))
     yield "metadata", archive(members(crowded, arrays))  # keys not in order
