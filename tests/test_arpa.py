@@ -25,6 +25,7 @@ from makemore.kinds import SMOOTHING_METHODS
 from makemore.models.backoff import Backoff, NgramTree
 from makemore.models.base import Model
 from makemore.models.ngram import Ngram, train_ngram
+from makemore.page.webpage import page_data
 
 # "d" is in the vocabulary and in no training word
 ABCD = Vocabulary("abcd")
@@ -475,6 +476,7 @@ def test_an_imported_model_survives_its_checkpoint(tmp_path: Path) -> None:
     assert again.model.parameter_count == imported.model.parameter_count
     assert again.corpus.lowercase
     assert again.training.is_import
+    assert page_data(again)["losses"]["words"] == "own words"  # nobody knows what it was trained on
     write_arpa(tmp_path / "again.arpa", again)
     assert (tmp_path / "again.arpa").read_bytes() == (tmp_path / "n.arpa").read_bytes()
 

@@ -10,7 +10,13 @@ from test_contract import CHECKPOINTS
 from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
 from makemore.page.webpage import page_data
-from makemore.pictures.contents import film_title, learning_rates, losses_by_step
+from makemore.pictures.contents import (
+    film_title,
+    heatmap_title,
+    learning_rates,
+    losses_by_step,
+    objective_name,
+)
 from makemore.pictures.curves import MAX_CURVE_POINTS, draw_loss, draw_network_loss
 from makemore.pictures.learning import learning_frames
 from makemore.training.options import TrainingOptions
@@ -65,6 +71,12 @@ def test_a_film_is_not_headed_by_the_loss_of_its_end() -> None:
     assert film_title(checkpoint) == "list: bigram"
 
 
+def test_a_film_says_which_table_of_a_network_it_shows() -> None:
+    network = CHECKPOINTS["gru"]
+    title = f"{network.corpus.name}: gru, {network.model.table_of_pairs}"
+    assert film_title(network) == heatmap_title(network) == title
+
+
 def test_logarithmic_axes_say_so() -> None:
     top, bottom = draw_loss(2.5 + 1 / np.arange(1, 101), 2.5).axes
     assert "logarithmic" in bottom.get_xlabel()
@@ -88,6 +100,42 @@ def test_short_histories_and_any_minimum_are_drawn(steps: int, minimum: float | 
 def test_empty_history_is_refused() -> None:
     with pytest.raises(PlottingError, match="not trained by steps"):
         draw_loss(np.array([]), 2.0)
+    with pytest.raises(PlottingError, match="not trained by steps"):
+        draw_network_loss(np.array([]), np.zeros((0, 2)))
+
+
+def test_a_scale_of_less_than_a_decade_has_plain_numbers() -> None:
+    narrow = draw_loss(np.array([2.51, 2.505, 2.503]), 2.5).axes[1]
+    wide = draw_loss(2.5 + np.array([0.5, 0.005]), 2.5).axes[1]
+    for axes, decades in ((narrow, 1), (wide, 2)):
+        axes.figure.draw_without_rendering()
+        minor = [text.get_text() for text in axes.get_yticklabels(minor=True)]
+        assert bool([text for text in minor if text]) == (decades == 1)
+        assert not any("$" in text for text in minor)
+
+
+@pytest.mark.parametrize("l2", [0.0, 3.0])
+def test_a_penalty_is_named_where_it_is_part_of_what_is_drawn(l2: float) -> None:
+    options: dict[str, Any] = {"method": "gradient", "steps": 3, "holdout": 0.0, "l2": l2}
+    checkpoint = train(Corpus.from_words(["ab", "ba"]), TrainingOptions(**options))
+    name = "loss and penalty" if l2 else "loss"
+    assert objective_name(checkpoint) == page_data(checkpoint)["losses"]["objective"] == name
+    axes = draw_loss(losses_by_step(checkpoint), None, what=name).axes[0]
+    assert axes.get_ylabel() == f"{name} (nats per symbol)"
+
+
+def test_the_points_of_a_long_history_stand_in_the_middle_of_their_steps() -> None:
+    history = np.arange(1000.0)  # the loss after k steps is k
+    steps, losses = np.array(
+        draw_network_loss(history, np.zeros((0, 2))).axes[0].lines[0].get_data()
+    )
+    assert len(steps) == 200
+    np.testing.assert_allclose(steps, losses)
+
+
+def test_a_history_of_one_step_is_seen() -> None:
+    (line,) = draw_network_loss(np.array([3.0]), np.zeros((0, 2))).axes[0].lines
+    assert line.get_marker() == "o"
 
 
 def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate() -> None:

@@ -139,7 +139,12 @@ def _save(figure: Any, path: str, show: bool) -> None:
 @show_option
 def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
     """Draw the losses of a training, step by step."""
-    from makemore.pictures.contents import learning_rates, losses_by_step, picture_title
+    from makemore.pictures.contents import (
+        learning_rates,
+        losses_by_step,
+        objective_name,
+        picture_title,
+    )
     from makemore.pictures.curves import draw_loss, draw_network_loss
     from makemore.pictures.output import picture_ending
 
@@ -154,7 +159,8 @@ def plot_loss(checkpoint: str, output: str, dark: bool, show: bool) -> None:
             training.loss_history, validation, rates=rates, title=title, dark=dark
         )
     else:
-        figure = draw_loss(losses_by_step(loaded), training.minimum, title=title, dark=dark)
+        history, what = losses_by_step(loaded), objective_name(loaded)
+        figure = draw_loss(history, training.minimum, what=what, title=title, dark=dark)
     _save(figure, output, show)
 
 
@@ -220,14 +226,14 @@ def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bo
     """
     from makemore.data.corpus import reading_of
     from makemore.pictures.attention import draw_attention
-    from makemore.pictures.contents import attention_of, film_title
+    from makemore.pictures.contents import attention_of, plain_title
     from makemore.pictures.output import picture_ending
 
     picture_ending(output)
     loaded = load_checkpoint(checkpoint)
     word = reading_of(loaded.corpus)(word)
     weights = attention_of(loaded.model, word)
-    title = f"{film_title(loaded)}, attention in “{word}”"
+    title = f"{plain_title(loaded)}, attention in “{word}”"
     _save(
         draw_attention(weights, ("", *loaded.model.vocabulary.cut(word)), title=title, dark=dark),
         output,

@@ -87,19 +87,20 @@ function drawLoss() {
 function lossNote() {
   const { curve, validation, training, minimum } = data.losses;
   const least = minimum === null ? "" : `; no such model can come below ${minimum.toFixed(4)}`;
-  const reached = `${training.toFixed(4)} nats per symbol${least}.`;
+  const reached = (loss) => `${loss.toFixed(4)} nats per symbol${least}.`;
   if (curve.length < 2) {
     const how = data.method === "counts" ? "Its probabilities were counted, without steps: " : "";
-    return `${how}the loss on its training words is ${reached}`.replace(/^t/, "T");
+    return `${how}the loss on its ${data.losses.words} is ${reached(training)}`.replace(/^t/, "T");
   }
   const steps = numbers.format(data.losses.steps);
   if (validation.length) {
     const [step, loss] = validation.reduce((best, next) => (next[1] < best[1] ? next : best));
     return (
       `In ${steps} steps, each on a mini-batch, the validation loss fell to ${loss.toFixed(4)} ` +
-      `after step ${numbers.format(step)}, which is kept. The training loss is ${reached}`
+      `after step ${numbers.format(step)}, which is kept. The training loss is ${reached(training)}`
     );
   }
-  const from = curve[0][1].toFixed(4);
-  return `In ${steps} steps of gradient descent the loss fell from ${from} to ${reached}`;
+  const [[, from], [, to]] = [curve[0], curve.at(-1)];
+  const fell = `the ${data.losses.objective} fell from ${from.toFixed(4)} to ${reached(to)}`;
+  return `In ${steps} steps of gradient descent ${fell}`;
 }

@@ -33,7 +33,7 @@ from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture
 from makemore.page.packing import describe_model
-from makemore.pictures.contents import losses_by_step
+from makemore.pictures.contents import losses_by_step, objective_name
 from makemore.pictures.labels import select_symbols, table_part
 from makemore.training.record import Checkpoint, TrainingRecord, log_spaced_steps
 from makemore.version import __version__
@@ -115,8 +115,10 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "losses": {
             "steps": len(training.loss_history),
             "curve": _curve(checkpoint),
+            "objective": objective_name(checkpoint),
             "validation": training.validation_history.tolist(),
             "training": training.training_loss,
+            "words": "own words" if training.is_import else "training words",
             "minimum": training.minimum,
         },
         "facts": {
@@ -189,7 +191,8 @@ def _curve(checkpoint: Checkpoint) -> list[tuple[float, float]]:
     if len(steps) and KINDS[checkpoint.model.name].has_large_products:
         counts = np.diff(steps, append=len(losses))
         means = np.add.reduceat(losses, steps) / counts
-        return list(zip((steps + counts / 2).tolist(), means.tolist(), strict=True))
+        middles = steps + (counts - 1) / 2
+        return list(zip(middles.tolist(), means.tolist(), strict=True))
     return [(step, float(losses[step])) for step in steps]
 
 

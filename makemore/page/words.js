@@ -59,7 +59,7 @@ function missingText(unknown, read) {
     return [text, ...knownFormButton(read, field.prefix, "Begin with")];
   }
   const such = read ? ` that begins with ${quoted(read)}` : "";
-  return [`At this temperature the model comes to the end of no word${such}.`];
+  return [`At this temperature the model writes no whole word${such}.`];
 }
 
 /** Return a button that writes a text so that all its characters are known, where there is one. */
@@ -195,7 +195,7 @@ function scoreText(unknown, nats, read) {
   const typical = data.losses.training;
   const than = mean > typical ? "more surprising" : "more ordinary";
   return [
-    `${typed}${total.toFixed(2)} nats in all, ${mean.toFixed(2)} per symbol: ${than} than the ` +
-      `words it learnt from, which take ${typical.toFixed(2)}.`,
+    `${typed}${total.toFixed(2)} nats in all, ${mean.toFixed(2)} per symbol: ${than} than its ` +
+      `${data.losses.words}, which take ${typical.toFixed(2)}.`,
   ];
 }

@@ -11,30 +11,40 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 
 
+def plain_title(checkpoint: Checkpoint) -> str:
+    """Return the corpus and the model."""
+    return f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+
+
 def picture_title(checkpoint: Checkpoint) -> str:
     """Return what stands above a picture: the corpus, the model and its loss."""
-    title = f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+    title = plain_title(checkpoint)
     if checkpoint.training.is_import:
         return title
     return f"{title}, training loss {checkpoint.training.training_loss:.4f} nats per symbol"
 
 
 def film_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above each frame of a film, which shows the loss of its moment itself."""
-    return f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+    """Return what stands above each frame of a film, which shows the loss of its moment itself.
+
+    It says which table that is, where it is not the whole model.
+    """
+    return ", ".join(filter(None, (plain_title(checkpoint), checkpoint.model.table_of_pairs)))
 
 
 def heatmap_title(checkpoint: Checkpoint) -> str:
     """Return what stands above a heatmap: which table it is, where it is not the whole model."""
-    what = checkpoint.model.table_of_pairs
-    if not what:
-        return picture_title(checkpoint)
-    return f"{checkpoint.corpus.name}: {checkpoint.model.name}, {what}"
+    return (film_title if checkpoint.model.table_of_pairs else picture_title)(checkpoint)
+
+
+def objective_name(checkpoint: Checkpoint) -> str:
+    """Return what ``losses_by_step`` are."""
+    return "loss and penalty" if checkpoint.training.options.get("l2") else "loss"
 
 
 def embeddings_title(checkpoint: Checkpoint) -> str:
     """Return what stands above a picture of symbols' vectors."""
-    return f"{film_title(checkpoint)}, its characters as the first layer sees them"
+    return f"{plain_title(checkpoint)}, its characters as the first layer sees them"
 
 
 def learnt_vectors(model: Model) -> Floats:

@@ -20,12 +20,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NO_CURVE = (
+    "there is no loss curve: the model was not trained by steps; train a network, or a bigram by"
+    " --method gradient"
+)
+
 MAX_CURVE_POINTS = 2_000
 """The most steps that a curve shows: it is not wider in dots."""
 
 
 def draw_loss(
-    history: Floats, minimum: float | None, *, title: str = "", dark: bool = False
+    history: Floats,
+    minimum: float | None,
+    *,
+    what: str = "loss",
+    title: str = "",
+    dark: bool = False,
 ) -> "Figure":
     """Return a picture of the loss by step and, below it, of its distance from the minimum.
 
@@ -38,6 +48,8 @@ def draw_loss(
         The training objective before the first step and after each, as ``losses_by_step`` gives it.
     minimum : float or None
         The closed-form minimum, where there is one; without it there is no second panel.
+    what : str
+        What the objective is called: with a penalty it is more than the loss.
 
     Raises
     ------
@@ -45,10 +57,7 @@ def draw_loss(
         The history is empty: nothing was trained step by step.
     """
     if not len(history):
-        raise PlottingError(
-            "there is no loss curve: the model was not trained by steps;"
-            " train it with --method gradient"
-        )
+        raise PlottingError(NO_CURVE)
     kept = log_spaced_steps(len(history), MAX_CURVE_POINTS)
     steps, losses = np.array(kept), np.asarray(history, np.float64)[kept]
     with_distance = minimum is not None and bool((losses > minimum).any())
@@ -65,6 +74,7 @@ def draw_loss(
             title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
         )
         _draw_losses(panels[0], steps, losses, minimum, theme)
+        panels[0].set_ylabel(f"{what} (nats per symbol)")
         if minimum is not None and with_distance:
             _draw_distance(panels[1], steps, losses - minimum, theme)
         finish_step_axis(panels[-1], int(steps[-1]))
@@ -104,7 +114,7 @@ def draw_network_loss(
         The history is empty.
     """
     if not len(history):
-        raise PlottingError("there is no loss curve: not a step was taken")
+        raise PlottingError(NO_CURVE)
     theme = choose_theme(dark)
     title = heading_lines(title)
     with drawing(theme, [title]) as substitutes:
@@ -132,13 +142,16 @@ def draw_network_loss(
 
 def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme) -> None:
     steps, losses = _means(history)
-    axes.plot(steps, losses, color=theme.line, linewidth=1.5, label="training, mini-batches")
+    marker = "o" if len(steps) == 1 else None  # a line of one point is not seen
+    label = "training, mini-batches"
+    axes.plot(steps, losses, color=theme.line, linewidth=1.5, marker=marker, label=label)
     if len(validation):
         _draw_validation(axes, validation, theme)
     axes.set_xlim(0, len(history))
     # The first steps fall from log V: with them, what matters afterwards would be a flat line.
     shown = np.concatenate((losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1]))
-    axes.set_ylim(shown.min() - 0.05, shown.max() + 0.05)
+    low, high = float(shown.min()), float(shown.max())
+    axes.set_ylim(low - 0.05 - 0.1 * (high - low), high + 0.05)  # below stands the best step's loss
     axes.set_ylabel("loss (nats per symbol)")
     axes.legend(frameon=False)
     finish_panel(axes)
@@ -149,11 +162,13 @@ SMOOTHED_POINTS = 200
 
 
 def _means(history: Floats) -> tuple[Floats, Floats]:
-    """Return the middle steps of parts of a history, and the mean of each part."""
+    """Return the middle steps of parts of a history, and the mean of each part.
+
+    The first number of a history is the loss after 0 steps.
+    """
     parts = np.array_split(np.asarray(history, np.float64), min(len(history), SMOOTHED_POINTS))
-    ends = np.cumsum([len(part) for part in parts])
-    middles = ends - np.array([len(part) for part in parts]) / 2
-    return middles, np.array([part.mean() for part in parts])
+    counts = np.array([len(part) for part in parts])
+    return np.cumsum(counts) - (counts + 1) / 2, np.array([part.mean() for part in parts])
 
 
 def _draw_rates(axes: "Axes", rates: Floats, theme: Theme) -> None:
@@ -173,10 +188,10 @@ def _draw_validation(axes: "Axes", validation: Floats, theme: Theme) -> None:
     axes.annotate(
         f"{loss:.4f} after step {int(step):,}, kept",
         (step, loss),
-        xytext=(-8, 12),
+        xytext=(0, -7),  # above it is the training loss, or the validation loss of other steps
         textcoords="offset points",
-        ha="right",
-        va="bottom",
+        ha="left" if step < validation[-1, 0] / 2 else "right",
+        va="top",
         color=theme.accent,
     )
 
@@ -192,7 +207,6 @@ def _draw_losses(
     if minimum is not None:
         draw_minimum(axes, minimum, theme)
         axes.margins(y=0.12)
-    axes.set_ylabel("loss (nats per symbol)")
     finish_panel(axes)
 
 
@@ -217,6 +231,11 @@ def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) ->
     axes.set_yscale("log")
     axes.margins(y=0.1)
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    # Only a scale of less than a decade needs numbers between the powers of ten.
+    if distances.max() > 10 * distances.min():
+        axes.minorticks_off()
+    else:
+        axes.yaxis.set_minor_formatter(lambda y, _: f"{y:.1g}")
     axes.set_ylabel("loss above the minimum (logarithmic)")
     text = f"{distances[-1]:.2g}"
     _mark(axes, int(steps[-1]), float(distances[-1]), text, (-8, -3), theme)

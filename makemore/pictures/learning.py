@@ -36,7 +36,7 @@ def learning_frames(
     if not isinstance(model, Bigram) or training.method != "gradient":
         raise PlottingError(
             f"the {model.name} model was trained by {training.method} and not step by step: train a"
-            " bigram by --method gradient to see it learn"
+            " network, or a bigram by --method gradient, to see it learn"
         )
     steps = len(training.loss_history)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
@@ -65,11 +65,13 @@ def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
 def _kept_frames(checkpoint: Checkpoint) -> Iterator[Frame]:
     """Yield the moments that a checkpoint keeps.
 
-    The loss of a moment is the mean over the mini-batches of the last eighth of its steps.
+    The loss of a moment is the mean over the mini-batches of its last steps, an eighth of them.
     """
     training, decode = checkpoint.training, checkpoint.model.vocabulary.decode
     steps = training.film_steps.tolist()
     for step, table, words in zip(steps, training.film_tables, training.film_words, strict=True):
-        loss = float(training.loss_history[step - max(1, step // 8) : step].mean())
+        # loss_history[step] was measured after as many steps, unless the training ended there
+        first = min(step - step // 8, len(training.loss_history) - 1)
+        loss = float(training.loss_history[first : step + 1].mean())
         samples = [decode(word[word > 0].tolist()) for word in words]
         yield Frame(step, table.astype(np.float64), loss, samples)
