@@ -65,7 +65,10 @@ def test_a_client_of_all_that_there_is_one_way_for_runs(program: Path) -> None:
 
 def test_the_types_of_a_client_are_strict(program: Path) -> None:
     wrong = program.parent / "wrong.py"
-    wrong.write_text("import makemore\n\ntotal: str = makemore.top(makemore.load('x'), 3)[0][1]\n")
+    wrong.write_text(
+        "import makemore\n\ntotal: str = makemore.top(makemore.load('x'), 3)[0][1]\n"
+        "makemore.train(makemore.Corpus.from_words(['emma']), model='ngram', ordr=3)\n"
+    )
     command: list[str] = [
         sys.executable,
         "-m",
@@ -76,5 +79,6 @@ def test_the_types_of_a_client_are_strict(program: Path) -> None:
         str(wrong),
     ]
     done = subprocess.run(command, cwd=program.parent, capture_output=True, text=True)
-    (fault,) = (line for line in done.stdout.splitlines() if "error:" in line)
-    assert fault.startswith("wrong.py:3: error: Incompatible types in assignment"), done.stdout
+    value, option = (line for line in done.stdout.splitlines() if "error:" in line)
+    assert value.startswith("wrong.py:3: error: Incompatible types in assignment"), done.stdout
+    assert option.startswith('wrong.py:4: error: Unexpected keyword argument "ordr"'), done.stdout

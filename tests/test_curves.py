@@ -105,10 +105,11 @@ def test_empty_history_is_refused() -> None:
 
 
 def test_a_scale_of_less_than_a_decade_has_plain_numbers() -> None:
-    narrow = draw_loss(np.array([2.51, 2.505, 2.503]), 2.5).axes[1]
-    wide = draw_loss(2.5 + np.array([0.5, 0.005]), 2.5).axes[1]
-    for axes, decades in ((narrow, 1), (wide, 2)):
-        axes.figure.draw_without_rendering()
+    narrow, wide = np.array([2.51, 2.505, 2.503]), 2.5 + np.array([0.5, 0.005])
+    for history, decades in ((narrow, 1), (wide, 2)):
+        figure = draw_loss(history, 2.5)
+        drawn(figure)
+        axes = figure.axes[1]
         minor = [text.get_text() for text in axes.get_yticklabels(minor=True)]
         assert bool([text for text in minor if text]) == (decades == 1)
         assert not any("$" in text for text in minor)

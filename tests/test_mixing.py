@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from makemore.arpa import read_arpa, write_arpa
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.counting.passes import split_for_validation
@@ -39,6 +40,15 @@ def trained(model: str, **options: Any) -> Checkpoint:
 NGRAM = trained("ngram", order=2)
 MLP = trained("mlp", steps=40, hidden_size=16, embedding_size=8, validation=0.2)
 BOW = trained("bow", steps=40, hidden_size=16, embedding_size=8, validation=0.1)
+
+
+def test_fewer_than_two_models_or_imported_ones_are_refused(tmp_path: Path) -> None:
+    for too_few in ({}, {"order 2": NGRAM}):
+        with pytest.raises(CheckpointError, match="needs two models or more"):
+            mix(too_few, CORPUS)
+    write_arpa(tmp_path / "n.arpa", NGRAM)
+    with pytest.raises(CheckpointError, match="other was imported"):
+        mix({"order 2": NGRAM, "other": read_arpa(tmp_path / "n.arpa")}, CORPUS)
 
 
 def words_of_role(role: int, validation: float) -> list[str]:

@@ -130,6 +130,12 @@ def test_both_ways_of_writing_have_the_same_distribution(small_model: Bigram) ->
     assert abs(statistic - degrees) < 4 * math.sqrt(2 * degrees)
 
 
+def test_a_negative_seed_is_refused(small_model: Bigram) -> None:
+    for unique in (False, True):
+        with pytest.raises(OptionError, match="the seed is -1: expected 0 or more"):
+            sample(small_model, 1, seed=-1, unique=unique)
+
+
 def test_another_seed_gives_other_words(small_model: Bigram) -> None:
     assert sample(small_model, 50, seed=1) != sample(small_model, 50, seed=2)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
 from makemore.errors import CorpusError, OptionError, TrainingError
-from makemore.kinds import KINDS, OPTION
+from makemore.kinds import KINDS, OPTION, OPTIONS
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
 from makemore.training import minibatch
 from makemore.training.bigram import is_almost_empty
@@ -31,7 +31,7 @@ from makemore.training.descent import (
     plain_descent,
     row_curvatures,
 )
-from makemore.training.options import TrainingOptions
+from makemore.training.options import Settings, TrainingOptions
 from makemore.training.train import train
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana"]
@@ -433,7 +433,18 @@ def test_options_may_be_given_one_by_one() -> None:
     with pytest.raises(OptionError, match="model, steps beside options: give either of them"):
         train(corpus, TrainingOptions(), model="bigram", steps=3)
     with pytest.raises(OptionError, match="no option speed"):
-        train(corpus, speed=3)
+        train(corpus, speed=3)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match=r"of type str: expected a Corpus, such as Corpus.from_p"):
+        train("names.txt")  # type: ignore[arg-type]
+
+
+def test_type_checkers_know_the_options_of_the_table() -> None:
+    known = {
+        option.name: option.type | (str if option.words else option.type) | None
+        for option in OPTIONS
+    }
+    assert get_type_hints(Settings) == known
+    assert list(Settings.__annotations__) == list(OPTION)
 
 
 def test_a_time_limit_without_a_model_chooses_a_mixture() -> None:

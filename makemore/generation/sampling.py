@@ -372,6 +372,8 @@ class Sampler:
         does not end within ``MAX_LENGTH`` characters from where it may, or where draws do not
         fulfil the constraints.
         """
+        if seed < 0:
+            raise OptionError(f"the seed is {seed}: expected 0 or more")
         if unique or self._idle_ends or any(map(len, self._unwanted)):
             yield from self._other_texts(count, seed, unique)
             return

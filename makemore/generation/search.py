@@ -19,7 +19,7 @@ import numpy as np
 
 from makemore.arrays import Floats
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import SamplingError
+from makemore.errors import OptionError, SamplingError
 from makemore.generation.constraints import (
     Completions,
     ConstrainedAutomaton,
@@ -64,8 +64,11 @@ def top(
     corpus : path, optional
         Where the training words are now, if they are not where they were.
 
-    Raises ``SamplingError`` as ``most_probable_words`` does.
+    Raises ``OptionError`` for a count below 0, and ``SamplingError`` as ``most_probable_words``
+    does.
     """
+    if count < 0:
+        raise OptionError(f"the count is {count}: expected 0 or more")
     unwanted = unwanted_words(source, new, exclude, corpus)
     words = most_probable_words(source, constraints)
     found = (pair for pair in words if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))

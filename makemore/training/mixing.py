@@ -122,7 +122,17 @@ def _components(model: Model) -> list[Model]:
 
 
 def _refuse_different(checkpoints: Mapping[str, Checkpoint]) -> None:
-    """Raise ``CheckpointError`` unless all models are of the same words."""
+    """Raise ``CheckpointError`` unless there are several models, all of the same words."""
+    if len(checkpoints) < 2:
+        raise CheckpointError(
+            f"a mixture needs two models or more, and {len(checkpoints)} was given"
+        )
+    for name, each in checkpoints.items():
+        if each.training.is_import:
+            raise CheckpointError(
+                f"{shown(name)} was imported, so its training words are not known and it cannot be"
+                " mixed: train a model of your own on them"
+            )
     (name, first), *others = checkpoints.items()
     for other_name, other in others:
         for what, one, another in (

@@ -1,10 +1,42 @@
 """The options of a training, checked against the tables of ``kinds.py``. Imports no NumPy."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypedDict
 
 from makemore.errors import OptionError
 from makemore.kinds import KINDS, OPTION
+
+
+class Settings(TypedDict, total=False):
+    """The options of training by name, for type checkers and editors: the rows of ``OPTIONS``."""
+
+    order: int | str | None
+    smoothing_method: str | None
+    smoothing: float | None
+    context: int | None
+    embedding_size: int | None
+    hidden_size: int | None
+    layers: int | None
+    heads: int | None
+    positions: str | None
+    normalization: str | None
+    components: str | None
+    time_limit: float | None
+    steps: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    optimizer: str | None
+    schedule: str | None
+    warmup: float | None
+    weight_decay: float | None
+    dropout: float | None
+    clip: float | None
+    patience: int | None
+    l2: float | None
+    seed: int | None
+    holdout: float | None
+    validation: float | None
+    min_count: int | None
 
 
 class TrainingOptions:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from makemore.errors import OptionError, TrainingError
 from makemore.evaluation.calibration import calibrate, references, regularity_sample
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
-from makemore.training.options import TrainingOptions
+from makemore.training.options import Settings, TrainingOptions
 from makemore.training.record import Checkpoint, Film, Outcome, Trainer, TrainingRecord, Watch
 
 
@@ -30,7 +30,7 @@ def train(
     resume: Checkpoint | None = None,
     on_failure: Callable[[TrainingError], None] | None = None,
     on_survey: Callable[[Survey], None] | None = None,
-    **settings: str | float | None,
+    **settings: Unpack[Settings],
 ) -> Checkpoint:
     """Return a model trained on the corpus, with its history.
 
@@ -68,6 +68,11 @@ def train(
     if resume:
         options = resumed_options(resume, options)
     options = options or TrainingOptions()
+    if not isinstance(corpus, Corpus):
+        raise OptionError(
+            f"the corpus is of type {type(corpus).__name__}: expected a Corpus, such as"
+            " Corpus.from_paths('names.txt') or Corpus.from_words(['emma', 'ava'])"
+        )
     started = time.perf_counter()
     moments = Moments(resume.training if resume else Film())
     if is_filmed(options):
