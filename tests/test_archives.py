@@ -223,7 +223,7 @@ def test_without_a_reader_of_zstd_the_message_says_what_to_do(tmp_path: Path) ->
     assert done.returncode == 1
     assert done.stderr == (
         "makemore: w.zst is compressed by zstd, which Python reads from 3.14 on: unpack it with"
-        " 'zstd -d', or install makemore-numpy[zstd]\n"
+        " 'zstd -d', or pip install zstandard\n"
     )
 
 

@@ -25,7 +25,7 @@ from makemore.data.corpus import Corpus
 from makemore.errors import CorpusError, VocabularyError
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
-pytest.importorskip("distributed", reason="the extra makemore-numpy[dask] is not installed")
+pytest.importorskip("distributed", reason="Dask is not installed")
 
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
 

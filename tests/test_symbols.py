@@ -190,8 +190,7 @@ def test_without_the_package_the_message_names_it(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "makemore: --symbols graphemes needs the package regex: pip install"
-        " 'makemore-numpy[graphemes]'\n"
+        "makemore: --symbols graphemes needs the package regex: pip install regex\n"
     )
 
 

@@ -157,7 +157,7 @@ def _default_text(name: str) -> str | bool:
     show_default=False,
     group=TEXT,
     help="Which symbols have several characters: graphemes (emoji families, flags, letters with"
-    " marks; needs makemore-numpy[graphemes]), smiles (atoms such as Cl and [C@@H]), or a regular"
+    " marks; needs the package regex), smiles (atoms such as Cl and [C@@H]), or a regular"
     " expression. Lengths and prefixes then count these symbols.",
 )
 @option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
@@ -165,7 +165,7 @@ def _default_text(name: str) -> str | bool:
     "--dask",
     metavar="ADDRESS",
     help="Count the pairs of local or remote files on the Dask cluster with this scheduler, such as"
-    " tcp://host:8786, or 'local' for one on this machine. Needs makemore-numpy[dask].",
+    " tcp://host:8786, or 'local' for one on this machine. Needs the package dask[distributed].",
 )
 @click.pass_context
 def train(

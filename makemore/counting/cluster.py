@@ -1,7 +1,7 @@
 """Counting on a Dask cluster: shards of local or remote files, counted where workers are free.
 
 The counts of parts add up, so the result is that of ``count_bigrams`` to the last bit. A shard
-whose worker is lost is counted again by another. This needs the extra ``makemore-numpy[dask]``; the
+whose worker is lost is counted again by another. This needs the packages of the extra ``dask``; the
 workers need makemore too, and must be able to read the files by the same names.
 """
 
@@ -267,5 +267,5 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise CorpusError(
-            "counting on a cluster needs Dask: pip install 'makemore-numpy[dask]'"
+            "counting on a cluster needs Dask: pip install 'dask[distributed]' 'fsspec[http]'"
         ) from None

@@ -143,7 +143,7 @@ def _zstd(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     except ImportError:
         raise CorpusError(
             f"{shown(name)} is compressed by zstd, which Python reads from 3.14 on: unpack it with"
-            " 'zstd -d', or install makemore-numpy[zstd]"
+            " 'zstd -d', or pip install zstandard"
         ) from None
     stream = _Frames(file, zstandard.ZstdDecompressor().decompressobj)
     return Opened(io.BufferedReader(stream, _SMALL_READ), failures=(zstandard.ZstdError,))

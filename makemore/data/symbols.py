@@ -55,8 +55,7 @@ def finder_of(rule: str) -> Callable[[str], Iterable[str]]:
             graphemes: Any = import_module("regex").compile(r"\X")
         except ImportError:
             raise OptionError(
-                "--symbols graphemes needs the package regex: pip install"
-                " 'makemore-numpy[graphemes]'"
+                "--symbols graphemes needs the package regex: pip install regex"
             ) from None
         return lambda line: () if line.isascii() else graphemes.findall(line)
     try:
