@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from makemore.models.bigram import Bigram, weights_from_counts
 
 settings.register_profile("makemore", deadline=None)  # a busy machine is no failure
 settings.load_profile("makemore")
+
+# Matplotlib's cache of fonts belongs to a user, and other environments of the user write it, too.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(sys.prefix) / "matplotlib"))
 
 # What a shell runs in the background ignores SIGINT, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
