@@ -2,6 +2,8 @@
 
 import random
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -123,17 +125,53 @@ def test_shares_that_leave_nothing_are_refused() -> None:
             split_words(["emma"], shares)
 
 
-@pytest.mark.parametrize(("words", "characters", "distinct"), [(5, 99, 5), (4, 99, 0), (5, 9, 0)])
+@pytest.mark.parametrize(
+    ("words", "characters", "distinct"), [(5, 99, 5), (4, 99, 0), (5, 10, 5), (5, 9, 0), (5, 3, 0)]
+)
 def test_a_text_over_either_limit_is_split_by_shares_of_all_hashes(
     words: int, characters: int, distinct: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holdout, "MAX_EXACT", words)
     monkeypatch.setattr(holdout, "MAX_EXACT_TEXT", characters)
-    blocks = [Lines(text) for text in ("a\nb\n", "\nc\na\n", "d\ne\n", "e\n")]
-    split, again = split_of_text(iter(blocks), [0.2])
-    assert list(again) == blocks
-    assert split.distinct == distinct
-    assert (split.bounds == (0.2,)) is (distinct == 0)
+    texts = ["a\nb\n", "\nc\na\n", "d\ne\n", "e\n"]  # five words: ten characters with line feeds
+    for repeated in range(1, 12):
+        blocks = [Lines(text) for text in texts * repeated]
+        split, again = split_of_text(iter(blocks), [0.2])
+        assert counts_of(again) == {word: repeated * (1 + (word in "ae")) for word in "abcde"}
+        assert split.distinct == distinct
+        assert (split.bounds == (0.2,)) is (distinct == 0)
+
+
+def counts_of(blocks: Iterable[Lines]) -> Counter[str]:
+    """Return how often each word counts in blocks."""
+    counts: Counter[str] = Counter()
+    for text, weights in blocks:
+        words = text.split("\n")[:-1]
+        of_words = [1] * len(words) if weights is None else weights.tolist()
+        for word, weight in zip(words, of_words, strict=True):
+            counts[word] += weight * bool(word)
+    del counts[""]
+    return counts
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "bx", "c", "é中", ""]), max_size=6), max_size=9),
+    st.booleans(),
+)
+def test_weights_decide_what_as_many_lines_decide(parts: list[list[str]], dropping: bool) -> None:
+    """Blocks come back with the same words as often, whichever way they are read ahead."""
+    rare = re.compile("x") if dropping else None
+    repeated = [Lines("".join(f"{word}\n" for word in words)) for words in parts]
+    once = counts_of(repeated)
+    text = "".join(f"{word}\n" for word in once)
+    weighted = [Lines(text, np.array(list(once.values()), np.int64))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(holdout, "MAX_EXACT_TEXT", 9)
+        (split, again), (expected, _) = (
+            split_of_text(blocks, [0.3, 0.1], rare) for blocks in (repeated, weighted)
+        )
+    assert split == expected
+    assert counts_of(again) == once
 
 
 def test_lines_that_are_dropped_do_not_count() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load
 from makemore.cli import main
 from makemore.counting.passes import count_bigrams
+from makemore.data import holdout
 from makemore.data.corpus import Corpus
 from makemore.data.table import Columns, read_table
 from makemore.errors import CorpusError, OptionError
@@ -94,6 +95,17 @@ def test_a_weight_of_k_counts_as_k_lines(options: dict[str, Any]) -> None:
     assert expected.corpus.lines + expected.corpus.dropped_lines == sum(k for _, k in ROWS)
     assert (expected.corpus.dropped_lines > 0) is ("min_count" in options)
     assert expected.training.held_out_loss is not None
+    same(found, expected)
+
+
+@pytest.mark.parametrize("options", [{"model": "bigram"}, {"model": "ngram", "order": 3}])
+def test_a_weight_of_k_counts_as_k_lines_of_a_long_list(options: dict[str, Any]) -> None:
+    rows = [(name, 1700 * k) for name, k in ROWS]
+    lines = repeated(rows)
+    assert (lines.size() or 0) > holdout.MAX_EXACT_TEXT
+    chosen = TrainingOptions(**options)
+    found, expected = train(weighted(rows), chosen), train(lines, chosen)
+    assert found.corpus.distinct == expected.corpus.distinct == len({n for n, k in ROWS if k})
     same(found, expected)
 
 

@@ -18,11 +18,12 @@ from makemore.counting.tables import look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress
 from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
 from makemore.data.holdout import (
-    MAX_EXACT_TEXT,
     all_held_out,
     distinct_hashes,
     hash_lines,
     is_held_out,
+    is_split_exactly,
+    without_repetition,
 )
 from makemore.data.text import Lines, code_points, line_bounds
 from makemore.data.vocabulary import MAX_VOCABULARY
@@ -226,10 +227,11 @@ class _Survey:
     """What was found so far."""
 
     def __init__(self, holdout: float) -> None:
-        self._lines = self._characters = 0
+        self._lines = 0
         self._holdout = holdout
         self._weights: WeightFacts | None = None
         self._is_all_held_out = True
+        self._held_out: Lines | None = Lines("")  # None where all are, but not few
         self._frequencies = np.zeros(_UNICODE, np.int64)
         self._lengths: Counter[int] = Counter()
         self._distinct = _DistinctCounter()
@@ -259,7 +261,6 @@ class _Survey:
         """Take a block; lines that are not in the encoding count as blank until the report."""
         text = lines.text
         points = code_points(text)
-        self._characters += len(points)
         starts, ends = line_bounds(points)
         add_code_points(self._frequencies, lines)
         if lines.weights is not None:
@@ -270,6 +271,9 @@ class _Survey:
         hashes = hashes[ends > starts]
         self._distinct.add(hashes)
         self._is_all_held_out &= bool(is_held_out(hashes, self._holdout).all())
+        if self._is_all_held_out and self._held_out is not None:
+            words = without_repetition([self._held_out, lines])
+            self._held_out = words if is_split_exactly(words) else None
         self._add_spaced_words(text, points, starts, ends)
         if not text.isascii():
             self._add_odd_words(text, points, starts, ends)
@@ -336,7 +340,7 @@ class _Survey:
                 f"the corpus has {characters:,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
-        is_large = self._characters > MAX_EXACT_TEXT  # of others one word is left for training
+        is_large = self._held_out is None  # of others one word is left for training
         return all_held_out(name) if is_large and self._is_all_held_out else ""
 
     def _add_spaced_words(

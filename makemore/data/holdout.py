@@ -37,7 +37,7 @@ MAX_EXACT = 10_000
 """Of up to so many distinct words exact numbers are set apart; of more, shares of all hashes."""
 
 MAX_EXACT_TEXT = 1 << 22
-"""The longest text, in characters, whose distinct words are counted before it is split."""
+"""Of distinct words that are longer together, in characters, shares of all hashes are, too."""
 
 _SMALLEST_LIST = 10  # of which a word is held out, however small the share
 
@@ -91,8 +91,13 @@ def distinct_hashes(hashes: Hashes) -> Hashes:
     where most differ.
     """
     hashes = np.sort(hashes)
-    before = ~hashes[:1]  # differs from the first, whatever that is; nothing where there is none
-    return hashes[np.diff(hashes, prepend=before) > 0]
+    return hashes[_firsts(hashes)]
+
+
+def _firsts(ascending: Hashes) -> Indices:
+    """Return where in ascending hashes each distinct one stands first."""
+    before = ~ascending[:1]  # differs from the first, whatever that is; nothing where there is none
+    return np.flatnonzero(np.diff(ascending, prepend=before))
 
 
 def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes, Indices]:
@@ -195,8 +200,11 @@ def split_of_text(
 ) -> tuple[Split, Iterator[Lines]]:
     """Return the split of a text, and its blocks again.
 
-    No more is read ahead than ``MAX_EXACT_TEXT`` characters and ``MAX_EXACT`` distinct words. Lines
-    in which ``rare`` is found do not count.
+    The split depends on the distinct words alone, so that a word of weight k decides what k lines
+    decide. A text is read ahead until it has more than ``MAX_EXACT`` distinct words, or more than
+    ``MAX_EXACT_TEXT`` characters in them; where its words repeat much, the blocks that come back
+    hold each of them once, with a weight. Lines in which ``rare`` is found are not counted as
+    words.
     """
     blocks = iter(blocks)
     ahead: list[Lines] = []
@@ -204,14 +212,57 @@ def split_of_text(
     if not any(shares):
         return split_of(shares), blocks
     for lines in blocks:
+        if size > MAX_EXACT_TEXT:
+            lines = without_repetition([lines])
         ahead.append(lines)
         size += len(lines.text)
         if rare:
             lines, _ = without_lines_holding(rare, lines)
         hashes = distinct_hashes(np.concatenate([hashes, hash_words(lines.text)]))
-        if size > MAX_EXACT_TEXT or len(hashes) > MAX_EXACT:
+        if len(hashes) > MAX_EXACT:
             return split_of(shares), chain(ahead, blocks)
+        if size > 2 * MAX_EXACT_TEXT:  # twice, so that the next blocks need not do this again
+            ahead = [without_repetition(ahead)]
+            size = len(ahead[0].text)
+            if size > MAX_EXACT_TEXT:
+                return split_of(shares), chain(ahead, blocks)
+    if size > MAX_EXACT_TEXT:
+        ahead = [without_repetition(ahead)]
+        if len(ahead[0].text) > MAX_EXACT_TEXT:
+            return split_of(shares), iter(ahead)
     return split_of(shares, hashes), iter(ahead)
+
+
+def without_repetition(blocks: Sequence[Lines]) -> Lines:
+    r"""Return the distinct words of one block or more, each with the weight of all its lines.
+
+    Words are told apart by their hashes, and stand in the order of these.
+
+    >>> without_repetition([Lines("emma\n\nava\n"), Lines("emma\n", np.array([5]))])
+    Lines(text='ava\nemma\n', weights=array([1, 6]))
+    """
+    data = np.frombuffer("".join(lines.text for lines in blocks).encode(), np.uint8)
+    starts, ends = line_bounds(data)
+    with_words = np.flatnonzero(ends > starts)
+    hashes = _hash_lines(data, starts, ends)[with_words]
+    order = np.argsort(hashes)
+    firsts = _firsts(hashes[order])
+    weights = np.concatenate([_weights_of(lines) for lines in blocks])[with_words[order]]
+    words = with_words[order[firsts]]
+    offsets = offsets_of(starts[words], (ends - starts)[words] + 1)
+    return Lines(data[offsets].tobytes().decode(), np.add.reduceat(weights, firsts))
+
+
+def is_split_exactly(words: Lines) -> bool:
+    """Return whether an exact number is set apart of such words ``without_repetition``."""
+    return words.text.count("\n") <= MAX_EXACT and len(words.text) <= MAX_EXACT_TEXT
+
+
+def _weights_of(lines: Lines) -> Integers:
+    if lines.weights is None:
+        data = np.frombuffer(lines.text.encode(), np.uint8)
+        return np.ones(np.count_nonzero(data == ord("\n")), np.int64)
+    return lines.weights
 
 
 def hash_words(text: str) -> Hashes:
