@@ -279,6 +279,16 @@ def _grown(parts: Sequence[_Part], V: int) -> NgramTree:
     return levels.tree()
 
 
+def _ends_in_space(vocabulary: Vocabulary, parts: Sequence[_Part]) -> bool:
+    """Return whether an n-gram that is probable ends a word behind a space."""
+    spaces = [i for symbol, i in vocabulary.stoi.items() if symbol.endswith(" ")]
+    for part in parts[1:]:
+        ends = (part.ids[:, -1] == BOUNDARY) & (part.logs > LOG10_ZERO)
+        if np.isin(part.ids[ends, -2], spaces).any():
+            return True
+    return False
+
+
 def _may_continue(ids: Ids) -> Flags:
     return np.asarray((ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1))
 
@@ -318,7 +328,14 @@ def read_arpa(
             model, unknown = _model(vocabulary, parts, lines)
         except VocabularyError as error:
             raise ArpaError(f"{shown(source.name)}: {error}") from None
-    facts = CorpusFacts(os.path.basename(source.name), lines.sha256, 0, 0, **changes)  # type: ignore[arg-type]
+    facts = CorpusFacts(
+        os.path.basename(source.name),
+        lines.sha256,
+        0,
+        0,
+        ends_in_space=_ends_in_space(vocabulary, parts),
+        **changes,  # type: ignore[arg-type]
+    )
     options = {"model": model.name, "method": "import"}
     record = TrainingRecord(
         options=options | ({"unknown": unknown} if unknown else {}),

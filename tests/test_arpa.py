@@ -487,6 +487,18 @@ def damaged(**changes: object) -> Backoff:
     return Backoff.from_arrays(ABCD, model.options(), arrays)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("ending", "ends"), [("the ", True), ("the end", False)])
+def test_an_imported_model_ends_words_in_a_space_only_where_an_n_gram_does(
+    tmp_path: Path, ending: str, ends: bool
+) -> None:
+    words = ["the old man", "the end", "an end", ending]
+    write_arpa(tmp_path / "m.arpa", ngram(words, 4, vocabulary=Vocabulary("".join(words))))
+    imported = read_arpa(tmp_path / "m.arpa")
+    assert imported.corpus.ends_in_space is ends
+    drawn = makemore.sample(imported, 3000, seed=1, temperature=2.0)
+    assert any(word.endswith(" ") for word in drawn) is ends
+
+
 def test_arrays_that_make_no_model_are_refused() -> None:
     good = damaged()
     P, weights, keys = good.log10_probabilities, good.log10_backoffs, good.tree.keys
