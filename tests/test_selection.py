@@ -162,6 +162,14 @@ def test_distant_words_come_in_the_order_in_which_they_were_drawn(tmp_path: Path
     assert sample(checkpoint, 10, seed=3, min_distance=2) == expected[:10]
 
 
+def test_a_sampler_reads_the_training_words_once(tmp_path: Path) -> None:
+    checkpoint, _ = firms(tmp_path)
+    sampler = Sampler(checkpoint)
+    found = sampler.sample(10, seed=3, min_distance=2)
+    (tmp_path / "firms.txt").unlink()
+    assert sampler.sample(10, seed=3, min_distance=2) == found
+
+
 def test_most_probable_words_stand_first(small_model: Bigram) -> None:
     words = most_probable_first(small_model, ["bbb", "ab", "c", "ab"])
     totals = score_words(small_model, words).total

@@ -23,6 +23,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -329,7 +330,7 @@ class Sampler:
             ``best_words`` chooses them.
         min_distance : int
             From 1 to ``MAX_DISTANCE``: the words are distinct, and so many edits at least from each
-            other and from the training words, which are read again.
+            other and from the training words, which are read again, once.
 
         Raises ``SamplingError`` as ``texts`` does.
         """
@@ -342,14 +343,17 @@ class Sampler:
             seed = int.from_bytes(os.urandom(8), "big")
         if not (best or min_distance):
             return list(self._words(count, seed, unique=unique))
-        known = None
-        if min_distance:
-            known = list(_training_texts(self._source, self._corpus, "min_distance"))
+        known = self._training_words if min_distance else None
         words = self._words(words_needed(count) if best else sys.maxsize, seed, unique=True)
         distance = max(min_distance, 1)
         if best:
             return best_words(self._model, words, count, min_distance=distance, known=known)
         return list(far_words(words, count, min_distance=distance, known=known))
+
+    @cached_property
+    def _training_words(self) -> list[str]:
+        """The training words, in blocks of lines."""
+        return list(_training_texts(self._source, self._corpus, "min_distance"))
 
     def _words(self, count: int, seed: int, *, unique: bool) -> Iterator[str]:
         for text in self.texts(count, seed, unique=unique):
