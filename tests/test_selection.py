@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
+from makemore.data.sources import FileSource
 from makemore.errors import OptionError
 from makemore.evaluation.losses import score_words
 from makemore.generation import novelty, selection
@@ -160,6 +161,21 @@ def test_distant_words_come_in_the_order_in_which_they_were_drawn(tmp_path: Path
         if all(edit_distance(word, other) >= 2 for other in [*known, *expected]):
             expected.append(word)
     assert sample(checkpoint, 10, seed=3, min_distance=2) == expected[:10]
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_edits_are_those_of_symbols(best: bool, tmp_path: Path) -> None:
+    path = tmp_path / "molecules.txt"
+    known = ["CCl", "CBrC", "[nH]CC", "C[nH]Cl", "BrCCBr", "CC[nH]CBr"]
+    path.write_text("\n".join(known) + "\n", encoding="utf-8")
+    corpus = Corpus((FileSource(str(path)),), symbol_rule="smiles")
+    checkpoint = train(corpus, TrainingOptions("ngram", order=2, holdout=0))
+    cut = checkpoint.model.vocabulary.shortened  # CBr is one symbol from CCl, two characters
+    limits = Constraints(max_length=9)
+    found = sample(checkpoint, 12, seed=1, constraints=limits, best=best, min_distance=2)
+    assert len(found) == 12
+    for i, word in enumerate(found):
+        assert all(distance(cut(word), cut(other)) >= 2 for other in [*known, *found[:i]])
 
 
 def test_a_sampler_reads_the_training_words_once(tmp_path: Path) -> None:

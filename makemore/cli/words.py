@@ -88,7 +88,7 @@ NOTICEABLE = 0.02
     metavar="EDITS",
     type=click.IntRange(1, 3),
     help="The words are so many edits at least from each other and from the training words, which"
-    " are read again. To insert, delete or replace a character is an edit, and so is to swap two.",
+    " are read again. To insert, delete or replace a symbol is an edit, and so is to swap two.",
     group=CONSTRAINTS,
 )
 @output_option(None, "Write to this file; - is stdout.")

@@ -72,7 +72,7 @@ class Vocabulary:
         self.spelling = None
         if any(map(needs_a_stand_in, unknown)) or any(len(symbol) > 1 for symbol in distinct):
             self.spelling = Spelling(distinct | unknown)
-        self.characters = "".join(sorted(map(self._shortened, distinct)))
+        self.characters = "".join(sorted(map(self.shortened, distinct)))
         if not self.characters:
             raise VocabularyError("the vocabulary is empty: expected at least one character")
         if len(self.characters) >= MAX_VOCABULARY:
@@ -125,7 +125,8 @@ class Vocabulary:
         """Return text of one character a symbol as people write it."""
         return self.spelling.spelled_out(text) if self.spelling else text
 
-    def _shortened(self, text: str) -> str:
+    def shortened(self, text: str) -> str:
+        """Return text in which each symbol is one character."""
         return self.spelling.shortened(text) if self.spelling else text
 
     def encode(self, word: str) -> Ids:
@@ -162,7 +163,7 @@ class Vocabulary:
         >>> Vocabulary("ab").encode_lines("ab\nxb\n")
         array([ 1,  2,  0, -1,  2,  0])
         """
-        return np.asarray(self.encode_text(self._shortened(text)), np.int64)
+        return np.asarray(self.encode_text(self.shortened(text)), np.int64)
 
     def encode_text(self, text: str) -> Symbols:
         """Return what ``encode_lines`` does, of text of one character a symbol, in 16 bits."""

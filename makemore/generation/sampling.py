@@ -348,12 +348,14 @@ class Sampler:
         distance = max(min_distance, 1)
         if best:
             return best_words(self._model, words, count, min_distance=distance, known=known)
-        return list(far_words(words, count, min_distance=distance, known=known))
+        vocabulary = self._model.vocabulary
+        return list(far_words(vocabulary, words, count, min_distance=distance, known=known))
 
     @cached_property
     def _training_words(self) -> list[str]:
-        """The training words, in blocks of lines."""
-        return list(_training_texts(self._source, self._corpus, "min_distance"))
+        """The training words, in blocks of lines, with one character a symbol."""
+        texts = _training_texts(self._source, self._corpus, "min_distance")
+        return list(map(self._model.vocabulary.shortened, texts))
 
     def _words(self, count: int, seed: int, *, unique: bool) -> Iterator[str]:
         for text in self.texts(count, seed, unique=unique):

@@ -7,7 +7,7 @@ the smallest
 
     mean surprisal + COMMON * share of its trigrams that a chosen word has
 
-is next, in nats per symbol. The beginning and the end of a word count as characters of trigrams.
+is next, in nats per symbol. The beginning and the end of a word count as symbols of trigrams.
 """
 
 from collections import defaultdict
@@ -17,6 +17,7 @@ from itertools import islice
 import numpy as np
 
 from makemore.arrays import Floats
+from makemore.data.vocabulary import Vocabulary
 from makemore.evaluation.losses import score_words
 from makemore.generation.novelty import Neighbours, near_words
 from makemore.models.base import Model
@@ -48,10 +49,12 @@ def best_words(
         Distinct words, as many as ``words_needed`` says, or fewer.
     count : int
     min_distance : int
-        The chosen words are so many edits apart at least.
+        The chosen words are so many edits apart at least. An edit is one of symbols.
     known : sequence of str, optional
-        Blocks of lines; the chosen words are as far from each line, too.
+        Blocks of lines as ``Vocabulary.shortened`` writes them; the chosen words are as far from
+        each line, too.
     """
+    vocabulary = model.vocabulary
     drawn = list(islice(words, words_needed(count)))
     mean = score_words(model, drawn).mean
     order = np.argsort(mean, kind="stable").tolist()
@@ -60,12 +63,14 @@ def best_words(
     chosen: list[str] = []
     for first in range(0, len(order), size):
         batch = order[first : first + size]
-        near = near_words((drawn[i] for i in batch), known or (), min_distance - 1)
-        kept += [(drawn[i], float(mean[i])) for i in batch if drawn[i] not in near]
+        words = [vocabulary.shortened(drawn[i]) for i in batch]
+        near = near_words(words, known or (), min_distance - 1)
+        means = mean[batch].tolist()
+        kept += [pair for pair in zip(words, means, strict=True) if pair[0] not in near]
         chosen = list(islice(_greedy(kept, Neighbours(min_distance - 1)), count))
         if len(chosen) == count:
             break
-    return chosen
+    return [vocabulary.spelled_out(word) for word in chosen]
 
 
 def words_needed(count: int) -> int:
@@ -74,7 +79,12 @@ def words_needed(count: int) -> int:
 
 
 def far_words(
-    words: Iterator[str], count: int, *, min_distance: int, known: Sequence[str] | None = None
+    vocabulary: Vocabulary,
+    words: Iterator[str],
+    count: int,
+    *,
+    min_distance: int,
+    known: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Yield up to ``count`` of the words, in their order, that are as far apart as asked.
 
@@ -82,12 +92,13 @@ def far_words(
     """
     chosen = Neighbours(min_distance - 1)
     while count > 0 and (batch := list(islice(words, max(MIN_CONSIDERED, 2 * count)))):
-        near = near_words(batch, known or (), min_distance - 1)
-        for word in batch:
+        shortened = [vocabulary.shortened(word) for word in batch]
+        near = near_words(shortened, known or (), min_distance - 1)
+        for word in shortened:
             if count > 0 and word not in near and not chosen.has_near(word):
                 chosen.add(word)
                 count -= 1
-                yield word
+                yield vocabulary.spelled_out(word)
 
 
 def most_probable_first(model: Model, words: Sequence[str]) -> list[str]:
