@@ -13,6 +13,7 @@ from conftest import make_bigram
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from makemore.arpa import read_arpa, write_arpa
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
@@ -267,3 +268,33 @@ def test_the_command_writes_the_best_sorts_and_keeps_apart(tmp_path: Path) -> No
     assert "5: 0 in the training corpus" in apart.stderr
     for arguments in (["--best", 5, "-n", 3], ["--min-distance", 4], ["--sort", "length"]):
         assert run("-c", model, *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--new", "--report", "--min-distance=1"])
+def test_the_cures_that_are_named_help(option: str, tmp_path: Path) -> None:
+    """--exclude serves for --new alone, and --corpus names one file of the very words."""
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("emma\nava\nolivia\n", "utf-8")
+    two.write_text("zoe\nmia\n", "utf-8")
+    several, changed, imported, arpa = (tmp_path / name for name in ("s", "c", "i", "m.arpa"))
+    options = TrainingOptions("ngram", order=2, holdout=0)
+    save(several, train(Corpus.from_paths(one, two), options))
+    save(changed, train(Corpus.from_paths(two), options))
+    write_arpa(arpa, load(several))
+    save(imported, read_arpa(arpa))
+    two.write_text("zoe\n", "utf-8")
+    name = option.partition("=")[0]
+    for model, why, other in [
+        (several, "only those of one file are read again", "train on one file"),
+        (imported, "was imported from", "train a model here"),
+        (changed, "has changed since the training", "name the right file by --corpus"),
+    ]:
+        for arguments in ([], ["--corpus", one] if model == imported else []):
+            said = run("-c", model, option, *arguments).stderr
+            assert why in said
+            assert ("--exclude" in said) is (name == "--new")
+            if model == changed:
+                assert other in said
+            else:
+                assert (f"leave out {name}, or {other}" in said) is (name != "--new")
+    assert run("-c", several, "--exclude", one, "--exclude", two).exit_code == 0

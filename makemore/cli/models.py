@@ -124,12 +124,12 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
     refuse_other_files(checkpoint)
     loaded = {path: load_checkpoint(path) for path in checkpoints}
     facts = loaded[checkpoints[0]].corpus
-    with Corpus.from_paths(corpus or find_corpus(facts, checkpoints[0])).rereadable() as source:
+    with Corpus.from_paths(corpus or find_corpus(facts, checkpoints[0], "")).rereadable() as source:
         words = source.changed_as(facts)
         if not corpus or words.has_sha256(facts.sha256):
             mixed = mix_models(loaded, words)
         else:
-            text = Corpus.from_paths(find_corpus(facts, checkpoints[0])).changed_as(facts)
+            text = Corpus.from_paths(find_corpus(facts, checkpoints[0], "")).changed_as(facts)
             mixed = mix_models(loaded, text, words)
     save(checkpoint, mixed)
     print_results(json.dumps(checkpoint_values(mixed)) if as_json else describe_checkpoint(mixed))

@@ -132,8 +132,9 @@ def sample(
     if not (new or report or min_distance):
         refuse_idle(ctx, ["corpus"], "without --new, --min-distance or --report")
     loaded = load_checkpoint(checkpoint)
-    is_read_again = new or report or min_distance
-    path = corpus or find_corpus(loaded.corpus, checkpoint) if is_read_again else None
+    wanted = {"--min-distance": min_distance, "--report": report, "--new": new}
+    wanted_by = next((name for name, is_given in wanted.items() if is_given), "")
+    path = corpus or find_corpus(loaded.corpus, checkpoint, wanted_by) if wanted_by else None
     if output:
         refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
     constraints = constraints_of(loaded.corpus, options)
@@ -147,7 +148,7 @@ def sample(
         texts = iter(["".join(word + "\n" for word in words)])
     else:
         texts = sampler.texts(count, seed, unique=unique)
-    novelty = Novelty(_known_words(loaded, path, ())) if report else None
+    novelty = Novelty(_known_words(loaded, path, (), "--report")) if report else None
     found = 0
     with _writer(output, columns=3 if with_scores else 1) as write:
         for text in novelty.watch(texts) if novelty else texts:
@@ -200,7 +201,10 @@ def _fresh_seed() -> int:
 
 
 def _known_words(
-    checkpoint: "Checkpoint", corpus: str | None, exclude: tuple[str, ...]
+    checkpoint: "Checkpoint",
+    corpus: str | None,
+    exclude: tuple[str, ...],
+    wanted_by: str = "--new",
 ) -> "KnownWords":
     """Return the words that are not wanted: of the training corpus at this path, and of files."""
     from dataclasses import replace
@@ -211,7 +215,7 @@ def _known_words(
     def texts() -> Iterator[str]:
         """Yield the words in blocks of text."""
         if corpus:
-            yield from training_texts(checkpoint.corpus, corpus)
+            yield from training_texts(checkpoint.corpus, corpus, wanted_by)
         if exclude:
             others = Corpus.from_paths(*exclude).changed_as(checkpoint.corpus)
             yield from replace(others, encoding="utf-8", columns=None).read(digest=False)
@@ -249,7 +253,7 @@ def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str) -> None:
     from makemore.generation.novelty import nearest_words, training_texts
     from makemore.reporting import describe_novelty
 
-    nearest = nearest_words(novelty.first, training_texts(checkpoint.corpus, corpus))
+    nearest = nearest_words(novelty.first, training_texts(checkpoint.corpus, corpus, "--report"))
     click.echo(describe_novelty(novelty, nearest), err=True)
 
 

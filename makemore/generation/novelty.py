@@ -110,7 +110,9 @@ def hash_text(text: str) -> Hashes:
     return hash_lines(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
 
 
-def find_corpus(facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "") -> str:
+def find_corpus(
+    facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "", wanted_by: str = "--new"
+) -> str:
     """Return the path of the corpus that a model was trained on.
 
     It is where it was, or it has moved together with the checkpoint: then it ends like the path of
@@ -118,12 +120,17 @@ def find_corpus(facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "") -> 
     looked for as ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``. Whether the file
     found is the right one is for ``training_texts`` to see.
 
-    Raises ``CorpusError`` where there is none.
+    Raises ``CorpusError`` where there is none; what it advises depends on the option ``wanted_by``,
+    which is empty where a command cannot do without the words.
     """
-    if not facts.lines:
+    _refuse_imported(facts, wanted_by)
+    if not facts.path and ", " in facts.name:
+        cure = "name each by --exclude in place of --new"
+        if not _can_exclude(facts, wanted_by):
+            cure = _without(wanted_by) + "train on one file"
         raise CorpusError(
-            f"the model was imported from {shown(facts.name)}, so its training words are not known:"
-            " name a file of words to keep out with --exclude"
+            f"the training words came from {shown(facts.name)}, and only those of one file are read"
+            f" again: {cure}"
         )
     if not facts.path:
         raise CorpusError(
@@ -143,7 +150,7 @@ def find_corpus(facts: CorpusFacts, checkpoint: str | os.PathLike[str] = "") -> 
     )
 
 
-def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
+def training_texts(facts: CorpusFacts, path: str, wanted_by: str = "--new") -> Iterator[str]:
     """Yield the text that a model was trained on, in blocks of whole lines.
 
     Parameters
@@ -152,22 +159,47 @@ def training_texts(facts: CorpusFacts, path: str) -> Iterator[str]:
         How the text was read, and its digest.
     path : str
         Where it is now; see ``find_corpus``.
+    wanted_by : str
+        The option that needs the words.
 
     Raises
     ------
     CorpusError
         The corpus cannot be read or, at its end, turns out to have changed.
     """
+    _refuse_imported(facts, wanted_by)
     reading = Corpus.from_paths(path).changed_as(facts).read()
     yield from reading
     if reading.sha256 != facts.sha256:
-        cures = ["name the right file by --corpus", "train again"]
-        if not facts.column:  # --exclude reads no tables
-            cures.insert(0, "keep out its words as they are now by --exclude in place of --new")
+        cures = "name the right file by --corpus or train again"
+        if _can_exclude(facts, wanted_by):
+            cures = f"keep out its words as they are now by --exclude in place of --new, {cures}"
         raise CorpusError(
             f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
-            f" {reading.sha256}; {', '.join(cures[:-1])} or {cures[-1]}"
+            f" {reading.sha256}; {cures}"
         )
+
+
+def _refuse_imported(facts: CorpusFacts, wanted_by: str) -> None:
+    """Raise ``CorpusError`` for a model that was not trained here."""
+    if facts.lines:
+        return
+    cure = "name a file of words to keep out with --exclude"
+    if not _can_exclude(facts, wanted_by):
+        cure = _without(wanted_by) + "train a model here"
+    raise CorpusError(
+        f"the model was imported from {shown(facts.name)}, so its training words are not known:"
+        f" {cure}"
+    )
+
+
+def _can_exclude(facts: CorpusFacts, wanted_by: str) -> bool:
+    """Return whether --exclude serves as well; it reads no tables."""
+    return wanted_by == "--new" and not facts.column
+
+
+def _without(wanted_by: str) -> str:
+    return f"leave out {wanted_by}, or " if wanted_by else ""
 
 
 LONG = 24

@@ -866,7 +866,9 @@ def _training_texts(
         raise OptionError(
             f"{option} needs the checkpoint in place of its model: it knows the training words"
         )
-    return training_texts(source.corpus, os.fspath(corpus) or find_corpus(source.corpus))
+    wanted_by = "--" + option.replace("_", "-")
+    path = os.fspath(corpus) or find_corpus(source.corpus, wanted_by=wanted_by)
+    return training_texts(source.corpus, path, wanted_by)
 
 
 def _words_of(exclude: Iterable[str]) -> KnownWords:
