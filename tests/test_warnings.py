@@ -146,5 +146,9 @@ def test_the_command_says_so_on_stderr(tmp_path: Path) -> None:
     )
     top = CliRunner().invoke(main, ["top", "-c", path, "-n", "1", "--prefix", "br"])
     assert "'Br' would fit" in top.stderr
+    rare = ["-c", path, "-n", "1", "--prefix", "The Iron ", "--suffix", "m", "--max-length", "10"]
+    said = [CliRunner().invoke(main, [command, *rare]).stderr for command in ("sample", "top")]
+    assert "'The Iron ', suffix 'm', max-length 10" in said[0]
+    assert said[0].splitlines()[0] == said[1].splitlines()[0]
     usual = CliRunner().invoke(main, ["sample", "-c", path, "-n", "3", "--prefix", "Br"])
     assert "only" not in usual.stderr

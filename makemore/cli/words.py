@@ -282,7 +282,7 @@ def top(
     """
     import json
 
-    from makemore.generation.constraints import prefix_warning
+    from makemore.generation.constraints import warning_of
     from makemore.generation.novelty import find_corpus
     from makemore.generation.search import most_probable_words
 
@@ -291,7 +291,7 @@ def top(
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
     words = most_probable_words(loaded, constraints)
-    if said := prefix_warning(loaded.model, constraints.prefix):
+    if said := warning_of(loaded.model, constraints):
         say(said)
     if new or exclude:
         path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None

@@ -418,9 +418,15 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
     return "; ".join(said)
 
 
-def prefix_warning(model: Model, prefix: str) -> str:
-    """Return what ``warning`` says of a prefix alone."""
-    return warning(model, Constraints(prefix=prefix), prefix_probability(model, prefix))
+def warning_of(model: Model, constraints: Constraints) -> str:
+    """Return what ``warning`` says of constraints; of their prefix alone without an automaton."""
+    automaton = model.automaton()
+    if automaton is None or not constraints.describe():
+        prefix = constraints.prefix
+        return warning(model, Constraints(prefix=prefix), prefix_probability(model, prefix))
+    P = np.exp(automaton.log_probabilities)
+    constrained = ConstrainedAutomaton(P, automaton, Requirements.of(model, constraints))
+    return warning(model, constraints, ConditionedModel(constrained).probability)
 
 
 def prefix_probability(model: Model, prefix: str) -> float:
