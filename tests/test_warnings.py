@@ -3,6 +3,7 @@
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from conftest import automaton_of, make_bigram
 from makemore.checkpoint import save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
+from makemore.errors import SamplingError
 from makemore.evaluation.losses import score_words
 from makemore.generation.constraints import (
     ConditionedModel,
@@ -114,6 +116,23 @@ def test_no_word_ends_in_a_space_where_no_training_word_does() -> None:
     top = list(itertools.islice(most_probable_words(model, IRON), 10))
     assert top
     assert all(word[-1] != " " for word, _ in top)
+
+
+@pytest.mark.parametrize("kind", ["ngram", "mlp"])
+def test_constraints_that_leave_only_words_with_a_space_at_the_end_are_answered(kind: str) -> None:
+    options: dict[str, Any] = {"steps": 30, "hidden_size": 16, "seed": 1}
+    if kind == "ngram":
+        options = {"order": 3}
+    checkpoint = train(Corpus.from_words(FIRMS), TrainingOptions(kind, holdout=0, **options))
+    limits = Constraints(prefix="The Iron ", max_length=9)
+    for ask in (
+        lambda: sample(checkpoint, 2, seed=1, constraints=limits),
+        lambda: list(most_probable_words(checkpoint, limits)),
+    ):
+        with pytest.raises(SamplingError, match="max-length 9 that the model wrote end in a space"):
+            ask()
+    allowed = Constraints(prefix="The Iron ", suffix=" ", max_length=9)
+    assert sample(checkpoint, 2, seed=1, constraints=allowed) == ["The Iron "] * 2
 
 
 @pytest.mark.parametrize("ending", ["", " "])

@@ -454,6 +454,15 @@ def idle_ends(source: Model | Checkpoint, suffix: str) -> str:
     return "".join(space for space in spaces if not suffix.endswith(space))
 
 
+def idle_words(constraints: Constraints) -> SamplingError:
+    """Return the error that says that constraints leave only words with such an end."""
+    asked = constraints.describe()
+    return SamplingError(
+        f"all words{asked and f' with {asked}'} that the model wrote end in a space, and no"
+        " training word does: relax the constraints, or ask for it by --suffix ' '"
+    )
+
+
 def _containing(text: str) -> Callable[[str], bool]:
     return lambda word: text in word
 

@@ -39,6 +39,7 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
     idle_ends,
+    idle_words,
     prefix_probability,
     warning,
 )
@@ -295,7 +296,7 @@ class Sampler:
             self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
             self.warning = warning(model, constraints, conditioned.probability)
         self._idle_ends = idle_ends(source, constraints.suffix)
-        self._prefix = constraints.prefix
+        self._constraints = constraints
         self._as_text = text_writer(model.vocabulary)
 
     @property
@@ -375,8 +376,8 @@ class Sampler:
 
         With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
         ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word
-        does not end within ``MAX_LENGTH`` characters from where it may, or where draws do not
-        fulfil the constraints.
+        does not end within ``MAX_LENGTH`` characters from where it may, where draws do not fulfil
+        the constraints, and where the constraints leave only words that end in such a space.
         """
         if seed < 0:
             raise OptionError(f"the seed is {seed}: expected 0 or more")
@@ -403,14 +404,14 @@ class Sampler:
 
     def _text(self, symbols: Symbols) -> str:
         text = self._as_text(symbols)
-        if self._prefix:
-            text = self._prefix + text[:-1].replace("\n", "\n" + self._prefix) + "\n"
+        if prefix := self._constraints.prefix:
+            text = prefix + text[:-1].replace("\n", "\n" + prefix) + "\n"
         return text
 
     def _other_texts(self, count: int, seed: int, unique: bool) -> Iterator[str]:
         """Yield words that are not kept out, each only once if ``unique``."""
         seen: set[int] = set()
-        misses = 0
+        misses, all_idle = 0, bool(self._idle_ends)
         texts = self._all_texts(sys.maxsize, seed)
         while count > 0 and misses < PATIENCE:
             text = next(texts)
@@ -419,6 +420,7 @@ class Sampler:
             is_unwanted = [known.contain_hashes(hashes) for known in self._unwanted]
             wanted = np.flatnonzero(~np.any(is_unwanted, axis=0)).tolist()
             if self._idle_ends:
+                all_idle = all_idle and all(word[-1] in self._idle_ends for word in words[:-1])
                 wanted = [i for i in wanted if words[i][-1] not in self._idle_ends]
             if unique:
                 wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
@@ -427,6 +429,8 @@ class Sampler:
             count -= len(found)
             if found:
                 yield "".join(word + "\n" for word in found)
+        if count > 0 and all_idle:
+            raise idle_words(self._constraints)
 
 
 class _Writer(ABC):

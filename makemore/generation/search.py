@@ -26,6 +26,7 @@ from makemore.generation.constraints import (
     Constraints,
     Requirements,
     idle_ends,
+    idle_words,
 )
 from makemore.generation.novelty import KnownWords
 from makemore.generation.sampling import unwanted_words
@@ -83,7 +84,8 @@ def most_probable_words(
     The probability is the model's for the whole word, its end included. No word ends in a space
     where no training word does. Words of equal probability come in the order of their characters'
     ids. Raises ``SamplingError`` before the first word where no word fulfils the constraints, and
-    after the last one that is certain where the search would take too long to find another.
+    after the last one that is certain where the search would take too long to find another; also
+    at the end where all words end in such a space.
     """
     model = source if isinstance(source, Model) else source.model
     constraints = constraints or Constraints()
@@ -97,8 +99,21 @@ def most_probable_words(
         completions = Completions(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
     if idle := idle_ends(source, constraints.suffix):
-        return ((word, p) for word, p in found if word[-1] not in idle)
+        return _without_idle(found, idle, constraints)
     return found
+
+
+def _without_idle(
+    found: Iterator[tuple[str, float]], idle: str, constraints: Constraints
+) -> Iterator[tuple[str, float]]:
+    """Yield the words that do not end in these spaces. Raises ``SamplingError`` where all do."""
+    all_idle = True
+    for word, p in found:
+        if word[-1] not in idle:
+            all_idle = False
+            yield word, p
+    if all_idle:
+        raise idle_words(constraints)
 
 
 def _best_first(
