@@ -323,11 +323,8 @@ def read_arpa(
     source = FileSource(os.fspath(path))
     with ByteStream(source) as stream:
         lines = _NumberedLines(stream, source.name)
-        try:
-            vocabulary, parts = _read(lines, symbols)
-            model, unknown = _model(vocabulary, parts, lines)
-        except VocabularyError as error:
-            raise ArpaError(f"{shown(source.name)}: {error}") from None
+        vocabulary, parts = _read(lines, symbols)
+        model, unknown = _model(vocabulary, parts, lines)
     facts = CorpusFacts(
         os.path.basename(source.name),
         lines.sha256,
@@ -371,7 +368,7 @@ class _NumberedLines:
 
     def error(self, message: str, line: int | None = None) -> ArpaError:
         """Return an error at a line, the last one read if no other is named."""
-        number = self.number if line is None else line
+        number = max(1, self.number) if line is None else line
         return ArpaError(f"{shown(self._name)}, line {number:,}: {message}")
 
     def _split(self, stream: ByteStream) -> Iterator[bytes]:
@@ -490,9 +487,13 @@ def _unigrams(lines: _NumberedLines, count: int) -> tuple[list[bytes], _Part]:
         weights.append(weight)
         numbers.append(lines.number)
         if len(tokens) > MAX_VOCABULARY + 2:
-            raise lines.error(f"there are more than {MAX_VOCABULARY - 1:,} characters")
+            raise _too_many_characters(lines)
     no_ids = np.zeros((len(tokens), 1), np.int64)
     return tokens, _Part(no_ids, np.array(logs), np.array(weights), np.array(numbers))
+
+
+def _too_many_characters(lines: _NumberedLines) -> ArpaError:
+    return lines.error(f"there are more than {MAX_VOCABULARY - 1:,} characters")
 
 
 def _vocabulary(
@@ -501,6 +502,7 @@ def _vocabulary(
     """Return the vocabulary of the 1-grams, and the id of each token; V + 1 is ``<s>``."""
     special = {START_TOKEN.encode(), END_TOKEN.encode(), *(t.encode() for t in UNKNOWN_TOKENS)}
     spelled: dict[str, bytes] = {}
+    line_of: dict[str, int] = {}
     for token, line in zip(tokens, part.lines.tolist(), strict=True):
         if token in special:
             continue
@@ -521,12 +523,33 @@ def _vocabulary(
                 f"{_quoted(token)} and {_quoted(spelled[symbol])} stand for the same symbol",
                 line,
             )
-    vocabulary = Vocabulary(spelled)
+        line_of.setdefault(symbol, line)
+    vocabulary = _vocabulary_of(line_of, lines)
     ids = {spelled[s]: i for s, i in vocabulary.stoi.items()}
     ids[END_TOKEN.encode()] = BOUNDARY
     ids |= dict.fromkeys((token.encode() for token in UNKNOWN_TOKENS), len(vocabulary))
     ids[START_TOKEN.encode()] = len(vocabulary) + 1
     return vocabulary, ids
+
+
+def _vocabulary_of(line_of: dict[str, int], lines: _NumberedLines) -> Vocabulary:
+    """Return the vocabulary of symbols that stand in these lines."""
+    if len(line_of) >= MAX_VOCABULARY:
+        raise _too_many_characters(lines)
+    try:
+        return Vocabulary(line_of)
+    except VocabularyError as error:
+        raise lines.error(str(error), _first_refused(line_of)) from None
+
+
+def _first_refused(line_of: dict[str, int]) -> int | None:
+    """Return the line of the first symbol that no vocabulary takes, where there is one."""
+    for symbol, line in line_of.items():
+        try:
+            Vocabulary([symbol])
+        except VocabularyError:
+            return line
+    return None
 
 
 def _sorted_unigrams(
@@ -631,9 +654,10 @@ def _without_unknown(parts: Sequence[_Part], V: int, lines: _NumberedLines) -> S
     _refuse_wrong_sums(totals, parts, is_state, lines)
     z = context_totals(tree, links, probabilities, backoffs, symbols < V)
     is_used = np.concatenate([(part.ids != V).all(axis=1) for part in parts])
-    used_z = np.concatenate((z[:START], z[START:][is_used[is_state]]))
+    used_z = np.where(np.concatenate(([True] * START, is_used[is_state])), z, 1.0)
     if used_z.min() < TOLERANCE:
-        raise lines.error(f"after some context nothing but {UNKNOWN_TOKENS[0]} is probable")
+        where, line = _place_of(int(np.argmin(used_z)), parts, is_state)
+        raise lines.error(f"nothing but {UNKNOWN_TOKENS[0]} is probable {where}", line)
     if (np.abs(used_z - 1) <= ROUNDING / 10).all():
         return parts
     with np.errstate(divide="ignore", invalid="ignore"):  # after <unk>, which nobody will ask
@@ -659,13 +683,19 @@ def _refuse_wrong_sums(
     if (distances <= TOLERANCE).all():
         return
     state = int(np.argmax(~(distances <= TOLERANCE)))
-    numbers = np.concatenate([part.lines for part in parts])[is_state]
-    where = "after this n-gram" if state else "of the 1-grams"
-    line = int(numbers[state - 1]) if state else int(parts[0].lines.min())
+    where, line = _place_of(state, parts, is_state)
     raise lines.error(
         f"the probabilities {where} sum to {totals[state]:.6g}: expected 1 within {TOLERANCE:g}",
         line,
     )
+
+
+def _place_of(state: int, parts: Sequence[_Part], is_state: Flags) -> tuple[str, int]:
+    """Return what to call a state's next symbols, and the line of the state's n-gram."""
+    if not state:
+        return "of the 1-grams", int(parts[0].lines.min())
+    numbers = np.concatenate([part.lines for part in parts])[is_state]
+    return "after this n-gram", int(numbers[state - 1])
 
 
 def own_loss(model: Model) -> float:

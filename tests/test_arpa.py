@@ -18,7 +18,7 @@ from makemore.arpa import arpa_text, own_loss, read_arpa, token_of, write_arpa
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.counting.ngrams import NgramCounter
-from makemore.data.vocabulary import Vocabulary
+from makemore.data.vocabulary import MAX_VOCABULARY, Vocabulary
 from makemore.errors import ArpaError, CheckpointError
 from makemore.evaluation.losses import score_words
 from makemore.kinds import SMOOTHING_METHODS
@@ -355,6 +355,24 @@ GOOD = text_of(ngram(["ab", "b", "ba"], 3))
 LINES = GOOD.split("\n")
 
 
+ONLY_UNKNOWN = r"""\data\
+ngram 1=4
+ngram 2=2
+
+\1-grams:
+-99 <s> -99
+-0.5 </s>
+-0.5 a -99
+-0.43469 <unk>
+
+\2-grams:
+0 <s> a
+0 a <unk>
+
+\end\
+"""
+
+
 def line_of(text: str) -> int:
     return LINES.index(next(line for line in LINES if text in line)) + 1
 
@@ -377,6 +395,17 @@ MALFORMED: Mapping[str, tuple[str, str]] = {
     "no-end-token": (GOOD.replace("</s>", "e"), "the 1-grams have no </s>"),
     "words": (GOOD.replace("\ta", "\tthe"), "the token 'the' has 3 characters"),
     "escape-of-nothing": (GOOD.replace("\ta", "\t<U+110000>"), "escapes no character of Unicode"),
+    "line-feed": (GOOD.replace("\ta", "\t<U+000A>"), "cannot stand in a word"),
+    "surrogate": (GOOD.replace("\ta", "\t<U+D800>"), "cannot stand in a word"),
+    "no-character": (
+        "\\data\\\nngram 1=2\nngram 2=0\n\\1-grams:\n-1 <s> 0\n0 </s>\n",
+        "the vocabulary is empty",
+    ),
+    "too-many-characters": (
+        f"\\data\\\nngram 1={MAX_VOCABULARY}\nngram 2=0\n\\1-grams:\n"
+        + "".join(f"-1 {chr(0x4E00 + i)} 0\n" for i in range(MAX_VOCABULARY)),
+        "there are more than 8,191 characters",
+    ),
     "above-1": (GOOD.replace("-99\t<unk>", "0.3\t<unk>"), "is 0.3, above 0"),
     "no-number": (GOOD.replace("-99\t<unk>", "x\t<unk>"), "expected a logarithm and found 'x'"),
     "nan": (GOOD.replace("-99\t<unk>", "nan\t<unk>"), "expected a logarithm and found 'nan'"),
@@ -416,6 +445,21 @@ def test_the_line_that_is_named_is_the_one() -> None:
     text = GOOD.replace("\ta b", "\ta <s>")
     with pytest.raises(ArpaError, match=f"line {number}: <s> can only begin"):
         read_arpa_text(text)
+
+
+def test_a_symbol_that_no_vocabulary_takes_is_named_by_its_line(tmp_path: Path) -> None:
+    number = line_of("\ta")
+    path = tmp_path / "bad.arpa"
+    path.write_text(GOOD.replace("\ta", f"\t{'a' * 65}"))
+    with pytest.raises(
+        ArpaError, match=rf"arpa, line {number}: the symbol 'aa.* has 65 characters"
+    ):
+        read_arpa(path, symbols=True)
+
+
+def test_a_context_before_nothing_but_unknown_symbols_is_named_by_its_line() -> None:
+    with pytest.raises(ArpaError, match=r"line 8: nothing but <unk> is probable after this n-gram"):
+        read_arpa_text(ONLY_UNKNOWN)
 
 
 def read_arpa_text(text: str) -> Model:
