@@ -17,7 +17,7 @@ from makemore.counting.passes import count_bigrams
 from makemore.data import holdout
 from makemore.data.corpus import Corpus
 from makemore.data.table import Columns, read_table
-from makemore.errors import CorpusError, OptionError
+from makemore.errors import CorpusError, OptionError, TrainingError
 from makemore.generation.novelty import training_texts
 from makemore.training import batches
 from makemore.training.options import TrainingOptions
@@ -253,6 +253,18 @@ def test_weights_can_count_for_less() -> None:
     distinct = lines_of(data, Columns("1", "3", "", "distinct"))
     assert [k for _, k in distinct] == [1, 1, 1, 0, 1, 1]
     assert [word for word, _ in distinct] == ["anna", "bea", "cy", "", "dora", "eve"]
+
+
+@pytest.mark.parametrize("model", ["ngram", "mixture"])
+def test_weights_over_what_an_n_gram_model_counts_exactly_are_refused(model: str) -> None:
+    rows = [(name, 1 << 44) for name in NAMES]
+    options = TrainingOptions(model)
+    with pytest.raises(
+        TrainingError, match=r"add up to .*e\+16 and the limit is 2\*\*53: take --w"
+    ):
+        train(weighted(rows), options)
+    if model == "ngram":
+        train(weighted(rows, weights_as="log"), options)
 
 
 def test_words_count_as_distinct_in_the_form_in_which_they_are_read() -> None:

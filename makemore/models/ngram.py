@@ -50,6 +50,10 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
 
 
+MAX_COUNTS = 1 << 53
+"""The largest sum of all counts: float64 holds every integer so far, so their sums are exact."""
+
+
 @dataclass(frozen=True)
 class CountedTree(NgramTree):
     """The tree of the n-grams that occur in a corpus; A are all of them.
@@ -326,8 +330,7 @@ class Ngram(BackoffModel):
         """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
         keys, counts = arrays["keys"], arrays["counts"]
         refuse_unordered(keys)
-        # float64 holds every integer up to 2**53, so sums of counts are exact
-        if (counts < 1).any() or counts.sum(dtype=np.float64) > 1 << 53:
+        if (counts < 1).any() or counts.sum(dtype=np.float64) > MAX_COUNTS:
             raise CheckpointError("the counts are not all 1 or more, with a sum of at most 2**53")
         tree = CountedTree(len(vocabulary), tuple(options["ngrams"]), keys, counts)
         return cls(vocabulary, tree, options["smoothing_method"], options["smoothing"])
@@ -349,6 +352,11 @@ def train_ngram(
         raise TrainingError(
             f"there are {len(tree.keys):,} distinct n-grams up to order {ngrams.order} and the"
             f" limit is {MAX_NGRAMS:,}: train with a lower order"
+        )
+    if (total := tree.counts.sum(dtype=np.float64)) > MAX_COUNTS:
+        raise TrainingError(
+            f"the counts of all n-grams add up to {total:.3g} and the limit is 2**53: take"
+            " --weights-as log, or a lower order"
         )
     return Ngram(vocabulary, tree, smoothing_method, smoothing)
 
