@@ -107,6 +107,10 @@ def test_words_that_begin_like_an_archive_are_words(tmp_path: Path) -> None:
         (gzip.compress(zipped({"w.txt": WORDS})), "a zip archive inside a compressed file"),
         (bz2.compress(b"%PDF-1.7\n"), "a PDF document"),
         (zipped({"w.pdf": "%PDF-1.7\n"}), "a PDF document"),
+        (zipped({"w.txt.gz": gzip.compress(b"emma\n")}), "a gzip file inside a compressed one"),
+        (gzip.compress(bz2.compress(b"emma\n")), "a bzip2 file inside a compressed one"),
+        (zipped({"w.txt.xz": lzma.compress(b"emma\n")}), "an xz file inside a compressed one"),
+        (bz2.compress(b"\x28\xb5\x2f\xfd"), "a zstd file inside a compressed one"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -180,6 +184,18 @@ def test_zstd_is_read_frame_by_frame(tmp_path: Path, size: int) -> None:
     noise = os.urandom(20_000)
     (tmp_path / "w.zst").write_bytes(zstd(b"emma\n") + zstd(b"") + zstd(noise) + zstd(b"ava\n"))
     assert read(tmp_path / "w.zst", size) == b"emma\n" + noise + b"ava\n"
+
+
+@pytest.mark.parametrize("size", [1, 1 << 19])
+@pytest.mark.parametrize("number", [0, 7, 15])
+def test_frames_of_zstd_that_are_to_be_skipped_may_come_first(
+    number: int, size: int, tmp_path: Path
+) -> None:
+    skipped = bytes([0x50 + number]) + b"*M\x18\x05\0\0\0P*M\x18!"
+    (tmp_path / "w.zst").write_bytes(skipped + zstd(b"emma\n") + skipped + zstd(b"ava\n") + skipped)
+    assert read(tmp_path / "w.zst", size) == b"emma\nava\n"
+    (tmp_path / "words").write_bytes(b"P*M\nPia\n")
+    assert read(tmp_path / "words", size) == b"P*M\nPia\n"
 
 
 def test_a_list_in_zstd_is_a_list(tmp_path: Path) -> None:

@@ -20,9 +20,12 @@ _BZ2 = (
         for mark in (b"1AY&SY", b"\x17rE8P\x90")
     )
 )
-_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD = (
+    b"\x28\xb5\x2f\xfd",
+    *(b"%c\x2aM\x18" % i for i in range(0x50, 0x60)),  # frames to skip, which may come first
+)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
-_MARKS = (_GZIP, *_BZ2, _XZ, _ZSTD, *_ZIP)
+_MARKS = (_GZIP, *_BZ2, _XZ, *_ZSTD, *_ZIP)
 _SMALL_READ = 1 << 16
 _ZSTD_READ = 1 << 10  # bytes; they become 32 MiB at most
 
@@ -36,7 +39,10 @@ _FORMATS = (
     (b"SQLite format 3\0", "SQLite database", _AS_TEXT),
     (b"\x93NUMPY", "NumPy array", _AS_TEXT),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "file of an old Office, .doc or .xls", _AS_TEXT),
-    (_ZSTD, "zstd file inside a compressed one", _UNPACK),
+    (_GZIP, "gzip file inside a compressed one", _UNPACK),
+    *((mark, "bzip2 file inside a compressed one", _UNPACK) for mark in _BZ2),
+    (_XZ, "xz file inside a compressed one", _UNPACK),
+    *((mark, "zstd file inside a compressed one", _UNPACK) for mark in _ZSTD),
     *((mark, "zip archive inside a compressed file", _UNPACK) for mark in _ZIP),
 )
 """The first bytes of other formats, what they are called, and what to do."""
@@ -94,7 +100,7 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
         ((_GZIP,), _gzip),
         (_BZ2, _bz2),
         ((_XZ,), _xz),
-        ((_ZSTD,), _zstd),
+        (_ZSTD, _zstd),
         (_ZIP, _zip),
     )
     for marks, opener in openers:
@@ -208,7 +214,7 @@ def refuse_other_formats(head: bytes, name: str) -> None:
 
 
 def _other_format(name: str, kind: str, advice: str) -> CorpusError:
-    article = "an" if kind[0] in "EO" else "a"
+    article = "an" if kind[0] in "EOx" else "a"
     return CorpusError(f"{shown(name)} is {article} {kind}, expected a list of words: {advice}")
 
 
