@@ -1,9 +1,13 @@
 """Lists that are not one plain word a line are recognised, and what mends them does."""
 
 import gzip
+import io
 import json
 import shlex
+import shutil
 import subprocess
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -142,6 +146,37 @@ def test_a_compressed_list_is_read_by_its_own_command(tmp_path: Path) -> None:
     path = tmp_path / "list.gz"
     path.write_bytes(gzip.compress(rows("{name}\t{k}").encode()))
     assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+
+
+def zipped(data: bytes) -> bytes:
+    with zipfile.ZipFile(archive := io.BytesIO(), "w") as file:
+        file.writestr("list", data)
+    return archive.getvalue()
+
+
+def zstd(data: bytes) -> bytes:
+    return bytes(pytest.importorskip("zstandard").ZstdCompressor().compress(data))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize(
+    ("suffix", "compress", "program"),
+    [(".gz", gzip.compress, "gzip"), (".zip", zipped, "unzip"), (".zst", zstd, "zstd")],
+)
+def test_compressed_lists_are_printed_whatever_stands_between_them(
+    suffix: str, compress: Callable[[bytes], bytes], program: str, encoding: str, tmp_path: Path
+) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    bullets = rows("- {name}").encode(encoding)
+    paths = [tmp_path / name for name in (f"one{suffix}", f"two{suffix}", "it's plain")]
+    for path in paths:
+        path.write_bytes(compress(bullets) if path.suffix else bullets)
+    for some in (paths[:1], paths[:2], paths):
+        corpus = Corpus(Corpus.from_paths(*some).sources, encoding=encoding)
+        found = check_corpus(corpus).remedy
+        assert " | sed " in found
+        assert mended(found, tmp_path) == NAMES * len(some)
 
 
 def test_a_list_in_another_encoding_is_converted_first(tmp_path: Path) -> None:

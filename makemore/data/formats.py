@@ -14,7 +14,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from makemore.data.corpus import Corpus, options_to_read
 from makemore.data.table import Columns
@@ -390,16 +390,19 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     options = [*options, *dict.fromkeys(own)]
     if (not commands and not options) or (commands and corpus.columns):
         return ""  # a filter would see the rows of a table, and not the words
-    paths = [shlex.quote(source.name) for source in corpus.sources if source.location]
-    files = " ".join(paths) if len(paths) == len(corpus.sources) else "LIST"
+    paths = [source.name for source in corpus.sources if source.location]
+    if len(paths) < len(corpus.sources):
+        paths = ["LIST"]
+    files = " ".join(map(shlex.quote, paths))
     foreign = not is_utf_8(corpus.encoding)
     options = [*options_to_read(corpus, encoding=foreign and not commands), *options]
     if not commands:
         return " ".join(["makemore train", files, *options])
-    read = (
-        f"iconv -f {corpus.encoding} -t utf-8 {files}" if foreign else f"{_reader(paths)} {files}"
-    )
-    return " | ".join([read, *commands, " ".join(["makemore train -", *options])])
+    read = [_printing(paths)]
+    if foreign:
+        convert = f"iconv -f {corpus.encoding} -t utf-8"
+        read = [f"{convert} {files}"] if read == [f"cat {files}"] else [*read, convert]
+    return " | ".join([*read, *commands, " ".join(["makemore train -", *options])])
 
 
 def table_option(words: Words) -> str:
@@ -409,11 +412,28 @@ def table_option(words: Words) -> str:
     return findings[0].option if is_read else ""
 
 
-def _reader(paths: Sequence[str]) -> str:
-    """Return the command that prints files, by the ends of their names."""
-    suffixes = {os.path.splitext(path.rstrip("'"))[1] for path in paths}
-    reader = {".gz": "gzip -dc", ".bz2": "bzip2 -dc", ".xz": "xz -dc"}
-    return reader.get(suffixes.pop(), "cat") if len(suffixes) == 1 else "cat"
+_READERS = {
+    ".gz": "gzip -dc",
+    ".bz2": "bzip2 -dc",
+    ".xz": "xz -dc",
+    ".zst": "zstd -dc",
+    ".zip": "unzip -p",
+}
+
+
+def _printing(paths: Sequence[str]) -> str:
+    """Return the shell command that prints files, by the ends of their names.
+
+    >>> _printing(["a.gz", "b.gz", "c d"])
+    "{ gzip -dc a.gz b.gz; cat 'c d'; }"
+    """
+    commands: list[str] = []
+    for suffix, alike in groupby(paths, lambda path: os.path.splitext(path)[1]):
+        reader, quoted = _READERS.get(suffix, "cat"), list(map(shlex.quote, alike))
+        # a second name would be that of a file in the archive
+        names = quoted if suffix == ".zip" else [" ".join(quoted)]
+        commands += [f"{reader} {name}" for name in names]
+    return commands[0] if len(commands) == 1 else f"{{ {'; '.join(commands)}; }}"
 
 
 class Recogniser:
