@@ -172,6 +172,25 @@ def test_titles_name_columns_and_their_line_is_blank() -> None:
     ]
 
 
+def test_blank_lines_above_the_first_row_do_not_count() -> None:
+    for columns in (Columns("name", "n"), Columns("1", "2")):
+        text = "\n  \nname;n\nAnna;3\n" if columns.has_header else "\n  \n\nAnna;3\n"
+        assert lines_of(text.encode(), columns) == [("", 0), ("", 0), ("", 0), ("Anna", 3)]
+    assert lines_of(b"\n \n", Columns("name", "n")) == [("", 0), ("", 0)]
+    with pytest.raises(CorpusError, match="line 3: expected the title 'x', found name, n"):
+        lines_of(b"\n\nname,n\n", Columns("x", "n"))
+    with pytest.raises(CorpusError, match=r"line 2: .* found 'n': if this line holds titles"):
+        lines_of(b"\nname,n\n", Columns("1", "2"))
+
+
+def test_a_lone_quote_between_tabs_is_a_quote() -> None:
+    text = 'word\tn\n"\t3\nAnna\t2\n"Bea" B\t1\n"Cy"\t4\n 5"\t6\n"Dora\t2\n\nEva\t1\n'
+    expected = [('"', 3), ("Anna", 2), ('"Bea" B', 1), ("Cy", 4), ('5"', 6), ('"Dora', 2), ("", 0)]
+    assert lines_of(text.encode(), Columns("word", "n")) == [("", 0), *expected, ("Eva", 1)]
+    many = "".join(f'"{n}\t{n}\n' for n in range(1, 5000))
+    assert lines_of(many.encode(), Columns("1", "2")) == [(f'"{n}', n) for n in range(1, 5000)]
+
+
 def test_spaces_may_stand_before_and_between_the_columns() -> None:
     data = b"      5 Anna\n     12 Bea\n"
     assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
@@ -219,6 +238,11 @@ def test_every_file_has_its_own_titles(tmp_path: Path) -> None:
             "line 4: this row is not CSV",
         ),
         ('Anna,F,5\n"Bea" B,F,5\n', {}, "line 2: this row is not CSV .* mend its quotes"),
+        (
+            f"Anna,F,5\nBea,{'x' * 140_000},5\n",
+            {},
+            r"line 2: this row is not CSV \(a cell has over 131,072 characters\): mend",
+        ),
         ("Anna,F,5\n" * 40 + "\x1b[2J,F,x\x1b[2J\n", {}, r"line 41: .*'x\\x1b\[2J'"),
         (f"{'a' * 99},F,{1 << 53}\n" * 5000, {}, "add up to more than .* --weights-as log"),
     ],

@@ -8,7 +8,6 @@ word of weight k counts as k lines of a plain list, whatever is counted.
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -112,52 +111,89 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     name : str
         What messages call the source.
 
-    Raises ``CorpusError``, which names the line, for a row without its word or with a weight that
-    is not a whole number up to ``MAX_WEIGHT``, and for quotes that do not match.
+    Blank lines above the first row do not count. Raises ``CorpusError``, which names the line, for
+    a row without its word or with a weight that is not a whole number up to ``MAX_WEIGHT``, for
+    quotes that do not match, unless tabs are between the cells, and for cells that are too long.
     """
     lines = _BlockLines(texts)
-    first = next(lines, None)
-    if first is None:
-        return
-    reader = csv.reader(
-        chain([first], lines),
-        delimiter=columns.delimiter_of(first),
-        skipinitialspace=True,
-        strict=True,
-    )
     table = _Table(columns, name)
     before = 0
     try:
-        for row in reader:
-            table.add(row, before + 1, reader.line_num - before)
-            before = reader.line_num
+        for row, count in _rows(lines, columns):
+            table.add(row, before + 1, count)
+            before += count
             if len(table.words) >= _ROWS or lines.are_taken:
                 yield table.taken()
     except csv.Error as error:
+        why, cure = str(error), "mend its quotes, or name another --delimiter"
+        if sum(map(len, lines.row)) > csv.field_size_limit():
+            why = f"a cell has over {csv.field_size_limit():,} characters"
+            cure = "mend its quotes, or take the column out"
         raise CorpusError(
-            f"{shown(name)}, line {before + 1:,}: this row is not CSV ({error}): mend its quotes,"
-            " or name another --delimiter"
+            f"{shown(name)}, line {before + 1:,}: this row is not CSV ({why}): {cure}"
         ) from None
     if table.words:
         yield table.taken()
 
 
+def _rows(lines: "_BlockLines", columns: Columns) -> Iterator[tuple[list[str], int]]:
+    """Yield the cells of each row and how many lines it takes.
+
+    Between tabs, quotes often are what they are: a row that is no CSV ends with its first line, and
+    its cells are as they stand there. Elsewhere it raises ``csv.Error``.
+    """
+    for first in lines:
+        if first.strip():
+            break
+        yield [], 1
+    else:
+        return
+    delimiter = columns.delimiter_of(first)
+    lines.put_back([first])
+    while True:
+        try:
+            for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
+                yield row, len(lines.row)
+                lines.row = []
+            return
+        except csv.Error:
+            if delimiter != "\t":
+                raise
+        first, *others = lines.row
+        lines.put_back(others)
+        yield [cell.lstrip(" ") for cell in first.removesuffix("\n").split("\t")], 1
+
+
 class _BlockLines(Iterator[str]):
-    """The lines of blocks of text; who reads as they come must know when a block is at its end."""
+    """The lines of blocks of text; who reads as they come must know when a block is at its end.
+
+    Attributes
+    ----------
+    row : list of str
+        The lines that were taken since it was emptied.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = iter(texts)
         self._waiting: list[str] = []
+        self.row: list[str] = []
 
     @property
     def are_taken(self) -> bool:
         """Whether no line of the last block is left."""
         return not self._waiting
 
+    def put_back(self, lines: list[str]) -> None:
+        """Take back lines, which come again, and empty the row."""
+        self._waiting += lines[::-1]
+        self.row = []
+
     def __next__(self) -> str:
         while not self._waiting:
-            self._waiting = next(self._texts).split("\n")[-2::-1]  # the last line first
-        return self._waiting.pop() + "\n"
+            texts = next(self._texts).split("\n")[-2::-1]  # the last line first
+            self._waiting = [text + "\n" for text in texts]
+        self.row.append(self._waiting.pop())
+        return self.row[-1]
 
 
 class _Table:
@@ -166,7 +202,8 @@ class _Table:
     def __init__(self, columns: Columns, name: str) -> None:
         self._columns = columns
         self._name = name
-        self._place = None if columns.has_header else _place_of(columns, [], name)
+        self._place = None if columns.has_header else _place_of(columns, [], name, 1)
+        self._first_line: int | None = None
         self._total = 0
         self.words: list[str] = []
         self._weights: list[int] = []
@@ -174,9 +211,11 @@ class _Table:
     def add(self, row: list[str], line: int, lines: int) -> None:
         """Take the row of so many lines that begins at ``line``."""
         word, weight = "", 0
-        if self._place is None:
-            self._place = _place_of(self._columns, row, self._name)
-        elif row:
+        if row and self._first_line is None:
+            self._first_line = line
+        if row and self._place is None:
+            self._place = _place_of(self._columns, row, self._name, line)
+        elif row and self._place:
             word, weight = self._cells(row, self._place, line)
         self.words.append(word if weight else "")
         self._weights.append(weight if word else 0)
@@ -221,7 +260,7 @@ class _Table:
             return k.bit_length() if self._columns.weights_as == "log" else k
         found = f"'{shown(cell[:40])}'" if cell else "none"
         titles = ""
-        if line == 1 and not self._columns.has_header:
+        if line == self._first_line and not self._columns.has_header:
             titles = ": if this line holds titles, name the columns by them"
         raise CorpusError(
             f"{shown(self._name)}, line {line:,}: expected a whole number up to 2**53 as the"
@@ -240,7 +279,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
-def _place_of(columns: Columns, titles: list[str], name: str) -> _Place:
+def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Place:
     """Return where the word and the weight stand. Raises ``CorpusError`` for an unknown title."""
 
     def position(column: str) -> int:
@@ -252,8 +291,8 @@ def _place_of(columns: Columns, titles: list[str], name: str) -> _Place:
             return stripped.index(column)
         found = ", ".join(shown(title[:40]) for title in stripped[:20])
         raise CorpusError(
-            f"{shown(name)}, line 1: expected the title '{shown(column)}', found {found}: give a"
-            " title, or the number of a column"
+            f"{shown(name)}, line {line:,}: expected the title '{shown(column)}', found {found}:"
+            " give a title, or the number of a column"
         )
 
     return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
