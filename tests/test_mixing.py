@@ -167,6 +167,29 @@ def test_the_command_mixes_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "is not what" in piped.output or piped.exit_code == 1  # the last line end is missing
 
 
+def test_models_of_a_table_are_mixed_by_the_words_of_a_plain_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, list(arguments))
+
+    words = [*WORDS, "zoë", "chloë"]
+    table = "".join(f"F;{word};{number}\n" for number, word in enumerate(words, 1))
+    Path("table.csv").write_bytes(table.encode("latin-1"))
+    read = ("--column", "2", "--weights", "3", "--encoding", "latin-1", "--model", "ngram")
+    for order in ("2", "3"):
+        made = run("train", "table.csv", *read, "--order", order, "-c", f"{order}.npz")
+        assert made.exit_code == 0, made.output
+    Path("plain.txt").write_text("joë\nmia\nlea\nnoë\n", "utf-8")
+    mixed = run("mix", "2.npz", "3.npz", "-c", "m.npz", "--corpus", "plain.txt")
+    assert mixed.exit_code == 0, mixed.output
+    Path("table.csv").rename("moved.csv")
+    by_name = run("mix", "2.npz", "3.npz", "-c", "y.npz", "--corpus", "moved.csv")
+    assert by_name.exit_code == 0, by_name.output  # what the models were trained on is the table
+
+
 def test_info_shows_the_command_that_repeats_a_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,8 +97,8 @@ def compare(
 @option(
     "--corpus",
     type=click.Path(),
-    help="Find the weights on the words of this file, on which no model was trained, or on the"
-    " validation words of the training corpus, if it is that.",
+    help="Find the weights on the words of this plain list in UTF-8, on which no model was trained,"
+    " or on the validation words of the training corpus, if it is that.",
 )
 @json_option
 def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_json: bool) -> None:
@@ -109,6 +109,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
     out words decide nothing. The models must have been trained on the same corpus.
     """
     import json
+    from dataclasses import replace
 
     from makemore.checkpoint import refuse_other_files, save
     from makemore.data.corpus import Corpus
@@ -130,6 +131,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
             mixed = mix_models(loaded, words)
         else:
             text = Corpus.from_paths(find_corpus(facts, checkpoints[0], "")).changed_as(facts)
+            words = replace(words, encoding="utf-8", columns=None)  # a plain list
             mixed = mix_models(loaded, text, words)
     save(checkpoint, mixed)
     print_results(json.dumps(checkpoint_values(mixed)) if as_json else describe_checkpoint(mixed))

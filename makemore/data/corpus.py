@@ -286,10 +286,7 @@ class Corpus:
 
     def has_sha256(self, sha256: str) -> bool:
         """Return whether the text before decoding has this digest; reads all of it."""
-        reading = self.read()
-        for _ in reading:
-            pass
-        return reading.sha256 == sha256
+        return combined_digest(list(map(source_digest, self.sources))) == sha256
 
     @property
     def path(self) -> str:
