@@ -132,7 +132,7 @@ def test_both_ways_of_writing_have_the_same_distribution(small_model: Bigram) ->
 
 def test_a_negative_seed_is_refused(small_model: Bigram) -> None:
     for unique in (False, True):
-        with pytest.raises(OptionError, match="the seed is -1: expected 0 or more"):
+        with pytest.raises(OptionError, match="the seed is -1 and must be 0 or more"):
             sample(small_model, 1, seed=-1, unique=unique)
 
 

@@ -84,8 +84,6 @@ def test_the_first_few_are_a_list_without_those_that_are_not_wanted(
     found = top(small_model, 5, exclude=[words[1], "other", words[3]])
     assert [word for word, _ in found] == [words[i] for i in (0, 2, 4, 5, 6)]
     assert top(small_model, 0) == []
-    with pytest.raises(OptionError, match="the count is -1: expected 0 or more"):
-        top(small_model, -1)
     letters = top(small_model, 9, constraints=Constraints(max_length=1))
     assert sorted(word for word, _ in letters) == ["a", "b", "c"]
     with pytest.raises(OptionError, match="new needs the checkpoint"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from makemore.arrays import Counts, Ids
 from makemore.data.vocabulary import Vocabulary
+from makemore.errors import VocabularyError
 
 
 def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids]:
@@ -33,10 +34,13 @@ def bigram_pairs(words: Sequence[str], vocabulary: Vocabulary) -> tuple[Ids, Ids
 def count_pairs(xs: Ids, ys: Ids, V: int) -> Counts:
     """Return N, ``N[i, j]`` being how often symbol j follows symbol i; (B,) and (B,) -> (V, V).
 
-    This is ``one_hot(xs, V).T @ one_hot(ys, V)`` without the product.
+    This is ``one_hot(xs, V).T @ one_hot(ys, V)`` without the product. Raises ``VocabularyError``
+    for ids that are not below V, or not as many.
 
     >>> count_pairs(np.array([0, 1, 1]), np.array([1, 1, 0]), 2)
     array([[0, 1],
            [1, 1]])
     """
+    if xs.shape != ys.shape or not ((xs >= 0) & (xs < V) & (ys >= 0) & (ys < V)).all():
+        raise VocabularyError(f"expected as many inputs as targets, all ids from 0 to {V - 1}")
     return np.bincount(xs * V + ys, minlength=V * V).reshape(V, V)

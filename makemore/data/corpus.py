@@ -39,6 +39,7 @@ from makemore.data.text import (
     changed_lines,
     has_plain_line_feeds,
     is_utf_8,
+    refuse_one_text,
     refuse_other_encodings,
     text_change,
     words_of,
@@ -240,6 +241,7 @@ class Corpus:
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
         """Return the corpus of these words, which may hold no line end and no surrogate."""
+        refuse_one_text(words)
         words = list(words)
         for word in words:
             if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):

@@ -44,7 +44,8 @@ class Columns:
     Raises
     ------
     OptionError
-        A number is 0, the delimiter is not one character, or ``weights_as`` is something else.
+        Something is no text, a number is 0, the delimiter is not one character, or ``weights_as``
+        is something else.
     """
 
     word: str
@@ -53,6 +54,9 @@ class Columns:
     weights_as: str = "count"
 
     def __post_init__(self) -> None:
+        for name, text in vars(self).items():
+            if not isinstance(text, str):
+                raise OptionError(f"{name} is {text!r}: expected text, such as '1' for column 1")
         for name, column in (("column", self.word), ("weights", self.weight)):
             if _is_number(column) and int(column) == 0:
                 raise OptionError(f"--{name} is {column}: columns are numbered from 1")

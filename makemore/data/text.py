@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Bytes, CodePoints, Integers, Offsets
-from makemore.errors import DecodingError, LongLineError, shown
+from makemore.errors import CorpusError, DecodingError, LongLineError, VocabularyError, shown
 
 MAX_LINE = 1 << 26
 """The longest line, in characters."""
@@ -46,9 +46,24 @@ _LINE_END = re.compile("\r\n|\r|\n")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
-def as_lines(block: str | Lines) -> Lines:
-    """Return a block of lines, those of plain text too."""
-    return Lines(block) if isinstance(block, str) else block
+def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
+    """Yield blocks of lines, those of plain text too. Raises ``CorpusError`` for part of a line."""
+    if isinstance(blocks, str):
+        raise CorpusError(r"blocks is one text: expected several, such as ['emma\nava\n']")
+    for block in blocks:
+        lines = Lines(block) if isinstance(block, str) else block
+        if lines.text and not lines.text.endswith("\n"):
+            raise CorpusError(
+                f"the last line '{shown(lines.text[-40:])}' of a block has no line feed: end each"
+                " word with one"
+            )
+        yield lines
+
+
+def refuse_one_text(words: Iterable[str]) -> None:
+    """Raise ``VocabularyError`` for one text in place of words: its letters would be the words."""
+    if isinstance(words, str):
+        raise VocabularyError("words is one text: expected several, such as ['emma', 'ava']")
 
 
 class LineDecoder:

@@ -14,7 +14,7 @@ import numpy as np
 
 from makemore.arrays import Ids, Symbols
 from makemore.data.symbols import Spelling, needs_a_stand_in
-from makemore.data.text import code_points
+from makemore.data.text import code_points, refuse_one_text
 from makemore.errors import VocabularyError, shown
 
 BOUNDARY = 0
@@ -137,7 +137,14 @@ class Vocabulary:
         return self._look_up(word)
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
-        """Return the symbols of ``ids`` as one string; boundaries write nothing."""
+        """Return the symbols of ``ids`` as one string; boundaries write nothing.
+
+        Raises ``VocabularyError`` for an id that the vocabulary does not have.
+        """
+        if len(ids) and not 0 <= min(ids) <= max(ids) < len(self):
+            raise VocabularyError(
+                f"the ids are from {min(ids)} to {max(ids)}: expected 0 to {len(self) - 1}"
+            )
         return "".join(self.itos[i] for i in ids)
 
     def encode_words(self, words: Sequence[str]) -> Ids:
@@ -149,6 +156,7 @@ class Vocabulary:
         >>> Vocabulary("ab").encode_words(["ab", "b"])
         array([0, 1, 2, 0, 2, 0])
         """
+        refuse_one_text(words)
         ids = self.encode_lines("".join(f"\n{word}" for word in words) + "\n")
         if ids.min() == UNKNOWN or np.count_nonzero(ids == BOUNDARY) != len(words) + 1:
             for word in words:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from makemore.data.corpus import reading_of
-from makemore.data.text import Lines, as_lines, lines_with_words
+from makemore.data.text import Lines, blocks_of_lines, lines_with_words
 from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.evaluation.losses import (
     Totals,
@@ -92,10 +92,12 @@ def compare(
     Raises
     ------
     CheckpointError
-        No corpus is given and the runs held out different words.
+        There is no checkpoint, or no corpus is given and the runs held out different words.
     CorpusError
         The corpus cannot be read, or holds no word that all models know.
     """
+    if not checkpoints:
+        raise CheckpointError("there is no checkpoint to compare: name one or more")
     if blocks is None:
         _refuse_different_words(checkpoints)
     lines = [_line(name, checkpoint) for name, checkpoint in checkpoints.items()]
@@ -115,8 +117,8 @@ def totals_of_known_words(
 ) -> list[Totals]:
     """Return the totals of each model, with its reading, over the words that all know."""
     totals = [Totals()] * len(readers)
-    for block in blocks:
-        text, weights = lines_with_words(as_lines(block))
+    for block in blocks_of_lines(blocks):
+        text, weights = lines_with_words(block)
         scores = [score_lines(model, reading(text)) for model, reading in readers]
         known = ~np.isnan(sum(score.total for score in scores))
         for i, score in enumerate(scores):

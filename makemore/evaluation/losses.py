@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Indices, Integers
-from makemore.data.text import words_of
+from makemore.data.text import blocks_of_lines, refuse_one_text, words_of
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN
-from makemore.errors import VocabularyError
+from makemore.errors import OptionError, VocabularyError
 from makemore.models.base import Model
 
 
@@ -189,6 +189,7 @@ def score_words(model: Model, words: Sequence[str]) -> Scores:
     >>> score_words(uniform, ["ab", "a"]).total / np.log(3)
     array([3., 2.])
     """
+    refuse_one_text(words)
     if any("\n" in word for word in words):
         raise VocabularyError("a word holds a line feed, which separates words")
     return score_lines(model, "".join(word + "\n" for word in words))
@@ -223,8 +224,12 @@ def transition_scores(model: Model, word: str) -> Floats:
 
 
 def evaluate(model: Model, texts: Iterable[str]) -> Totals:
-    """Return the totals of all words in blocks of text, as ``Corpus.read`` gives them."""
-    return sum((score_lines(model, without_blank_lines(text)).totals for text in texts), Totals())
+    """Return the totals of all words in blocks of text, as ``Corpus.read`` gives them.
+
+    Raises ``CorpusError`` where a block does not end with a line feed.
+    """
+    blocks = (without_blank_lines(lines.text) for lines in blocks_of_lines(texts))
+    return sum((score_lines(model, text).totals for text in blocks), Totals())
 
 
 def without_blank_lines(text: str) -> str:
@@ -281,11 +286,13 @@ def roc_auc(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
     """Return the area under the ROC curve of two samples of scores, (n,) and (m,).
 
     That is the probability that a positive one scores higher than a negative one, ties half
-    (the statistic of Mann and Whitney 1947). No score may be nan.
+    (the statistic of Mann and Whitney 1947). Raises ``OptionError`` for no score, or one of nan.
 
     >>> roc_auc([2.0, 3.0], [1.0, 2.0])
     0.875
     """
     values, ranked = np.asarray(positive, np.float64), np.sort(np.asarray(negative, np.float64))
+    if not (values.size and ranked.size) or np.isnan(values).any() or np.isnan(ranked).any():
+        raise OptionError("there is no score, or one is nan: expected numbers of both kinds")
     below = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
     return float(below.mean() / (2 * len(ranked)))

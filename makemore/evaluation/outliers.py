@@ -22,6 +22,7 @@ import numpy as np
 from makemore.arrays import Floats, Integers
 from makemore.counting.ngrams import NgramCounter, NgramCounts, add_up
 from makemore.data.holdout import hash_words
+from makemore.data.text import refuse_one_text
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError
 from makemore.evaluation.losses import score_words
@@ -89,6 +90,7 @@ def find_outliers(
     A blank line holds no word. ``progress`` is called with the words looked at and all there are.
     Raises ``CorpusError`` for a list that is too short.
     """
+    refuse_one_text(lines)
     counts = Counter(lines)
     counts.pop("", None)
     if len(counts) < MIN_WORDS:

@@ -14,7 +14,9 @@ import numpy as np
 
 from makemore.arrays import Flags, Floats
 from makemore.data.corpus import reading_of
+from makemore.data.text import refuse_one_text
 from makemore.data.vocabulary import BOUNDARY
+from makemore.errors import OptionError
 from makemore.evaluation.losses import score_words
 from makemore.generation.sampling import sample
 from makemore.models.base import Model
@@ -59,6 +61,8 @@ class RankEstimator:
 
     Raises
     ------
+    OptionError
+        There are no draws, or the seed is negative.
     SamplingError
         The model's words do not end.
 
@@ -74,6 +78,8 @@ class RankEstimator:
     """
 
     def __init__(self, source: Model | Checkpoint, draws: int = DRAWS, seed: int = 0) -> None:
+        if draws < 1:
+            raise OptionError(f"the number of draws is {draws} and must be 1 or more")
         self._reading: Callable[[str], str] = str
         if isinstance(source, Checkpoint):
             self._reading, source = reading_of(source.corpus), source.model
@@ -88,7 +94,8 @@ class RankEstimator:
         self._log_squares = np.append(-np.inf, np.logaddexp.accumulate(2 * logs))
 
     def ranks(self, words: Sequence[str]) -> Ranks:
-        """Return the ranks of words."""
+        """Return the ranks of words. Raises ``VocabularyError`` for one with a line feed."""
+        refuse_one_text(words)
         return self.ranks_of(score_words(self._model, list(map(self._reading, words))).total)
 
     def ranks_of(self, surprisals: Floats) -> Ranks:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Indices, Integers
 from makemore.data.corpus import reading_of
-from makemore.data.text import Lines, as_lines, lines_with_words
-from makemore.errors import VocabularyError, shown
+from makemore.data.text import Lines, blocks_of_lines, lines_with_words, refuse_one_text
+from makemore.errors import shown
 from makemore.evaluation.calibration import Calibration
 from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
 from makemore.evaluation.losses import (
@@ -254,8 +254,7 @@ def score(source: Model | Checkpoint, words: Sequence[str]) -> Scores:
     takes them as they are. ``total`` and ``mean`` of the result are in nats, an array of a number
     for each word. Raises ``VocabularyError`` for a word with a line feed.
     """
-    if isinstance(words, str):
-        raise VocabularyError("words is one text: expected several, such as ['emma', 'ava']")
+    refuse_one_text(words)
     if isinstance(source, Model):
         return score_words(source, words)
     return score_words(source.model, list(map(reading_of(source.corpus), words)))
@@ -293,7 +292,7 @@ def judge(
         Of the same model: adds the guess ranks.
     """
     first = 1
-    for block in map(as_lines, blocks):
+    for block in blocks_of_lines(blocks):
         lines = block.text.split("\n")[:-1]
         kept = [number for number, line in enumerate(lines, first) if line]
         first += len(lines)

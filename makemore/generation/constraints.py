@@ -54,7 +54,7 @@ class Constraints:
     Raises
     ------
     OptionError
-        A length is out of its range.
+        A length is out of its range or no whole number, or a text is none.
     SamplingError
         The lengths exclude each other.
     """
@@ -66,6 +66,12 @@ class Constraints:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
+        contained = [self.contains] if isinstance(self.contains, str) else self.contains
+        if not all(isinstance(text, str) for text in (self.prefix, self.suffix, *contained)):
+            raise OptionError("prefix, suffix and contains must be texts")
+        lengths = (self.min_length, self.max_length or 1)
+        if not all(isinstance(length, int | np.integer) for length in lengths):
+            raise OptionError("lengths of words must be whole numbers")
         if self.min_length < 1:
             raise OptionError(f"--min-length is {self.min_length} and must be 1 or more")
         if max(self.min_length, self.max_length or 1) > MAX_LENGTH:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from makemore.arrays import Bytes, CodePoints, Flags, Hashes
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import distinct_hashes, hash_lines
-from makemore.data.text import code_points, line_bounds
-from makemore.errors import CorpusError, shown
+from makemore.data.text import blocks_of_lines, code_points, line_bounds, refuse_one_text
+from makemore.errors import CorpusError, VocabularyError, shown
 
 SHOWN = 20
 """So many words are compared with the nearest known one."""
@@ -31,13 +31,15 @@ class KnownWords:
     >>> known = KnownWords(["emma\nava\n"])
     >>> known.contain("ava\nolivia\n").tolist()
     [True, False]
+
+    Raises ``CorpusError`` for a text whose last line does not end.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._hashes = np.zeros(0, np.uint64)
         waiting: list[Hashes] = []
-        for text in texts:
-            waiting.append(distinct_hashes(hash_text(text)))
+        for lines in blocks_of_lines(texts):
+            waiting.append(distinct_hashes(hash_text(lines.text)))
             if sum(map(len, waiting)) > _MERGE:
                 self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
                 waiting = []
@@ -45,11 +47,15 @@ class KnownWords:
 
     @classmethod
     def of(cls, words: Iterable[str]) -> "KnownWords":
-        r"""Return the set of these words.
+        r"""Return the set of these words. Raises ``VocabularyError`` for one with a line feed.
 
         >>> KnownWords.of(["emma", "ava"]).contain("ava\nolivia\n").tolist()
         [True, False]
         """
+        refuse_one_text(words)
+        words = list(words)
+        if any("\n" in word for word in words):
+            raise VocabularyError("a word holds a line feed, which separates words")
         return cls(["".join(word + "\n" for word in words)])
 
     def __len__(self) -> int:
@@ -58,7 +64,8 @@ class KnownWords:
 
     def contain(self, text: str) -> Flags:
         """Return which lines of ``text`` are known words, shape (lines,)."""
-        return self.contain_hashes(hash_text(text))
+        (lines,) = blocks_of_lines([text])
+        return self.contain_hashes(hash_text(lines.text))
 
     def contain_hashes(self, hashes: Hashes) -> Flags:
         """Return which of these are hashes of known words, shape unchanged."""

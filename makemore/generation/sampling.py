@@ -379,8 +379,6 @@ class Sampler:
         does not end within ``MAX_LENGTH`` characters from where it may, where draws do not fulfil
         the constraints, and where the constraints leave only words that end in such a space.
         """
-        if seed < 0:
-            raise OptionError(f"the seed is {seed}: expected 0 or more")
         if unique or self._idle_ends or any(map(len, self._unwanted)):
             yield from self._other_texts(count, seed, unique)
             return
@@ -397,6 +395,8 @@ class Sampler:
 
     def _groups(self, seed: int) -> Iterator[Words]:
         """Yield the words of one group after another, without their prefix."""
+        if seed < 0:
+            raise OptionError(f"the seed is {seed} and must be 0 or more")
         for group in itertools.count():
             stream = np.random.SeedSequence(seed, spawn_key=(group,))
             lanes = LANES if group else FIRST_LANES

@@ -69,7 +69,7 @@ def top(
     does.
     """
     if count < 0:
-        raise OptionError(f"the count is {count}: expected 0 or more")
+        raise OptionError(f"the count is {count} and must be 0 or more")
     unwanted = unwanted_words(source, new, exclude, corpus)
     words = most_probable_words(source, constraints)
     found = (pair for pair in words if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
