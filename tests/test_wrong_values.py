@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[type[MakemoreError], str, Callable[[], object]]] = {
         lambda: compare({"a": train(CORPUS)}, ["emma"]),
     ),
     "a comparison of nothing": (CheckpointError, "no checkpoint", lambda: compare({}, ["emma\n"])),
-    "a mixture of nothing": (CheckpointError, "no checkpoint", lambda: mix({}, CORPUS)),
+    "a mixture of nothing": (CheckpointError, "two models or more", lambda: mix({}, CORPUS)),
     "a negative seed": (OptionError, "0 or more", lambda: sample(MODEL, 2, seed=-1)),
     "texts of a negative seed": (OptionError, "seed", lambda: next(Sampler(MODEL).texts(2, -1))),
     "a negative count": (OptionError, "0 or more", lambda: top(MODEL, -1)),
