@@ -22,7 +22,8 @@ from processes import COMMAND, environment
 from makemore.counting.cluster import cluster, count_on_cluster, url_corpus
 from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus
-from makemore.errors import CorpusError, VocabularyError
+from makemore.data.table import Columns
+from makemore.errors import CorpusError, OptionError, VocabularyError
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
 pytest.importorskip("distributed", reason="Dask is not installed")
@@ -74,6 +75,20 @@ def test_other_encodings_are_cut_only_where_that_is_safe(
     expected = count_bigrams(Corpus(Corpus.from_paths(path).sources, encoding=encoding), 0.3)
     corpus = url_corpus([str(path)], encoding=encoding)
     check_equal(count_on_cluster(corpus, client, 0.3, shard_size=1000), expected)
+
+
+def test_distinct_words_are_counted_in_one_table_and_refused_in_several(
+    client: Any, tmp_path: Path
+) -> None:
+    paths = [str(tmp_path / name) for name in ("one.csv", "two.csv")]
+    for path in paths:
+        Path(path).write_text("anna,5\nbea,2\nanna,7\n" * 40)
+    columns = Columns("1", "2", weights_as="distinct")
+    counts = count_on_cluster(url_corpus(paths[:1], columns=columns), client, 0.0, shard_size=50)
+    check_equal(counts, count_bigrams(Corpus.from_paths(paths[0], columns=columns), 0.0))
+    assert counts.survey.facts.lines == 2
+    with pytest.raises(OptionError, match=r"^--weights-as distinct needs one table with --dask"):
+        count_on_cluster(url_corpus(paths, columns=columns), client, 0.0)
 
 
 def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: list[str]) -> None:

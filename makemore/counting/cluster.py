@@ -35,7 +35,7 @@ from makemore.data.corpus import (
 )
 from makemore.data.sources import ByteStream, Limited, Source, line_spans
 from makemore.data.text import has_plain_line_feeds
-from makemore.errors import CorpusError, shown
+from makemore.errors import CorpusError, OptionError, shown
 
 SHARD = 1 << 26
 """Bytes of a file that one task counts."""
@@ -178,8 +178,14 @@ def count_on_cluster(
 ) -> BigramCounts:
     """Count the pairs of ``url_corpus``; the parameters and the result are ``count_bigrams``'s.
 
-    Progress counts whole shards. Raises ``CorpusError`` and ``VocabularyError``.
+    Progress counts whole shards. Raises ``CorpusError`` and ``VocabularyError``, and
+    ``OptionError`` where distinct words would have to be found across several tables.
     """
+    if len(corpus.sources) > 1 and corpus.columns and corpus.columns.weights_as == "distinct":
+        raise OptionError(
+            "--weights-as distinct needs one table with --dask: the workers read several tables"
+            " apart, so none knows the words of the others"
+        )
     parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
     done, total = 0, corpus.size()
     try:
