@@ -283,7 +283,22 @@ def test_compare_says_that_alphabets_differ(folder: Path) -> None:
         save(folder / f"{name}.npz", train(corpus, TrainingOptions("ngram", holdout=0.0)))
     (folder / "ab.txt").write_text("abab\n")
     result = run(folder, "compare", "ab.npz", "abc.npz", "--corpus", "ab.txt")
-    assert "the alphabets differ, of 2 to 3 characters" in result.stderr
+    assert "the alphabets differ, of 2 to 3 symbols" in result.stderr
+
+
+def test_compare_says_that_models_cut_words_into_different_symbols(folder: Path) -> None:
+    words = Corpus.from_words("shot chat this ship".split() * 5)
+    for rule in ("sh|ch", "th|ch", ""):
+        corpus = replace(words, symbol_rule=rule).with_spelling()
+        name = f"{rule.replace('|', '-') or 'plain'}.npz"
+        save(folder / name, train(corpus, TrainingOptions("ngram", holdout=0.0)))
+    (folder / "shot.txt").write_text("shot\n")
+    for other in ("th-ch.npz", "plain.npz"):
+        result = run(folder, "compare", "sh-ch.npz", other, "--corpus", "shot.txt")
+        assert "the models cut words into different symbols" in result.stderr
+        assert "the alphabets differ" not in result.stderr
+    result = run(folder, "compare", "sh-ch.npz", "sh-ch.npz", "--corpus", "shot.txt")
+    assert result.stderr == ""
 
 
 def test_compare_refuses_other_words_unless_a_corpus_is_named(folder: Path) -> None:

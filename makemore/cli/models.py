@@ -1,7 +1,8 @@
 """The commands about models: info, compare, mix, export, import."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +22,9 @@ from makemore.cli.options import (
     table_options,
     text_of_files,
 )
+
+if TYPE_CHECKING:
+    from makemore.data.vocabulary import Vocabulary
 
 
 @command("info", "makemore info -c makemore.npz --json")
@@ -78,16 +82,27 @@ def compare(
     )
     rows = compare_checkpoints(loaded, blocks)
     print_results(json.dumps(comparison_values(rows)) if as_json else comparison_table(rows))
-    sizes = [len(each.model.vocabulary) - 1 for each in loaded.values()]
-    if len({each.model.vocabulary.characters for each in loaded.values()}) > 1:
-        say(
-            f"the alphabets differ, of {min(sizes):,} to {max(sizes):,} characters: a larger one"
-            " leaves each character less probability"
-        )
+    _say_different_alphabets([each.model.vocabulary for each in loaded.values()])
     if rows[0].corpus and rows[0].corpus.unknown_words:
         say(
             f"left out {rows[0].corpus.unknown_words:,} of the words, for a character that one of"
             " the models does not know"
+        )
+
+
+def _say_different_alphabets(vocabularies: Sequence["Vocabulary"]) -> None:
+    """Say where losses per symbol are means over different symbols."""
+    long = {frozenset(s for s in v.symbols + v.unknown if len(s) > 1) for v in vocabularies}
+    if len(long) > 1:
+        say(
+            "the models cut words into different symbols, so their losses per symbol cannot be"
+            " compared: train them with the same --symbols"
+        )
+    elif len({vocabulary.symbols for vocabulary in vocabularies}) > 1:
+        sizes = [len(vocabulary.symbols) for vocabulary in vocabularies]
+        say(
+            f"the alphabets differ, of {min(sizes):,} to {max(sizes):,} symbols: a larger one"
+            " leaves each symbol less probability"
         )
 
 
