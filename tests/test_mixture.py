@@ -164,6 +164,17 @@ def test_a_time_limit_is_kept_and_repeats_without_a_clock(
     assert again.training.options == one.training.options
 
 
+def test_a_network_that_is_stopped_is_recorded_with_the_steps_that_it_took() -> None:
+    stopped = train(
+        Corpus.from_words(WORDS),
+        TrainingOptions("mixture", components=PARTS, validation=0.2),
+        on_step=lambda step: step.number == 24,
+    )
+    assert stopped.training.options["components"] == PARTS.replace("steps=60", "steps=25")
+    whole = mixture(PARTS.replace("steps=60", "steps=60,patience=1"))
+    assert "steps=60" in whole.training.options["components"]  # repeats it, whenever it ended
+
+
 def test_every_command_takes_a_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("words.txt").write_text("".join(word + "\n" for word in WORDS))

@@ -2,9 +2,12 @@
 
 What a mixture is made of can be named, as ``components``. Otherwise it follows from the time limit
 and from the speed of this machine, which a few steps of each network measure; it is recorded, so
-that the same training can be repeated without a clock. The weights are found on validation words,
-which no component is trained on. In the end the n-gram model, which takes no time, is estimated
-once more with the validation words.
+that the training can be repeated without a clock. Of a network that was stopped early the steps
+that it took are recorded. To repeat them takes as long, but ends in other weights, for the learning
+rate then falls to its end.
+
+The weights are found on validation words, which no component is trained on. In the end the n-gram
+model, which takes no time, is estimated once more with the validation words.
 """
 
 import time
@@ -63,6 +66,10 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             _trained(text, kind, own, common, options.seed + number, watch, deadline)
             for number, (kind, own) in enumerate(chosen)
         ]
+        taken = [
+            (kind, {**own, "steps": len(outcome.loss_history)} if outcome.resumption else own)
+            for (kind, own), outcome in zip(chosen, outcomes, strict=True)
+        ]
         validation = batches.words(VALIDATION, MEASURED_SYMBOLS)
         weights = weights_on([outcome.model for outcome in outcomes], validation)
         kept = [number for number, weight in enumerate(weights) if weight > 0]
@@ -80,7 +87,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             loss_history=np.zeros(0),
             training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
             held_out_loss=_held_out_loss(mixture, batches),
-            recorded={"components": components_text(chosen), "validation": share},
+            recorded={"components": components_text(taken), "validation": share},
         )
 
 
