@@ -21,6 +21,7 @@ A message gives the fact, the place, expected against found, and what to do next
 
 import os
 import re
+from collections.abc import Sequence
 
 
 class MakemoreError(Exception):
@@ -68,7 +69,15 @@ class TrainingError(MakemoreError):
 
 
 class SamplingError(MakemoreError):
-    """No word can fulfil the constraints, or words do not end."""
+    """No word can fulfil the constraints, words do not end, or a search takes too long.
+
+    Attributes
+    ----------
+    found : sequence of (str, float)
+        The words that ``top`` had found by then, and their probabilities: exact and in order.
+    """
+
+    found: Sequence[tuple[str, float]] = ()
 
 
 class PlottingError(MakemoreError):

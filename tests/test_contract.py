@@ -345,11 +345,15 @@ def test_a_search_that_takes_too_long_ends_with_words_that_are_exact(
     monkeypatch.setattr(search, "MAX_EXPANSIONS", 40)
     words = most_probable_words(RecurrentModel())
     found: list[tuple[str, float]] = []
-    with pytest.raises(SamplingError, match=r"after 40 beginnings.* words above are exact"):
+    with pytest.raises(SamplingError, match=r"after 40 beginnings.* words before that are exact"):
         found.extend(next(words) for _ in itertools.repeat(None))
     expected = sorted(all_words(RecurrentModel(), Constraints(), 6).values(), reverse=True)
     assert found
     assert [p for _, p in found] == pytest.approx(expected[: len(found)])
+    with pytest.raises(SamplingError, match=r"after 40 beginnings") as raised:
+        search.top(RecurrentModel(), 1_000)
+    assert raised.value.found == found
+    assert search.top(RecurrentModel(), len(found)) == found
 
 
 def test_a_search_that_nothing_fulfils_is_refused() -> None:

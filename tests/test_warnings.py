@@ -105,6 +105,17 @@ def test_of_a_network_the_probability_of_the_prefix_is_told() -> None:
     assert Sampler(model, constraints=Constraints(prefix="B")).warning == ""
 
 
+def test_a_refusal_is_the_only_line(tmp_path: Path) -> None:
+    options = TrainingOptions("mlp", steps=60, hidden_size=16, holdout=0, seed=1)
+    save(tmp_path / "mlp.npz", train(Corpus.from_words([*FIRMS, "abrq"]), options))
+    asked = ["top", "-c", str(tmp_path / "mlp.npz"), "-n", "1", "--prefix", "rqqq"]
+    warned = CliRunner().invoke(main, asked)
+    assert warned.stderr.startswith("makemore: only")
+    refused = CliRunner().invoke(main, [*asked, "--contains", "brrr", "--max-length", "5"])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert "no word with" in refused.stderr
+
+
 def test_no_word_ends_in_a_space_where_no_training_word_does() -> None:
     model = trained(3).model
     at_all = score_words(model, ["The Iron ", "The Iron B"]).total

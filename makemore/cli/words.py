@@ -290,13 +290,9 @@ def top(
         refuse_idle(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
-    words = most_probable_words(loaded, constraints)
-    if said := warning_of(loaded.model, constraints):
-        say(said)
-    if new or exclude:
-        path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None
-        known = _known_words(loaded, path, exclude)
-        words = ((word, p) for word, p in words if not known.contain(word + "\n")[0])
+    path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None
+    known = _known_words(loaded, path, exclude)
+    words = most_probable_words(loaded, constraints, exclude=known)
     found = 0
     for word, probability in islice(words, count):
         found += 1
@@ -306,3 +302,5 @@ def top(
             print_results(f"{probability:.4e}\t{word}", columns=2)
     if found < count:
         say(f"found {found:,} of {count:,} words: the model can write no other")
+    if said := warning_of(loaded.model, constraints):
+        say(said)

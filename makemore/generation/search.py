@@ -66,26 +66,36 @@ def top(
         Where the training words are now, if they are not where they were.
 
     Raises ``OptionError`` for a count below 0, and ``SamplingError`` as ``most_probable_words``
-    does.
+    does; its ``found`` are the words before that.
     """
     if count < 0:
         raise OptionError(f"the count is {count} and must be 0 or more")
-    unwanted = unwanted_words(source, new, exclude, corpus)
-    words = most_probable_words(source, constraints)
-    found = (pair for pair in words if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
-    return list(islice(found, count))
+    words = most_probable_words(source, constraints, new=new, exclude=exclude, corpus=corpus)
+    found: list[tuple[str, float]] = []
+    try:
+        for pair in islice(words, count):
+            found.append(pair)
+    except SamplingError as error:
+        error.found = found
+        raise
+    return found
 
 
 def most_probable_words(
-    source: Model | Checkpoint, constraints: Constraints | None = None
+    source: Model | Checkpoint,
+    constraints: Constraints | None = None,
+    *,
+    new: bool = False,
+    exclude: KnownWords | Iterable[str] = (),
+    corpus: str | os.PathLike[str] = "",
 ) -> Iterator[tuple[str, float]]:
     """Yield words and their probabilities, the most probable first, as long as there are any.
 
-    The probability is the model's for the whole word, its end included. No word ends in a space
-    where no training word does. Words of equal probability come in the order of their characters'
-    ids. Raises ``SamplingError`` before the first word where no word fulfils the constraints, and
-    after the last one that is certain where the search would take too long to find another; also
-    at the end where all words end in such a space.
+    The parameters are those of ``top``. The probability is the model's for the whole word, its end
+    included. No word ends in a space where no training word does. Words of equal probability come
+    in the order of their characters' ids. Raises ``SamplingError`` before the first word where no
+    word fulfils the constraints, and after the last one that is certain where the search would take
+    too long to find another; also at the end where all words end in such a space.
     """
     model = source if isinstance(source, Model) else source.model
     constraints = constraints or Constraints()
@@ -99,8 +109,9 @@ def most_probable_words(
         completions = Completions(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
     if idle := idle_ends(source, constraints.suffix):
-        return _without_idle(found, idle, constraints)
-    return found
+        found = _without_idle(found, idle, constraints)
+    unwanted = unwanted_words(source, new, exclude, corpus)
+    return (pair for pair in found if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
 
 
 def _without_idle(
@@ -188,8 +199,8 @@ def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tup
     while heap:
         if heap[0].nats >= gone or expansions >= MAX_EXPANSIONS:
             raise SamplingError(
-                f"the search ended after {expansions:,} beginnings: the {found:,} words above are"
-                " exact and in order; relax the constraints to find more"
+                f"the search ended after {expansions:,} beginnings: the {found:,} words before that"
+                " are exact and in order; relax the constraints to find more"
             )
         if heap[0].symbols[-1] == BOUNDARY:
             word = heapq.heappop(heap)
