@@ -180,6 +180,13 @@ def test_what_cannot_be_resumed_is_refused() -> None:
     part = train(corpus, options(), on_step=lambda step: step.number == 3)
     with pytest.raises(OptionError, match="had steps 20, not 21"):
         train(corpus, options(steps=21), resume=part)
+    with pytest.raises(OptionError, match="had steps 20, not 21"):
+        train(corpus, steps=21, resume=part)
+    with pytest.raises(OptionError, match="had model gru, not bigram"):
+        train(corpus, model="bigram", resume=part)
+    with pytest.raises(OptionError, match="nothing to resume"):
+        train(corpus, steps=20, resume=finished)
+    assert len(train(corpus, steps=20, resume=part).training.loss_history) == 20
     with pytest.raises(CheckpointError, match="the same corpus"):
         train(Corpus.from_words(NAMES[1:]), resume=part)
     assert part.resumption is not None

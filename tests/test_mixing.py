@@ -155,6 +155,9 @@ def test_the_command_mixes_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "saved x.npz" in out
     assert isinstance(load("x.npz").model.components[0], Ngram)  # type: ignore[attr-defined]
     assert len(run("sample", "-c", "x.npz", "-n", "4", "--seed", "1").stdout.split()) == 4
+    assert (
+        "nothing to resume" in run("train", "words.txt", "--resume", "-c", "x.npz", code=2).stderr
+    )
     assert "once" in run("mix", "n.npz", "n.npz", code=2).stderr
     assert "would be lost" in run("mix", "n.npz", "b.npz", "-c", "words.txt", code=1).stderr
     Path("words.txt").rename("moved.txt")

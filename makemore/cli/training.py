@@ -192,6 +192,7 @@ def train(
         # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
+    from makemore.training.train import resumed_options
     from makemore.training.train import train as train_model
 
     started = time.perf_counter()
@@ -199,7 +200,10 @@ def train(
     text = _text_of(corpus, options, symbol_rule, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
     text = text.changed_as(resumed.corpus) if resumed else text
-    own = resumed.training.options | _typed(ctx, options) if resumed else _given(ctx, options)
+    if resumed:
+        own = resumed_options(resumed, None).record() | _typed(ctx, options)
+    else:
+        own = _given(ctx, options)
     chosen = TrainingOptions(**own)
     refuse_other_files(checkpoint)
     if dask is None:

@@ -64,7 +64,8 @@ def train(
         A setting is out of range, has no effect, or stands beside ``options``.
     """
     if model or method or settings:
-        options = _in_parts(options, model, method, settings)
+        own = resumed_options(resume, None).record() if resume else {}
+        options = _in_parts(options, model, method, settings, own)
     if resume:
         options = resumed_options(resume, options)
     options = options or TrainingOptions()
@@ -116,14 +117,22 @@ def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> Tra
 
 
 def _in_parts(
-    options: TrainingOptions | None, model: str, method: str, settings: Mapping[str, Any]
+    options: TrainingOptions | None,
+    model: str,
+    method: str,
+    settings: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> TrainingOptions:
+    """Return the options that are given one by one, beside a resumed training's ``own``."""
     if options is not None:
         names = ", ".join(filter(None, (model and "model", method and "method", *settings)))
         raise OptionError(f"{names} beside options: give either of them")
-    if not model and settings.get("time_limit") is not None:
+    if not (model or own) and settings.get("time_limit") is not None:
         model = "mixture"
-    return TrainingOptions(model, method, **settings)
+    if model not in ("", own.get("model")):
+        own = {}
+    named = {name: value for name, value in (("model", model), ("method", method)) if value}
+    return TrainingOptions(**{**own, **named, **settings})
 
 
 def is_filmed(options: TrainingOptions) -> bool:
