@@ -477,6 +477,27 @@ def test_a_network_takes_as_many_steps_as_its_time_allows(
     assert again.training.training_loss == checkpoint.training.training_loss
 
 
+def test_a_machine_that_slows_down_ends_a_training_at_its_time_limit() -> None:
+    corpus = Corpus.from_words(WORDS * 3)
+    started, limit = time.perf_counter(), 1.5
+    checkpoint = train(
+        corpus,
+        model="rnn",
+        time_limit=limit,
+        hidden_size=4,
+        batch_size=8,
+        steps=10_000,
+        validation=0.2,
+        on_step=lambda step: time.sleep(0.02),
+    )
+    assert time.perf_counter() - started < 1.05 * limit
+    planned, taken = checkpoint.training.options["steps"], len(checkpoint.training.loss_history)
+    assert 10 < taken < planned
+    assert checkpoint.resumption is not None
+    resumed = train(corpus, resume=checkpoint, on_step=lambda step: step.number > taken)
+    assert len(resumed.training.loss_history) == taken + 2
+
+
 def test_the_time_of_a_step_is_measured_without_an_end_of_the_training() -> None:
     surveys: list[Survey] = []
     options = TrainingOptions("rnn", hidden_size=4, steps=2)

@@ -232,8 +232,14 @@ def train(
     _tell(trained, chosen)
     if dask is None:
         _advertise(trained, corpus, text)
+    steps = len(trained.training.loss_history)
     if watcher.stopped:
-        say(f"interrupted after {len(trained.training.loss_history):,} steps, which are kept")
+        say(f"interrupted after {steps:,} steps, which are kept")
+    elif trained.resumption and not watcher.failures:
+        say(
+            f"the time limit ended the training after {steps:,} of"
+            f" {trained.training.options['steps']:,} steps: --resume takes the others"
+        )
     note = ", replacing the file that was there" if replaces else ""
     print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{note}")
     for failure in watcher.failures:

@@ -11,9 +11,10 @@ interrupted goes on, from what ``Resumption`` holds, as if it had never been.
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ MEASURED_SYMBOLS = 1 << 20
 """The most symbols of training and of held-out words on which the final losses are measured."""
 RESERVE, LEAST_RESERVE = 0.06, 0.8
 """The share of a time limit, and the fewest seconds, that a command takes beside its training."""
+TOLERANCE = 0.05
+"""By what share of a time limit a training may end too late, before it is stopped."""
 TIMED_STEPS = 6
 """The steps by which the time of one is measured."""
 STEP_CELLS = 1 << 27
@@ -91,8 +94,11 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     """Return the network trained on a corpus; see ``Trainer``."""
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
-            timed = _within_time(text, options)
-            outcome = train_network(text, timed, watch)
+            started = time.perf_counter()
+            timed, measuring = _within_time(text, options)
+            deadline = started + options.time_limit * (1 + TOLERANCE) - LEAST_RESERVE
+            on_step = until(deadline, watch.on_step, measuring)
+            outcome = train_network(text, timed, replace(watch, on_step=on_step))
             return outcome._replace(recorded={"steps": timed.steps})
         survey = survey_corpus(
             text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
@@ -118,22 +124,45 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             return training.outcome()
 
 
-def _within_time(corpus: Corpus, options: TrainingOptions) -> TrainingOptions:
+def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOptions, float]:
     """Return the options without the time limit, with as many steps as fit into it.
 
     A few steps are taken to see how long they last. Reading takes time, too, now and once more, and
-    so do the measurements, about a third of what steps on as many symbols would take.
+    so do the measurements, about a third of what steps on as many symbols would take. The second
+    result is how many steps take as long as the measurements at the end.
     """
     started, surveys = time.perf_counter(), list[Survey]()
     timed = TrainingOptions(**{**options.record(), "time_limit": None})
     seconds = seconds_a_step(corpus, timed, surveys.append)
     left = time_to_train(options.time_limit) - 2 * (time.perf_counter() - started)
     facts = surveys[0].facts
-    measured = min(facts.symbols, MEASURED_SYMBOLS)
-    measured += MEASUREMENTS * min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
     of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
-    steps = int(left / seconds - measured / of_a_step / 3)
-    return TrainingOptions(**{**timed.record(), "steps": max(1, min(steps, options.steps))})
+    at_the_end = min(facts.symbols, MEASURED_SYMBOLS) / of_a_step / 3
+    validated = min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
+    steps = int(left / seconds - at_the_end - MEASUREMENTS * validated / of_a_step / 3)
+    steps = max(1, min(steps, options.steps))
+    return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
+
+
+def until(
+    deadline: float | None,
+    on_step: Callable[[Any], bool | None] | None,
+    more: float = 0.0,
+) -> Callable[[Any], bool | None]:
+    """Return an ``on_step`` that also ends a training where the machine is slower than expected.
+
+    It ends when so many ``more`` steps, as slow as the last ones, would pass the deadline, a time
+    of ``time.perf_counter``.
+    """
+    times: deque[float] = deque(maxlen=TIMED_STEPS + 1)
+
+    def told(step: Any) -> bool | None:
+        stops = on_step(step) if on_step else None
+        times.append(time.perf_counter())
+        seconds = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        return stops or (deadline is not None and times[-1] + more * seconds > deadline)
+
+    return told
 
 
 def time_to_train(limit: float) -> float:

@@ -11,7 +11,7 @@ model, which takes no time, is estimated once more with the validation words.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,13 @@ from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
 from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
-from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss, seconds_a_step, time_to_train
+from makemore.training.minibatch import (
+    MEASURED_SYMBOLS,
+    mean_loss,
+    seconds_a_step,
+    time_to_train,
+    until,
+)
 from makemore.training.ngram import train_ngram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Trainer, Watch
@@ -121,7 +127,7 @@ def _trained(
         return _ngram(corpus, own, common, watch, common["validation"])
     own = {**own, **_known(kind, {**common, "seed": seed})}
     trainer: Trainer = KINDS[kind].load_trainer()
-    on_step = _until(deadline, watch.on_step)
+    on_step = until(deadline, watch.on_step)
     return trainer(
         corpus,
         TrainingOptions(kind, **own),
@@ -133,16 +139,6 @@ def _known(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of some options that a kind has."""
     values = TrainingOptions(kind).values
     return {name: value for name, value in options.items() if name in values}
-
-
-def _until(
-    deadline: float | None, on_step: Callable[[Any], bool | None] | None
-) -> Callable[[Any], bool | None]:
-    def told(step: Any) -> bool | None:
-        stops = on_step(step) if on_step else None
-        return stops or (deadline is not None and time.perf_counter() > deadline)
-
-    return told
 
 
 def weights_on(models: list[Model], words: Words) -> Floats:
