@@ -522,6 +522,9 @@ def test_what_would_disappoint_is_said_before_the_training(run: Run) -> None:
     told = run("train", "many.txt", "--min-count", "4", "--holdout", "0").stderr
     assert "--min-count 4 leaves 9 of 1,109 words" in told
     chosen = run("train", "many.txt", "--holdout", "0")
+    assert "weights for 2,227 symbols: --model" not in chosen.stderr
+    piped = run("train", "-", "--holdout", "0", input=Path("many.txt").read_text())
+    assert "model     ngram" in piped.stdout
     assert "its pairs are counted instead, as by --model ngram --order 2" in chosen.stderr
     assert "model     ngram" in chosen.stdout
     insisted = run("train", "many.txt", "--holdout", "0", "--model", "bigram", "--steps", "1")

@@ -397,6 +397,8 @@ def test_a_large_and_almost_empty_table_becomes_an_ngram_model_of_order_two() ->
     assert chosen.training.training_loss == named.training.training_loss
     assert chosen.training.held_out_loss == named.training.held_out_loss
     assert chosen.corpus == named.corpus
+    assert len(chosen.training.calibration) > chosen.corpus.held_out_lines  # training words, too
+    np.testing.assert_array_equal(chosen.training.calibration, named.training.calibration)
 
 
 @pytest.mark.parametrize("given", [{"model": "bigram"}, {"method": "gradient"}, {"l2": 0.1}])
@@ -410,6 +412,12 @@ def test_a_bigram_that_is_asked_for_is_trained_whatever_its_size(given: dict[str
 def test_a_table_is_almost_empty_where_it_is_large_and_its_corpus_small(V: int) -> None:
     assert is_almost_empty(V, 5000) == (V == 1025)
     assert not is_almost_empty(V, V * V)
+
+
+def test_the_survey_is_shown_of_a_table_that_becomes_an_ngram_model() -> None:
+    seen: list[Survey] = []
+    train(Corpus.from_words(LARGE), on_survey=seen.append)
+    assert [survey.facts.lines for survey in seen] == [1100]
 
 
 @pytest.mark.parametrize("model", ["bigram", "ngram", "bow"])

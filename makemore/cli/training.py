@@ -224,7 +224,7 @@ def train(
             on_failure=watcher.failures.append if keep else None,
             count=count,
             resume=resumed,
-            on_survey=lambda survey: _forewarn(survey, chosen.model),
+            on_survey=lambda survey: _forewarn(survey, chosen),
         )
         save(checkpoint, trained)
     if log:
@@ -285,7 +285,7 @@ def _advertise(trained: "Checkpoint", names: tuple[str, ...], text: "Corpus") ->
         say(f"a better model: {' '.join(words)}")
 
 
-def _forewarn(survey: "Survey", model: str) -> None:
+def _forewarn(survey: "Survey", chosen: TrainingOptions) -> None:
     """Say before a training what would disappoint after it."""
     from makemore.training.bigram import is_almost_empty
 
@@ -295,7 +295,8 @@ def _forewarn(survey: "Survey", model: str) -> None:
             f"--min-count {facts.min_count} leaves {facts.lines:,} of"
             f" {facts.lines + facts.dropped_lines:,} words: choose a smaller one to keep more"
         )
-    if model == "bigram" and is_almost_empty(V, facts.symbols):
+    is_asked_for = chosen.model == "bigram" and not chosen.model_is_free
+    if is_asked_for and is_almost_empty(V, facts.symbols):
         say(
             f"{V * V:,} weights for {facts.symbols:,} symbols: --model ngram --order 2 is quicker"
             " and fits better"

@@ -7,15 +7,15 @@ import numpy as np
 from makemore.arrays import Counts, Floats
 from makemore.counting.ngrams import NgramCounts
 from makemore.counting.passes import BigramCounts, count_bigrams
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, unchanged
 from makemore.models.bigram import (
     Bigram,
     closed_form_minimum,
     collapsed_loss,
     weights_from_counts,
 )
-from makemore.models.ngram import loss_on_counts, train_ngram
 from makemore.training.descent import divergence, gradient_descent, initial_weights
+from makemore.training.ngram import outcome_of_counts
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
@@ -27,10 +27,10 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         corpus, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
     )
     survey, N, held_out = counts.survey, counts.training, counts.held_out
-    if options.model_is_free and is_almost_empty(len(N), int(N.sum())):
-        return _smoothed(counts, options)
     if watch.on_survey:
         watch.on_survey(survey)
+    if options.model_is_free and is_almost_empty(len(N), int(N.sum())):
+        return _smoothed(corpus, counts, options)
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
@@ -60,20 +60,14 @@ def is_almost_empty(V: int, symbols: int) -> bool:
     return V * V > max(MANY_WEIGHTS, symbols)
 
 
-def _smoothed(counts: BigramCounts, options: TrainingOptions) -> Outcome:
+def _smoothed(corpus: Corpus, counts: BigramCounts, options: TrainingOptions) -> Outcome:
     """Return the n-gram model of order 2 of the pairs: it keeps those that occur, and backs off."""
     chosen = TrainingOptions("ngram", order=2, holdout=options.holdout, min_count=options.min_count)
-    training, held_out = (_ngram_counts(N) for N in (counts.training, counts.held_out))
-    model = train_ngram(training, counts.survey.vocabulary, chosen.smoothing_method)
-    return Outcome(
-        model=model,
-        facts=counts.survey.facts,
-        held_out_words=counts.survey.sample.words,
-        loss_history=np.zeros(0),
-        training_loss=model.training_loss(),
-        held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,
-        recorded=chosen.record(),
-    )
+    pairs = _ngram_counts(counts.training), _ngram_counts(counts.held_out)
+    text = corpus if corpus.is_rereadable else None
+    with unchanged(corpus):
+        outcome = outcome_of_counts(pairs, counts.survey, chosen, text)
+    return outcome._replace(recorded=chosen.record())
 
 
 def _ngram_counts(N: Counts) -> NgramCounts:

@@ -39,10 +39,26 @@ def train_ngram(
         if validation:
             split = split_for_validation(text, survey.vocabulary, options.holdout, validation)
         training, held_out, _ = count_ngrams(text, survey.vocabulary, split, order, watch.jobs)
-        model = _estimated(training, survey.vocabulary, options)
-        references = None
-        if not validation:
-            references = left_out_references(model, text, split, len(survey.sample.words))
+        rest = None if validation else text
+        outcome = outcome_of_counts((training, held_out), survey, options, rest)
+    return outcome._replace(recorded={"order": order} if options.order == AUTO else {})
+
+
+def outcome_of_counts(
+    counts: tuple[NgramCounts, NgramCounts],
+    survey: Survey,
+    options: TrainingOptions,
+    text: Corpus | None,
+) -> Outcome:
+    """Return the n-gram model of the counts of training and of held-out words.
+
+    Of ``text``, the corpus of these counts, some training words are read to calibrate scores.
+    """
+    training, held_out = counts
+    model = _estimated(training, survey.vocabulary, options)
+    references = None
+    if text:
+        references = left_out_references(model, text, survey.split, len(survey.sample.words))
     return Outcome(
         model=model,
         facts=survey.facts,
@@ -50,7 +66,6 @@ def train_ngram(
         loss_history=np.zeros(0),
         training_loss=model.training_loss(),
         held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,
-        recorded={"order": order} if options.order == AUTO else {},
         references=references,
     )
 
