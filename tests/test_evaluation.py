@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from makemore.counting.ngrams import NgramCounter
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import held_out_words
+from makemore.data.text import Lines, lines_with_words
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import VocabularyError
 from makemore.evaluation.losses import (
@@ -27,7 +28,6 @@ from makemore.evaluation.losses import (
     score_lines,
     score_words,
     transition_scores,
-    without_blank_lines,
 )
 from makemore.models.base import WindowedModel
 from makemore.models.bigram import Bigram
@@ -135,9 +135,11 @@ def test_without_words_there_is_no_mean() -> None:
 
 
 def test_blank_lines_hold_no_word() -> None:
-    assert without_blank_lines("\n\na\n\n\nb\n\n") == "a\nb\n"
-    assert without_blank_lines("a\nb\n") == "a\nb\n"
-    assert without_blank_lines("\n") == ""
+    weights = np.array([0, 0, 3, 0, 0, 5, 0])
+    text, kept = lines_with_words(Lines("\n\na\n\n\nb\n\n", weights))
+    assert (text, kept.tolist() if kept is not None else None) == ("a\nb\n", [3, 5])
+    assert lines_with_words(Lines("a\nb\n")) == Lines("a\nb\n")
+    assert lines_with_words(Lines("\n")) == Lines("")
     totals = evaluate(make_bigram(TRAINING), ["\na\n\n", "\n", "b\n"])
     assert totals.words == 2
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Indices, Integers
-from makemore.data.text import blocks_of_lines, refuse_one_text, words_of
+from makemore.data.text import blocks_of_lines, lines_with_words, refuse_one_text
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN
 from makemore.errors import OptionError, VocabularyError
 from makemore.models.base import Model
@@ -228,15 +228,8 @@ def evaluate(model: Model, texts: Iterable[str]) -> Totals:
 
     Raises ``CorpusError`` where a block does not end with a line feed.
     """
-    blocks = (without_blank_lines(lines.text) for lines in blocks_of_lines(texts))
-    return sum((score_lines(model, text).totals for text in blocks), Totals())
-
-
-def without_blank_lines(text: str) -> str:
-    """Return ``text`` without its blank lines, which hold no word."""
-    if "\n\n" not in text and not text.startswith("\n"):
-        return text
-    return "".join(word + "\n" for word in words_of(text))
+    words = (lines_with_words(lines).text for lines in blocks_of_lines(texts))
+    return sum((score_lines(model, text).totals for text in words), Totals())
 
 
 def log_ratios(own: Scores, other: Scores) -> Floats:
