@@ -127,7 +127,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
     from dataclasses import replace
 
     from makemore.checkpoint import refuse_other_files, save
-    from makemore.data.corpus import Corpus
+    from makemore.data.corpus import Corpus, source_digest
     from makemore.generation.novelty import find_corpus
     from makemore.json_values import checkpoint_values
     from makemore.reporting import describe_checkpoint
@@ -142,7 +142,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
     facts = loaded[checkpoints[0]].corpus
     with Corpus.from_paths(corpus or find_corpus(facts, checkpoints[0], "")).rereadable() as source:
         words = source.changed_as(facts)
-        if not corpus or words.has_sha256(facts.sha256):
+        if not corpus or source_digest(words.sources[0]).hex() == facts.sha256:
             mixed = mix_models(loaded, words)
         else:
             text = Corpus.from_paths(find_corpus(facts, checkpoints[0], "")).changed_as(facts)

@@ -286,10 +286,6 @@ class Corpus:
             )
         return replace(self, spelling=Spelling(found))
 
-    def has_sha256(self, sha256: str) -> bool:
-        """Return whether the text before decoding has this digest; reads all of it."""
-        return combined_digest(list(map(source_digest, self.sources))) == sha256
-
     @property
     def path(self) -> str:
         """The path or URL of a corpus that is one file that can be read again, else nothing."""
