@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -125,6 +125,17 @@ class Judgement:
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
         unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
         return Summary(totals, int(weights[self.flagged].sum()), int(unresolved), choices)
+
+    def chosen(self, rows: Indices) -> "Judgement":
+        """Return the words with these numbers, in this order."""
+        per_word = ("numbers", "p_values", "smallest", "ratios", "weights", "is_regular")
+        arrays = {name: getattr(self, name) for name in per_word}
+        return replace(
+            self,
+            scores=self.scores.chosen(rows),
+            words=[self.words[i] for i in rows.tolist()],
+            **{name: array[rows] for name, array in arrays.items() if array is not None},
+        )
 
     def rows(self, only: str | None = None) -> npt.NDArray[np.intp]:
         """Return the numbers of the words that are "flagged" or "passed", or of all."""
@@ -352,17 +363,7 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         is_regular=_joined([part.is_regular for part in judgements]),
     )
     mean = together.scores.mean
-    order = np.lexsort((-mean, ~np.isnan(mean)))
-    return Judgement(
-        together.scores.chosen(order),
-        [together.words[i] for i in order.tolist()],
-        together.numbers[order],
-        None if together.p_values is None else together.p_values[order],
-        together.fpr,
-        ratios=None if together.ratios is None else together.ratios[order],
-        ranker=together.ranker,
-        is_regular=None if together.is_regular is None else together.is_regular[order],
-    )
+    return together.chosen(np.lexsort((-mean, ~np.isnan(mean))))
 
 
 def _joined(parts: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
