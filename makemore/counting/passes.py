@@ -136,18 +136,26 @@ def _one_pass(
     pairs: bool,
 ) -> tuple[Part, str, Split]:
     with naming_lines(corpus):
-        if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
-            from makemore.counting.workers import count_in_processes, job_count
+        if (processes := _processes(corpus, jobs)) > 1:
+            from makemore.counting.workers import count_in_processes
 
-            if (jobs := job_count(corpus, jobs)) > 1:
-                split = split_ahead(corpus, holdout, rare)
-                request = _PairRequest(corpus, split.bounds[0], rare, block_size, pairs)
-                parts, sha256 = count_in_processes(request, jobs, progress, digest=True)
-                return merge(parts), sha256, split
+            split = split_ahead(corpus, holdout, rare)
+            request = _PairRequest(corpus, split.bounds[0], rare, block_size, pairs)
+            parts, sha256 = count_in_processes(request, processes, progress, digest=True)
+            return merge(parts), sha256, split
         reading = corpus.read(block_size, progress)
         split, blocks = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
         part = count_part(blocks, split.bounds[0], rare, pairs=pairs)
         return part, reading.sha256, split
+
+
+def _processes(corpus: Corpus, jobs: int | None) -> int:
+    """Return how many processes count a corpus; few corpora are worth the import that tells."""
+    if jobs == 1 or (corpus.size() or 0) < _SIZE_FOR_PROCESSES:
+        return 1
+    from makemore.counting.workers import job_count
+
+    return job_count(corpus, jobs)
 
 
 @dataclass(frozen=True)
@@ -279,12 +287,11 @@ def count_ngrams(
     not depend on it. Raises ``TrainingError`` for an order that is not supported.
     """
     request = _NgramRequest(corpus, vocabulary, split, order)
-    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
-        from makemore.counting.workers import count_in_processes, job_count
+    if (processes := _processes(corpus, jobs)) > 1:
+        from makemore.counting.workers import count_in_processes
 
-        if (jobs := job_count(corpus, jobs)) > 1:
-            parts, _ = count_in_processes(request, jobs)
-            return [merge_ngrams(same) for same in zip(*parts, strict=True)]
+        parts, _ = count_in_processes(request, processes)
+        return [merge_ngrams(same) for same in zip(*parts, strict=True)]
     return request.count(iter([corpus]))
 
 
