@@ -196,7 +196,7 @@ def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
 
 
 def _parse(text: str) -> dict[str, Any]:
-    """Return the metadata in ``text``, known to be of this format."""
+    """Return the metadata in ``text``, known to be of this format, with a ``Vocabulary``."""
     import json
 
     if len(text) > MAX_METADATA:
@@ -223,19 +223,19 @@ def _parse(text: str) -> dict[str, Any]:
     kinds |= {"corpus": dict, "training": dict, "arrays": dict}
     if "resumption" in metadata:
         kinds["resumption"] = dict
-    return _entries(metadata, kinds, "metadata")
+    metadata = _entries(metadata, kinds, "metadata")
+    return metadata | {"vocabulary": _vocabulary(metadata["vocabulary"])}
 
 
 def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
     """Return the type and shape of every array, in the order of the file, from the metadata."""
-    vocabulary = _vocabulary(metadata["vocabulary"])
     model = _entries(metadata["model"], {"name": str, "options": dict}, "model")
     if model["name"] not in model_names():
         raise CheckpointError(
             f"expected a model among {', '.join(model_names())} and found {_cut(model['name'])}"
         )
     cls: type[Model] = load_model(model["name"])
-    specs = dict(cls.array_specs(vocabulary, model["options"]))
+    specs = dict(cls.array_specs(metadata["vocabulary"], model["options"]))
     histories = {name: ("<f8", lengths) for name, lengths in RECORD_ARRAYS.items()}
     histories |= {n: kind for n, kind in OPTIONAL_ARRAYS.items() if n in metadata["arrays"]}
     averages: list[str] = []
@@ -318,7 +318,7 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
         histories[name] = arrays.get(name, np.zeros([n or 0 for n in lengths], dtype))
     record = _record(TrainingRecord, training, histories)
     _refuse_odd_options(record.options)
-    _refuse_odd_film(record, len(_vocabulary(metadata["vocabulary"])))
+    _refuse_odd_film(record, len(metadata["vocabulary"]))
     own = {name: a for name, a in arrays.items() if name not in {*histories, *resumed}}
     return Checkpoint(_model(metadata, own), corpus, record, _resumption(metadata, arrays))
 
@@ -373,9 +373,8 @@ def _refuse_odd_options(options: dict[str, Any]) -> None:
 
 def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
     options = metadata["model"]["options"]
-    vocabulary = _vocabulary(metadata["vocabulary"])
     cls: type[Model] = load_model(metadata["model"]["name"])
-    model = cls.from_arrays(vocabulary, options, arrays)
+    model = cls.from_arrays(metadata["vocabulary"], options, arrays)
     if _dump(model.options()) != _dump(options):
         raise CheckpointError(
             f"the model {model.name} cannot have the options {_cut(_dump(options))}"
