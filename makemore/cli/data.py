@@ -1,14 +1,11 @@
 """The commands about text: download, check."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from makemore.cli.console import print_results, progress
 from makemore.cli.options import command, corpus_of, json_option, output_option, text_options
-
-if TYPE_CHECKING:
-    pass
 
 NAMES = "data/names.txt"
 

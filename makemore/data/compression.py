@@ -96,16 +96,16 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
         whole.seek(0)
     else:
         whole = io.BufferedReader(Joined(head, whole), _SMALL_READ)
-    openers: tuple[tuple[tuple[bytes, ...], Callable[[IO[bytes], str, ExitStack], Opened]], ...] = (
-        ((_GZIP,), _gzip),
-        (_BZ2, _bz2),
-        ((_XZ,), _xz),
-        (_ZSTD, _zstd),
-        (_ZIP, _zip),
-    )
-    for marks, opener in openers:
-        if head.startswith(marks):
-            return opener(whole, name, closing)
+    if head.startswith(_GZIP):
+        return _gzip(whole)
+    if head.startswith(_BZ2):
+        return _bz2(whole)
+    if head.startswith(_XZ):
+        return _xz(whole)
+    if head.startswith(_ZSTD):
+        return _zstd(whole, name)
+    if head.startswith(_ZIP):
+        return _zip(whole, name, closing)
     return Opened(whole, compressed=False)
 
 
@@ -120,26 +120,26 @@ def _head(file: IO[bytes]) -> bytes:
     return head
 
 
-def _gzip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+def _gzip(file: IO[bytes]) -> Opened:
     import gzip
     import zlib
 
     return Opened(cast(IO[bytes], gzip.GzipFile(fileobj=file)), failures=(zlib.error,))
 
 
-def _bz2(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+def _bz2(file: IO[bytes]) -> Opened:
     import bz2
 
     return Opened(bz2.BZ2File(file))
 
 
-def _xz(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+def _xz(file: IO[bytes]) -> Opened:
     import lzma
 
     return Opened(lzma.LZMAFile(file), failures=(lzma.LZMAError,))
 
 
-def _zstd(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+def _zstd(file: IO[bytes], name: str) -> Opened:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
