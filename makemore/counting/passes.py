@@ -150,7 +150,7 @@ def _one_pass(
 
 
 def _processes(corpus: Corpus, jobs: int | None) -> int:
-    """Return how many processes count a corpus; few corpora are worth the import that tells."""
+    """Return how many processes count a corpus; a small one does not load what starts them."""
     if jobs == 1 or (corpus.size() or 0) < _SIZE_FOR_PROCESSES:
         return 1
     from makemore.counting.workers import job_count

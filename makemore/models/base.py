@@ -154,10 +154,7 @@ class Model(ABC):
         Row 0 is the start of a word. A model that sees more than one symbol is asked what follows
         each symbol at a word's start. A model that can tell better overrides this.
         """
-        V = len(self.vocabulary)
-        firsts = self.advance(self.start(V - 1), np.arange(1, V))
-        rows = (self.log_probabilities(self.start(1)), self.log_probabilities(firsts))
-        return np.exp(np.concatenate(rows))
+        return first_rows(self, len(self.vocabulary))
 
     @property
     def longest_word(self) -> int | None:
@@ -225,6 +222,13 @@ class Model(ABC):
     def describe_parts(self) -> list[str]:
         """Return a line for each model that this one is made of; most are made of none."""
         return []
+
+
+def first_rows(model: Model, n: int) -> Floats:
+    """Return P(second | first) at a word's start, of the first n ids, shape (n, n)."""
+    firsts = model.advance(model.start(n - 1), np.arange(1, n))
+    rows = (model.log_probabilities(model.start(1)), model.log_probabilities(firsts))
+    return np.exp(np.concatenate(rows)[:, :n])
 
 
 class WindowedModel(Model):

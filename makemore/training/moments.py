@@ -11,7 +11,7 @@ import numpy as np
 
 from makemore.arrays import Floats, Ids, Symbols
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import Model, select
+from makemore.models.base import Model, first_rows, select
 from makemore.training.record import Film, log_spaced_steps
 
 MOMENTS = 32
@@ -52,7 +52,8 @@ class Moments:
 
     def _keep(self, step: int, model: Model) -> None:
         self._steps.append(step)
-        self._tables.append(first_rows(model, MAX_SYMBOLS).astype(np.float32))
+        n = min(len(model.vocabulary), MAX_SYMBOLS)
+        self._tables.append(first_rows(model, n).astype(np.float32))
         self._words.append(plain_words(model, np.random.default_rng(0)))
 
     def film(self) -> dict[str, Any]:
@@ -64,14 +65,6 @@ class Moments:
             "film_tables": np.stack(self._tables),
             "film_words": np.stack(self._words),
         }
-
-
-def first_rows(model: Model, most: int) -> Floats:
-    """Return P(second | first) at a word's start of the first n symbols, (n, n), ``most`` of V."""
-    n = min(len(model.vocabulary), most)
-    firsts = model.advance(model.start(n - 1), np.arange(1, n))
-    rows = (model.log_probabilities(model.start(1)), model.log_probabilities(firsts))
-    return np.exp(np.concatenate(rows)[:, :n])
 
 
 def plain_words(model: Model, random: np.random.Generator) -> Symbols:
