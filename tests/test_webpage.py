@@ -281,3 +281,7 @@ def test_the_facts_name_corpus_model_and_training() -> None:
     assert facts["Model"]["kind"] == "bigram"
     assert facts["Training"]["method"] == "counts"
     assert "smoothing 1.0" in facts["Training"]["options"]
+    assert "made of" not in facts["Model"]
+    parts: dict[str, Any] = {"method": "gradient", "components": "ngram:order=2", "validation": 0.0}
+    mixed = trained(WORDS, model="mixture", **parts)
+    assert page_data(mixed)["facts"]["Model"]["made of"].startswith("1.000 ngram, ")

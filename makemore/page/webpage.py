@@ -31,7 +31,6 @@ from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
 from makemore.kinds import KINDS
 from makemore.models.base import Model
-from makemore.models.mixture import Mixture
 from makemore.page.packing import describe_model
 from makemore.pictures.contents import losses_by_step, objective_name
 from makemore.pictures.labels import select_symbols, table_part
@@ -207,21 +206,14 @@ def _corpus_facts(corpus: CorpusFacts, unit: str) -> dict[str, str]:
 
 
 def _model_facts(model: Model) -> dict[str, str]:
+    parts = model.describe_parts()
     return {
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
-        **_component_facts(model),
+        **({"made of": "; ".join(parts)} if parts else {}),
         "looks back": _sight(model.context_length),
         "alphabet": _counted(len(model.vocabulary) - 1, _unit(model.vocabulary)),
         "parameters": f"{model.parameter_count:,}",
     }
-
-
-def _component_facts(model: Model) -> dict[str, str]:
-    """Return what a mixture is made of, by weight."""
-    if not isinstance(model, Mixture):
-        return {}
-    pairs = sorted(zip(model.weights.tolist(), model.components, strict=True), key=lambda p: -p[0])
-    return {"made of": ", ".join(f"{weight:.2f} {part.name}" for weight, part in pairs)}
 
 
 def _sight(context_length: int | None) -> str:
