@@ -267,7 +267,7 @@ class _Training:
     ) -> tuple[float, int]:
         """Set the gradient of the mean surprisal of some words; go in parts if they are many."""
         parts = _parts(ids, weights, self._part)
-        lengths = [float(share.sum()) for _, share in map(_symbol_weights, parts)]
+        lengths = [float(share.sum()) for _, share in map(symbol_weights, parts)]
         total, loss, rows = sum(lengths), 0.0, 0
         gradient: Array = 0
         for (some, of_words), n in zip(parts, lengths, strict=True):
@@ -382,13 +382,13 @@ def mean_loss(model: Model, words: Words) -> float:
     """Return the mean surprisal of words in nats per symbol, each counted as often as it occurs."""
     nats = symbols = 0.0
     for ids, weights in words.parts(MEASURED_SYMBOLS // 4):
-        _, of_symbols = _symbol_weights((ids, weights))
+        _, of_symbols = symbol_weights((ids, weights))
         nats -= float(model.symbol_log_probabilities(ids) @ of_symbols)
         symbols += float(of_symbols.sum())
     return nats / symbols
 
 
-def _symbol_weights(words: tuple[Ids, Floats]) -> tuple[Ids, Floats]:
+def symbol_weights(words: tuple[Ids, Floats]) -> tuple[Ids, Floats]:
     """Return ids and the weight of each symbol's word, from ids and the weights of the words."""
     ids, weights = words
     return ids, np.repeat(weights, np.diff(np.flatnonzero(ids == BOUNDARY), prepend=-1))

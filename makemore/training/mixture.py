@@ -30,18 +30,17 @@ from makemore.training.minibatch import (
     MEASURED_SYMBOLS,
     mean_loss,
     seconds_a_step,
+    symbol_weights,
     time_to_train,
     until,
 )
-from makemore.training.ngram import train_ngram
+from makemore.training.ngram import train_ngram, validation_share
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Trainer, Watch
 
 Components = list[tuple[str, dict[str, Any]]]
 """Kinds with the options that are not their defaults."""
 
-FEW_WORDS = 600
-"""So many validation words at least tell the weights; a fifth of the words at most."""
 EPOCHS = 40
 """A network sees each word at most so often: more would be learnt by heart."""
 
@@ -61,7 +60,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         survey = survey_corpus(text, options.holdout, options.min_count, jobs=watch.jobs)
         if watch.on_survey:
             watch.on_survey(survey)
-        share = _validation_share(options, survey.facts.lines)
+        share = round(validation_share(survey.facts.lines, options.validation), 4)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
@@ -102,12 +101,6 @@ def _deadline(options: TrainingOptions) -> float | None:
     return None if limit is None else time.perf_counter() + time_to_train(limit)
 
 
-def _validation_share(options: TrainingOptions, lines: int) -> float:
-    """Return the share of validation words: larger where there are few words."""
-    wanted = max(options.validation, FEW_WORDS / max(lines, 1))
-    return float(round(max(options.validation, min(wanted, 0.2)), 4))
-
-
 def _held_out_loss(model: Model, batches: Batches) -> float | None:
     words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
@@ -145,8 +138,7 @@ def weights_on(models: list[Model], words: Words) -> Floats:
     """Return the weights of the components, found on validation words."""
     if len(models) == 1 or not len(words):
         return np.full(len(models), 1 / len(models))
-    ids, of_words = words.chosen(np.arange(len(words)))
-    counts = np.repeat(of_words, np.diff(np.flatnonzero(ids == 0), prepend=-1))
+    ids, counts = symbol_weights(words.chosen(np.arange(len(words))))
     return mixture_weights([model.symbol_log_probabilities(ids) for model in models], counts)
 
 

@@ -17,7 +17,12 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
 FEW_WORDS = 600
-"""So many validation words tell the order; a fiftieth to a fifth of the words."""
+"""So many validation words at least tell an order or weights; a fifth of the words at most."""
+
+
+def validation_share(lines: int, least: float = 0.02) -> float:
+    """Return the share of validation words: larger where there are few words."""
+    return max(least, min(FEW_WORDS / max(lines, 1), 0.2))
 
 
 def train_ngram(
@@ -77,7 +82,7 @@ def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: in
     the loss rises. The models that are compared have not seen the validation words; the one that is
     then trained has.
     """
-    share = min(max(0.02, FEW_WORDS / survey.facts.lines), 0.2)
+    share = validation_share(survey.facts.lines)
     split = split_for_validation(text, survey.vocabulary, options.holdout, share)
     best, lowest = int(KINDS["ngram"].defaults(options.method)["order"]), math.inf
     for order in range(MIN_ORDER, highest_order(len(survey.vocabulary)) + 1):
