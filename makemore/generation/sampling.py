@@ -19,6 +19,7 @@ question before the likeliest ones are chosen. A prefix is given and not drawn.
 """
 
 import itertools
+import math
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -40,7 +41,6 @@ from makemore.generation.constraints import (
     Requirements,
     idle_ends,
     idle_words,
-    prefix_probability,
     warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
@@ -287,8 +287,7 @@ class Sampler:
         automaton = model.automaton()
         if automaton is None:
             stepwise = _Stepwise(model, requirements, choice)
-            begin_so = prefix_probability(model, constraints.prefix)
-            self.warning = warning(model, constraints, begin_so * stepwise.probability)
+            self.warning = warning(model, constraints, stepwise.probability)
             self._writer: _Writer = stepwise
         else:
             conditioned = _conditioned(automaton, requirements, choice)
@@ -605,7 +604,7 @@ class _Stepwise(_Writer):
     Attributes
     ----------
     probability : float
-        That of the constraints, given the prefix: an estimate where a look-ahead steers, else 1.
+        That of the prefix; where a look-ahead steers, an estimate of that of all constraints.
     """
 
     def __init__(
@@ -618,7 +617,7 @@ class _Stepwise(_Writer):
     ) -> None:
         self._model, self._requirements, self._choice = model, requirements, choice
         self._misses = 0
-        self._first = self._after_prefix()
+        self._first, self.probability = self._after_prefix()
         cells = max(len(model.vocabulary), *(array.size for array in arrays_of(self._first)))
         self._lanes = min(LANES, max(1, STATE_CELLS // cells))
         first = np.array([requirements.after_prefix()])
@@ -626,7 +625,6 @@ class _Stepwise(_Writer):
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
         self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
-        self.probability = 1.0
         if looks_ahead and requirements.constraints.asks_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
@@ -653,7 +651,7 @@ class _Stepwise(_Writer):
                 raise self._hopeless(lanes + len(weights), words)
             self._steering, self._bound = ahead, float(weights.max())
             self.error = min(1.0, self._bound / float(weights.sum()))
-            self.probability = ahead.probability * float(weights.mean())
+            self.probability *= ahead.probability * float(weights.mean())
 
     def _words(self, random: np.random.PCG64) -> tuple[Ids, float]:
         """Return words of the model, whatever they fulfil, and how many beginnings each took.
@@ -746,14 +744,15 @@ class _Stepwise(_Writer):
         weights[alive] = 0.0
         return _Drawn(columns, weights, beginnings)
 
-    def _after_prefix(self) -> State:
-        """Return the state of a word behind the prefix. Raises ``SamplingError``."""
-        state = self._model.start(1)
+    def _after_prefix(self) -> tuple[State, float]:
+        """Return the state of a word behind the prefix, and P(prefix). Raises ``SamplingError``."""
+        state, log_P = self._model.start(1), 0.0
         for symbol in self._requirements.prefix.tolist():
-            if self._model.log_probabilities(state)[0, symbol] == -np.inf:
+            log_P += float(self._model.log_probabilities(state)[0, symbol])
+            if log_P == -np.inf:
                 raise self._requirements.impossible()
             state = self._model.advance(state, np.array([symbol]))
-        return state
+        return state, math.exp(log_P)
 
     def _hopeless(self, tries: int, free: Ids) -> SamplingError:
         """Return the error that says which constraint how many words drawn freely fulfil."""
