@@ -40,8 +40,7 @@ def main() -> int:
             frontier(setting, report, arguments.frontier)
         else:
             prepare(setting)
-        for name in SECTIONS if not arguments.frontier else ():
-            if not arguments.only or name in arguments.only:
+            for name in arguments.only or SECTIONS:
                 SECTIONS[name](setting, report)
     print(f"\ntargets\n{targets_table(report.targets)}")
     report.conditions["seconds"] = round(time.monotonic() - started)
