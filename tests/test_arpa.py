@@ -3,6 +3,7 @@
 import gzip
 import io
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -285,6 +286,16 @@ def test_what_kenlm_keeps_for_unknown_symbols_is_shared_by_the_others(tmp_path: 
     np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-12)
     once = text_of(checkpoint.model)
     assert text_of(read_text(once, tmp_path)) == once
+
+
+def test_a_weight_behind_the_end_of_a_word_means_nothing(tmp_path: Path) -> None:
+    text = text_of(ngram(["ab", "aba", "ba"], order=3))
+    weighted = re.sub(r"(?m)^(\S+\t[ab] </s>)$", r"\1\t-0.30103", text)
+    assert weighted.count("-0.30103") == text.count("-0.30103") + 2
+    plain, other = (read_text(each, tmp_path).arrays() for each in (text, weighted))
+    assert plain.keys() == other.keys()
+    for name, array in plain.items():
+        np.testing.assert_array_equal(other[name], array)
 
 
 def test_n_grams_with_an_unknown_symbol_are_left_out(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from makemore.data.holdout import split_of_text, split_words
 from makemore.data.text import Lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, TrainingError
+from makemore.reporting import advice
 from makemore.training import batches as module
 from makemore.training import minibatch
 from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
@@ -193,6 +195,32 @@ def test_what_cannot_be_resumed_is_refused() -> None:
     part.resumption.averages["mean"] = np.zeros(3, np.float32)
     with pytest.raises(CheckpointError, match="averages are damaged"):
         train(corpus, resume=part)
+
+
+@pytest.mark.parametrize(
+    ("best", "training_loss", "said"),
+    [
+        (80, 2.0, "lowest after 80 of 100 steps and rose"),
+        (85, 2.0, "fell to the end, to 2.0000: train longer, with --steps 200"),
+        (100, 1.81, "fell to the end"),
+        (100, 1.79, "the training loss is 0.21 below the validation loss of 2.0000"),
+        (100, 9.0, "which guessing among all symbols would reach"),
+    ],
+)
+def test_the_advice_follows_from_the_losses(best: int, training_loss: float, said: str) -> None:
+    checkpoint = trained(steps=1)
+    record = replace(
+        checkpoint.training,
+        options={**checkpoint.training.options, "steps": 100},
+        training_loss=training_loss,
+        loss_history=np.zeros(100),
+        validation_history=np.array([[k, 2 + abs(k - best) / 1e3] for k in range(5, 101, 5)]),
+    )
+    (line,) = advice(replace(checkpoint, training=record))
+    assert said in line
+    if training_loss < 9:
+        stopped = replace(record, loss_history=np.zeros(99))
+        assert advice(replace(checkpoint, training=stopped)) == []
 
 
 def test_divergence_names_the_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,11 @@ def test_a_symbol_is_foreseeable_where_its_pair_or_its_step_repeats(words: list[
     assert found.tolist() == pytest.approx([regularity(word) for word in words])
 
 
+def test_the_step_before_a_line_is_no_step() -> None:
+    word = "\u00c8qa"  # 200, 113, 97: the first step, -87, is also that from a to the line feed
+    assert regularities(f"{word}\n").tolist() == [regularity(word)] == [0.0]
+
+
 def users() -> list[str]:
     """Return user names: syllables, some with a number behind them."""
     generator = np.random.default_rng(0)
