@@ -94,8 +94,7 @@ OPTIONS = (
         "order",
         int,
         MODEL,
-        "The longest n-gram that the model counts, 2 to 10; auto chooses the one that fits words"
-        " kept apart for validation best.",
+        "The length of the longest n-gram, 2 to 10; auto chooses the best one on validation words.",
         lambda value: MIN_ORDER <= value <= MAX_ORDER,
         f"from {MIN_ORDER} to {MAX_ORDER}, or auto",
         words=(AUTO,),
@@ -104,7 +103,7 @@ OPTIONS = (
         "smoothing_method",
         str,
         MODEL,
-        "How the n-gram model estimates what it has rarely seen.",
+        "How the n-gram model estimates rare and unseen n-grams.",
         choices=SMOOTHING_METHODS,
     ),
     Option(
@@ -128,7 +127,7 @@ OPTIONS = (
         "embedding_size",
         int,
         NETWORK,
-        "The numbers that stand for a symbol; in a transformer the width of all layers.",
+        "The size of a symbol's embedding; in a transformer the width of all layers.",
         lambda value: 1 <= value <= MAX_WIDTH,
         f"from 1 to {MAX_WIDTH}",
         aliases=("--n-embd",),
@@ -178,16 +177,15 @@ OPTIONS = (
         "components",
         str,
         MODEL,
-        "What a mixture is made of, such as 'ngram:order=5 gru:steps=2000,hidden_size=256';"
-        " without it that is chosen for the time.",
+        "The components of a mixture, such as 'ngram:order=5 gru:steps=2000,hidden_size=256'."
+        " Without it they are chosen for the time limit.",
     ),
     Option(
         "time_limit",
         float,
         DESCENT,
-        "The seconds that the whole command may take. What a mixture is made of is chosen for them,"
-        " and a network takes fewer --steps where these take too long. Without --model it chooses"
-        " --model mixture.",
+        "The seconds that the whole command may take. A mixture chooses its components for them; a"
+        " network takes fewer --steps if it must. Without --model it trains a mixture.",
         lambda value: 0 < value < math.inf,
         "above 0 and finite",
         applies=lambda values: not values.get("components"),
@@ -205,7 +203,7 @@ OPTIONS = (
         "batch_size",
         int,
         DESCENT,
-        "The words of a mini-batch.",
+        "The number of words in a mini-batch.",
         lambda value: 1 <= value <= 1 << 20,
         "from 1 to 1048576",
         aliases=("-b",),
@@ -221,7 +219,7 @@ OPTIONS = (
         "above 0 and finite",
         aliases=("-l",),
     ),
-    Option("optimizer", str, DESCENT, "How a network's steps are made.", choices=OPTIMIZERS),
+    Option("optimizer", str, DESCENT, "The optimizer of a network.", choices=OPTIMIZERS),
     Option(
         "schedule",
         str,
@@ -251,7 +249,7 @@ OPTIONS = (
         "dropout",
         float,
         DESCENT,
-        "The share of a layer's numbers that is dropped in each step of training.",
+        "The share of a layer's outputs that is set to 0 in each step of training.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
         is_share=True,
@@ -260,7 +258,7 @@ OPTIONS = (
         "clip",
         float,
         DESCENT,
-        "Shorten longer gradients to this norm; 0 leaves them as they are.",
+        "Clip the norm of the gradient to this; 0 does not clip it.",
         lambda value: 0 <= value < math.inf,
         "0 or more and finite",
     ),
@@ -268,8 +266,8 @@ OPTIONS = (
         "patience",
         int,
         DESCENT,
-        "End early after so many measurements of the validation loss without a better one;"
-        " 0 never does.",
+        "Stop after this many measurements of the validation loss without a better one; 0 never"
+        " stops early.",
         lambda value: value >= 0,
         "0 or more",
     ),
@@ -285,7 +283,7 @@ OPTIONS = (
         "seed",
         int,
         DESCENT,
-        "The seed of the random weights, and of what else a training draws.",
+        "The seed of all random numbers of the training.",
         lambda value: 0 <= value < 1 << 128,
         "0 or more and of at most 128 bits",
     ),
@@ -293,7 +291,7 @@ OPTIONS = (
         "holdout",
         float,
         EVALUATION,
-        "The share of the distinct words that is kept apart to measure the loss on; 0 for none.",
+        "The share of the distinct words that is held out to measure the loss; 0 for none.",
         lambda value: 0 <= value < 1,
         "0 or more and below 1",
         is_share=True,

@@ -79,7 +79,7 @@ def test_what_is_read_is_not_written_to(trained: Run) -> None:
     for path in ("makemore.npz", "words.txt"):
         before = Path(path).read_bytes()
         message = one_line(trained("sample", "--seed", "1", "-o", path, code=2))
-        assert "is read, so it cannot be written to" in message
+        assert "is read by this command: write to another file" in message
         assert Path(path).read_bytes() == before
 
 
@@ -137,7 +137,7 @@ def test_a_dask_cluster_gives_the_same_model(run: Run) -> None:
 
 
 def test_a_url_without_a_cluster_names_the_option(run: Run) -> None:
-    assert "read with --dask" in one_line(run("train", "http://127.0.0.1/words.txt", code=2))
+    assert "or read it with --dask" in one_line(run("train", "http://127.0.0.1/words.txt", code=2))
 
 
 def test_an_option_without_effect_is_refused(run: Run) -> None:
@@ -158,7 +158,7 @@ def test_choices_and_defaults_are_those_of_the_library() -> None:
 
 def test_the_help_shows_the_defaults_of_the_kinds(run: Run) -> None:
     text = " ".join(run("train", "--help").stdout.split())
-    for shown in ("[default: 100 for bigram; 3000 for mlp", "for validation best. [default: 5]"):
+    for shown in ("[default: 100 for bigram; 3000 for mlp", "on validation words. [default: 5]"):
         assert shown in text
     assert "[default: None]" not in text
 
@@ -304,7 +304,7 @@ def test_a_rate_at_which_a_line_is_flagged_is_not_called_impossible(run: Run) ->
     assert "\tflagged\t" in flagged.stdout
     assert "can be flagged" not in flagged.stderr
     refused = run("score", "odd.txt", "--fpr", "1%").stderr
-    assert "too few for less than" in refused
+    assert "too few words for less than" in refused
 
 
 def test_an_impossible_constraint_is_answered(trained: Run) -> None:
@@ -525,7 +525,7 @@ def test_what_would_disappoint_is_said_before_the_training(run: Run) -> None:
     assert "weights for 2,227 symbols: --model" not in chosen.stderr
     piped = run("train", "-", "--holdout", "0", input=Path("many.txt").read_text())
     assert "model     ngram" in piped.stdout
-    assert "its pairs are counted instead, as by --model ngram --order 2" in chosen.stderr
+    assert "this is an n-gram model instead, as by --model ngram --order 2" in chosen.stderr
     assert "model     ngram" in chosen.stdout
     insisted = run("train", "many.txt", "--holdout", "0", "--model", "bigram", "--steps", "1")
     assert "1,214,404 weights for 2,227 symbols: --model ngram --order 2" in insisted.stderr

@@ -115,7 +115,7 @@ def test_the_vectors_of_a_network_are_its_embeddings_times_the_first_weights() -
 
 def test_models_without_a_layer_have_no_vectors() -> None:
     for model in (CHECKPOINTS["ngram"].model, *IN_TESTS):
-        with pytest.raises(PlottingError, match="no vectors of its characters: train a network"):
+        with pytest.raises(PlottingError, match="no embeddings: train a network"):
             learnt_vectors(model)
     mixture = CHECKPOINTS["mixture"].model
     assert learnt_vectors(mixture).shape[0] == 3

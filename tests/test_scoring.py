@@ -203,7 +203,7 @@ def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path
 def test_a_rate_too_small_to_be_told_is_said_so(folder: Path) -> None:
     result = run(folder, "score", "-c", "latin.npz", "--fpr", "1e-5", text="ba\n")
     assert result.exit_code == 0
-    assert "no line with known characters can be flagged at 0.001%" in result.stderr
+    assert "no line of known characters can be flagged at 0.001%" in result.stderr
     result = run(folder, "score", "-c", "latin.npz", "--fpr", "20%", text="ba\n")
     assert "can be flagged" not in result.stderr
 

@@ -112,8 +112,8 @@ def _say_different_alphabets(vocabularies: Sequence["Vocabulary"]) -> None:
 @option(
     "--corpus",
     type=click.Path(),
-    help="Find the weights on the words of this plain list in UTF-8, on which no model was trained,"
-    " or on the validation words of the training corpus, if it is that.",
+    help="Find the weights on the words of this plain list in UTF-8, on which no model was trained."
+    " If it is the training corpus, its validation words serve.",
 )
 @json_option
 def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_json: bool) -> None:

@@ -146,37 +146,36 @@ encoding_option = option(
     help="The encoding of the files: any name that Python knows.",
 )
 
-TABLE = "Which columns of a table are read"
+TABLE = "The columns of a table"
 
 table_options = all_of(
     option(
         "--column",
         metavar="COLUMN",
         group=TABLE,
-        help="The files are tables, such as CSV, and the words stand in this column: its number"
-        " from 1, or its title in the first line.",
+        help="Read tables, such as CSV files: this column holds the words. Give its number from 1,"
+        " or its title in the first line.",
     ),
     option(
         "--weights",
         metavar="COLUMN",
         group=TABLE,
-        help="How often each word counts stands in this column, in whole numbers: a weight of k"
-        " counts as k lines.",
+        help="This column holds how often each word counts: a weight of k counts as k lines.",
     ),
     option(
         "--delimiter",
         metavar="CHARACTER",
         group=TABLE,
-        help="What stands between the columns, 'tab' or 'space'; without it, the first of tab, ; ,"
-        " and | that is in a file's first line.",
+        help="The character between the columns, or 'tab' or 'space'. Without it, it is the first"
+        " of tab, ; , and | in a file's first line.",
     ),
     option(
         "--weights-as",
         type=click.Choice(["count", "log", "distinct"]),
         default="count",
         group=TABLE,
-        help="Let weights count for less: as 1 + log2(k), rounded down, or each distinct word"
-        " once.",
+        help="How a weight of k counts: as k lines, as 1 + log2(k) lines, rounded down, or not at"
+        " all: each distinct word counts once.",
     ),
 )
 
@@ -185,8 +184,8 @@ errors_option = option(
     type=click.Choice(["strict", "replace", "skip"]),
     default="strict",
     group=TEXT,
-    help="What becomes of a line that is not in the encoding: it ends the run, its bad bytes become"
-    " U+FFFD, or it is left out.",
+    help="What to do with a line that is not in the encoding: stop, replace its bad bytes by"
+    " U+FFFD, or skip the line.",
 )
 change_options = all_of(
     option("--lowercase", is_flag=True, group=TEXT, help="Convert to lower case."),
@@ -194,20 +193,20 @@ change_options = all_of(
         "--strip-accents",
         is_flag=True,
         group=TEXT,
-        help="Remove accents and strokes: é becomes e, ł l; ß and æ stay.",
+        help="Remove accents and strokes: é becomes e, ł becomes l; ß and æ stay.",
     ),
     option(
         "--normalize",
         type=click.Choice(["nfc", "nfkc"]),
         default=None,
         group=TEXT,
-        help="Bring characters that can be written in several ways into one form.",
+        help="Write characters that have several encodings in one form.",
     ),
 )
 
 text_options = all_of(encoding_option, errors_option, change_options, table_options)
 
-CONSTRAINTS = "What the words must be like"
+CONSTRAINTS = "Constraints on the words"
 
 constraint_options = all_of(
     option(
@@ -228,20 +227,20 @@ constraint_options = all_of(
         "--contains",
         multiple=True,
         group=CONSTRAINTS,
-        help="The words contain this; given several times, all of them.",
+        help="The words contain this. Given several times, they contain each.",
     ),
     option(
         "--min-length",
         type=click.IntRange(1),
         default=1,
         group=CONSTRAINTS,
-        help="The shortest words, in characters.",
+        help="The least length of a word, in characters.",
     ),
     option(
         "--max-length",
         type=click.IntRange(1),
         group=CONSTRAINTS,
-        help="The longest words, in characters; without it there is no limit.",
+        help="The greatest length of a word, in characters. Without it there is no limit.",
     ),
 )
 
@@ -250,7 +249,7 @@ known_options = all_of(
         "--new",
         is_flag=True,
         group=CONSTRAINTS,
-        help="They do not stand in the training corpus, which is read again and verified.",
+        help="The words are not in the training corpus, which is read again and verified.",
     ),
     option(
         "--corpus",
@@ -263,7 +262,7 @@ known_options = all_of(
         type=click.Path(),
         multiple=True,
         group=CONSTRAINTS,
-        help="Skip the words of this file; may be given several times.",
+        help="Skip the words of this file. It may be given several times.",
     ),
 )
 
@@ -293,7 +292,7 @@ def refuse_overwriting(output: str, *inputs: str | None) -> None:
             and os.path.exists(path)
             and os.path.samefile(output, path)
         ):
-            raise click.UsageError(f"'{output}' is read, so it cannot be written to as well")
+            raise click.UsageError(f"'{output}' is read by this command: write to another file")
 
 
 def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":
@@ -318,7 +317,7 @@ def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool =
         return url_corpus(paths, **how)
     for path in paths:
         if "://" in path and not os.path.exists(path):
-            raise OptionError(f"{shown(path)} is a URL: what is elsewhere is read with --dask")
+            raise OptionError(f"{shown(path)} is a URL: download it, or read it with --dask")
     return replace(Corpus.from_paths(*paths), **how)
 
 
@@ -333,7 +332,7 @@ def columns_of(options: dict[str, Any]) -> "Columns | None":
 
         return Columns(column, weights, delimiter, weights_as)
     if weights or delimiter or weights_as != "count":
-        raise click.UsageError("--column is missing: it says where in a table the words stand")
+        raise click.UsageError("--column is missing: it names the column of the words")
     return None
 
 

@@ -30,7 +30,7 @@ DEFAULT_COUNT = 20
 @option(
     "--fpr",
     type=share,
-    help="Print no more than the oddest words on this share of the lines, such as 1%.",
+    help="Print the oddest words, on at most this share of the lines, such as 1%.",
 )
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @encoding_option
@@ -47,12 +47,13 @@ def outliers(
 ) -> None:
     """Find the words of a list that do not belong to it.
 
-    They are typing errors, and noise.
-    No model is needed: each word of LIST, or of stdin, is judged by those in the other nine tenths
-    of the list. The oddest come first. Before each stand its line numbers and a score, with a tab
-    behind each: how much better a slip of the fingers, or noise, explains the word than the list
-    does, in nats. Behind it stands the likeliest word within one edit, where it is much more
-    probable. On a terminal the colour of each character is its surprisal.
+    They are typing errors, and noise. No model is needed: each word of LIST, or of stdin, is judged
+    by the words in the other nine tenths of the list. The oddest words come first.
+
+    A line has the word's line numbers, its score, and the word, with a tab between them. The score
+    says how much better a slip of the fingers, or noise, explains the word than the list does, in
+    nats. The likeliest word within one edit follows where it is much more probable. On a terminal
+    the colour of each character is its surprisal.
     """
     import json
 

@@ -47,51 +47,52 @@ FLAGGED = 3
     "--fpr",
     type=share,
     group="What does not belong",
-    help="Flag lines so that this share of good ones would be flagged, such as 1%. Needs a model"
-    " trained with --holdout.",
+    help="Flag surprising lines at this target false-positive rate, such as 1%: the share of good"
+    " lines that is flagged, too. Needs a model trained with --holdout.",
 )
 @option(
     "--only",
     type=click.Choice(["flagged", "passed"]),
     group="What does not belong",
-    help="Print only those; with --fpr.",
+    help="Print only the lines that were flagged, or only the others. Needs --fpr.",
 )
 @option(
     "--regular",
     is_flag=True,
     group="What does not belong",
-    help="Flag what is too regular, too, such as abababab and 12345678; with --fpr, of which each"
-    " reason gets half.",
+    help="Also flag lines that are too regular, such as abababab and 12345678. Needs --fpr, of"
+    " which each of the two reasons gets half.",
 )
 @option(
     "--fail-on-flag",
     is_flag=True,
     group="What does not belong",
-    help="End with exit code 3 when a line was flagged; with --fpr.",
+    help="Exit with code 3 when a line was flagged. Needs --fpr.",
 )
 @option(
     "--against",
     type=click.Path(),
     multiple=True,
     group="Several models",
-    help="Another model: adds the log-likelihood ratio, above 0 where this model fits better; given"
-    " several times, one for each.",
+    help="Add the log-likelihood ratio to this other model: above 0, the model of -c fits better."
+    " It may be given several times.",
 )
 @option(
     "--against-words",
     type=click.Path(),
     group="Several models",
-    help="A file of the other model's own words: reports how well both kinds are told apart.",
+    help="Report how well the two models tell their words apart: this file holds words of the"
+    " other model.",
 )
 @option(
     "--rank",
     is_flag=True,
-    help="Estimate after how many guesses of this model's words, the likeliest first, each comes;"
-    " and the standard error of that.",
+    help="Estimate each word's guess rank and its standard error: how many guesses it takes if the"
+    " model's likeliest words are guessed first.",
 )
-@option("--sort", is_flag=True, help="Print the strangest first: by falling mean surprisal.")
+@option("--sort", is_flag=True, help="Print the words by falling mean surprisal.")
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
-@option("--line-numbers", is_flag=True, help="Put the number of its line before each word.")
+@option("--line-numbers", is_flag=True, help="Print the line number before each word.")
 @encoding_option
 @errors_option
 @table_options
@@ -146,8 +147,8 @@ def score(
             click.echo(f"damaged   {told}", err=True)
     if text.sha256 == loaded.corpus.sha256:
         say(
-            "this is the model's training corpus: it has seen the lines, and hardly any is odd to"
-            f" it; makemore outliers {' '.join(files)} judges each line by the others"
+            "this is the model's training corpus, so hardly any line surprises it: makemore"
+            f" outliers {' '.join(files)} judges each line by the others"
         )
     if fail_on_flag and summary.flagged:
         ctx.exit(FLAGGED)
@@ -255,8 +256,8 @@ def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     calibration = checkpoint.calibration()
     if fpr < calibration.smallest_p:
         say(
-            f"no line with known characters can be flagged at {100 * fpr:.4g}%: the words that good"
-            f" ones are known by are too few for less than {100 * calibration.smallest_p:.3g}%;"
-            " train with a larger --holdout or on more words"
+            f"no line of known characters can be flagged at {100 * fpr:.4g}%: the model has held"
+            f" out too few words for less than {100 * calibration.smallest_p:.3g}%; train with a"
+            " larger --holdout or on more words"
         )
     return calibration

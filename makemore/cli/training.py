@@ -160,7 +160,11 @@ def _default_text(name: str) -> str | bool:
     " marks; needs the package regex), smiles (atoms such as Cl and [C@@H]), or a regular"
     " expression. Lengths and prefixes then count these symbols.",
 )
-@option("--jobs", type=click.IntRange(1), help="Processes that count; all processors without it.")
+@option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="The number of processes that count. Without it there is one for each processor.",
+)
 @option(
     "--dask",
     metavar="ADDRESS",
@@ -264,9 +268,10 @@ def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
 
     if trained.training.options["model"] != chosen.model:
         say(
-            f"a bigram's table would be almost empty, with {len(trained.model.vocabulary) ** 2:,}"
-            f" weights for {trained.corpus.symbols:,} symbols: its pairs are counted instead, as by"
-            " --model ngram --order 2; --model bigram trains the table all the same"
+            "the table of a bigram would be almost empty, with"
+            f" {len(trained.model.vocabulary) ** 2:,} weights for {trained.corpus.symbols:,}"
+            " symbols: this is an n-gram model instead, as by --model ngram --order 2; --model"
+            " bigram trains the table"
         )
     print_results(describe_training(trained))
     flush_results()

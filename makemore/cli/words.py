@@ -43,33 +43,33 @@ NOTICEABLE = 0.02
     "--best",
     metavar="COUNT",
     type=click.IntRange(1),
-    help="Draw many more words, and write so many of the best: probable ones that have little in"
+    help="Draw many more words and write this many of the best: probable words that have little in"
     " common.",
 )
 @option(
     "--sort",
     type=click.Choice(["probability", "alphabet"]),
-    help="Write the most probable words first, or write them in the order of their characters.",
+    help="Sort the words: the most probable first, or by their characters.",
 )
 @option(
     "--seed",
     type=click.IntRange(0),
     group=DRAWING,
-    help="Repeats the same words; without it they differ every time.",
+    help="The random seed: the same seed gives the same words. Without it they differ every time.",
 )
 @option(
     "--temperature",
     type=float,
     default=1.0,
     group=DRAWING,
-    help="Below 1 plays safe, above 1 dares more, 0 always takes the likeliest character. It is not"
-    " the seed: that decides which words, this how daring they are.",
+    help="How daring the words are: below 1 likely characters become likelier, above 1 rare ones"
+    " do, and 0 always takes the likeliest.",
 )
 @option(
     "--top-k",
     type=int,
     group=DRAWING,
-    help="Draw only among this many likeliest characters that the constraints leave.",
+    help="Draw only from this many of the likeliest characters that the constraints allow.",
 )
 @option(
     "--top-p",
@@ -77,8 +77,8 @@ NOTICEABLE = 0.02
     metavar="SHARE",
     default=1.0,
     group=DRAWING,
-    help="Draw only among the likeliest characters that the constraints leave and that have this"
-    " probability together.",
+    help="Draw only from the likeliest characters that the constraints allow: from as many as have"
+    " this probability together.",
 )
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
@@ -92,12 +92,12 @@ NOTICEABLE = 0.02
     group=CONSTRAINTS,
 )
 @output_option(None, "Write to this file; - is stdout.")
-@option("--with-scores", is_flag=True, help="Put the surprisal before each word, as score does.")
+@option("--with-scores", is_flag=True, help="Print the surprisal before each word, as score does.")
 @json_option
 @option(
     "--report",
     is_flag=True,
-    help="Say at the end how many are new, and which training words are nearest.",
+    help="Report how many of the words are new, and which training words are nearest.",
 )
 @click.pass_context
 def sample(
@@ -165,7 +165,7 @@ def _warn(sampler: "Sampler") -> None:
     """Say where the words are only about as the model has them, and where they may look odd."""
     if sampler.error > NOTICEABLE:
         say(
-            "so rare a constraint is fulfilled approximately: the words' distribution is within"
+            "few words fulfil the constraints, so their distribution is approximate: it is within"
             f" {sampler.error:.0%} of the model's (total variation)"
         )
     if sampler.warning:
@@ -178,7 +178,7 @@ def _say_too_few(found: int, count: int, *, is_far: bool) -> None:
 
     why = f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
     if is_far:
-        why = "of all that were drawn, no other is so far from these and from the training words"
+        why = "no other word that was drawn is far enough from these and from the training words"
     say(f"found {found:,} of {count:,} words: {why}; relax the constraints or raise --temperature")
 
 
@@ -277,8 +277,8 @@ def top(
 ) -> None:
     """Print the most probable words, exactly and in order.
 
-    Before each word stands its probability. With --new they are the most word-like words that do
-    not exist yet.
+    The probability comes before each word. With --new, these are the most probable words that are
+    not in the training corpus.
     """
     import json
 

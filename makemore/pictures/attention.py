@@ -56,7 +56,7 @@ def draw_attention(
     blocks, heads, T, _ = weights.shape
     if T > MAX_POSITIONS:
         raise PlottingError(
-            f"the word has {T - 1:,} characters and a picture of attention at most"
+            f"the word has {T - 1:,} characters and a picture of attention shows at most"
             f" {MAX_POSITIONS - 1}: choose a shorter one"
         )
     note = ""

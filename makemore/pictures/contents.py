@@ -52,8 +52,7 @@ def learnt_vectors(model: Model) -> Floats:
     vectors = model.symbol_vectors()
     if vectors is None:
         raise PlottingError(
-            f"the {model.name} model has no vectors of its characters: train a network, such as"
-            " --model gru"
+            f"the {model.name} model has no embeddings: train a network, such as --model gru"
         )
     return vectors[1:]
 

@@ -156,8 +156,7 @@ def resumed_options(checkpoint: Checkpoint, options: TrainingOptions | None) -> 
     """
     if checkpoint.resumption is None:
         raise OptionError(
-            "there is nothing to resume: the checkpoint's training was not interrupted, or it is"
-            " not one of a network"
+            "there is nothing to resume: the checkpoint holds no interrupted training of a network"
         )
     own = TrainingOptions(**checkpoint.training.options)
     if options is not None and options != own:
