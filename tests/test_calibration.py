@@ -17,6 +17,7 @@ from makemore.errors import CheckpointError
 from makemore.evaluation.calibration import IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
 from makemore.evaluation.losses import Scores, score_words
 from makemore.models.bigram import Bigram
+from makemore.training import left_out
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
 
@@ -189,6 +190,16 @@ def test_training_words_that_were_left_out_are_references_of_an_ngram_model() ->
     held_out = calibrate(ngram.model, sorted(set(words)))
     # words that a model has seen are less surprising than those it has not
     assert held_out[:, 1].mean() < ngram.training.calibration[:, 1].mean()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("ENOUGH", 5), ("MAX_SYMBOLS", 100)])
+def test_no_training_words_are_left_out_of_a_large_corpus(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(left_out, limit, value)
+    words = [a + b + c for a in "abcde" for b in "abcde" for c in "ab"]
+    ngram = train(Corpus.from_words(words), TrainingOptions("ngram", order=3))
+    assert len(ngram.training.calibration) == ngram.corpus.held_out_lines == 5
 
 
 def test_weights_and_repeated_lines_leave_out_alike() -> None:

@@ -17,6 +17,7 @@ from makemore.data.holdout import split_of_text, split_words
 from makemore.data.text import Lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, TrainingError
+from makemore.kinds import KINDS
 from makemore.reporting import advice
 from makemore.training import batches as module
 from makemore.training import minibatch
@@ -142,6 +143,56 @@ def test_patience_ends_early() -> None:
     assert len(hasty.loss_history) < 400
     measured = hasty.validation_history
     assert len(measured) - 1 - measured[:, 1].argmin() == 3
+
+
+def test_the_validation_loss_is_measured_forty_times_and_at_the_end() -> None:
+    history = trained(steps=41).training.validation_history
+    assert history[:, 0].tolist() == [*range(2, 41, 2), 41]
+
+
+def test_each_step_draws_random_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, states = KINDS["gru"].load_model(), list[int]()
+    own = kind.training_rows
+
+    def noted(model: Any, ids: Any, weights: Any, generator: Any) -> Any:
+        if generator:  # none where a loss is measured
+            states.append(generator.bit_generator.state["state"]["state"])
+        return own(model, ids, weights, generator)
+
+    monkeypatch.setattr(kind, "training_rows", noted)
+    trained(steps=4)
+    trained(steps=4, seed=1)
+    assert len(set(states)) == 8
+    trained(steps=4)
+    assert states[8:] == states[:4]
+
+
+def test_a_gradient_is_clipped_to_its_norm() -> None:
+    plain: dict[str, Any] = {
+        "optimizer": "sgd",
+        "schedule": "constant",
+        "warmup": 0.0,
+        "weight_decay": 0.0,
+    }
+
+    def after(**given: Any) -> Any:
+        arrays = trained(steps=1, validation=0.0, **plain, **given).model.arrays()
+        return np.concatenate([array.ravel() for array in arrays.values()]).astype(np.float64)
+
+    start = after(learning_rate=1e-30)
+    free, clipped = (after(learning_rate=1.0, clip=clip) - start for clip in (0.0, 0.01))
+    norm = np.linalg.norm(free)
+    assert norm > 0.02
+    assert np.linalg.norm(clipped) == pytest.approx(0.01, rel=1e-3)
+    np.testing.assert_allclose(clipped, free * 0.01 / norm, atol=1e-6)
+
+
+def test_batches_have_the_number_of_words_that_is_nearest(tmp_path: Path) -> None:
+    corpus = Corpus.from_words([a + b for a in "abcdefg" for b in "abcd"])  # 28 words
+    with blocks_of(corpus) as blocks:
+        batches = Batches(blocks, Vocabulary("abcdefg"), (0.0,), 10, 0)
+        sizes = [len(batches.next()[1]) for _ in range(3)]
+    assert sorted(sizes) == [9, 9, 10]
 
 
 def test_training_without_validation_words_keeps_the_last_step() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,17 @@ def symbol_probabilities(checkpoint: Checkpoint, words: list[str]) -> list[float
     return found
 
 
-def test_the_weights_are_those_of_least_loss_on_words_that_none_has_seen() -> None:
-    mixed = mix({"n": NGRAM, "m": MLP}, CORPUS)
+@pytest.mark.parametrize("smoothing", [{}, {"smoothing_method": "additive", "smoothing": 9.0}])
+def test_the_weights_are_those_of_least_loss_on_words_that_none_has_seen(
+    smoothing: dict[str, Any],
+) -> None:
+    mixed = mix({"n": trained("ngram", order=2, **smoothing), "m": MLP}, CORPUS)
     validation = words_of_role(2, 0.2)
     assert len(validation) > 10
     seen = set(words_of_role(0, 0.2))
     twin = train(
         Corpus.from_words([word for word in WORDS if word in seen]),
-        TrainingOptions("ngram", order=2, holdout=0),
+        TrainingOptions("ngram", order=2, holdout=0, **smoothing),
     )
     one, other = (symbol_probabilities(each, validation) for each in (twin, MLP))
 
@@ -105,6 +109,38 @@ def test_the_parts_are_the_models_as_they_were_trained() -> None:
 def test_networks_share_the_fewest_validation_words() -> None:
     mixed = mix({"m": MLP, "b": BOW}, CORPUS)
     assert mixed.training.options["validation"] == 0.1
+    ngrams = mix({"n": NGRAM, "other": trained("ngram", order=3)}, CORPUS)
+    assert ngrams.training.options["validation"] == 0.02
+
+
+def test_a_model_that_adds_nothing_is_left_out() -> None:
+    flat = trained("ngram", order=2, smoothing_method="additive", smoothing=1e6)
+    mixed = mix({"flat": flat, "m": MLP}, CORPUS)
+    assert mixed.model.describe_parts() == [f"1.000 mlp, {MLP.model.parameter_count:,} parameters"]
+    assert mixed.training.seconds > 0
+
+
+def test_words_with_rare_characters_stay_left_out() -> None:
+    rare = Corpus.from_words([*WORDS, "Aab"])  # "A" would be the first of the alphabet
+    given: dict[str, Any] = {"holdout": 0.2, "min_count": 2}
+    sizes: dict[str, Any] = {"steps": 40, "hidden_size": 16, "embedding_size": 8}
+    one = train(rare, TrainingOptions("ngram", order=2, **given))
+    other = train(rare, TrainingOptions("mlp", validation=0.2, **sizes, **given))
+    weights = mix({"n": one, "m": other}, rare).model.arrays()["mixture_weights"]
+    expected = mix({"n": NGRAM, "m": MLP}, CORPUS).model.arrays()["mixture_weights"]
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+
+
+def test_symbols_of_several_characters_stay_whole() -> None:
+    corpus = replace(CORPUS, symbol_rule="na|bo")
+    models = {
+        f"{order}": train(corpus, TrainingOptions("ngram", order=order, holdout=0.2))
+        for order in (2, 3)
+    }
+    mixed = mix(models, corpus)
+    assert mixed.model.vocabulary == models["2"].model.vocabulary
+    losses = [each.training.held_out_loss or 0.0 for each in models.values()]
+    assert min(losses) - 0.05 < (mixed.training.held_out_loss or 0.0) < max(losses)
 
 
 def test_a_mixture_that_is_mixed_gives_its_parts() -> None:
@@ -120,6 +156,8 @@ def test_words_from_elsewhere_find_the_weights_without_those_held_out() -> None:
     more = mix({"n": NGRAM, "m": MLP}, CORPUS, Corpus.from_words([*others, *held_out]))
     weights = [made.model.arrays()["mixture_weights"].tolist() for made in (alone, more)]
     assert weights[0] == weights[1]
+    own = -np.log(symbol_probabilities(alone, words_of_role(0, 0.0))).mean()
+    assert alone.training.training_loss == pytest.approx(own, rel=1e-9)  # without validation words
     validated = mix({"n": NGRAM, "m": MLP}, CORPUS).model.arrays()["mixture_weights"].tolist()
     assert weights[0] != validated
     with pytest.raises(CorpusError, match="no words to find the weights on"):

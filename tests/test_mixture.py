@@ -1,6 +1,7 @@
 """Mixtures: the mean of probabilities, its weights, and what fits into a time."""
 
 import itertools
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import CheckpointError, OptionError
 from makemore.models.mixture import Mixture, mixture_weights
+from makemore.training import mixture as module
 from makemore.training.mixture import components_text, parse_components
+from makemore.training.ngram import validation_share
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
@@ -67,6 +70,24 @@ def test_a_component_that_adds_nothing_has_no_weight() -> None:
     assert mixture_weights([bad, good], np.ones(50)).tolist() == [0.0, 1.0]
     never = np.full(50, -np.inf)
     assert mixture_weights([never, good], np.ones(50)).tolist() == [0.0, 1.0]
+    # the second is needed for 3 of 1,000 symbols, and for 20: half a percent is too little
+    log_P = [np.log([0.5, 1e-9]), np.log([1e-9, 0.5])]
+    assert mixture_weights(log_P, np.array([997, 3])).tolist() == [1.0, 0.0]
+    assert mixture_weights(log_P, np.array([980, 20])) == pytest.approx([0.98, 0.02])
+
+
+def test_symbols_that_no_component_thinks_possible_decide_nothing() -> None:
+    log_P = [np.array([-np.inf, math.log(0.5)]), np.array([-np.inf, math.log(0.01)])]
+    assert mixture_weights(log_P, np.array([7, 1])).tolist() == [1.0, 0.0]
+
+
+def test_the_vectors_are_those_of_the_component_with_the_largest_weight() -> None:
+    sizes: dict[str, Any] = {"steps": 1, "hidden_size": 8, "embedding_size": 4, "validation": 0}
+    parts = [train(Corpus.from_words(WORDS), model="gru", seed=s, **sizes).model for s in (0, 1)]
+    for weights, largest in (([0.3, 0.7], 1), ([0.6, 0.4], 0)):
+        found = Mixture(parts, np.array(weights)).symbol_vectors()
+        assert found is not None
+        np.testing.assert_array_equal(found, parts[largest].symbol_vectors())
 
 
 def test_a_mixture_is_no_worse_than_its_best_component() -> None:
@@ -173,6 +194,47 @@ def test_a_network_that_is_stopped_is_recorded_with_the_steps_that_it_took() -> 
     assert stopped.training.options["components"] == PARTS.replace("steps=60", "steps=25")
     whole = mixture(PARTS.replace("steps=60", "steps=60,patience=1"))
     assert "steps=60" in whole.training.options["components"]  # repeats it, whenever it ended
+
+
+def test_networks_of_one_kind_begin_with_other_weights() -> None:
+    gru = "gru:steps=5,batch_size=16,hidden_size=12,embedding_size=8"
+    arrays = mixture(f"{gru} {gru}").model.arrays()
+    assert (arrays["0.embedding.weight"] != arrays["1.embedding.weight"]).any()
+
+
+def test_the_ngram_model_is_estimated_with_the_validation_words_in_the_end() -> None:
+    model = mixture("ngram:order=3", holdout=0.2).model
+    assert isinstance(model, Mixture)
+    alone = train(Corpus.from_words(WORDS), TrainingOptions("ngram", order=3, holdout=0.2))
+    for name, array in alone.model.arrays().items():
+        np.testing.assert_array_equal(model.components[0].arrays()[name], array)
+
+
+@pytest.mark.parametrize(
+    ("words", "steps"),
+    [
+        (0, 200),  # at least so many
+        (9_600, 40 * 9_600 // 128),  # each word 40 times
+        (10**7, None),  # twice the default, at most
+    ],
+)
+def test_a_fast_machine_takes_no_more_steps_than_help(
+    monkeypatch: pytest.MonkeyPatch, words: int, steps: int | None
+) -> None:
+    class Counted:
+        def words(self, role: int, symbols: int) -> range:
+            return range(words)
+
+    monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
+    corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
+    _, (kind, own) = module._plan(corpus, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+    assert TrainingOptions(kind, **own).batch_size == 128
+    assert own["steps"] == (steps or 2 * TrainingOptions(kind).steps)
+
+
+def test_few_words_give_a_larger_share_for_validation() -> None:
+    assert [validation_share(lines) for lines in (0, 100, 10_000, 10**6)] == [0.2, 0.2, 0.06, 0.02]
+    assert [validation_share(lines, 0.3) for lines in (100, 10**6)] == [0.3, 0.3]
 
 
 def test_every_command_takes_a_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,6 +170,9 @@ def test_rows_are_stepped_through_in_bands_of_any_height(
 def test_l2_adds_the_mean_square_of_the_weights() -> None:
     W = random_array(3, 3)
     (plain,) = gradient_descent(N, W, steps=1, learning_rate=1.0)
+    for rate in (1.0, None):
+        (step,) = gradient_descent(N, W, steps=1, learning_rate=rate, l2=0.3)
+        assert step.objective == pytest.approx(collapsed_loss(W, N) + 0.3 * (W**2).mean())
     (decayed,) = gradient_descent(N, W, steps=1, learning_rate=1.0, l2=0.3)
     assert decayed.objective - plain.objective == pytest.approx(0.3 * np.mean(W**2))
     # d/dW of 0.3 * mean(W**2) over 9 weights
