@@ -139,6 +139,14 @@ def test_huge_shapes_are_known_without_memory() -> None:
     assert sum(math.prod(spec.shape) for spec in specs.values()) > 3e10
 
 
+def test_an_lstm_begins_by_remembering() -> None:
+    arrays, h = network("lstm").arrays(), SMALL["hidden_size"]
+    for layer in (0, 1):
+        bias = arrays[f"cells.{layer}.input_bias"].reshape(4, -1)  # input, forget, cell, output
+        assert bias.shape == (4, h)
+        assert np.abs(bias - [[0], [1], [0], [0]]).max() < 6**-0.5  # what they are drawn from
+
+
 def test_infinite_weights_are_refused() -> None:
     model = network("gru")
     arrays = model.arrays()
