@@ -356,6 +356,20 @@ def test_a_search_that_takes_too_long_ends_with_words_that_are_exact(
     assert search.top(RecurrentModel(), len(found)) == found
 
 
+def test_a_search_whose_heap_is_too_small_ends_before_a_word_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = sorted(all_words(RecurrentModel(), Constraints(), 6).values(), reverse=True)
+    monkeypatch.setattr(search, "AT_ONCE", 1)
+    for most in (12, 24):
+        monkeypatch.setattr(search, "_most_beginnings", lambda model, most=most: most)
+        with pytest.raises(SamplingError, match="before that are exact") as raised:
+            search.top(RecurrentModel(), 1_000)
+        found = [p for _, p in raised.value.found]
+        assert found
+        assert found == pytest.approx(expected[: len(found)])
+
+
 def test_a_search_that_nothing_fulfils_is_refused() -> None:
     limits = Constraints(contains="c", max_length=3)
     with pytest.raises(SamplingError, match="no word with contains 'c', max-length 3"):
