@@ -247,7 +247,7 @@ def describe_scores(
         everything = totals.words + totals.unknown_words
         lines.append(
             f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
-            f" {summary.flagged / max(1, everything):.2%}; of good words it would be"
+            f" {summary.flagged / max(1, everything):.2%}; the target false-positive rate is"
             f" {100 * fpr:.4g}%"
         )
         if summary.unresolved:
@@ -257,7 +257,9 @@ def describe_scores(
             )
     for name, choices in zip(others, summary.choices, strict=False):
         than = f" than by {shown(name)}" if len(others) > 1 else ""
-        lines.append(f"likelier  {choices.share:.2%} of what both know by this model{than}")
+        lines.append(
+            f"likelier  {choices.share:.2%} of the words that both models know, by this one{than}"
+        )
     if other_words is not None:
         lines.append(
             f"accuracy  {accuracy(summary.choices[0], other_words):.2%}: the other model finds"
