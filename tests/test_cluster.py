@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,10 +20,18 @@ import pytest
 from processes import COMMAND, environment
 
 from makemore.counting.cluster import cluster, count_on_cluster, url_corpus
-from makemore.counting.passes import BigramCounts, count_bigrams
-from makemore.data.corpus import Corpus
+from makemore.counting.ngrams import NgramCounts
+from makemore.counting.passes import (
+    BigramCounts,
+    Jobs,
+    count_bigrams,
+    count_ngrams,
+    split_for_validation,
+    survey_corpus,
+)
+from makemore.data.corpus import Corpus, Progress
 from makemore.data.table import Columns
-from makemore.errors import CorpusError, OptionError, VocabularyError
+from makemore.errors import CorpusError, VocabularyError
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
 pytest.importorskip("distributed", reason="Dask is not installed")
@@ -47,7 +55,47 @@ def paths(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def check_equal(a: BigramCounts, b: BigramCounts) -> None:
+def on(client: Any, shard_size: int = 1000, progress: Progress | None = None) -> Jobs:
+    """Return what counts on a cluster; ``progress`` is told of n-grams, too."""
+
+    def count(request: Any, own: Progress | None = None, *, digest: bool = False) -> Any:
+        """Count a request."""
+        return count_on_cluster(
+            client, request, progress or own, digest=digest, shard_size=shard_size
+        )
+
+    return count
+
+
+def pairs(corpus: Corpus, jobs: Jobs = 1) -> BigramCounts:
+    """Return the pairs of a corpus."""
+    return count_bigrams(corpus, 0.3, jobs=jobs)
+
+
+def ngrams(corpus: Corpus, jobs: Jobs = 1, order: int = 3) -> list[NgramCounts]:
+    """Return the n-grams of the training, held-out and validation words; only they are counted by
+    ``jobs``."""
+    vocabulary = survey_corpus(corpus, 0.3).vocabulary
+    split = split_for_validation(corpus, vocabulary, 0.3, 0.2)
+    return count_ngrams(corpus, vocabulary, split, order, jobs)
+
+
+COUNTS: list[Callable[..., Any]] = [pairs, ngrams]
+
+
+def check_equal(a: Any, b: Any) -> None:
+    """Check that pairs, or n-grams, are the same."""
+    if isinstance(a, BigramCounts):
+        check_equal_pairs(a, b)
+        return
+    for one, other in zip(a, b, strict=True):
+        assert one.symbols
+        assert (one.V, one.order) == (other.V, other.order)
+        np.testing.assert_array_equal(one.codes, other.codes)
+        np.testing.assert_array_equal(one.counts, other.counts)
+
+
+def check_equal_pairs(a: BigramCounts, b: BigramCounts) -> None:
     assert a.survey.facts == b.survey.facts
     assert a.survey.vocabulary == b.survey.vocabulary
     np.testing.assert_array_equal(a.training, b.training)
@@ -61,8 +109,26 @@ def test_the_result_is_the_local_one(client: Any, paths: list[str], min_count: i
     expected = count_bigrams(Corpus.from_paths(*paths), 0.3, min_count)
     assert (expected.survey.facts.dropped_lines > 0) == (min_count > 1)
     for shard_size in (1_000, 1 << 20):
-        counts = count_on_cluster(url_corpus(paths), client, 0.3, min_count, shard_size=shard_size)
-        check_equal(counts, expected)
+        check_equal(
+            count_bigrams(url_corpus(paths), 0.3, min_count, on(client, shard_size)), expected
+        )
+
+
+@pytest.mark.parametrize("order", [2, 5])
+def test_ngrams_are_the_local_ones(client: Any, paths: list[str], order: int) -> None:
+    expected = ngrams(Corpus.from_paths(*paths), order=order)
+    for shard_size in (1_000, 1 << 20):
+        check_equal(ngrams(url_corpus(paths), on(client, shard_size), order), expected)
+
+
+def test_words_that_count_once_do_so_across_files(client: Any, tmp_path: Path) -> None:
+    tables = [str(tmp_path / name) for name in ("one.csv", "two.csv")]
+    for table in tables:
+        Path(table).write_text("name,n\nemma,3\nava,2\nolivia,1\n")
+    columns = Columns("name", "n", weights_as="distinct")
+    expected = pairs(Corpus.from_paths(*tables, columns=columns))
+    assert expected.survey.facts.lines == 3
+    check_equal(pairs(url_corpus(tables, columns=columns), on(client)), expected)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
@@ -72,26 +138,14 @@ def test_other_encodings_are_cut_only_where_that_is_safe(
     path = tmp_path / "names"
     text = "zoë\r\njosé\n\nana\n" + ("ਊਅ\n" if encoding == "utf-16" else "")  # U+0A0A
     path.write_bytes((text * 500).encode(encoding))
-    expected = count_bigrams(Corpus(Corpus.from_paths(path).sources, encoding=encoding), 0.3)
-    corpus = url_corpus([str(path)], encoding=encoding)
-    check_equal(count_on_cluster(corpus, client, 0.3, shard_size=1000), expected)
+    expected = pairs(Corpus(Corpus.from_paths(path).sources, encoding=encoding))
+    check_equal(pairs(url_corpus([str(path)], encoding=encoding), on(client)), expected)
 
 
-def test_distinct_words_are_counted_in_one_table_and_refused_in_several(
-    client: Any, tmp_path: Path
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_worker_that_is_killed_half_way_changes_nothing(
+    client: Any, paths: list[str], count: Callable[..., Any]
 ) -> None:
-    paths = [str(tmp_path / name) for name in ("one.csv", "two.csv")]
-    for path in paths:
-        Path(path).write_text("anna,5\nbea,2\nanna,7\n" * 40)
-    columns = Columns("1", "2", weights_as="distinct")
-    counts = count_on_cluster(url_corpus(paths[:1], columns=columns), client, 0.0, shard_size=50)
-    check_equal(counts, count_bigrams(Corpus.from_paths(paths[0], columns=columns), 0.0))
-    assert counts.survey.facts.lines == 2
-    with pytest.raises(OptionError, match=r"^--weights-as distinct needs one table with --dask"):
-        count_on_cluster(url_corpus(paths, columns=columns), client, 0.0)
-
-
-def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: list[str]) -> None:
     killed: list[int] = []
 
     def kill_one(done: int, total: int | None) -> None:
@@ -99,8 +153,8 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(client: Any, paths: li
             killed.extend(client.run(os.getpid).values())
             os.kill(killed[0], signal.SIGKILL)
 
-    counts = count_on_cluster(url_corpus(paths), client, 0.3, progress=kill_one, shard_size=200)
-    check_equal(counts, count_bigrams(Corpus.from_paths(*paths), 0.3))
+    counts = count(url_corpus(paths), on(client, 200, kill_one))
+    check_equal(counts, count(Corpus.from_paths(*paths)))
     assert killed
 
 
@@ -109,7 +163,7 @@ def test_a_file_that_changes_meanwhile_is_refused(client: Any, paths: list[str])
         os.truncate(paths[-1], 3)
 
     with pytest.raises(CorpusError, match="names-3 changed while it was read"):
-        count_on_cluster(url_corpus(paths), client, progress=shorten, shard_size=200)
+        pairs(url_corpus(paths), on(client, 200, shorten))
 
 
 class FilesByRange(SimpleHTTPRequestHandler):
@@ -152,26 +206,26 @@ def test_the_workers_read_remote_files_themselves(
 ) -> None:
     pytest.importorskip("aiohttp", reason="fsspec reads http with it")
     urls = [f"{served}/{Path(path).name}" for path in paths]
-    counts = count_on_cluster(url_corpus(urls), client, 0.3, shard_size=1000)
-    check_equal(counts, count_bigrams(Corpus.from_paths(*paths), 0.3))
-    alone = count_on_cluster(url_corpus(urls[:1]), client, shard_size=1000)
+    check_equal(pairs(url_corpus(urls), on(client)), pairs(Corpus.from_paths(*paths)))
+    check_equal(ngrams(url_corpus(urls), on(client)), ngrams(Corpus.from_paths(*paths)))
+    alone = pairs(url_corpus(urls[:1]), on(client))
     assert alone.survey.facts.path == urls[0]
     with pytest.raises(CorpusError, match=r"^cannot read http://.*/none: 404"):
-        count_on_cluster(url_corpus([f"{served}/none"]), client)
+        pairs(url_corpus([f"{served}/none"]), on(client))
 
 
 def test_an_encoding_error_names_the_place_in_the_file(client: Any, tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_bytes(b"emma\n" * 500 + b"\xff\n")
     with pytest.raises(CorpusError, match="line 501, byte 2,500"):
-        count_on_cluster(url_corpus([str(path)]), client, shard_size=1000)
+        pairs(url_corpus([str(path)]), on(client))
 
 
 def test_an_alphabet_over_the_limit_is_refused(client: Any, tmp_path: Path) -> None:
     path = tmp_path / "names"
     path.write_text("".join(chr(0x4E00 + i) + "\n" for i in range(9000)))
     with pytest.raises(VocabularyError, match="--min-count"):
-        count_on_cluster(url_corpus([str(path)]), client)
+        pairs(url_corpus([str(path)]), on(client))
 
 
 @contextmanager
@@ -190,8 +244,9 @@ def dask(part: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], st
             process.kill()
 
 
+@pytest.mark.parametrize("count", COUNTS)
 def test_a_cluster_without_workers_or_that_is_lost_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., Any]
 ) -> None:
     monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
     path = tmp_path / "names"
@@ -203,16 +258,12 @@ def test_a_cluster_without_workers_or_that_is_lost_is_named(
         monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 30)
         with dask("worker", address, "--nthreads", "1"), cluster(address) as client:
             with pytest.raises(CorpusError, match="the Dask scheduler was lost while"):
-                count_on_cluster(
-                    url_corpus([str(path)]),
-                    client,
-                    progress=lambda done, total: scheduler.kill(),
-                    shard_size=200,
-                )
+                count(url_corpus([str(path)]), on(client, 200, lambda *_: scheduler.kill()))
 
 
+@pytest.mark.parametrize("count", COUNTS)
 def test_a_cluster_that_loses_all_its_workers_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., Any]
 ) -> None:
     path = tmp_path / "names"
     path.write_text(TEXT)
@@ -223,12 +274,7 @@ def test_a_cluster_that_loses_all_its_workers_is_named(
     ):
         monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
         with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
-            count_on_cluster(
-                url_corpus([str(path)]),
-                client,
-                progress=lambda done, total: worker.kill(),
-                shard_size=200,
-            )
+            count(url_corpus([str(path)]), on(client, 200, lambda *_: worker.kill()))
 
 
 def test_ctrl_c_is_for_the_command_and_not_for_its_cluster(tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ from makemore.counting.passes import _PairRequest
 from makemore.data.corpus import Corpus
 request = _PairRequest(Corpus.from_paths(sys.argv[1]), 0.3, "", 10, pairs=True)
 started = lambda done, total: print("started", flush=True)
-workers.count_in_processes(request, 2, started)
+workers.count_in_processes(2, request, started)
 """
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,7 +38,7 @@ from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
 from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
-    from makemore.counting.passes import BigramCounts
+    from makemore.counting.passes import Jobs
     from makemore.counting.survey import Survey
     from makemore.data.corpus import Corpus
     from makemore.models.base import Model
@@ -168,8 +169,9 @@ def _default_text(name: str) -> str | bool:
 @option(
     "--dask",
     metavar="ADDRESS",
-    help="Count the pairs of local or remote files on the Dask cluster with this scheduler, such as"
-    " tcp://host:8786, or 'local' for one on this machine. Needs the package dask[distributed].",
+    help="Count the pairs or n-grams of local or remote files on the Dask cluster with this"
+    " scheduler, such as tcp://host:8786, or 'local' for one on this machine. Needs"
+    " the package dask[distributed].",
 )
 @click.pass_context
 def train(
@@ -214,7 +216,7 @@ def train(
         _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
     with (
-        _counting(dask, chosen.model) as count,
+        _counting(dask, chosen.model, jobs) as who_counts,
         progress("reading") as on_read,
         _watching(keep, chosen.values.get("steps", 0)) as watcher,
         _telling_damage(text) as text,
@@ -222,11 +224,10 @@ def train(
         trained = train_model(
             text,
             chosen,
-            jobs=jobs,
+            jobs=who_counts,
             on_read=on_read,
             on_step=watcher.on_step,
             on_failure=watcher.failures.append if keep else None,
-            count=count,
             resume=resumed,
             on_survey=lambda survey: _forewarn(survey, chosen),
         )
@@ -468,25 +469,20 @@ def _watching(keep: bool, steps: int) -> Iterator[_Watcher]:
 
 
 @contextmanager
-def _counting(dask: str | None, model: str) -> Iterator[Callable[..., "BigramCounts"]]:
-    """Give what counts the pairs: this process and its children, or a Dask cluster."""
+def _counting(dask: str | None, model: str, jobs: int | None) -> Iterator["Jobs"]:
+    """Give who counts: so many processes of this machine, or a Dask cluster."""
     if dask is None:
-        from makemore.counting.passes import count_bigrams
-
-        yield count_bigrams
+        yield jobs
         return
     from makemore.counting.cluster import cluster, count_on_cluster
     from makemore.errors import OptionError
 
-    if model != "bigram":
-        raise OptionError(f"--dask counts pairs only, which is not enough for --model {model}")
-
-    def count(text: "Corpus", *wanted: Any, jobs: int | None, **more: Any) -> "BigramCounts":
-        """Count on the cluster, where the number of processes is not ours to choose."""
-        return count_on_cluster(text, client, *wanted, **more)
-
+    if KINDS[model].has_large_products:
+        raise OptionError(
+            f"--dask counts pairs and n-grams only, which is not enough for --model {model}"
+        )
     with cluster(None if dask == "local" else dask) as client:
-        yield count
+        yield partial(count_on_cluster, client)
 
 
 def _unnamed_corpus() -> str:

@@ -1,7 +1,7 @@
 """Counting on a Dask cluster: shards of local or remote files, counted where workers are free.
 
-The counts of parts add up, so the result is that of ``count_bigrams`` to the last bit. A shard
-whose worker is lost is counted again by another. This needs the packages of the extra ``dask``; the
+The counts of parts add up, so the result is that of one process to the last bit. A shard whose
+worker is lost is counted again by another. This needs the packages of the extra ``dask``; the
 workers need makemore too, and must be able to read the files by the same names.
 """
 
@@ -16,26 +16,11 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
-from makemore.arrays import Counts
-from makemore.counting.passes import BigramCounts, bigram_counts, split_ahead
-from makemore.counting.survey import (
-    Part,
-    character_frequencies,
-    count_part,
-    merge,
-    rare_characters,
-)
-from makemore.data.corpus import (
-    Corpus,
-    Progress,
-    combined_digest,
-    naming_lines,
-    source_digest,
-    unchanged,
-)
+from makemore.counting.workers import Request
+from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_spans
 from makemore.data.text import has_plain_line_feeds
-from makemore.errors import CorpusError, OptionError, shown
+from makemore.errors import CorpusError, shown
 
 SHARD = 1 << 26
 """Bytes of a file that one task counts."""
@@ -169,41 +154,41 @@ def _interruptions_blocked() -> Iterator[None]:
 
 
 def count_on_cluster(
-    corpus: Corpus,
     client: Any,
-    holdout: float = 0.1,
-    min_count: int = 1,
+    request: Request,
     progress: Progress | None = None,
+    *,
+    digest: bool = False,
     shard_size: int = SHARD,
-) -> BigramCounts:
-    """Count the pairs of ``url_corpus``; the parameters and the result are ``count_bigrams``'s.
+) -> tuple[Any, str]:
+    """Return what is in the ``url_corpus`` of a request, and its digest if asked.
 
-    Progress counts whole shards. Raises ``CorpusError`` and ``VocabularyError``, and
-    ``OptionError`` where distinct words would have to be found across several tables.
+    ``partial(count_on_cluster, client)`` stands in place of a number of processes wherever a corpus
+    is counted. Progress counts whole shards. Raises ``CorpusError``, and what ``request`` raises.
     """
-    if len(corpus.sources) > 1 and corpus.columns and corpus.columns.weights_as == "distinct":
-        raise OptionError(
-            "--weights-as distinct needs one table with --dask: the workers read several tables"
-            " apart, so none knows the words of the others"
-        )
-    parts = [replace(corpus, sources=(shard,)) for shard in _shards(corpus, shard_size)]
+    corpus = request.corpus
+    parts = [replace(corpus, sources=sources) for sources in _shards(corpus, shard_size)]
     done, total = 0, corpus.size()
+    merged: list[Any] = []
+    with _loss_named():
+        digests = client.map(source_digest, corpus.sources if digest else (), pure=False)
+        requests = [replace(cast(Any, request), corpus=part) for part in parts]
+        futures = client.map(_count, requests, pure=False)
+        for part in parts:
+            # what was taken is let go here and on its worker
+            merged = [request.merge([*merged, _result(client, futures.pop(0))])]
+            done += part.size() or 0
+            if progress:
+                progress(done, total)
+        found = [_result(client, each) for each in digests]
+    return merged[0], combined_digest(found) if digest else ""
+
+
+@contextmanager
+def _loss_named() -> Iterator[None]:
+    """Raise ``CorpusError`` where the block loses the cluster."""
     try:
-        with unchanged(corpus), naming_lines(corpus):
-            digests = client.map(source_digest, corpus.sources, pure=False)
-            rare = ""
-            if min_count > 1:
-                frequencies = sum(_results(client, _frequencies, parts), 0)
-                rare = rare_characters(cast(Counts, frequencies), min_count)
-            split = split_ahead(corpus, holdout, rare)
-            counted: list[Part] = []
-            results = _results(client, _count, parts, holdout=split.bounds[0], rare=rare)
-            for part, found in zip(parts, results, strict=True):
-                counted = [merge([*counted, found])]
-                done += part.size() or 0
-                if progress:
-                    progress(done, total)
-            sha256 = combined_digest([_result(client, digest) for digest in digests])
+        yield
     except _package("distributed").KilledWorker as error:
         raise CorpusError(
             f"the workers of the cluster end while they count: {shown(str(error))}"
@@ -214,14 +199,6 @@ def count_on_cluster(
         raise CorpusError(
             f"the Dask scheduler was lost while the cluster counted: {shown(str(error))}"
         ) from None
-    return bigram_counts(corpus, counted[0], sha256, split, min_count)
-
-
-def _results(client: Any, function: Any, parts: list[Corpus], **options: Any) -> Iterator[Any]:
-    """Yield the results in order; each is let go once it was taken."""
-    futures = client.map(function, parts, pure=False, **options)
-    while futures:
-        yield _result(client, futures.pop(0))
 
 
 def _result(client: Any, future: Any) -> Any:
@@ -234,22 +211,21 @@ def _result(client: Any, future: Any) -> Any:
             _wait_for_workers(client)
 
 
-def _count(part: Corpus, holdout: float, rare: str) -> Part:
-    return count_part(part.read(digest=False).blocks(), holdout, rare)
+def _count(request: Request) -> Any:
+    return request.count(iter([request.corpus]))
 
 
-def _frequencies(part: Corpus) -> Counts:
-    return character_frequencies(part.read(digest=False).blocks())
-
-
-def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
+def _shards(corpus: Corpus, shard_size: int) -> Iterator[tuple[Source, ...]]:
     """Cut the files of a corpus where lines start; what cannot be cut stays whole."""
+    if corpus.columns and corpus.columns.weights_as == "distinct":  # whichever file a word is in
+        yield corpus.sources
+        return
     has_free_lines = corpus.columns is None and has_plain_line_feeds(corpus.encoding)
     for source in corpus.sources:
         with ByteStream(source) as stream:
             size = None if stream.compressed else source.size()
         if size is None or size <= shard_size or not has_free_lines:
-            yield source
+            yield (source,)
             continue
         try:
             with source.open() as file:
@@ -259,7 +235,7 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[Source]:
                 f"cannot read {shown(source.name)} in parts: {shown(str(error))}"
             ) from None
         for start, stop in spans:
-            yield replace(cast(UrlSource, source), start=start, stop=stop)
+            yield (replace(cast(UrlSource, source), start=start, stop=stop),)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:

@@ -1,9 +1,10 @@
 """The passes over a corpus: its survey, its pairs, and its words as ids."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -21,10 +22,17 @@ from makemore.counting.survey import (
 )
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
 from makemore.data.holdout import Split, hash_lines, is_held_out, offsets_of, split_of_text
-from makemore.data.text import line_bounds, lines_with_words, without_lines_holding
+from makemore.data.text import Lines, line_bounds, lines_with_words, without_lines_holding
 from makemore.data.vocabulary import Vocabulary
 
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
+
+Workers = Callable[..., tuple[Any, str]]
+"""What counts a corpus in parts elsewhere: called as ``workers.count_in_processes`` is, without the
+number of processes."""
+
+Jobs = int | Workers | None
+"""Who counts: so many processes of this machine, all its processors, or other workers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ def survey_corpus(
     corpus: Corpus,
     holdout: float = 0.1,
     min_count: int = 1,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress | None = None,
     block_size: int = BLOCK,
 ) -> Survey:
@@ -60,7 +68,7 @@ def count_bigrams(
     corpus: Corpus,
     holdout: float = 0.1,
     min_count: int = 1,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     progress: Progress | None = None,
     block_size: int = BLOCK,
 ) -> BigramCounts:
@@ -74,10 +82,10 @@ def count_bigrams(
     min_count : int
         Words with a character that occurs less often are dropped. Above 1 the text is read twice,
         first for the characters; a pipe is copied to a temporary file for that.
-    jobs : int, optional
+    jobs : int or callable, optional
         Processes; all processors without it. A pipe, a compressed or a small corpus is
-        counted in this one, and so is one in an encoding that cannot be cut at bytes. The result
-        does not depend on it, nor on ``block_size`` in bytes.
+        counted in this one, and so is one in an encoding that cannot be cut at bytes. Or a cluster:
+        see ``cluster.py``. The result does not depend on it, nor on ``block_size`` in bytes.
     progress : callable, optional
         Called with the bytes read and, where it is known, how many there are.
 
@@ -89,14 +97,7 @@ def count_bigrams(
         There are ``MAX_VOCABULARY`` distinct characters or more.
     """
     found = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
-    return bigram_counts(corpus, *found, min_count)
-
-
-def bigram_counts(
-    corpus: Corpus, part: Part, sha256: str, split: Split, min_count: int
-) -> BigramCounts:
-    """Return what was counted in the form that training takes. Raises ``CorpusError``."""
-    survey = survey_of(corpus, part, sha256, split, min_count)
+    survey, part = survey_of(corpus, *found, min_count), found[0]
     total, held_out = part.total.pairs, part.held_out.pairs
     assert total is not None
     assert held_out is not None
@@ -109,7 +110,7 @@ def _counted(
     corpus: Corpus,
     holdout: float,
     min_count: int,
-    jobs: int | None,
+    jobs: Jobs,
     progress: Progress | None,
     block_size: int,
     *,
@@ -121,7 +122,7 @@ def _counted(
             return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
         with corpus.rereadable() as source:
             with naming_lines(source):
-                frequencies = character_frequencies(source.read(block_size, digest=False).blocks())
+                frequencies = _count(_FrequencyRequest(source, block_size), jobs)
             rare = rare_characters(frequencies, min_count)
             return _one_pass(source, holdout, rare, jobs, progress, block_size, pairs)
 
@@ -130,32 +131,60 @@ def _one_pass(
     corpus: Corpus,
     holdout: float,
     rare: str,
-    jobs: int | None,
+    jobs: Jobs,
     progress: Progress | None,
     block_size: int,
     pairs: bool,
 ) -> tuple[Part, str, Split]:
     with naming_lines(corpus):
-        if (processes := _processes(corpus, jobs)) > 1:
-            from makemore.counting.workers import count_in_processes
-
-            split = split_ahead(corpus, holdout, rare)
+        if workers := _workers(corpus, jobs):
+            split = _split_ahead(corpus, holdout, rare)
             request = _PairRequest(corpus, split.bounds[0], rare, block_size, pairs)
-            parts, sha256 = count_in_processes(request, processes, progress, digest=True)
-            return merge(parts), sha256, split
+            part, sha256 = workers(request, progress, digest=True)
+            return part, sha256, split
         reading = corpus.read(block_size, progress)
         split, blocks = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
         part = count_part(blocks, split.bounds[0], rare, pairs=pairs)
         return part, reading.sha256, split
 
 
-def _processes(corpus: Corpus, jobs: int | None) -> int:
-    """Return how many processes count a corpus; a small one does not load what starts them."""
-    if jobs == 1 or (corpus.size() or 0) < _SIZE_FOR_PROCESSES:
-        return 1
-    from makemore.counting.workers import job_count
+def _workers(corpus: Corpus, jobs: Jobs) -> Workers | None:
+    """Return what counts a corpus in parts; None where this process is to count it alone."""
+    if not isinstance(jobs, int | None):
+        return jobs
+    if jobs != 1 and (corpus.size() or 0) >= _SIZE_FOR_PROCESSES:
+        from makemore.counting.workers import count_in_processes, job_count
 
-    return job_count(corpus, jobs)
+        if (jobs := job_count(corpus, jobs)) > 1:
+            return partial(count_in_processes, jobs)
+    return None
+
+
+def _count(request: Any, jobs: Jobs) -> Any:
+    """Return what is in the corpus of a request, counted in parts or by this process alone."""
+    if workers := _workers(request.corpus, jobs):
+        return workers(request)[0]
+    return request.count(iter([request.corpus]))
+
+
+@dataclass(frozen=True)
+class _FrequencyRequest:
+    """A request to count the characters of a corpus; see ``workers.Request``."""
+
+    corpus: Corpus
+    block_size: int
+
+    def count(self, slices: Iterator[Corpus]) -> Counts:
+        """Return how often each code point occurs in slices of the corpus."""
+        return character_frequencies(_blocks(slices, self.block_size))
+
+    def merge(self, parts: Sequence[Counts]) -> Counts:
+        """Return the sums."""
+        return cast(Counts, sum(parts))
+
+
+def _blocks(slices: Iterator[Corpus], block_size: int) -> Iterator[Lines]:
+    return (block for part in slices for block in part.read(block_size, digest=False).blocks())
 
 
 @dataclass(frozen=True)
@@ -170,12 +199,15 @@ class _PairRequest:
 
     def count(self, slices: Iterator[Corpus]) -> Part:
         """Return what is in slices of the corpus."""
-        readings = (part.read(self.block_size, digest=False) for part in slices)
-        blocks = (block for reading in readings for block in reading.blocks())
+        blocks = _blocks(slices, self.block_size)
         return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
 
+    def merge(self, parts: Sequence[Part]) -> Part:
+        """Return all parts together."""
+        return merge(parts)
 
-def split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:
+
+def _split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:
     """Return how the words of a corpus are split that is then read in parts, from its beginning."""
     blocks = corpus.read(digest=False).blocks()
     return split_of_text(blocks, [holdout], pattern_of(rare))[0]
@@ -273,26 +305,25 @@ class _NgramRequest:
                     counter.add(*row)
         return [counter.counts() for counter in counters]
 
+    def merge(self, parts: Sequence[list[NgramCounts]]) -> list[NgramCounts]:
+        """Return the sums."""
+        return [merge_ngrams(same) for same in zip(*parts, strict=True)]
+
 
 def count_ngrams(
     corpus: Corpus,
     vocabulary: Vocabulary,
     split: Split,
     order: int,
-    jobs: int | None = None,
+    jobs: Jobs = None,
 ) -> list[NgramCounts]:
     """Return the n-grams of the training, the held-out and the validation words.
 
-    ``jobs`` processes count a large corpus of plain files, all processors without it; the counts do
-    not depend on it. Raises ``TrainingError`` for an order that is not supported.
+    ``jobs`` says who counts, as for ``count_bigrams``; the counts do not depend on it. Raises
+    ``TrainingError`` for an order that is not supported.
     """
-    request = _NgramRequest(corpus, vocabulary, split, order)
-    if (processes := _processes(corpus, jobs)) > 1:
-        from makemore.counting.workers import count_in_processes
-
-        parts, _ = count_in_processes(request, processes)
-        return [merge_ngrams(same) for same in zip(*parts, strict=True)]
-    return request.count(iter([corpus]))
+    counts: list[NgramCounts] = _count(_NgramRequest(corpus, vocabulary, split, order), jobs)
+    return counts
 
 
 def _set_apart(text: Bytes, split: Split) -> tuple[Indices, Indices]:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any, Protocol, cast
@@ -83,6 +83,9 @@ class Request(Protocol):
     def count(self, slices: Iterator[Corpus]) -> Any:
         """Return what is in slices of the corpus. Raises ``MakemoreError``."""
 
+    def merge(self, parts: Sequence[Any]) -> Any:
+        """Return what is in all slices from what was counted in parts. Raises ``MakemoreError``."""
+
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
     """Return how many processes are worth starting for a corpus; 1 means none but this one."""
@@ -94,11 +97,11 @@ def job_count(corpus: Corpus, jobs: int | None) -> int:
 
 
 def count_in_processes(
-    request: Request, jobs: int, progress: Progress | None = None, *, digest: bool = False
-) -> tuple[list[Any], str]:
-    """Return what each of ``jobs`` processes counted, this one among them, and the digest if asked.
+    jobs: int, request: Request, progress: Progress | None = None, *, digest: bool = False
+) -> tuple[Any, str]:
+    """Return what ``jobs`` processes counted, this one among them, and the digest if asked.
 
-    Raises what ``request.count`` raises.
+    Raises what ``request`` raises.
     """
     corpus = request.corpus
     pool = _Pool(corpus, progress)
@@ -109,7 +112,7 @@ def count_in_processes(
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
         own = request.count(_slices(corpus, pool.next_slice))
-    return [own, *pool.parts], sha256
+    return request.merge([own, *pool.parts]), sha256
 
 
 def _slices(corpus: Corpus, next_slice: Callable[[], SliceSource | None]) -> Iterator[Corpus]:

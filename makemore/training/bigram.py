@@ -22,8 +22,7 @@ from makemore.training.record import Outcome, Watch
 
 def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the bigram model of a corpus; see ``Trainer``."""
-    count = watch.count or count_bigrams
-    counts = count(
+    counts = count_bigrams(
         corpus, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
     )
     survey, N, held_out = counts.survey, counts.training, counts.held_out

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from makemore.counting.ngrams import NgramCounts, highest_order
-from makemore.counting.passes import count_ngrams, split_for_validation, survey_corpus
+from makemore.counting.passes import Jobs, count_ngrams, split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.vocabulary import Vocabulary
@@ -75,7 +75,7 @@ def outcome_of_counts(
     )
 
 
-def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: int | None) -> int:
+def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: Jobs) -> int:
     """Return the order with the lowest loss on validation words.
 
     Longer contexts help until the corpus has too few of each, so the orders are tried upwards until

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Floats
+from makemore.counting.passes import Jobs
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
 from makemore.errors import TrainingError
@@ -159,15 +160,14 @@ class Watch:
 
     Attributes
     ----------
-    jobs : int, optional
-        The number of processes that count; all processors without it. The result is the same.
+    jobs : int or callable, optional
+        The number of processes that count, all processors without it, or a cluster; see
+        ``count_bigrams``. The result is the same.
     on_read : callable, optional
         Called with the bytes read so far and, where it is known, how many there are in all.
     on_step : callable, optional
         Called after each step of a descent; the training ends early, with what is learnt, when it
         returns True.
-    count : callable, optional
-        What counts the pairs in place of ``count_bigrams``: perhaps elsewhere.
     on_failure : callable, optional
         Called with the error where the training of a network fails after something was measured
         that can be kept: then the best so far is the outcome. Without it the error is raised.
@@ -177,10 +177,9 @@ class Watch:
         Called with the survey of the corpus before the first step.
     """
 
-    jobs: int | None = None
+    jobs: Jobs = None
     on_read: Progress | None = None
     on_step: Callable[[Any], bool | None] | None = None
-    count: Callable[..., Any] | None = None
     resume: Checkpoint | None = None
     on_failure: Callable[[TrainingError], None] | None = None
     on_survey: Callable[[Survey], None] | None = None

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from makemore.counting.passes import Jobs
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
@@ -23,10 +24,9 @@ def train(
     *,
     model: str = "",
     method: str = "",
-    jobs: int | None = None,
+    jobs: Jobs = None,
     on_read: Progress | None = None,
     on_step: Callable[[Any], bool | None] | None = None,
-    count: Callable[..., Any] | None = None,
     resume: Checkpoint | None = None,
     on_failure: Callable[[TrainingError], None] | None = None,
     on_survey: Callable[[Survey], None] | None = None,
@@ -48,7 +48,7 @@ def train(
     **settings
         Options of ``makemore train`` by name, such as ``steps=500`` or ``time_limit=60``; the
         others have the defaults of the model. A time limit without a model chooses a mixture.
-    jobs, on_read, on_step, count, on_failure, on_survey
+    jobs, on_read, on_step, on_failure, on_survey
         As in ``Watch``: how the corpus is counted, and what is told how far the training is.
     resume : Checkpoint, optional
         An interrupted training of a network that goes on; ``options`` then may be left out. Given
@@ -78,7 +78,7 @@ def train(
     moments = Moments(resume.training if resume else Film())
     if is_filmed(options):
         on_step = moments.watching(on_step)
-    watch = Watch(jobs, on_read, on_step, count, resume, on_failure, on_survey)
+    watch = Watch(jobs, on_read, on_step, resume, on_failure, on_survey)
     outcome = _outcome(corpus, options, watch)
     record = _record(outcome, options, moments)
     seconds = time.perf_counter() - started + (resume.training.seconds if resume else 0.0)
