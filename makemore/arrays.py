@@ -1,4 +1,4 @@
-"""The types of the package's arrays, one name each, and how much is worked on at once.
+"""The types of the package's arrays, one name each, and how much memory they may take.
 
 A name says what the numbers are and how many bits they have; shapes stand in the docstrings of the
 functions that take them.
@@ -6,6 +6,7 @@ functions that take them.
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,28 @@ def keep_freed_memory(size: int) -> None:
         library = ctypes.CDLL(None)
         library.mallopt(-1, size)  # M_TRIM_THRESHOLD: what may lie free at the end
         library.mallopt(-3, size)  # M_MMAP_THRESHOLD: smaller arrays do not get pages of their own
+
+
+def available_memory() -> int | None:
+    """Return the bytes that arrays may still take without swapping; None where nobody tells.
+
+    Linux tells, of the machine and of the control group that a container is.
+    """
+    found = []
+    with suppress(OSError, KeyError):
+        found.append(1024 * _named_numbers(_MEMORY)["MemAvailable:"])
+    with suppress(OSError, KeyError, ValueError):  # a group without a limit has "max" there
+        limit = int((_GROUP / "memory.max").read_text())
+        found.append(max(0, limit - _named_numbers(_GROUP / "memory.stat")["anon"]))
+    return min(found, default=None)
+
+
+_MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+
+
+def _named_numbers(path: Path) -> dict[str, int]:
+    rows = (line.split() for line in path.read_text().splitlines())
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def chunks(rows: int, columns: int) -> Iterator[slice]:

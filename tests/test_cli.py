@@ -124,6 +124,16 @@ def test_the_ngram_takes_the_same_commands_afterwards(run: Run) -> None:
     assert "no loss curve" in one_line(run("plot-loss", code=1))
 
 
+def test_ngrams_beyond_memory_are_refused_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makemore.counting.ngrams.available_memory", lambda: 1000)
+    message = one_line(run("train", "words.txt", "--model", "ngram", code=1))
+    assert "distinct n-grams up to order 5 need" in message
+    assert "and 1,000 are available: train with a lower order or on fewer words" in message
+    assert not Path("makemore.npz").exists()
+
+
 @pytest.mark.parametrize("model", [("bigram",), ("ngram", "--order", "auto")])
 def test_a_dask_cluster_gives_the_same_checkpoint(
     run: Run, monkeypatch: pytest.MonkeyPatch, model: tuple[str, ...]

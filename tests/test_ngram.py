@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Floats
 from makemore.counting import ngrams as counting
-from makemore.counting.ngrams import NgramCounter, NgramCounts
+from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.generation.sampling import sample
@@ -29,6 +29,7 @@ from makemore.models.ngram import (
     ESTIMATORS,
     FALLBACK_DISCOUNTS,
     Ngram,
+    grow_tree,
     kneser_ney_discounts,
     loss_on_counts,
     train_ngram,
@@ -367,6 +368,36 @@ def test_counting_goes_on_after_a_look_at_the_counts() -> None:
 def test_an_order_out_of_range_is_refused(order: int) -> None:
     with pytest.raises(TrainingError, match=f"the order is {order}: expected .* from 2 to 10"):
         NgramCounter(27, order)
+
+
+def test_ngrams_beyond_memory_are_refused_with_their_number_and_their_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, many = count(["ab"], 3), count(["ab", "cd", "da"], 3)
+    assert (len(few.codes), len(many.codes)) == (3, 9)
+    monkeypatch.setattr(counting, "available_memory", lambda: 12 * 80 - 1)
+    assert merge_ngrams([few, few]).symbols == 6
+    why = "about 12 distinct n-grams up to order 3 need 960 bytes of memory, and 959 are available"
+    with pytest.raises(TrainingError, match=why):
+        merge_ngrams([few, many])
+    # .ab ab. and so on are 6; .a ab b. and so on are 9 more
+    with pytest.raises(TrainingError, match="about 15 distinct n-grams up to order 3 need 1,200 "):
+        grow_tree(many)
+    monkeypatch.setattr(counting, "available_memory", lambda: None)
+    assert grow_tree(many).sizes == (5, 9, 6)
+
+
+def test_processes_that_count_at_once_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_BUFFER", 4)
+    monkeypatch.setattr(counting, "_MAX_CELLS", 0)
+    monkeypatch.setattr(counting, "available_memory", lambda: 6 * 80)
+    alone, one_of_two = (NgramCounter(len(ABCD), 3, processes) for processes in (1, 2))
+    for counter in (alone, one_of_two):
+        counter.add(ABCD.encode_words(["ab"]))
+        counter.add(ABCD.encode_words(["cd"]))  # two runs of 3
+    assert alone.counts().symbols == 6
+    with pytest.raises(TrainingError, match=r"6 .* in each of 2 processes need 960 bytes"):
+        one_of_two.counts()
 
 
 def test_an_alphabet_too_large_for_the_order_is_refused_with_the_highest_that_fits() -> None:

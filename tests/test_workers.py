@@ -21,7 +21,7 @@ from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.counting.survey import merge
 from makemore.data.corpus import Corpus, slices_of
 from makemore.data.sources import BytesSource, ByteStream, SliceSource
-from makemore.errors import CorpusError, DecodingError
+from makemore.errors import CorpusError, DecodingError, TrainingError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
 
@@ -57,6 +57,20 @@ def equal(a: BigramCounts, b: BigramCounts) -> bool:
         and a.survey.sample.words == b.survey.sample.words
         and a.survey.sample.hashes == b.survey.sample.hashes
     )
+
+
+def taken_by_others(take: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what takes slices, but in this process only after two seconds."""
+    waits = 0
+
+    def take_last(pool: workers._Pool) -> Any:
+        nonlocal waits  # this process leaves all slices to the others until they have ended
+        while threading.current_thread() is threading.main_thread() and waits < 20:
+            waits += 1
+            time.sleep(0.1)
+        return take(pool)
+
+    return take_last
 
 
 class Merging:
@@ -105,6 +119,20 @@ def test_any_number_of_processes_counts_the_same_ngrams(
             np.testing.assert_array_equal(one.codes, other.codes)
             np.testing.assert_array_equal(one.counts, other.counts)
     assert merged.parts == [2] * 3 + [3] * 3  # training, held out, validation
+
+
+@pytest.mark.usefixtures("any_size")
+def test_a_process_that_lacks_memory_for_its_ngrams_says_so(
+    names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scarce = "; from makemore.counting import ngrams; ngrams.available_memory = lambda: 100"
+    small = "; ngrams._BUFFER = ngrams._BLOCK = 1000; ngrams._MAX_CELLS = 0; work()"
+    monkeypatch.setattr(workers, "_START", workers._START.replace("; work()", scarce + small))
+    monkeypatch.setattr(workers._Pool, "take", taken_by_others(workers._Pool.take))
+    corpus = Corpus.from_paths(names)
+    survey = passes.survey_corpus(corpus, 0.3, jobs=1)
+    with pytest.raises(TrainingError, match=r"n-grams .* in each of 2 processes .* 100 are avail"):
+        passes.count_ngrams(corpus, survey.vocabulary, survey.split, 5, jobs=2)
 
 
 @pytest.mark.usefixtures("any_size")
@@ -189,16 +217,7 @@ def test_slices_of_a_process_that_dies_are_counted_by_others(
     corpus = Corpus.from_paths(names)
     monkeypatch.setattr(workers, "_START", start)
     monkeypatch.setattr(workers, "MIN_SLICE", 1000)
-    take, waits = workers._Pool.take, 0
-
-    def take_last(pool: workers._Pool) -> SliceSource | None:
-        nonlocal waits  # this process leaves all slices to the others until they are dead
-        while threading.current_thread() is threading.main_thread() and waits < 20:
-            waits += 1
-            time.sleep(0.1)
-        return take(pool)
-
-    monkeypatch.setattr(workers._Pool, "take", take_last)
+    monkeypatch.setattr(workers._Pool, "take", taken_by_others(workers._Pool.take))
     assert equal(count_bigrams(corpus, 0.3, jobs=3), count_bigrams(corpus, 0.3, jobs=1))
 
 

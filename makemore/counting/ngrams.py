@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Ids, Integers
+from makemore.arrays import Ids, Integers, available_memory
 from makemore.counting.tables import add_at
 from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import TrainingError
 from makemore.kinds import MAX_ORDER, MIN_ORDER
+
+BYTES_EACH = 80
+"""Bytes that an n-gram takes for a time beside the 16 of its code and its count: 52 were measured
+while sorted runs become one, and 56 to 77 while a model is made."""
 
 _BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
 _BUFFER = 1 << 21  # codes that are counted at once
@@ -64,19 +68,22 @@ class NgramCounter:
     """Counts the n-grams of a corpus block by block.
 
     Memory is 8 or 16 MiB for codes that wait to be counted, up to 64 MiB for a table, and for each
-    distinct n-gram of full order 16 bytes, or 90 while sorted runs become one. It does not grow
-    with the corpus beyond that.
+    distinct n-gram of full order 16 bytes, or ``BYTES_EACH`` more while sorted runs become one. It
+    does not grow with the corpus beyond that.
 
     Parameters
     ----------
     V : int
         The size of the vocabulary.
     order : int
+    processes : int
+        How many processes of this machine count at once and share its memory.
 
     Raises
     ------
     TrainingError
-        The order is not supported, or n-grams of so many symbols do not fit into 63 bits.
+        The order is not supported, n-grams of so many symbols do not fit into 63 bits, or there are
+        more than memory is available for.
 
     Examples
     --------
@@ -88,7 +95,7 @@ class NgramCounter:
     array([1, 1, 1, 2])
     """
 
-    def __init__(self, V: int, order: int) -> None:
+    def __init__(self, V: int, order: int, processes: int = 1) -> None:
         if not MIN_ORDER <= order <= MAX_ORDER:
             raise TrainingError(
                 f"the order is {order}: expected an integer from {MIN_ORDER} to {MAX_ORDER}"
@@ -98,7 +105,7 @@ class NgramCounter:
                 f"n-grams of order {order} over {V:,} symbols do not fit into 63 bits: the highest"
                 f" order for this alphabet is {highest_order(V)}"
             )
-        self._V, self._order = V, order
+        self._V, self._order, self._processes = V, order, processes
         # One buffer for all blocks: touching fresh memory takes longer than sorting it. Numbers of
         # 32 bits are sorted in half the time or less.
         self._unsorted = np.empty(_BUFFER, np.uint32 if V**order <= 1 << 32 else np.int64)
@@ -180,17 +187,36 @@ class NgramCounter:
 
     def _merge(self) -> None:
         (codes, counts), (more_codes, more_counts) = self._runs.pop(), self._runs.pop()
+        refuse_beyond_memory(len(codes) + len(more_codes), self._order, self._processes)
         self._runs.append(
             add_up(np.concatenate((codes, more_codes)), np.concatenate((counts, more_counts)))
         )
 
 
 def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:
-    """Return the sums of the counts of parts of a corpus, of one vocabulary and order."""
+    """Return the sums of the counts of parts of a corpus, of one vocabulary and order.
+
+    Raises ``TrainingError`` where memory does not suffice.
+    """
+    refuse_beyond_memory(sum(len(part.codes) for part in parts), parts[0].order)
     codes, counts = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "counts")
     )
     return NgramCounts(parts[0].V, parts[0].order, *add_up(codes, counts))
+
+
+def refuse_beyond_memory(ngrams: int, order: int, processes: int = 1) -> None:
+    """Raise ``TrainingError`` where memory does not suffice for work on so many n-grams.
+
+    ``processes`` have as many each.
+    """
+    needed, available = ngrams * BYTES_EACH * processes, available_memory()
+    if available is not None and needed > available:
+        each = f" in each of {processes} processes" if processes > 1 else ""
+        raise TrainingError(
+            f"about {ngrams:,} distinct n-grams up to order {order}{each} need {needed:,} bytes of"
+            f" memory, and {available:,} are available: train with a lower order or on fewer words"
+        )
 
 
 def highest_order(V: int) -> int:

@@ -174,7 +174,7 @@ class _FrequencyRequest:
     corpus: Corpus
     block_size: int
 
-    def count(self, slices: Iterator[Corpus]) -> Counts:
+    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Counts:
         """Return how often each code point occurs in slices of the corpus."""
         return character_frequencies(_blocks(slices, self.block_size))
 
@@ -197,7 +197,7 @@ class _PairRequest:
     block_size: int
     pairs: bool
 
-    def count(self, slices: Iterator[Corpus]) -> Part:
+    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Part:
         """Return what is in slices of the corpus."""
         blocks = _blocks(slices, self.block_size)
         return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
@@ -296,9 +296,10 @@ class _NgramRequest:
     split: Split
     order: int
 
-    def count(self, slices: Iterator[Corpus]) -> list[NgramCounts]:
+    def count(self, slices: Iterator[Corpus], processes: int = 1) -> list[NgramCounts]:
         """Return the n-grams of slices of the corpus, by what their words are for."""
-        counters = [NgramCounter(len(self.vocabulary), self.order) for _ in IdRows._fields]
+        V = len(self.vocabulary)
+        counters = [NgramCounter(V, self.order, processes) for _ in IdRows._fields]
         for part in slices:
             for rows in id_blocks(part, self.vocabulary, self.split):
                 for counter, row in zip(counters, rows, strict=True):
@@ -320,7 +321,7 @@ def count_ngrams(
     """Return the n-grams of the training, the held-out and the validation words.
 
     ``jobs`` says who counts, as for ``count_bigrams``; the counts do not depend on it. Raises
-    ``TrainingError`` for an order that is not supported.
+    ``TrainingError`` for an order that is not supported, and where memory does not suffice.
     """
     counts: list[NgramCounts] = _count(_NgramRequest(corpus, vocabulary, split, order), jobs)
     return counts

@@ -80,8 +80,11 @@ class Request(Protocol):
     def corpus(self) -> Corpus:
         """What is counted."""
 
-    def count(self, slices: Iterator[Corpus]) -> Any:
-        """Return what is in slices of the corpus. Raises ``MakemoreError``."""
+    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Any:
+        """Return what is in slices of the corpus. Raises ``MakemoreError``.
+
+        So many processes of this machine count at once.
+        """
 
     def merge(self, parts: Sequence[Any]) -> Any:
         """Return what is in all slices from what was counted in parts. Raises ``MakemoreError``."""
@@ -111,7 +114,7 @@ def count_in_processes(
         if digest:
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
-        own = request.count(_slices(corpus, pool.next_slice))
+        own = request.count(_slices(corpus, pool.next_slice), jobs)
     return request.merge([own, *pool.parts]), sha256
 
 
@@ -185,7 +188,8 @@ class _Pool:
 
 def work() -> None:
     """Do what a request on stdin asks for; the main function of a worker process."""
-    request: Request = pickle.load(sys.stdin.buffer)
+    request: Request
+    request, jobs = pickle.load(sys.stdin.buffer)
 
     def next_slice() -> SliceSource | None:
         """Ask the parent for it."""
@@ -193,7 +197,7 @@ def work() -> None:
         return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
     try:
-        _say(_Counted(request.count(_slices(request.corpus, next_slice))))
+        _say(_Counted(request.count(_slices(request.corpus, next_slice), jobs)))
     except MakemoreError as error:
         _say(error)  # whoever counted these slices again would find the same
 
@@ -221,6 +225,7 @@ def _running(processes: int, request: Request, pool: _Pool) -> Iterator[int]:
 
     They may be fewer: where the system has no room for another, those that run will do.
     """
+    asked = pickle.dumps(sys.path) + pickle.dumps((request, processes + 1))
     running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
     try:
         with suppress(OSError, RuntimeError):
@@ -233,7 +238,7 @@ def _running(processes: int, request: Request, pool: _Pool) -> Iterator[int]:
                     process_group=0,
                     env={**os.environ, **_ENVIRONMENT},
                 )
-                thread = threading.Thread(target=_serve, args=(process, request, pool), daemon=True)
+                thread = threading.Thread(target=_serve, args=(process, asked, pool), daemon=True)
                 running.append((process, thread))
                 thread.start()
         yield sum(thread.ident is not None for _, thread in running)
@@ -247,13 +252,13 @@ def _running(processes: int, request: Request, pool: _Pool) -> Iterator[int]:
                 pass
 
 
-def _serve(process: subprocess.Popen[bytes], request: Request, pool: _Pool) -> None:
-    """Give a process slices and pass on its answer; put its slices back when it fails."""
+def _serve(process: subprocess.Popen[bytes], asked: bytes, pool: _Pool) -> None:
+    """Ask a process, give it slices, pass on its answer; put its slices back when it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[SliceSource] = []
     answer: _Answer = None
     with suppress(Exception):  # it has ended, or says what makes pickle raise anything at all
-        to_process.write(pickle.dumps(sys.path) + pickle.dumps(request))
+        to_process.write(asked)
         to_process.flush()
         while (message := pickle.load(from_process)) == _ASK:
             if part := pool.take():

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from makemore.archive import ArraySpec
 from makemore.arrays import Floats, Integers, States
-from makemore.counting.ngrams import NgramCounts, add_up, mark_first
+from makemore.counting.ngrams import NgramCounts, add_up, mark_first, refuse_beyond_memory
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.kinds import MAX_SMOOTHING, SMOOTHING_METHODS
@@ -73,7 +73,10 @@ class CountedTree(NgramTree):
 
 
 def grow_tree(ngrams: NgramCounts) -> CountedTree:
-    """Return the tree of these counts: every lower order follows from the n-grams of full order."""
+    """Return the tree of these counts: every lower order follows from the n-grams of full order.
+
+    Raises ``TrainingError`` where memory does not suffice.
+    """
     levels = _levels(ngrams)
     keys = []
     state = ROOT
@@ -100,6 +103,7 @@ def _levels(ngrams: NgramCounts) -> list[tuple[Integers, Integers]]:
     own_counts = np.split(ngrams.counts, [0, *borders])
     levels = [(own_codes.pop(), own_counts.pop())]
     for k in range(n - 1, 0, -1):
+        refuse_beyond_memory(sum(len(codes) for codes, _ in levels), n)
         codes, counts = add_up(levels[-1][0] % V**k, levels[-1][1])
         levels.append(
             (np.concatenate((own_codes.pop(), codes)), np.concatenate((own_counts.pop(), counts)))
