@@ -37,6 +37,8 @@ from makemore.archive import (
     write_archive,
 )
 from makemore.data.corpus import Corpus, CorpusFacts
+from makemore.data.sketch import NOTHING
+from makemore.data.sketch import SIZE as SKETCH_SIZE
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
 from makemore.files import replace_atomically
@@ -58,6 +60,7 @@ OPTIONAL_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "film_tables": ("<f4", (None, None, None)),
     "film_words": ("<i2", (None, None, None)),
     "regularity": ("<f8", (None, 2)),
+    "sketch": ("<u8", (None,)),
     "validation_history": ("<f8", (None, 2)),
 }
 """Fields that are written only where there is something in them, their types and shapes."""
@@ -301,6 +304,9 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     for name in (*RECORD_ARRAYS, *optional, *resumed):
         if not np.isfinite(arrays[name]).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
+    sketch = arrays.get("sketch", NOTHING)
+    if len(sketch) > SKETCH_SIZE or (sketch[1:] <= sketch[:-1]).any():
+        raise CheckpointError("the sketch of its training words does not ascend, or is too large")
     corpus: CorpusFacts = _record(CorpusFacts, metadata["corpus"], {})
     if not 0 <= corpus.held_out_lines <= corpus.lines:
         raise CheckpointError(

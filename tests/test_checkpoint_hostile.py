@@ -404,6 +404,23 @@ def test_metadata_that_mean_nothing_are_refused(
     assert re.search(word, refusal(folder, built(changed, arrays)))
 
 
+def test_a_sketch_that_no_training_has_is_refused(
+    folder: Path, parts: tuple[dict[str, Any], Arrays]
+) -> None:
+    metadata, arrays = parts
+    more = np.arange(1, 1026, dtype=np.uint64)
+    sketches = [(more[1:], True), (more[:0:-1], False), (more[:9].repeat(2), False), (more, False)]
+    for sketch, is_one in sketches:
+        changed = copy.deepcopy(metadata)
+        changed["arrays"]["sketch"] = {"dtype": "<u8", "shape": [len(sketch)], "sha256": ""}
+        changed, together = sealed(changed, {"sketch": sketch}), {**arrays, "sketch": sketch}
+        data = built(changed, dict(sorted(together.items())))
+        if is_one:
+            assert reproduced(folder, data)
+        else:
+            assert "sketch" in refusal(folder, data)
+
+
 TEXTS: dict[str, Callable[[str], str]] = {
     "empty": lambda text: " ",
     "no object": lambda text: "[]",

@@ -252,7 +252,32 @@ def test_the_training_corpus_is_recognised_and_outliers_named(folder: Path) -> N
     (folder / "latin.corpus").write_text("".join(f"{word}\n" for word in [*words, "abinoqtuxz"]))
     result = run(folder, "score", "latin.corpus", "-c", "latin.npz")
     assert "makemore: this is the model's training corpus" in result.stderr
-    assert f"makemore outliers {folder / 'latin.corpus'}" in result.stderr
+    assert f"makemore outliers {folder / 'latin.corpus'} judges" in result.stderr
+
+
+def test_most_words_of_the_training_corpus_are_recognised(folder: Path) -> None:
+    words = sorted(set((folder / "latin.txt").read_text().split("\n")))
+    others = sorted(set((folder / "other.txt").read_text().split("\n")))
+    most = [*words[: len(words) * 9 // 10], *others[: len(words) // 5]]
+    upper = "".join(f"{word.upper()}\n" for word in most)
+    for checkpoint in ("latin.npz", "latin-all.npz"):  # with words held out and without
+        result = run(folder, "score", "-c", checkpoint, "--ignore-case", text=upper)
+        assert "most of these words stand in the model's training corpus" in result.stderr
+        assert "makemore outliers - --ignore-case judges each by the others" in result.stderr
+        result = run(folder, "score", "-c", checkpoint, text=upper)
+        assert "training corpus" not in result.stderr
+    fewer = "\n".join([*words[: len(words) // 3], *others[: len(words) // 2]])
+    result = run(folder, "score", "-c", "latin.npz", text=fewer)
+    assert "training corpus" not in result.stderr
+
+
+def test_the_command_that_is_named_can_be_typed(folder: Path) -> None:
+    spaced = folder / "two words.txt"
+    spaced.write_text((folder / "latin.txt").read_text())
+    result = run(folder, "score", str(spaced), "-c", "latin.npz", "--errors", "skip")
+    assert f"makemore outliers '{spaced}' --errors skip judges" in result.stderr
+    result = run(folder, "score", "latin.txt", "-c", "latin.npz", "--column", "1")
+    assert "so hardly any is odd to it\n" in result.stderr  # outliers reads no tables
 
 
 def test_case_is_ignored_where_that_is_asked_for(folder: Path) -> None:

@@ -23,6 +23,7 @@ ORDER = [
     "data.symbols",
     "data.vocabulary",
     "data.holdout",
+    "data.sketch",
     "data.compression",
     "data.sources",
     "data.table",

@@ -20,6 +20,7 @@ from makemore.counting.survey import (
     count_part,
     merge,
 )
+from makemore.data.sketch import NOTHING
 from makemore.data.text import Lines
 from makemore.errors import VocabularyError
 
@@ -28,7 +29,7 @@ def of_alphabet(first: int, size: int) -> Part:
     """Return a part whose tables nobody may touch."""
     characters = "".join(map(chr, range(first, first + size)))
     counts = LineCounts(size, 2 * size, characters, np.zeros((0, 0), np.int64))
-    return Part(counts, counts, 0, 0, WordSample(), ends_in_space=False)
+    return Part(counts, counts, 0, 0, WordSample(), ends_in_space=False, sketch=NOTHING)
 
 
 def table(counts: LineCounts) -> Counts:

@@ -1,5 +1,6 @@
 """The command score."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from makemore.cli.options import (
 
 if TYPE_CHECKING:
     from makemore.cli.streaming import Streams
+    from makemore.data.table import Columns
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.losses import Choices
     from makemore.evaluation.scoring import Judgement, Summary
@@ -145,13 +147,36 @@ def score(
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
         if told := damage(text.damaged, errors):
             click.echo(f"damaged   {told}", err=True)
-    if text.sha256 == loaded.corpus.sha256:
-        say(
-            "this is the model's training corpus, so hardly any line surprises it: makemore"
-            f" outliers {' '.join(files)} judges each line by the others"
-        )
+    if what := _what_was_seen(loaded, text.sha256, summary):
+        again = _outliers_of(files, columns, encoding, errors, options["ignore_case"])
+        say(f"{what}, so hardly any is odd to it{again}")
     if fail_on_flag and summary.flagged:
         ctx.exit(FLAGGED)
+
+
+def _what_was_seen(checkpoint: "Checkpoint", sha256: str, summary: "Summary") -> str:
+    """Return what to say of words that the model was trained on; nothing of others."""
+    if sha256 == checkpoint.corpus.sha256:
+        return "this is the model's training corpus"
+    if checkpoint.has_seen_most(summary.sketch):
+        return "most of these words stand in the model's training corpus"
+    return ""
+
+
+def _outliers_of(
+    files: tuple[str, ...],
+    columns: "Columns | None",
+    encoding: str,
+    errors: str,
+    ignore_case: bool,
+) -> str:
+    """Name the command that judges these words by each other; it reads no tables."""
+    if columns:
+        return ""
+    words = ["makemore", "outliers", *(files or ("-",)), *["--ignore-case"] * ignore_case]
+    words += ["--encoding", encoding] if encoding != "utf-8" else []
+    words += ["--errors", errors] if errors != "strict" else []
+    return f": {shlex.join(words)} judges each by the others"
 
 
 def _refuse_idle(

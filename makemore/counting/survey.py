@@ -16,7 +16,8 @@ from makemore.arrays import Counts, Hashes, Integers
 from makemore.counting.pairs import CharacterIds, PairCounter, SymbolIds, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts
-from makemore.data.holdout import Split, all_held_out, held_out_lines
+from makemore.data.holdout import Split, all_held_out, held_out_lines, is_held_out
+from makemore.data.sketch import NOTHING, sketch_with
 from makemore.data.text import (
     Lines,
     code_points,
@@ -66,12 +67,15 @@ class Survey:
         Held-out words, kept to calibrate scores without reading the corpus again.
     split : Split
         How the words were split, for a second pass.
+    sketch : array of at most ``sketch.SIZE`` hashes
+        Of the words that are not held out.
     """
 
     vocabulary: Vocabulary
     facts: CorpusFacts
     sample: WordSample
     split: Split
+    sketch: Hashes
 
 
 class LineCounts(NamedTuple):
@@ -107,6 +111,8 @@ class Part:
     sample : WordSample
     ends_in_space : bool
         Whether some word does.
+    sketch : array of at most ``sketch.SIZE`` hashes
+        Of the words that are not held out.
     """
 
     total: LineCounts
@@ -115,6 +121,7 @@ class Part:
     dropped_lines: int
     sample: WordSample
     ends_in_space: bool
+    sketch: Hashes
 
 
 class _LineCounter(Protocol):
@@ -200,6 +207,7 @@ class PartCounter:
         self._fingerprint = 0
         self._dropped = 0
         self._ends_in_space = False
+        self._sketch = NOTHING
 
     def add(self, lines: Lines) -> None:
         """Count a block. Raises ``VocabularyError`` where the alphabet is too large."""
@@ -208,18 +216,18 @@ class PartCounter:
             self._dropped += dropped
         self._total.add(*lines)
         self._ends_in_space = self._ends_in_space or " \n" in lines.text
-        if self._holdout:
-            data = np.frombuffer(lines.text.encode(), np.uint8)
-            offsets, hashes, numbers = held_out_lines(data, self._holdout)
-            held_out = data[offsets].tobytes()
-            self._sample.add(held_out, hashes)
-            if lines.weights is None:
-                self._wait(held_out)
-            else:
-                weights = lines.weights[numbers]
-                self._held_out.add(held_out.decode(), weights)
-                hashes = hashes * weights.view(np.uint64)
-            self._fingerprint += int(hashes.sum())
+        data = np.frombuffer(lines.text.encode(), np.uint8)
+        offsets, numbers, hashes = held_out_lines(data, self._holdout)
+        self._sketch = sketch_with(self._sketch, hashes[~is_held_out(hashes, self._holdout)])
+        held_out, hashes = data[offsets].tobytes(), hashes[numbers]
+        self._sample.add(held_out, hashes)
+        if lines.weights is None:
+            self._wait(held_out)
+        else:
+            weights = lines.weights[numbers]
+            self._held_out.add(held_out.decode(), weights)
+            hashes = hashes * weights.view(np.uint64)
+        self._fingerprint += int(hashes.sum())
 
     def part(self) -> Part:
         """Return what was found. Raises ``VocabularyError``."""
@@ -233,6 +241,7 @@ class PartCounter:
             self._dropped,
             self._sample.result(),
             self._ends_in_space,
+            self._sketch[self._sketch > 0],  # a blank line's hash is 0, and it holds no word
         )
 
     def _wait(self, lines: bytes) -> None:
@@ -257,9 +266,10 @@ def count_part(
 
 def merge(parts: Sequence[Part]) -> Part:
     """Return all parts together. Raises ``VocabularyError``."""
-    sample = _SampleCollector()
+    sample, sketch = _SampleCollector(), NOTHING
     for part in parts:
         sample.merge(part.sample)
+        sketch = sketch_with(sketch, part.sketch)
     return Part(
         _sum([part.total for part in parts]),
         _sum([part.held_out for part in parts]),
@@ -267,6 +277,7 @@ def merge(parts: Sequence[Part]) -> Part:
         sum(part.dropped_lines for part in parts),
         sample.result(),
         any(part.ends_in_space for part in parts),
+        sketch,
     )
 
 
@@ -354,11 +365,11 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         **_table_of(corpus),
     )
     if (spelling := corpus.spelling) is None:
-        return Survey(Vocabulary(total.characters), facts, part.sample, split)
+        return Survey(Vocabulary(total.characters), facts, part.sample, split, part.sketch)
     symbols = map(spelling.spelled_out, total.characters)
     words = tuple(map(spelling.spelled_out, part.sample.words))
     sample = part.sample._replace(words=words)
-    return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split)
+    return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split, part.sketch)
 
 
 def _table_of(corpus: Corpus) -> dict[str, str]:

@@ -100,14 +100,12 @@ def _firsts(ascending: Hashes) -> Indices:
     return np.flatnonzero(np.diff(ascending, prepend=before))
 
 
-def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes, Indices]:
+def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Indices, Hashes]:
     """Find the lines whose hashes are in the first ``share`` of all; see ``hash_lines``.
 
-    Return the offsets of their bytes, their line feeds included, the hashes of their words and
-    their numbers from 0, each of shape (held-out lines,). A blank line holds no word.
+    Return the offsets of their bytes, their line feeds included, their numbers from 0, of shape
+    (held-out lines,), and the hashes of all lines, (lines,). A blank line holds no word.
     """
-    if not share:
-        return np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.intp)
     all_starts, ends = line_bounds(text)
     hashes = _hash_lines(text, all_starts, ends)
     held_out = np.flatnonzero(is_held_out(hashes, share))
@@ -116,7 +114,7 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Hashes, Indices]
     if (lengths == 1).any():
         blank = lengths == 1
         held_out, starts, lengths = held_out[~blank], starts[~blank], lengths[~blank]
-    return offsets_of(starts, lengths), hashes[held_out], held_out
+    return offsets_of(starts, lengths), held_out, hashes
 
 
 def offsets_of(starts: Offsets, lengths: Integers) -> Offsets:

@@ -126,7 +126,7 @@ class Vocabulary:
         return self.spelling.spelled_out(text) if self.spelling else text
 
     def shortened(self, text: str) -> str:
-        """Return text in which each symbol is one character."""
+        """Return text as people write it with one character for each symbol."""
         return self.spelling.shortened(text) if self.spelling else text
 
     def encode(self, word: str) -> Ids:

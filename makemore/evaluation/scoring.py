@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Flags, Floats, Indices, Integers
+from makemore.arrays import Flags, Floats, Hashes, Indices, Integers
 from makemore.data.corpus import reading_of
+from makemore.data.holdout import hash_words
+from makemore.data.sketch import NOTHING, sketch_with
 from makemore.data.text import Lines, blocks_of_lines, lines_with_words, refuse_one_text
 from makemore.errors import shown
 from makemore.evaluation.calibration import Calibration
@@ -54,12 +56,15 @@ class Summary:
         Words of a length at which no word can be flagged at that rate.
     choices : tuple of Choices
         Between this model and each of the others.
+    sketch : array of hashes
+        Of the words as the model reads them: see ``Checkpoint.has_seen_most``.
     """
 
     totals: Totals = field(default_factory=Totals)
     flagged: int = 0
     unresolved: int = 0
     choices: tuple[Choices, ...] = ()
+    sketch: Hashes = field(default_factory=NOTHING.copy, compare=False)
 
     def __add__(self, more: "Summary") -> "Summary":
         pairs = zip_longest(self.choices, more.choices, fillvalue=Choices())
@@ -68,6 +73,7 @@ class Summary:
             self.flagged + more.flagged,
             self.unresolved + more.unresolved,
             tuple(one + other for one, other in pairs),
+            sketch_with(self.sketch, more.sketch),
         )
 
 
@@ -97,6 +103,8 @@ class Judgement:
         Of the same model: adds the guess ranks and their standard errors.
     is_regular : array of shape (n,), optional
         Whether a word's p-value is that of its regularity rather than of its surprisal.
+    sketch : array of hashes
+        Of these words and those before them.
     """
 
     scores: Scores
@@ -109,6 +117,7 @@ class Judgement:
     weights: Integers | None = None
     ranker: RankEstimator | None = None
     is_regular: Flags | None = None
+    sketch: Hashes = field(default_factory=NOTHING.copy)
 
     @property
     def flagged(self) -> Flags:
@@ -124,7 +133,8 @@ class Judgement:
         totals = self.scores.weighted_totals(self.weights)
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
         unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
-        return Summary(totals, int(weights[self.flagged].sum()), int(unresolved), choices)
+        flagged = int(weights[self.flagged].sum())
+        return Summary(totals, flagged, int(unresolved), choices, self.sketch)
 
     def chosen(self, rows: Indices) -> "Judgement":
         """Return the words with these numbers, in this order."""
@@ -302,13 +312,14 @@ def judge(
     ranker : RankEstimator, optional
         Of the same model: adds the guess ranks.
     """
-    first = 1
+    first, sketch = 1, NOTHING
     for block in blocks_of_lines(blocks):
         lines = block.text.split("\n")[:-1]
         kept = [number for number, line in enumerate(lines, first) if line]
         first += len(lines)
         text, weights = lines_with_words(block)
         scores = score_lines(model, reading(text))
+        sketch = sketch_with(sketch, hash_words(model.vocabulary.shortened(scores.text)))
         p_values, is_regular = _judged(scores, calibration, regular)
         yield Judgement(
             scores,
@@ -321,6 +332,7 @@ def judge(
             weights,
             ranker,
             is_regular,
+            sketch,
         )
 
 

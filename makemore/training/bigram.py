@@ -41,8 +41,7 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         raise divergence(_first_rise(history), options.learning_rate)
     return Outcome(
         model=Bigram(survey.vocabulary, W, N),
-        facts=survey.facts,
-        held_out_words=survey.sample.words,
+        survey=survey,
         loss_history=history,
         training_loss=training_loss,
         held_out_loss=held_out_loss,

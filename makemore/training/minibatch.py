@@ -334,8 +334,7 @@ class _Training:
         held_out = self._batches.words(HELD_OUT, MEASURED_SYMBOLS)
         return Outcome(
             model=best,
-            facts=self._survey.facts,
-            held_out_words=self._survey.sample.words,
+            survey=self._survey,
             loss_history=np.array(self._losses),
             training_loss=mean_loss(best, self._sample),
             held_out_loss=mean_loss(best, held_out) if len(held_out) else None,

@@ -6,7 +6,7 @@ estimated without them. Or the words come from elsewhere. Held-out words decide 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -81,7 +81,7 @@ def mix(
             "min_count": first.corpus.min_count,
             **({"words": words.name} if words else {"validation": share}),
         }
-        record = _measured(mixture, batches, survey.sample.words, options)
+        record = _measured(mixture, batches, survey, options)
     record = replace(record, seconds=time.perf_counter() - started)
     return Checkpoint(mixture, first.corpus, record)
 
@@ -100,7 +100,7 @@ def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
 
 
 def _measured(
-    mixture: Mixture, batches: Batches, held_out_words: Sequence[str], options: dict[str, Any]
+    mixture: Mixture, batches: Batches, survey: Survey, options: dict[str, Any]
 ) -> TrainingRecord:
     """Return the record of a mixture, all but its seconds."""
     held_out = batches.words(HELD_OUT, MEASURED_SYMBOLS)
@@ -111,8 +111,9 @@ def _measured(
         held_out_loss=mean_loss(mixture, held_out) if len(held_out) else None,
         minimum=None,
         loss_history=np.zeros(0),
-        calibration=calibrate(mixture, held_out_words),
-        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
+        calibration=calibrate(mixture, survey.sample.words),
+        regularity=regularity_sample("".join(word + "\n" for word in survey.sample.words)),
+        sketch=survey.sketch,
     )
 
 

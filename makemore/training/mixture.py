@@ -87,8 +87,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         mixture = Mixture(models, weights[kept])
         return Outcome(
             model=mixture,
-            facts=survey.facts,
-            held_out_words=survey.sample.words,
+            survey=survey,
             loss_history=np.zeros(0),
             training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
             held_out_loss=_held_out_loss(mixture, batches),

@@ -66,8 +66,7 @@ def outcome_of_counts(
         references = left_out_references(model, text, survey.split, len(survey.sample.words))
     return Outcome(
         model=model,
-        facts=survey.facts,
-        held_out_words=survey.sample.words,
+        survey=survey,
         loss_history=np.zeros(0),
         training_loss=model.training_loss(),
         held_out_loss=loss_on_counts(model, held_out) if held_out.symbols else None,

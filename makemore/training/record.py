@@ -3,7 +3,7 @@
 The record has plain fields. Reading them validates nothing anew and needs no kind to be known.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats
+from makemore.arrays import Floats, Hashes
 from makemore.counting.passes import Jobs
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress
+from makemore.data.sketch import NOTHING, are_mostly_in
 from makemore.errors import TrainingError
 from makemore.evaluation.calibration import Calibration
 from makemore.models.base import Model
@@ -76,6 +77,8 @@ class TrainingRecord(Film):
         Scores of words that the model has not seen, as ``calibrate`` returns them.
     regularity : array of shape (m, 2), float64
         Lengths and regularities of held-out words, as ``regularity_sample`` returns them.
+    sketch : array of at most ``sketch.SIZE`` hashes, uint64
+        Of the training words; see ``has_seen_most``.
     validation_history : array of shape (m, 2), float64
         The measurements of the validation loss: after how many steps, and the loss.
     """
@@ -88,6 +91,7 @@ class TrainingRecord(Film):
     loss_history: Floats
     calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
     regularity: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    sketch: Hashes = field(default_factory=NOTHING.copy)
     validation_history: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
@@ -153,6 +157,14 @@ class Checkpoint:
         """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
         return Calibration(self.training.calibration, self.training.regularity)
 
+    def has_seen_most(self, sketch: Hashes) -> bool:
+        """Return whether most distinct words of a list were trained on, as its sketch tells.
+
+        The sketch is that of ``Summary``, or ``sketch_with(NOTHING, hash_words(text))``. False
+        where it tells too little, as of a few words or of a small part of the corpus.
+        """
+        return are_mostly_in(sketch, self.training.sketch)
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -194,8 +206,7 @@ class Outcome(NamedTuple):
     """
 
     model: Model
-    facts: CorpusFacts
-    held_out_words: Sequence[str]
+    survey: Survey
     loss_history: Floats
     training_loss: float
     held_out_loss: float | None

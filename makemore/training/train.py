@@ -83,7 +83,7 @@ def train(
     record = _record(outcome, options, moments)
     seconds = time.perf_counter() - started + (resume.training.seconds if resume else 0.0)
     record = replace(record, seconds=seconds)
-    return Checkpoint(outcome.model, outcome.facts, record, outcome.resumption)
+    return Checkpoint(outcome.model, outcome.survey.facts, record, outcome.resumption)
 
 
 def _outcome(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
@@ -97,7 +97,8 @@ def _outcome(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
 
 def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> TrainingRecord:
     """Return the record of a training, all but its seconds."""
-    calibration = calibrate(outcome.model, outcome.held_out_words)
+    held_out_words = outcome.survey.sample.words
+    calibration = calibrate(outcome.model, held_out_words)
     if outcome.references is not None:
         calibration = references(*np.concatenate((calibration, outcome.references)).T)
     histories = moments.film()
@@ -111,7 +112,8 @@ def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> Tra
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
         calibration=calibration,
-        regularity=regularity_sample("".join(word + "\n" for word in outcome.held_out_words)),
+        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
+        sketch=outcome.survey.sketch,
         **histories,
     )
 
