@@ -15,6 +15,7 @@ from makemore.cli import main
 from makemore.counting.ngrams import NgramCounter
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError
+from makemore.evaluation import outliers
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.outliers import MAX_ORDER, MIN_WORDS, deal, find_outliers, fold_models
 from makemore.evaluation.slips import SlipSearch, slip_between, slips
@@ -179,6 +180,23 @@ def test_a_list_of_few_words_is_refused_in_one_line() -> None:
     lines = ["ab", "ba"] * 100
     with pytest.raises(CorpusError, match=f"2 distinct words, expected at least {MIN_WORDS}"):
         find_outliers(lines)
+
+
+def test_an_alphabet_over_the_limit_is_refused_before_anything_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    largest = [chr(0x4E00 + i) for i in range(outliers.MAX_CHARACTERS)]
+    monkeypatch.setattr(outliers, "NgramCounter", None)
+    with pytest.raises(CorpusError, match=r"has 4,095 distinct characters and the limit is 4,094"):
+        find_outliers([*largest, "a"])
+
+
+def test_the_largest_alphabet_has_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outliers, "MAX_CELLS", 18**2)
+    words = [chr(97 + i) + chr(97 + j) for i in range(16) for j in range(16)]  # 16 + 2 = 18
+    for model in fold_models(words, deal(words)):
+        assert len(model.tree.sizes) == 2
+        assert model.tree.keys[-1] < 18**2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ all V symbols are equally likely. Its score, in nats, is
     log max(max over w' of P(w') P(w | w'), NOISE V**-symbols) - log P(w)
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from makemore.arrays import Floats, Integers
-from makemore.counting.ngrams import NgramCounter, NgramCounts, add_up
+from makemore.counting.ngrams import (
+    NgramCounter,
+    NgramCounts,
+    add_up,
+    highest_order,
+    merge_ngrams,
+)
 from makemore.data.holdout import hash_words
 from makemore.data.text import refuse_one_text
 from makemore.data.vocabulary import Vocabulary
@@ -39,6 +46,9 @@ MAX_ORDER = 6
 
 MAX_CELLS = 1 << 24
 """The most states times symbols of a model here: its automaton takes 192 MiB."""
+
+MAX_CHARACTERS = math.isqrt(MAX_CELLS) - 2
+"""Of so many even the bigram, with a state for each symbol and the root, has fewer cells."""
 
 MAX_LETTERS = 64
 """So many of the most frequent characters are tried in the place of others."""
@@ -88,7 +98,7 @@ def find_outliers(
     """Return the ``count`` oddest distinct words among the lines of a list, the oddest first.
 
     A blank line holds no word. ``progress`` is called with the words looked at and all there are.
-    Raises ``CorpusError`` for a list that is too short.
+    Raises ``CorpusError`` for a list that is too short, or has too many distinct characters.
     """
     refuse_one_text(lines)
     counts = Counter(lines)
@@ -251,17 +261,24 @@ def deal(words: Sequence[str]) -> list[Integers]:
 def fold_models(words: Sequence[str], folds: Sequence[Integers]) -> Iterator[Ngram]:
     """Yield for each fold the model of the words in the others, of the order that is best.
 
-    The order is chosen on the first fold.
+    The order is chosen on the first fold. Raises ``CorpusError`` for a list of more than
+    ``MAX_CHARACTERS``.
     """
-    vocabulary = Vocabulary("".join(words))
+    characters = set("".join(words))
+    if len(characters) > MAX_CHARACTERS:
+        raise CorpusError(
+            f"the list has {len(characters):,} distinct characters and the limit is"
+            f" {MAX_CHARACTERS:,}: leave out the words with rare ones"
+        )
+    vocabulary = Vocabulary(characters)
     V = len(vocabulary)
-    highest = max(n for n in range(MIN_ORDER, MAX_ORDER + 1) if V**n <= 1 << 63)
+    highest = min(MAX_ORDER, highest_order(V))
     parts = []
     for fold in folds:
         counter = NgramCounter(V, highest)
         counter.add(vocabulary.encode_words([words[i] for i in fold.tolist()]))
         parts.append(counter.counts())
-    together = _add_up(parts)
+    together = merge_ngrams(parts)
     first = train_ngram(_without(together, parts[0]), vocabulary)
     order = _best_order(first, [words[i] for i in folds[0].tolist()])
     yield first.of_order(order)
@@ -275,17 +292,9 @@ def _best_order(model: Ngram, words: Sequence[str]) -> int:
     losses = {}
     for order in range(MIN_ORDER, len(model.tree.sizes) + 1):
         lower = model.of_order(order)
-        if order == MIN_ORDER or lower.tree.keys[-1] < MAX_CELLS:  # a key is a cell
+        if lower.tree.keys[-1] < MAX_CELLS:  # a key is a cell
             losses[order] = score_words(lower, words).totals.loss
     return min(losses, key=losses.__getitem__)
-
-
-def _add_up(parts: Sequence[NgramCounts]) -> NgramCounts:
-    codes, counts = add_up(
-        np.concatenate([part.codes for part in parts]),
-        np.concatenate([part.counts for part in parts]),
-    )
-    return NgramCounts(parts[0].V, parts[0].order, codes, counts)
 
 
 def _without(together: NgramCounts, part: NgramCounts) -> NgramCounts:
