@@ -26,6 +26,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -333,6 +334,7 @@ def read_arpa(
         ends_in_space=_ends_in_space(vocabulary, parts),
         **changes,  # type: ignore[arg-type]
     )
+    facts = replace(facts, path=source.location)
     options = {"model": model.name, "method": "import"}
     record = TrainingRecord(
         options=options | ({"unknown": unknown} if unknown else {}),

@@ -5,6 +5,7 @@ has three, and counts have their thousands separated.
 """
 
 import math
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -185,13 +186,13 @@ def _command(checkpoint: Checkpoint) -> str:
     """Return the command that repeats a training: the options that are not the defaults."""
     training, corpus = checkpoint.training, checkpoint.corpus
     if "checkpoints" in training.options:
-        words = training.options.get("words")
-        more = f" --corpus {shlex.quote(words)}" if words else ""
-        return f"makemore mix {training.options['checkpoints']}{more}"
+        more = ["--corpus", *_named(words)] if (words := training.options.get("words")) else []
+        return " ".join(["makemore mix", training.options["checkpoints"], *map(shlex.quote, more)])
     read_so = options_to_read(corpus)
     if training.is_import:
         symbols = ["--symbols"] * (checkpoint.model.vocabulary.spelling is not None)
-        return " ".join(["makemore import", shlex.quote(corpus.name), *symbols, *read_so])
+        files = map(shlex.quote, _files(corpus))
+        return " ".join(["makemore import", *files, *symbols, *read_so])
     kind = KINDS.get(checkpoint.model.name)
     methods = kind.methods if kind else ()
     defaults = kind.defaults(training.method) if kind and training.method in methods else {}
@@ -199,8 +200,22 @@ def _command(checkpoint: Checkpoint) -> str:
     for name, value in training.options.items():
         if name not in ("model", "method", "time_limit") and value != defaults.get(name):
             own += [f"--{name.replace('_', '-')}", str(value)]
-    words = ["makemore", "train", corpus.name, "--model", checkpoint.model.name, *own]
+    words = ["makemore", "train", *_files(corpus), "--model", checkpoint.model.name, *own]
     return " ".join([shlex.join(words), *read_so])
+
+
+def _files(corpus: CorpusFacts) -> list[str]:
+    """Return the files of a corpus as one types them; of several the folders are not known."""
+    if not corpus.path:
+        return _named(corpus.name)
+    relative = os.path.relpath(corpus.path)
+    is_below = not relative.startswith(os.pardir) and "://" not in corpus.path
+    return [relative if is_below else corpus.path]
+
+
+def _named(name: str) -> list[str]:
+    """Return the files that a corpus of this name was read from, as far as it tells."""
+    return ["-" if each == "stdin" else each for each in name.split(", ")]
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:

@@ -3,6 +3,8 @@
 import itertools
 import math
 import random
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,39 @@ def test_models_of_a_table_are_mixed_by_the_words_of_a_plain_list(
     assert by_name.exit_code == 0, by_name.output  # what the models were trained on is the table
 
 
+def again(checkpoint: str) -> list[str]:
+    """Return the words of the command that ``info`` shows."""
+    out = CliRunner().invoke(main, ["info", "-c", checkpoint]).stdout
+    return shlex.split(out.splitlines()[-1].removeprefix("again"))
+
+
+def test_the_command_that_repeats_a_training_finds_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("some folder").mkdir()
+    for name in ("some folder/my words.txt", "more.txt"):
+        Path(name).write_text("".join(word + "\n" for word in WORDS))
+    runner = CliRunner()
+
+    def files(*corpus: str, **more: str) -> list[str]:
+        options = ("--model", "ngram", "-c", "a b.npz")
+        assert runner.invoke(main, ["train", *corpus, *options], **more).exit_code == 0  # type: ignore[arg-type]
+        command = again("a b.npz")
+        assert command[:2] == ["makemore", "train"]
+        return command[2 : command.index("--model")]
+
+    assert files("some folder/my words.txt") == ["some folder/my words.txt"]
+    assert files("some folder/my words.txt", "more.txt") == ["my words.txt", "more.txt"]
+    assert files("-", input="\n".join(WORDS)) == ["-"]
+    files("more.txt")
+    shutil.copy("a b.npz", "c.npz")
+    runner.invoke(main, ["mix", "a b.npz", "c.npz", "-c", "mixed.npz"])
+    assert again("mixed.npz") == ["makemore", "mix", "a b.npz", "c.npz"]
+    monkeypatch.chdir("some folder")
+    assert again("../c.npz")[2] == str(tmp_path / "more.txt")
+
+
 def test_info_shows_the_command_that_repeats_a_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,8 +277,6 @@ def test_info_shows_the_command_that_repeats_a_training(
     assert runner.invoke(main, [*first, "-c", "one.npz"]).exit_code == 0
     again = runner.invoke(main, ["info", "-c", "one.npz"]).stdout.splitlines()[-1]
     assert again.startswith("again     makemore train 'my words.txt' --model mlp ")
-    import shlex
-
     repeated = [*shlex.split(again)[2:], "-c", "two.npz"]
     assert runner.invoke(main, repeated).exit_code == 0
     one, two = load("one.npz"), load("two.npz")

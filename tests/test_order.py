@@ -1,5 +1,6 @@
 """The order of n-grams that validation words choose, and what a training says at its end."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 from makemore.checkpoint import load
 from makemore.cli import main
 from makemore.counting.ngrams import NgramCounter
+from makemore.data import sources
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import split_words
 from makemore.data.vocabulary import Vocabulary
@@ -86,6 +88,25 @@ def test_a_training_shows_words_and_names_a_better_model(
         run(*shlex.split(better[0])[5:])
         assert load("makemore.npz").corpus == first
         assert load("makemore.npz").model.name == "ngram"
+
+
+def test_the_better_model_keeps_what_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "stdin_has_data", lambda waiting: True)
+    words = ["ab", "ba", "abba", "baba", "bab", "aba"] * 9
+    typed = ["-c", "my model.npz", "--holdout", "25%", "--min-count", "2", "--steps", "5"]
+    for errors in ([], ["--errors", "skip"]):  # which reads stdin twice
+        done = CliRunner().invoke(main, ["train", *typed, *errors], input="\n".join(words))
+        (better,) = re.findall("a better model: (.*)", done.stderr)
+        assert shlex.split(better) == [
+            "makemore", "train", "-", "-c", "my model.npz", "--holdout", "0.25",
+            "--min-count", "2", *errors, "--model", "ngram", "--order", "auto",
+        ]  # fmt: skip
+    done = CliRunner().invoke(main, shlex.split(better)[1:], input="\n".join(words))
+    assert done.exit_code == 0
+    assert load("my model.npz").model.name == "ngram"
 
 
 def test_an_order_that_is_no_number_is_answered(tmp_path: Path) -> None:

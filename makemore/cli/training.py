@@ -34,7 +34,7 @@ from makemore.cli.options import (
     was_typed,
 )
 from makemore.errors import TrainingError
-from makemore.kinds import DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
+from makemore.kinds import COMMON, DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
 from makemore.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def train(
         _write_log(log, trained)
     _tell(trained, chosen)
     if dask is None:
-        _advertise(trained, corpus, text)
+        _advertise(trained, corpus, text, _kept(ctx))
     steps = len(trained.training.loss_history)
     if watcher.stopped:
         say(f"interrupted after {steps:,} steps, which are kept")
@@ -281,14 +281,25 @@ def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
 
 
-def _advertise(trained: "Checkpoint", names: tuple[str, ...], text: "Corpus") -> None:
+def _advertise(
+    trained: "Checkpoint", names: tuple[str, ...], text: "Corpus", kept: list[str]
+) -> None:
     """Name the command that trains a better model on the same corpus, where there is one."""
     from makemore.data.corpus import options_to_read
+    from makemore.data.sources import STDIN
     from makemore.reporting import better_options
 
     if more := better_options(trained):
-        words = ["makemore train", *map(shlex.quote, names), *options_to_read(text), more]
+        files = names or ((STDIN,) if text.name == "stdin" else ())
+        words = [shlex.join(["makemore", "train", *files, *kept]), *options_to_read(text), more]
         say(f"a better model: {' '.join(words)}")
+
+
+def _kept(ctx: click.Context) -> list[str]:
+    """Return the options on the command line that mean the same for every kind of model."""
+    names = [name for name in ("checkpoint", "jobs", *COMMON) if was_typed(ctx, name)]
+    flags = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    return [word for name in names for word in (flags[name], str(ctx.params[name]))]
 
 
 def _forewarn(survey: "Survey", chosen: TrainingOptions) -> None:

@@ -5,6 +5,7 @@ networks; n-gram models have seen them, so for the weights each is replaced by a
 estimated without them. Or the words come from elsewhere. Held-out words decide nothing.
 """
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -76,7 +77,7 @@ def mix(
         options: dict[str, Any] = {
             "model": mixture.name,
             "method": "mix",
-            "checkpoints": " ".join(checkpoints),
+            "checkpoints": shlex.join(checkpoints),
             "holdout": holdout,
             "min_count": first.corpus.min_count,
             **({"words": words.name} if words else {"validation": share}),
