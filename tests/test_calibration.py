@@ -14,7 +14,13 @@ from makemore.arrays import Floats
 from makemore.data.corpus import Corpus
 from makemore.data.table import Columns
 from makemore.errors import CheckpointError
-from makemore.evaluation.calibration import IMPOSSIBLE, MAX_WORDS, Calibration, calibrate
+from makemore.evaluation.calibration import (
+    IMPOSSIBLE,
+    MAX_WORDS,
+    Calibration,
+    _Ranks,
+    calibrate,
+)
 from makemore.evaluation.losses import Scores, score_words
 from makemore.models.bigram import Bigram
 from makemore.training import left_out
@@ -107,6 +113,26 @@ def test_a_length_that_is_not_known_borrows_from_its_neighbours() -> None:
         # 0.5 is 0.354 of the known deviation; of -1 to 1 a share of (1 - 0.354) / 2 is beyond
         assert second == pytest.approx((1 - 0.5 / math.sqrt(2)) / 2, abs=0.01)
         assert third == pytest.approx(1 / 1_999)
+
+
+def test_the_neighbours_of_a_length_are_those_that_make_up_a_hundred_words() -> None:
+    """Of lengths 4 and 6 each is too few alone; 3 and 7, farther off, are not asked."""
+    spread = np.linspace(-1.0, 1.0, 60)
+    far = np.linspace(-9.0, 9.0, 500)
+    groups = {4: 2 + spread, 6: 4 + spread, 3: 50 + far, 7: 60 + far}
+    length = _Ranks(sample({n: values.tolist() for n, values in groups.items()}))._length(5.0)
+    assert length.centre == pytest.approx(3.0)
+    # the deviation around the mean of each length, and once more for the mean, which is not known
+    assert length.spread == pytest.approx(spread.std() * math.sqrt(2))
+
+
+def test_the_spread_of_few_words_is_drawn_to_that_of_their_neighbours() -> None:
+    neighbours = np.linspace(-2.0, 2.0, 200)
+    own = [4.0, 5.0, 6.0]
+    length = _Ranks(sample({5: own, 6: (9 + neighbours).tolist()}))._length(5.0)
+    assert length.centre == pytest.approx((4 + 5 + 6 + 9) / 4)  # they count as one word more
+    variance = (1 + 0 + 1 + 5 * neighbours.var()) / (2 + 5)  # and as five
+    assert length.spread == pytest.approx(math.sqrt(variance * (1 + 1 / 4)))
 
 
 def test_a_rate_is_resolved_at_every_length() -> None:

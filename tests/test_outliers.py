@@ -176,6 +176,47 @@ def test_noise_is_odd_and_has_no_correction() -> None:
     assert (first.word, first.correction) == (noise, None)
 
 
+def abc_list() -> list[str]:
+    """Return a list of words of three letters, some of which have a slip and two are noise."""
+    generator = np.random.default_rng(4)
+    words = ["".join(generator.choice(["ab", "ca", "bac"], 4)) for _ in range(400)]
+    for i in range(0, 400, 8):
+        at = int(generator.integers(1, len(words[i]) - 1))
+        words[i] = words[i][:at] + words[i][at + 1 :]
+    return list(dict.fromkeys([*words, "ccccbbbbcccc", "bbbbbbcbbbcc"]))
+
+
+def test_scores_and_corrections_are_those_of_all_strings_within_one_edit() -> None:
+    """Each word stands on one line: then P(w) is the fold model's, and D / n is 1."""
+    words = abc_list()
+    found = {outlier.word: outlier for outlier in find_outliers(words, 60)}
+    folds, named, noisy = deal(words), {True: 0, False: 0}, list[str]()
+    for fold, model in zip(folds, fold_models(words, folds), strict=True):
+        for word in (words[i] for i in fold.tolist() if words[i] in found):
+            own = float(score_words(model, [word]).total[0])
+            noise = math.log(1 / 20) - (len(word) + 1) * math.log(len(ALPHABET) + 1) + own
+            gains = gains_by_brute_force(model, word)
+            correction, best = max(gains.items(), key=lambda item: item[1])
+            assert found[word].score == pytest.approx(max(noise, best))
+            is_named = best >= max(noise, math.log(20))
+            assert found[word].correction == (correction if is_named else None)
+            if best > noise:
+                named[is_named] += math.log(2) < best < math.log(200)
+            else:
+                noisy.append(word)
+    assert min(named.values()) > 0  # on both sides of 20 times as probable
+    assert {"ccccbbbbcccc", "bbbbbbcbbbcc"} <= set(noisy)
+
+
+def test_the_oddest_come_first_and_equals_in_the_order_of_the_list() -> None:
+    letters = [chr(97 + i) for i in range(26)]  # those of folds of one size are equally odd
+    for words, equals in ((abc_list(), 0), (letters, 20)):
+        found = find_outliers(words, len(words))
+        places = [(-outlier.score, outlier.lines[0]) for outlier in found]
+        assert places == sorted(places)
+        assert len(places) - len({score for score, _ in places}) >= equals
+
+
 def test_a_list_of_few_words_is_refused_in_one_line() -> None:
     lines = ["ab", "ba"] * 100
     with pytest.raises(CorpusError, match=f"2 distinct words, expected at least {MIN_WORDS}"):

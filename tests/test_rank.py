@@ -75,6 +75,23 @@ def test_the_likeliest_word_has_rank_0() -> None:
     assert found.ranks.round().tolist() == [0, 1, 2]
 
 
+def test_words_that_differ_in_the_last_bits_of_their_probability_are_equally_probable() -> None:
+    model = two_letters()
+    estimator = RankEstimator(model)
+    totals = score_words(model, ["a", "b", "aba", "bb"]).total
+    for noise in (-1e-8, 1e-8):
+        assert estimator.ranks_of(totals + noise).ranks.tolist() == (
+            estimator.ranks_of(totals).ranks.tolist()
+        )
+    more = estimator.ranks_of(totals + 1e-4).ranks  # then a word is rarer than itself was
+    assert (more > estimator.ranks_of(totals).ranks).all()
+
+
+def test_ten_thousand_words_are_drawn() -> None:
+    found = [RankEstimator(two_letters(), *draws).ranks(["aabb"]) for draws in ((), (10_000,))]
+    assert found[0] == found[1]
+
+
 def test_a_network_has_ranks_too() -> None:
     model = RecurrentModel()
     words = [word for word, _ in itertools.islice(most_probable_words(model), 200)]

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
+from makemore.data.text import Lines
 from makemore.errors import VocabularyError, shown
-from makemore.evaluation.calibration import Calibration, calibrate
+from makemore.evaluation.calibration import Calibration, calibrate, regularity_sample
 from makemore.evaluation.losses import score_words
-from makemore.evaluation.scoring import Judgement, Summary, judge, score
+from makemore.evaluation.scoring import Judgement, Summary, judge, score, strangest_first
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
 
@@ -146,6 +147,50 @@ def test_a_painted_word_is_the_one_that_was_given(given: str, read: str, painted
     (judged,) = judge(MODEL, [f"{given}\n"], reading=lambda text: text.replace(given, read))
     word = judged.table(explain="colours").split("\t")[-1]
     assert re.sub("\x1b\\[[0-9;]*m", "", word) == f"{painted}\n"
+
+
+def test_of_two_reasons_the_smaller_p_value_counts_twice() -> None:
+    """So that both together flag no more good words than the rate says (Bonferroni)."""
+    known = ["ab", "bc", "ca"] * 70 + ["abc", "bca", "cab", "aab"] * 70
+    regularity = regularity_sample("".join(word + "\n" for word in known))
+    calibration = Calibration(calibrate(MODEL, known), regularity)
+    words = ["ab", "cc", "abcabc", "aaaaaaaaaaaa", "abababababab", "cab", "a\u00e9"]
+    found = judged(words, calibration=calibration, fpr=0.1, regular=True)
+    own = calibration.p_values(score_words(MODEL, words))
+    regular = calibration.regularity_p_values("".join(word + "\n" for word in words))
+    expected = [min(1.0, 2 * min(pair)) for pair in zip(own[:-1], regular[:-1], strict=True)]
+    assert found.p_values is not None
+    assert found.is_regular is not None
+    assert found.p_values[:-1].tolist() == expected
+    assert math.isnan(found.p_values[-1])
+    assert found.is_regular[:-1].tolist() == (regular < own)[:-1].tolist()
+    assert 1.0 in expected
+    assert min(expected) < 0.1
+    assert set(found.is_regular[:-1].tolist()) == {False, True}
+
+
+def test_weights_count_in_all_sums() -> None:
+    lines = Lines("ab\ncc\nabc\na\u00e9\n", np.array([3, 7, 2, 5]))
+    (part,) = judge(MODEL, [lines], calibration=CALIBRATION, fpr=0.05)
+    assert part.flagged.tolist() == [False, True, False, True]
+    assert part.summary.flagged == 7 + 5
+    assert part.summary.unresolved == 0
+    (part,) = judge(MODEL, [lines], calibration=CALIBRATION, fpr=1e-5)
+    assert part.summary.flagged == 5  # of which a character is not known
+    assert part.summary.unresolved == 3 + 7 + 2 + 5
+    assert (part.summary.totals.words, part.summary.totals.unknown_words) == (3 + 7 + 2, 5)
+
+
+def test_the_strangest_come_first_and_those_with_unknown_characters_before_them() -> None:
+    words = ["ab", "cc", "xa", "bb", "ab", "b\u00e9", "abcabc"]
+    parts = list(judge(MODEL, ["".join(f"{w}\n" for w in part) for part in (words[:3], words[3:])]))
+    found = strangest_first(parts)
+    mean = dict(zip(words, score_words(MODEL, words).mean.tolist(), strict=True))
+    known = sorted((w for w in words if w not in ("xa", "b\u00e9")), key=lambda w: -mean[w])
+    assert found.words == ["xa", "b\u00e9", *known]
+    assert [words[number - 1] for number in found.numbers] == found.words
+    assert found.numbers[found.words.index("ab")] == 1  # of equals the first
+    assert found.scores.words == found.words
 
 
 # ---- the commands ----
