@@ -139,14 +139,17 @@ def arpa_text(model: Model) -> Iterator[str]:
     """Yield the text of an ARPA file in blocks of lines. Raises ``ArpaError``."""
     backoff = _as_backoff(model)
     tree = backoff.tree
-    sizes = [tree.sizes[0] + 2, *tree.sizes[1:]]  # <s> and <unk> have lines of their own
+    has_unk = backoff.vocabulary.unk is not None
+    # <s> has a line of its own, and <unk> where it is no symbol
+    sizes = [tree.sizes[0] + 2 - has_unk, *tree.sizes[1:]]
     counts = "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes, 1))
     yield f"\\data\\\n{counts}"
     contexts = [""]
     for n, (level, states) in enumerate(zip(tree.levels(), backoff.state_levels, strict=True), 1):
         yield f"\n\\{n}-grams:\n"
         if n == 1:
-            yield f"-99\t{UNKNOWN_TOKENS[0]}\n"
+            if not has_unk:
+                yield f"-99\t{UNKNOWN_TOKENS[0]}\n"
             yield f"-99\t{START_TOKEN}\t{_number(backoff.log10_backoffs[0])}\n"
         grams = _ngrams_in_tokens(tree, level, states.start, contexts, backoff.vocabulary)
         yield from _lines(backoff, level, grams)
@@ -188,6 +191,8 @@ def _ngrams_in_tokens(
 ) -> list[str]:
     """Return the n-grams of a level in tokens; ``first`` is the state of the first context."""
     tokens = [END_TOKEN, *map(token_of, vocabulary.symbols)]
+    if vocabulary.unk is not None:
+        tokens[vocabulary.unk] = UNKNOWN_TOKENS[0]
     states, symbols = np.divmod(tree.keys[level], tree.V)
     pairs = zip((states - first).tolist(), symbols.tolist(), strict=True)
     return [contexts[context] + tokens[symbol] for context, symbol in pairs]

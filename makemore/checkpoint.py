@@ -264,7 +264,9 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
 
 
 def _vocabulary_values(vocabulary: Vocabulary) -> str | dict[str, list[str]]:
-    """Return its characters, or lists where a symbol has several."""
+    """Return its characters, or lists where a symbol has several or stands for unknown ones."""
+    if vocabulary.unk is not None:
+        return {"unk": list(vocabulary.symbols)}
     if not vocabulary.spelling:
         return vocabulary.characters
     return {"symbols": list(vocabulary.symbols), "unknown": list(vocabulary.unknown)}
@@ -272,13 +274,15 @@ def _vocabulary_values(vocabulary: Vocabulary) -> str | dict[str, list[str]]:
 
 def _vocabulary(values: str | dict[str, Any]) -> Vocabulary:
     lists: list[Any] = [values]
+    has_unk = isinstance(values, dict) and "unk" in values
     if isinstance(values, dict):
-        entries = _entries(values, {"symbols": list, "unknown": list}, "vocabulary")
-        lists = [entries["symbols"], entries["unknown"]]
+        names = ["unk"] if has_unk else ["symbols", "unknown"]
+        entries = _entries(values, dict.fromkeys(names, list), "vocabulary")
+        lists = [entries[name] for name in names]
         if not all(type(symbol) is str for symbols in lists for symbol in symbols):
             raise CheckpointError("a symbol of its vocabulary is no text")
     try:
-        vocabulary = Vocabulary(*lists)
+        vocabulary = Vocabulary(*lists, has_unk=has_unk)
     except VocabularyError as error:
         raise CheckpointError(
             "its vocabulary is empty, too large, or has what cannot stand in a word"

@@ -310,7 +310,8 @@ OPTIONS = (
         "min_count",
         int,
         TEXT,
-        "Leave out words with a character that occurs less often than this.",
+        "Leave out words with a character that occurs less often than this; with --unknown they"
+        " stay.",
         lambda value: value >= 1,
         "1 or more",
     ),

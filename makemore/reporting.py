@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.data.corpus import CorpusFacts, options_to_read
 from makemore.data.holdout import exact_count
+from makemore.data.vocabulary import REPLACEMENT
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
 from makemore.kinds import COMMON, KINDS, OPTION
@@ -45,6 +46,11 @@ def describe_training(checkpoint: Checkpoint) -> str:
         lines.append(
             f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
             f" than {corpus.min_count:,} times"
+        )
+    if model.vocabulary.unk is not None:
+        lines.append(
+            f"read as {REPLACEMENT}  what occurs less than {corpus.min_count:,} times, and"
+            " characters never seen"
         )
     if changes := _text_changes(corpus):
         lines.append(f"read      {changes}")
@@ -200,6 +206,7 @@ def _command(checkpoint: Checkpoint) -> str:
     for name, value in training.options.items():
         if name not in ("model", "method", "time_limit") and value != defaults.get(name):
             own += [f"--{name.replace('_', '-')}", str(value)]
+    own += ["--unknown"] * (checkpoint.model.vocabulary.unk is not None)
     words = ["makemore", "train", *_files(corpus), "--model", checkpoint.model.name, *own]
     return " ".join([shlex.join(words), *read_so])
 

@@ -162,6 +162,13 @@ def _default_text(name: str) -> str | bool:
     " expression. Lengths and prefixes then count these symbols.",
 )
 @option(
+    "--unknown",
+    is_flag=True,
+    group=TEXT,
+    help="Keep probability for characters never seen: those that occur less often than --min-count"
+    " stand for them, and their words stay. Such characters are read and never written.",
+)
+@option(
     "--jobs",
     type=click.IntRange(1),
     help="The number of processes that count. Without it there is one for each processor.",
@@ -185,6 +192,7 @@ def train(
     resume: bool,
     log: str | None,
     symbol_rule: str,
+    unknown: bool,
     **options: Any,
 ) -> None:
     """Train a model on CORPUS and save it.
@@ -203,7 +211,7 @@ def train(
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
-    text = _text_of(corpus, options, symbol_rule, dask)
+    text = _text_of(corpus, options, symbol_rule, unknown, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
     text = text.changed_as(resumed.corpus) if resumed else text
     if resumed:
@@ -254,13 +262,19 @@ def train(
 
 
 def _text_of(
-    names: tuple[str, ...], options: dict[str, Any], symbol_rule: str, dask: str | None
+    names: tuple[str, ...],
+    options: dict[str, Any],
+    symbol_rule: str,
+    unknown: bool,
+    dask: str | None,
 ) -> "Corpus":
     """Return the corpus of these names, or the one that is used without any."""
     text = corpus_of(names or (_unnamed_corpus(),), options, remote=dask is not None)
     if symbol_rule and dask:
         raise click.UsageError("--symbols cannot be found on a Dask cluster: leave out --dask")
-    return replace(text, symbol_rule=symbol_rule)
+    if unknown and dask:
+        raise click.UsageError("--unknown cannot be found on a Dask cluster: leave out --dask")
+    return replace(text, symbol_rule=symbol_rule, unknown=unknown)
 
 
 def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
@@ -299,7 +313,8 @@ def _kept(ctx: click.Context) -> list[str]:
     """Return the options on the command line that mean the same for every kind of model."""
     names = [name for name in ("checkpoint", "jobs", *COMMON) if was_typed(ctx, name)]
     flags = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
-    return [word for name in names for word in (flags[name], str(ctx.params[name]))]
+    kept = [word for name in names for word in (flags[name], str(ctx.params[name]))]
+    return kept + ["--unknown"] * ctx.params["unknown"]
 
 
 def _forewarn(survey: "Survey", chosen: TrainingOptions) -> None:

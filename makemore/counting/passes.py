@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -23,7 +23,8 @@ from makemore.counting.survey import (
 from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
 from makemore.data.holdout import Split, hash_lines, is_held_out, offsets_of, split_of_text
 from makemore.data.text import Lines, line_bounds, lines_with_words, without_lines_holding
-from makemore.data.vocabulary import Vocabulary
+from makemore.data.vocabulary import REPLACEMENT, Vocabulary
+from makemore.errors import CorpusError, shown
 
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
 
@@ -118,7 +119,7 @@ def _counted(
 ) -> tuple[Part, str, Split]:
     """Return what is in a corpus, its digest, and how its words are split."""
     with unchanged(corpus):
-        if min_count <= 1:
+        if min_count <= 1 or corpus.alphabet:  # where rare characters have become one
             return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
         with corpus.rereadable() as source:
             with naming_lines(source):
@@ -205,6 +206,27 @@ class _PairRequest:
     def merge(self, parts: Sequence[Part]) -> Part:
         """Return all parts together."""
         return merge(parts)
+
+
+def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
+    """Return a corpus with the characters that occur less often read as unknown ones.
+
+    It is read for that, where its ``unknown`` asks for it. Raises ``CorpusError`` where all of its
+    characters are rare, or none is.
+    """
+    if not corpus.unknown:
+        return corpus
+    frequencies = character_frequencies(corpus.read(digest=False).blocks())
+    frequencies[ord(REPLACEMENT)] = 0
+    alphabet = "".join(map(chr, np.flatnonzero(frequencies >= min_count)))
+    if len(alphabet) in (0, np.count_nonzero(frequencies)):
+        which, choice = ("no", "larger") if alphabet else ("every", "smaller")
+        raise CorpusError(
+            f"{which} character of {shown(corpus.name)} occurs less than {min_count:,} times, and"
+            " --unknown learns from rare ones how probable characters are that it has not seen:"
+            f" choose a {choice} --min-count"
+        )
+    return replace(corpus, alphabet=alphabet)
 
 
 def _split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:

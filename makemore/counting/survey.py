@@ -365,7 +365,8 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         **_table_of(corpus),
     )
     if (spelling := corpus.spelling) is None:
-        return Survey(Vocabulary(total.characters), facts, part.sample, split, part.sketch)
+        vocabulary = Vocabulary(total.characters, has_unk=bool(corpus.alphabet))
+        return Survey(vocabulary, facts, part.sample, split, part.sketch)
     symbols = map(spelling.spelled_out, total.characters)
     words = tuple(map(spelling.spelled_out, part.sample.words))
     sample = part.sample._replace(words=words)

@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +45,7 @@ from makemore.data.text import (
     text_change,
     words_of,
 )
-from makemore.data.vocabulary import MAX_VOCABULARY
+from makemore.data.vocabulary import MAX_VOCABULARY, REPLACEMENT
 from makemore.errors import (
     CorpusError,
     DecodingError,
@@ -183,6 +184,10 @@ class Corpus:
         "smiles", a regular expression, or empty where each character is a symbol.
     spelling : Spelling, optional
         Those that were found; then the text comes with one character for each symbol.
+    unknown : bool
+        Whether one symbol is to stand for all rare characters, and so for those never seen.
+    alphabet : str
+        Those that are not rare, where that was found: each other is read as ``REPLACEMENT``.
 
     Raises
     ------
@@ -201,6 +206,8 @@ class Corpus:
     columns: Columns | None = None
     symbol_rule: str = ""
     spelling: Spelling | None = None
+    unknown: bool = False
+    alphabet: str = ""
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -217,6 +224,8 @@ class Corpus:
                 f"unknown encoding '{shown(self.encoding)}': expected a name that Python knows,"
                 " such as utf-8, utf-16 or latin-1"
             ) from None
+        if self.unknown and self.symbol_rule:
+            raise OptionError("--unknown is about single characters: leave out --symbols")
         if self.errors not in ERRORS:
             raise OptionError(
                 f"unknown way '{shown(self.errors)}' with errors: expected {', '.join(ERRORS)}"
@@ -399,7 +408,8 @@ class Reading:
         corpus = self._corpus
         counts_lines = counts_lines or not corpus.is_rereadable
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
-        spelling = corpus.spelling
+        spelling, alphabet = corpus.spelling, corpus.alphabet
+        rare = re.compile(f"[^\n{re.escape(alphabet)}]") if alphabet else None
         is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
         distinct = DistinctWords() if is_distinct else None
         for source in corpus.sources:
@@ -407,6 +417,8 @@ class Reading:
                 changed = changed_lines(change, lines) if change else lines
                 if spelling:
                     changed = changed._replace(text=spelling.shortened(changed.text))
+                if rare:
+                    changed = changed._replace(text=rare.sub(REPLACEMENT, changed.text))
                 yield distinct.of(changed) if distinct else changed
 
     @property

@@ -19,6 +19,7 @@ from makemore.errors import VocabularyError, shown
 
 BOUNDARY = 0
 UNKNOWN = -1  # no id: it marks what is not in the vocabulary, and cannot be decoded
+REPLACEMENT = "\ufffd"  # Unicode's replacement character
 MAX_VOCABULARY = 8_192  # V x V float64 weights of this size take 512 MiB
 _LINE_ENDS = "\n\r"
 
@@ -32,6 +33,8 @@ class Vocabulary:
         In any order; repeats count once. A str gives its characters.
     unknown : iterable of str
         Symbols of several characters into which text is cut as well, but that have no id.
+    has_unk : bool
+        Whether the symbol ``REPLACEMENT`` stands for every character that is no symbol.
 
     Attributes
     ----------
@@ -45,6 +48,9 @@ class Vocabulary:
         Id to symbol; ``itos[0]`` is the empty string, for the boundary writes nothing.
     stoi : dict of str to int
         Symbol to id, 1..V-1.
+    unk : int or None
+        The id that every character has that is no symbol; None where those are ``UNKNOWN``. Words
+        are read with it, but no word that is written has it.
 
     Raises
     ------
@@ -65,7 +71,9 @@ class Vocabulary:
     array([1, 3, 2])
     """
 
-    def __init__(self, symbols: Iterable[str], unknown: Iterable[str] = ()) -> None:
+    def __init__(
+        self, symbols: Iterable[str], unknown: Iterable[str] = (), *, has_unk: bool = False
+    ) -> None:
         distinct, unknown = set(symbols), set(unknown)
         if "" in distinct | unknown:
             raise VocabularyError("a symbol has no characters: expected at least one")
@@ -89,6 +97,11 @@ class Vocabulary:
         self.symbols = tuple(map(self.spelled_out, self.characters))
         self.itos: tuple[str, ...] = ("", *self.symbols)
         self.stoi: dict[str, int] = {s: i for i, s in enumerate(self.itos) if i != BOUNDARY}
+        if has_unk and (REPLACEMENT not in self.stoi or self.spelling):
+            raise VocabularyError(
+                "a vocabulary of single characters lacks the one for unknown ones"
+            )
+        self.unk = self.stoi[REPLACEMENT] if has_unk else None
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -105,10 +118,11 @@ class Vocabulary:
             isinstance(other, Vocabulary)
             and self.symbols == other.symbols
             and self.unknown == other.unknown
+            and self.unk == other.unk
         )
 
     def __hash__(self) -> int:
-        return hash((self.symbols, self.unknown))
+        return hash((self.symbols, self.unknown, self.unk))
 
     def __repr__(self) -> str:
         return f"Vocabulary({list(self.symbols) if self.spelling else self.characters!r})"
@@ -166,7 +180,8 @@ class Vocabulary:
     def encode_lines(self, text: str) -> Ids:
         r"""Return the id of each symbol of lines that end with a line feed, (symbols,).
 
-        A line feed is the boundary; a symbol that is not in the vocabulary is ``UNKNOWN``.
+        A line feed is the boundary; a symbol that is not in the vocabulary is ``unk`` or
+        ``UNKNOWN``.
 
         >>> Vocabulary("ab").encode_lines("ab\nxb\n")
         array([ 1,  2,  0, -1,  2,  0])
@@ -182,7 +197,8 @@ class Vocabulary:
     @cached_property
     def _ids_by_code_point(self) -> Symbols:
         """Code point to id; the line feed is the boundary, and the last entry is unknown."""
-        table = np.full(max(ord(self.characters[-1]), ord("\n")) + 2, UNKNOWN, np.int16)
+        other = UNKNOWN if self.unk is None else self.unk
+        table = np.full(max(ord(self.characters[-1]), ord("\n")) + 2, other, np.int16)
         table[[ord(s) for s in self.characters]] = np.arange(1, len(self))
         table[ord("\n")] = BOUNDARY
         return table
@@ -200,6 +216,7 @@ class Vocabulary:
 
     def _look_up(self, text: str) -> Ids:
         ids = self.encode_lines(text)
+        ids[ids == self.unk] = UNKNOWN
         if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
             unknown = self.cut(text)[int(np.argmin(ids > BOUNDARY))]
             what = "symbol" if self.spelling else "character"

@@ -65,6 +65,8 @@ class RankEstimator:
         There are no draws, or the seed is negative.
     SamplingError
         The model's words do not end.
+    OptionError
+        The model has a symbol for unknown characters, which no word that is drawn has.
 
     Examples
     --------
@@ -84,6 +86,11 @@ class RankEstimator:
         if isinstance(source, Checkpoint):
             self._reading, source = reading_of(source.corpus), source.model
         self._model = model = source
+        if model.vocabulary.unk is not None:
+            raise OptionError(
+                "guess ranks are of the words that a model writes, and one trained with --unknown"
+                " does not write all that it reads: train without it"
+            )
         self._draws = draws
         self._surprisals = np.sort(score_words(model, sample(model, draws, seed=seed)).total)
         # Only words of a symbol or more are drawn, each as often as 1 / (1 - P(no symbol)) says.

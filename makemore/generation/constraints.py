@@ -143,6 +143,8 @@ class Requirements:
         The automaton that follows "contains" and "suffix": state, symbol -> state. It starts in 0.
     may_end : array of shape (K,), bool
         The states in which a word has both.
+    never : list of int
+        The symbols that no word has: that of unknown characters.
 
     Raises
     ------
@@ -162,6 +164,7 @@ class Requirements:
             len(vocabulary),
         )
         self._reaching = _reaching(self.matcher, self.may_end)
+        self.never = [] if vocabulary.unk is None else [vocabulary.unk]
 
     @classmethod
     def of(cls, model: Model, constraints: Constraints) -> Self:
@@ -183,6 +186,7 @@ class Requirements:
         allowed = self._can_finish(t + 1)[self.matcher[states]]
         is_of_length = self.constraints.min_length <= t <= self._longest
         allowed[:, BOUNDARY] = self.may_end[states] & is_of_length
+        allowed[:, self.never] = False
         return np.asarray(allowed)
 
     def _can_finish(self, t: int) -> Flags:
@@ -229,14 +233,15 @@ class ConstrainedAutomaton:
         Those of the product's states that can be reached.
     may_end : array of shape (S',), bool
         The states in which a word has all that it needs, except perhaps the length.
-    has_pattern : bool
-        Whether ``may_end`` is not true everywhere.
+    can_fail : bool
+        Whether some word of the model does not fulfil all, whatever its length.
     """
 
     def __init__(self, P: Floats, automaton: Automaton, requirements: Requirements) -> None:
         self.requirements = requirements
         matcher = requirements.matcher
-        self.has_pattern = len(matcher) > 1
+        has_pattern = len(matcher) > 1
+        self.can_fail = has_pattern or bool(requirements.never)
         state, self.prefix_probability = automaton.start, 1.0
         for symbol in requirements.prefix.tolist():
             self.prefix_probability *= float(P[state, symbol])
@@ -244,7 +249,10 @@ class ConstrainedAutomaton:
         progress = requirements.after_prefix()
         pairs, self.successors = _product(automaton.successors, matcher, (state, progress))
         self.start = int(np.searchsorted(pairs, state * len(matcher) + progress))
-        self.P = P[pairs // len(matcher)] if self.has_pattern else P
+        self.P = P[pairs // len(matcher)] if has_pattern else P
+        if requirements.never:
+            self.P = self.P.copy()
+            self.P[:, requirements.never] = 0.0
         self.may_end = requirements.may_end[pairs % len(matcher)]
 
     def always_ends(self) -> bool:
@@ -320,7 +328,7 @@ class Completions:
         if limits.max_length is not None:
             steps = max(0, limits.max_length + 1 - shortest)
             ending = self._go_back(nothing, steps, may_end=True)
-        elif self._best or self._automaton.has_pattern or not self._automaton.always_ends():
+        elif self._best or self._automaton.can_fail or not self._automaton.always_ends():
             ending = self._go_back(nothing, MAX_LENGTH, may_end=True)
         else:  # every word ends some day and then fulfils all: b is one
             ending = [Layer(np.ones(len(self._automaton.P)), 0.0)]

@@ -111,7 +111,7 @@ class LookAhead:
         now, following = self._completions.layer(t), self._completions.layer(t + 1)
         rows = P * following.b[self._automaton.successors[states]]
         rows *= np.exp(following.log_scale - now.log_scale)
-        rows[:, BOUNDARY] = 0.0
+        rows[:, [BOUNDARY, *self._automaton.requirements.never]] = 0.0
         if t >= self._automaton.requirements.constraints.min_length:
             may_end = self._automaton.may_end[states]
             rows[may_end, BOUNDARY] = P[may_end, BOUNDARY] * np.exp(-now.log_scale)

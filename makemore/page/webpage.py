@@ -74,8 +74,13 @@ def refuse_other_endings(path: str | os.PathLike[str]) -> None:
 def render_page(checkpoint: Checkpoint) -> str:
     """Return the page of ``checkpoint``, to be stored as UTF-8.
 
-    Raises ``PlottingError`` when the model is too large for a page.
+    Raises ``PlottingError`` when the model is too large for a page, or reads what it never writes.
     """
+    if checkpoint.model.vocabulary.unk is not None:
+        raise PlottingError(
+            "a page writes all that its model reads, and one trained with --unknown does not: train"
+            " without it"
+        )
     style = _source("page.css")
     script = "".join(_source(f"{name}.js") for name in SCRIPTS)
     parts = {

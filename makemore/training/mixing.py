@@ -16,7 +16,7 @@ import numpy as np
 from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
-from makemore.data.vocabulary import Vocabulary
+from makemore.data.vocabulary import REPLACEMENT, Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.evaluation.calibration import calibrate, regularity_sample
 from makemore.models.base import Model
@@ -57,7 +57,7 @@ def mix(
     first = next(iter(checkpoints.values()))
     holdout, vocabulary = float(first.training.options["holdout"]), first.model.vocabulary
     components = [part for each in checkpoints.values() for part in _components(each.model)]
-    corpus = replace(corpus, spelling=vocabulary.spelling)
+    corpus = _read_by(vocabulary, corpus)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = _surveyed(text, first)
         share = 0.0 if words else _shared_validation(checkpoints)
@@ -85,6 +85,13 @@ def mix(
         record = _measured(mixture, batches, survey, options)
     record = replace(record, seconds=time.perf_counter() - started)
     return Checkpoint(mixture, first.corpus, record)
+
+
+def _read_by(vocabulary: Vocabulary, corpus: Corpus) -> Corpus:
+    """Return a corpus with its text as a vocabulary's models read it."""
+    known = vocabulary.characters.replace(REPLACEMENT, "")
+    alphabet = "" if vocabulary.unk is None else known
+    return replace(corpus, spelling=vocabulary.spelling, alphabet=alphabet)
 
 
 def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
@@ -190,7 +197,7 @@ def _without_validation(
 
 def _fresh_words(words: Corpus, vocabulary: Vocabulary, held_out: float) -> Words:
     """Return the words of another corpus that were not held out."""
-    words = replace(words, spelling=vocabulary.spelling)
+    words = _read_by(vocabulary, words)
     with words.rereadable() as text, blocks_of(text) as blocks:
         others = Batches(blocks, vocabulary, (held_out, held_out), 1, 0)
         return others.words(TRAINING, MEASURED_SYMBOLS)

@@ -71,9 +71,11 @@ def plain_words(model: Model, random: np.random.Generator) -> Symbols:
     """Return some words as ids, (``MAX_WORDS``, ``MAX_CHARACTERS``), -1 behind their ends."""
     ids = np.full((MAX_WORDS, MAX_CHARACTERS), -1, np.int16)
     alive, state = np.arange(MAX_WORDS), model.start(MAX_WORDS)
+    unk = [] if model.vocabulary.unk is None else [model.vocabulary.unk]
     for t in range(MAX_CHARACTERS):
         P = np.exp(model.log_probabilities(state))
         P[:, BOUNDARY] *= t > 0  # no word is empty
+        P[:, unk] = 0.0
         symbols = _drawn(P, random.random(len(alive)))
         going = np.flatnonzero(symbols != BOUNDARY)
         if not len(going):

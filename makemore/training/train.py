@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from makemore.counting.passes import Jobs
+from makemore.counting.passes import Jobs, with_alphabet
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
@@ -63,17 +63,18 @@ def train(
     OptionError
         A setting is out of range, has no effect, or stands beside ``options``.
     """
-    if model or method or settings:
-        own = resumed_options(resume, None).record() if resume else {}
-        options = _in_parts(options, model, method, settings, own)
-    if resume:
-        options = resumed_options(resume, options)
-    options = options or TrainingOptions()
     if not isinstance(corpus, Corpus):
         raise OptionError(
             f"the corpus is of type {type(corpus).__name__}: expected a Corpus, such as"
             " Corpus.from_paths('names.txt') or Corpus.from_words(['emma', 'ava'])"
         )
+    if model or method or settings:
+        own = resumed_options(resume, None).record() if resume else {}
+        options = _in_parts(options, model, method, settings, own)
+    if resume:
+        options = resumed_options(resume, options)
+        corpus = replace(corpus, unknown=resume.model.vocabulary.unk is not None)
+    options = options or TrainingOptions()
     started = time.perf_counter()
     moments = Moments(resume.training if resume else Film())
     if is_filmed(options):
@@ -87,12 +88,13 @@ def train(
 
 
 def _outcome(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
-    """Return what the trainer gives; where a rule finds symbols, they are found first."""
+    """Return what the trainer gives; the symbols that a rule tells are found first."""
     trainer: Trainer = KINDS[options.model].load_trainer()
-    if not corpus.symbol_rule:
+    if not (corpus.symbol_rule or corpus.unknown):
         return trainer(corpus, options, watch)
     with unchanged(corpus), corpus.rereadable() as text:
-        return trainer(text.with_spelling(), options, watch)
+        text = with_alphabet(text.with_spelling(), options.min_count)
+        return trainer(text, options, watch)
 
 
 def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> TrainingRecord:
