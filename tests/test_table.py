@@ -19,7 +19,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.table import Columns, read_table
 from makemore.errors import CorpusError, OptionError, TrainingError
 from makemore.generation.novelty import training_texts
-from makemore.training import batches
+from makemore.training import batches, left_out
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
@@ -107,6 +107,22 @@ def test_a_weight_of_k_counts_as_k_lines_of_a_long_list(options: dict[str, Any])
     found, expected = train(weighted(rows), chosen), train(lines, chosen)
     assert found.corpus.distinct == expected.corpus.distinct == len({n for n, k in ROWS if k})
     same(found, expected)
+
+
+def test_a_weight_of_k_is_k_lines_where_words_are_left_out_of_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(left_out, "MAX_SYMBOLS", 850)
+    options = TrainingOptions("ngram", order=3)
+    few = [(name, 1 + i % 3) for i, name in enumerate(NAMES)]
+    for most, rows in [(10_000, few), (10, few[:90]), (10, few)]:
+        monkeypatch.setattr(holdout, "MAX_EXACT", most)
+        found, expected = train(weighted(rows), options), train(repeated(rows), options)
+        same(found, expected)
+        symbols = found.corpus.symbols - found.corpus.held_out_symbols
+        has_others = most == 10_000 or symbols <= 850
+        assert (len(found.training.calibration) > 60) is has_others
+        assert has_others or rows == few
 
 
 @pytest.mark.parametrize("alphabet", ["abc", "абвг日本"])

@@ -16,22 +16,25 @@ ENOUGH = 1 << 14
 """So many words tell how surprising good ones are: the held-out ones, and others left out."""
 
 MAX_SYMBOLS = 1 << 22
-"""A corpus of which the distinct training words have more symbols has enough held-out words."""
+"""A corpus of more training symbols has enough held-out words, unless it has few distinct ones."""
 
 
 def left_out_references(model: Ngram, text: Corpus, split: Split, held_out: int) -> Floats | None:
     """Return scores as ``calibrate`` does, of some training words, each left out by itself.
 
     They and the ``held_out`` words make up ``ENOUGH`` where there are so many. None where that many
-    are held out, and of a model that is not smoothed by Kneser-Ney.
+    are held out, and of a model that is not smoothed by Kneser-Ney. What decides is the same for a
+    word of weight k and for k lines.
     """
     if held_out >= ENOUGH or model.smoothing_method != "kneser-ney":
         return None
-    words = Lines("")
+    words, symbols = Lines(""), 0
     for row, _, _ in id_blocks(text, model.vocabulary, split):
-        words = without_repetition([words, _lines_of(row, model.vocabulary)])
-        if len(words.text) > MAX_SYMBOLS:
+        lengths = np.diff(np.flatnonzero(row.ids == BOUNDARY))
+        symbols += int((lengths if row.weights is None else lengths * row.weights).sum())
+        if symbols > MAX_SYMBOLS and not split.distinct:
             return None
+        words = without_repetition([words, _lines_of(row, model.vocabulary)])
     assert words.weights is not None
     chosen = words.text.split("\n")[:-1][: ENOUGH - held_out]  # those with the smallest hashes
     ids = model.vocabulary.encode_text("".join(f"{word}\n" for word in chosen)).astype(np.int64)
