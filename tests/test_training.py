@@ -509,6 +509,20 @@ def test_a_machine_that_slows_down_ends_a_training_at_its_time_limit() -> None:
     assert len(resumed.training.loss_history) == taken + 2
 
 
+def test_a_short_delay_does_not_end_a_training() -> None:
+    corpus = Corpus.from_words(
+        [a + b + c for a in "abcdefghij" for b in "abcdefghij" for c in "xyz"]
+    )
+
+    def on_step(step: Any) -> None:
+        if 20 <= step.number < 28:
+            time.sleep(0.1)
+
+    sizes: dict[str, Any] = {"hidden_size": 4, "batch_size": 4, "steps": 60, "validation": 0}
+    checkpoint = train(corpus, TrainingOptions("rnn", time_limit=4.0, **sizes), on_step=on_step)
+    assert checkpoint.training.options["steps"] == len(checkpoint.training.loss_history) == 60
+
+
 def test_the_time_of_a_step_is_measured_without_an_end_of_the_training() -> None:
     surveys: list[Survey] = []
     options = TrainingOptions("rnn", hidden_size=4, steps=2)

@@ -11,7 +11,6 @@ interrupted goes on, from what ``Resumption`` holds, as if it had never been.
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -151,15 +150,15 @@ def until(
 ) -> Callable[[Any], bool | None]:
     """Return an ``on_step`` that also ends a training where the machine is slower than expected.
 
-    It ends when so many ``more`` steps, as slow as the last ones, would pass the deadline, a time
-    of ``time.perf_counter``.
+    It ends when so many ``more`` steps, as slow as those so far, would pass the deadline, a time of
+    ``time.perf_counter``.
     """
-    times: deque[float] = deque(maxlen=TIMED_STEPS + 1)
+    times: list[float] = []
 
     def told(step: Any) -> bool | None:
         stops = on_step(step) if on_step else None
         times.append(time.perf_counter())
-        seconds = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        seconds = (times[-1] - times[0]) / max(1, len(times) - 1)
         return stops or (deadline is not None and times[-1] + more * seconds > deadline)
 
     return told
