@@ -218,7 +218,7 @@ def test_training_words_that_were_left_out_are_references_of_an_ngram_model() ->
     assert held_out[:, 1].mean() < ngram.training.calibration[:, 1].mean()
 
 
-@pytest.mark.parametrize(("limit", "value"), [("ENOUGH", 5), ("MAX_SYMBOLS", 100)])
+@pytest.mark.parametrize(("limit", "value"), [("ENOUGH", 3), ("MAX_SYMBOLS", 100)])
 def test_no_training_words_are_left_out_of_a_large_corpus(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
