@@ -174,8 +174,8 @@ table_options = all_of(
         type=click.Choice(["count", "log", "distinct"]),
         default="count",
         group=TABLE,
-        help="How a weight of k counts: as k lines, as 1 + log2(k) lines, rounded down, or not at"
-        " all: each distinct word counts once.",
+        help="How weights count: a weight of k as k lines (count) or as 1 + log2(k) lines, rounded"
+        " down (log); or each distinct word once, whatever its weights (distinct).",
     ),
 )
 
