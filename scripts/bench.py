@@ -13,7 +13,7 @@ from typing import Any
 from benchmark.frontier import frontier
 from benchmark.measure import BenchmarkError
 from benchmark.report import Report, draw_scaling, targets_table
-from benchmark.sections import SECTIONS
+from benchmark.sections import SECTIONS, scale
 from benchmark.setting import Setting, find_names, install, prepare
 
 HOW = (
@@ -38,6 +38,9 @@ def main() -> int:
         )
         if arguments.frontier:
             frontier(setting, report, arguments.frontier)
+        elif arguments.scale:
+            prepare(setting)
+            scale(setting, report)
         else:
             prepare(setting)
             for name in arguments.only or SECTIONS:
@@ -47,8 +50,9 @@ def main() -> int:
     print(f"\nmeasured in {report.conditions['seconds']} s")
     if arguments.json:
         arguments.json.write_text(json.dumps(report.values(), indent=1) + "\n", "utf-8")
-    if arguments.plot and report.points:
-        draw_scaling(report.points, arguments.plot)
+    for picture in (arguments.plot, arguments.scale):
+        if picture and report.points:
+            draw_scaling(report.points, picture)
     return 0
 
 
@@ -67,6 +71,12 @@ def parse() -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="only draw held-out loss against time there, for half an hour",
+    )
+    parser.add_argument(
+        "--scale",
+        type=Path,
+        metavar="FILE",
+        help="only draw time and memory of three models against the size of the list there",
     )
     parser.add_argument(
         "--peers",

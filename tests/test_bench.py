@@ -5,13 +5,14 @@ import math
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FunctionType
 
 import numpy as np
 import pytest
-from benchmark import frontier, measure, peers, report, setting
+from benchmark import frontier, inside, measure, peers, report, sections, setting
 
 from makemore.counting.bigrams import bigram_pairs
 from makemore.data.vocabulary import Vocabulary
@@ -121,6 +122,49 @@ def test_the_chart_is_drawn(tmp_path: Path) -> None:
     ]
     report.draw_scaling(points, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_chart_of_scale_has_each_model_at_each_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def in_turns(
+        tasks: list[measure.Task], rounds: int, warm_up: bool, path: Path
+    ) -> dict[str, list[measure.Run]]:
+        """Say that each run took a tenth of the file's size, and that what is reported took 0.1."""
+        size = path.stat().st_size / 10
+        of_task = {True: measure.Run(9, 9, 60, 0.1), False: measure.Run(size, size, 60, math.nan)}
+        return {task.name: [of_task[task.reports]] * rounds for task in tasks}
+
+    def draw(self: setting.Setting, *arguments: object) -> None:
+        """Write a byte for each word that is to be drawn."""
+        options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        options["-o"].write_bytes(bytes(options["-n"] // 100_000))  # type: ignore[attr-defined,operator]
+
+    monkeypatch.setattr(sections, "in_turns", in_turns)
+    monkeypatch.setattr(setting.Setting, "do", draw)
+    names = tmp_path / "names"
+    names.write_text("ann\nemily\n")  # five bytes a line: 200,000 words are a megabyte
+    python = Path(sys.executable)
+    found = report.Report({})
+    sections.scale(setting.Setting(tmp_path, names, python, python, "", quick=True), found)
+    assert [point.megabytes for point in found.points] == [
+        size for size in (1, 10, 100) for _ in "1234"
+    ]
+    assert [point.seconds.median for point in found.points] == pytest.approx(
+        [0.2, 0.2, 0.2, 0.1, 2, 2, 2, 0.1, 20, 20, 20, 0.1]
+    )
+    assert [point.peak is None for point in found.points] == [False, False, False, True] * 3
+    assert list(tmp_path.iterdir()) == [names]
+    report.draw_scaling(found.points, tmp_path / "scale.png")
+    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_wait_for_the_first_step_ends_before_the_training_does(tmp_path: Path) -> None:
+    names = tmp_path / "names"
+    names.write_text("emma\nolivia\nava\nmia\n" * 5)
+    started = time.perf_counter()
+    waited = inside.first_step(str(names))
+    assert 0 < waited < time.perf_counter() - started
 
 
 def test_a_file_has_the_size_asked_for_and_whole_lines(tmp_path: Path) -> None:

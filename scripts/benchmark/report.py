@@ -167,7 +167,7 @@ def draw_scaling(points: Sequence[Point], path: Path) -> None:
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
-    panels[1].set_ylim(10, 1000)
+    panels[1].set_ylim(bottom=10)
     names = panels[0].get_legend_handles_labels()
     figure.legend(*names, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=150)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmark import inside, networks
-from benchmark.measure import Run, Spread, Task, in_turns, ratios
+from benchmark.measure import MEGABYTE, Run, Spread, Task, in_turns, ratios
 from benchmark.report import Point, Report, quality_table
 from benchmark.setting import PROJECT, SCRIPTS, Setting, write_spaced, write_words
 
@@ -201,6 +201,41 @@ def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
         if megabytes == 100:
             aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, 20)
     path.unlink()
+
+
+def scale(setting: Setting, report: Report) -> None:
+    """Train three models on ever larger lists: time and peak memory."""
+    for megabytes in (1, 10, 100) if setting.quick else (1, 10, 100, LARGE):
+        path = draw_list(setting, megabytes)
+        gru = ("--model", "gru", "--steps", 200)
+        tasks = [
+            train_task(setting, "makemore train", path),
+            train_task(setting, "makemore train --model ngram", path, "--model", "ngram"),
+            train_task(setting, "makemore train --model gru --steps 200", path, *gru),
+        ]
+        first = setting.inside("until the first step of the gru", "first_step", path)
+        rounds = 1 if megabytes == LARGE else setting.rounds(3, 1)
+        runs = in_turns([*tasks, first], rounds, warm_up=megabytes == 1, path=path)
+        section = f"a list of {megabytes} MB"
+        for task in tasks:
+            times = report.add(section, task.name, "s", [run.wall for run in runs[task.name]])
+            peaks = [run.peak for run in runs[task.name]]
+            peak = report.add(section, f"{task.name}, peak", "MB", peaks)
+            report.points.append(Point(task.name, megabytes, times, peak))
+        waits = report.add(section, first.name, "s", [run.reported for run in runs[first.name]])
+        report.points.append(Point(first.name, megabytes, waits, None))
+        path.unlink()
+
+
+def draw_list(setting: Setting, megabytes: int) -> Path:
+    """Write a list of about so many megabytes of words that an n-gram model draws."""
+    path = setting.folder / f"list-{megabytes}.txt"
+    with open(setting.names, "rb") as lines:
+        mean = setting.names.stat().st_size / sum(1 for _ in lines)
+    words = round(megabytes * MEGABYTE / mean)
+    model = ("-c", setting.checkpoint("order-5"))
+    setting.do("sample", *model, "-n", words, "--seed", 1, "-o", path)
+    return path
 
 
 def word_count(path: Path, name: str = "wc") -> Task:
