@@ -261,6 +261,36 @@ def test_a_cluster_without_workers_or_that_is_lost_is_named(
                 count(url_corpus([str(path)]), on(client, 200, lambda *_: scheduler.kill()))
 
 
+LOSE_THE_SCHEDULER = """
+import os, sys
+from functools import partial
+from makemore.counting.cluster import cluster, count_on_cluster, url_corpus
+from makemore.counting.passes import count_bigrams
+from makemore.errors import CorpusError
+path, address, scheduler = sys.argv[1:]
+try:
+    with cluster(address) as client:
+        lose = lambda done, total: os.kill(int(scheduler), 9)
+        jobs = partial(count_on_cluster, client, shard_size=200)
+        count_bigrams(url_corpus([path]), jobs=jobs, progress=lose)
+except CorpusError as error:
+    print(error)
+"""
+
+
+def test_a_scheduler_that_is_lost_is_named_and_nothing_else_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "names"
+    path.write_text(TEXT)
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (scheduler, address),
+        dask("worker", address, "--nthreads", "1"),
+    ):
+        command = [sys.executable, "-c", LOSE_THE_SCHEDULER, str(path), address, str(scheduler.pid)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("the Dask scheduler was lost while the cluster counted")
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_cluster_that_loses_all_its_workers_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., Any]

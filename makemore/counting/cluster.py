@@ -104,7 +104,8 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
     scheduler does not answer.
     """
     dask = _package("distributed")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is an error here
+    for logger in ("distributed", "distributed.client"):  # Dask sets the level of both
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters is an error here
     if address is None:
         with _interruptions_blocked():  # Ctrl-C is for this process, which ends the others
             local = dask.LocalCluster(
