@@ -656,8 +656,8 @@ def test_a_word_is_compared_with_several_models(trained: Run) -> None:
         for column, other in ((3, "one.npz"), (4, "two.npz")):
             alone = trained("score", "--against", other, input=f"{word}\n").stdout.split("\t")
             assert fields[column] == alone[2]
-    assert "by this model than by one.npz" in result.stderr
-    assert "by this model than by two.npz" in result.stderr
+    assert "by this one than by one.npz" in result.stderr
+    assert "by this one than by two.npz" in result.stderr
     found = [
         json.loads(line) for line in trained(*both, "--json", input="ana\n").stdout.splitlines()
     ]
