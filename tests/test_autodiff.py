@@ -133,6 +133,20 @@ def test_arrays_are_answered_with_arrays_and_float32_stays_float32(name: str) ->
         assert gradient.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_layout_of_arrays_in_memory_changes_no_value(name: str) -> None:
+    function, inputs = CASES[name]
+    tensors = [Tensor(np.asfortranarray(array)) for array in inputs]
+    plain = [Tensor(array) for array in inputs]
+    result, expected = function(*tensors), function(*plain)
+    np.testing.assert_allclose(result.data, expected.data, rtol=1e-12)
+    seed = normal(*expected.shape, seed=9)
+    for found, gradient in zip(
+        gradients(result, tensors, seed), gradients(expected, plain, seed), strict=True
+    ):
+        np.testing.assert_allclose(found, gradient, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("scalar", [2, 0.5, np.sqrt(64), np.float64(3), np.int64(2)])
 def test_scalars_leave_float32_as_it_is(scalar: Any) -> None:
     x = Tensor(np.ones((2, 2), np.float32))

@@ -234,8 +234,8 @@ def gelu(a: Value) -> Value:
     linear units", section 2. It is PyTorch's ``gelu(approximate="tanh")``.
     """
     A = np.asarray(data(a))
-    value = np.empty_like(A)
-    slope = np.empty_like(A) if wants_gradient(a) else None
+    value = np.empty_like(A, order="C")  # so that its flat form is a view
+    slope = np.empty_like(value) if wants_gradient(a) else None
     flat, values = A.reshape(-1), value.reshape(-1)
     slopes = None if slope is None else slope.reshape(-1)
     for part in cached_chunks(A.size, 2):  # a dozen passes over what stays in the cache
