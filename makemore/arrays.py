@@ -7,6 +7,7 @@ functions that take them.
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,16 @@ def chunks(rows: int, columns: int) -> Iterator[slice]:
     """
     step = max(1, CHUNK_CELLS // columns)
     return (slice(first, first + step) for first in range(0, rows, step))
+
+
+def cached_blocks(vector: Any) -> Iterator[slice]:
+    """Yield slices that cover a vector, each of what stays in the cache beside a second one.
+
+    A vector that is not NumPy's is one block: it lies on a device, and a block would cost a call.
+    """
+    if isinstance(vector, np.ndarray):
+        return cached_chunks(len(vector), 2)
+    return iter([slice(None)])
 
 
 def cached_chunks(rows: int, columns: int) -> Iterator[slice]:

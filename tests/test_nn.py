@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from makemore import arrays
 from makemore.errors import AutodiffError, OptionError
-from makemore.nn import initialisation, optimizers, schedules
+from makemore.nn import initialisation, schedules
 from makemore.nn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_by_norm
 
 GRADIENTS = np.random.default_rng(0).normal(size=20)
@@ -79,7 +80,7 @@ def test_blocks_of_a_long_vector_are_stepped_alike(monkeypatch: pytest.MonkeyPat
         gradient = rng.normal(size=11).astype(np.float32)
         one.step(whole, gradient)
         with monkeypatch.context() as patch:
-            patch.setattr(optimizers, "CACHED", 6)
+            patch.setattr(arrays, "CACHED", 6)
             many.step(parts, gradient)
     assert whole.dtype == np.float32
     np.testing.assert_array_equal(whole, parts)

@@ -75,7 +75,8 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     (..., V): how often each id follows, which may be fractions. With P = softmax(logits) the loss
     is -(N * log P).sum() / N.sum(), and its gradient (N.sum(-1) * P - N) / N.sum().
     """
-    Z, N = data(logits), data(targets)
+    Z = data(logits)
+    N = np.asarray(data(targets), like=Z)
     if N.shape == Z.shape:
         return _cross_entropy_of_counts(logits, Z, N)
     if N.shape != Z.shape[:-1] or N.dtype.kind not in "iu":
@@ -166,6 +167,7 @@ def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
         return x
     X = data(x)
     kept = (generator.random(X.shape, dtype=np.float32) >= p) * X.dtype.type(1 / (1 - p))
+    kept = np.asarray(kept, like=X)
     return record(X * kept, (x, lambda g: g * kept))
 
 
@@ -284,10 +286,10 @@ def attention(
     scale = Q.dtype.type(1 / np.sqrt(Q.shape[-1]))
     P = (Q * scale) @ np.swapaxes(K, -1, -2)
     if mask is not None:
-        np.copyto(P, -np.inf, where=~data(mask))
+        np.copyto(P, -np.inf, where=~np.asarray(data(mask), like=P))
     softmax_in_place(P)
     if kept is not None:
-        kept = kept.astype(P.dtype, copy=False)
+        kept = np.asarray(kept, P.dtype, like=P)
     R = P if kept is None else P * kept
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
@@ -332,9 +334,7 @@ def conv2d(x: Value, W: Value, b: Value | None = None, stride: int = 1, padding:
     padded = np.pad(X, ((0, 0), (0, 0), (padding, padding), (padding, padding))) if padding else X
     windows = sliding_window_view(padded, size, axis=(2, 3))[:, :, ::stride, ::stride]
     B, channels, height, width = windows.shape[:4]
-    columns = np.ascontiguousarray(windows.transpose(0, 1, 4, 5, 2, 3)).reshape(
-        B, -1, height * width
-    )
+    columns = windows.transpose(0, 1, 4, 5, 2, 3).copy().reshape(B, -1, height * width)
     flat = A.reshape(len(A), -1)
     value = flat @ columns
     if b is not None:

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from makemore.arrays import cached_chunks
+from makemore.arrays import cached_blocks, chunks
 from makemore.autodiff.tensor import Array, Tensor, Value, data, record, wants_gradient
 from makemore.errors import AutodiffError
 
@@ -123,7 +123,7 @@ def power(a: Value, b: Value) -> Value:
 
     def base(g: Array) -> Array:
         # At an exponent of 0 the factor B is 0, whatever a negative power of the base would be.
-        return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1))
+        return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1)[()])
 
     def exponent(g: Array) -> Array:
         return g * (value * np.log(np.where(A == 0, np.ones_like(A), A)))
@@ -233,12 +233,11 @@ def gelu(a: Value) -> Value:
     a (1 + tanh(sqrt(2 / pi) (a + 0.044715 a³))) / 2: Hendrycks and Gimpel 2016, "Gaussian error
     linear units", section 2. It is PyTorch's ``gelu(approximate="tanh")``.
     """
-    A = np.asarray(data(a))
-    value = np.empty_like(A, order="C")  # so that its flat form is a view
+    value = np.empty_like(data(a), order="C")  # so that its flat form is a view
     slope = np.empty_like(value) if wants_gradient(a) else None
-    flat, values = A.reshape(-1), value.reshape(-1)
+    flat, values = np.ravel(data(a)), value.reshape(-1)
     slopes = None if slope is None else slope.reshape(-1)
-    for part in cached_chunks(A.size, 2):  # a dozen passes over what stays in the cache
+    for part in cached_blocks(flat):  # a dozen passes over what stays in the cache
         _gelu(flat[part], values[part], None if slopes is None else slopes[part])
     return record(value, (a, lambda g: g * slope))
 
@@ -379,7 +378,7 @@ def rows_of(A: Array) -> Array:
 def transpose(a: Value, axes: Sequence[int] | None = None) -> Value:
     """Return a with its axes in the order ``axes``, by default reversed."""
     A = data(a)
-    back = None if axes is None else np.argsort([axis % A.ndim for axis in axes])
+    back = None if axes is None else np.argsort([axis % A.ndim for axis in axes]).tolist()
     return record(np.transpose(A, axes), (a, lambda g: np.transpose(g, back)))
 
 
@@ -476,16 +475,24 @@ def add_rows(g: Array, ids: Array, W: Array) -> Array:
     """Return zeros of the shape of W (V, n), with the rows of g (..., n) added at ``ids`` (...)."""
     flat, places = rows_of(g), np.ravel(ids) % len(W)  # -1 is the last row
     if len(W) <= ONE_HOT_ROWS:
-        one_hot = np.zeros_like(W, shape=(len(places), len(W)))
-        one_hot[np.arange(len(places)), places] = 1
-        return one_hot.T @ flat
+        return _one_hot(places, W).T @ flat
     d = np.zeros_like(W)
-    if len(places):
+    if not isinstance(W, np.ndarray):  # CuPy's reduceat takes differences of cumulative sums
+        for part in chunks(len(places), len(W)):
+            d += _one_hot(places[part], W).T @ flat[part]
+    elif len(places):
         order = np.argsort(places, kind="stable")
         ordered = places[order]
         firsts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         d[ordered[firsts]] = np.add.reduceat(flat[order], firsts, axis=0)
     return d
+
+
+def _one_hot(places: Array, W: Array) -> Array:
+    """Return rows that are 1 at their place, (rows,) -> (rows, V)."""
+    rows = np.zeros_like(W, shape=(len(places), len(W)))
+    rows[np.arange(len(places)), places] = 1
+    return rows
 
 
 # The operators and methods of a Tensor are these operations under other names.

@@ -105,11 +105,11 @@ class Tensor:
         """
         leaves = [tensor for tensor in ancestors(self) if not tensor.rows]
         for leaf, found in zip(leaves, gradients(self, leaves, gradient), strict=True):
-            leaf.grad = np.array(found)  # a copy: parents of a sum are handed the same array
+            leaf.grad = np.copy(found)  # a copy: parents of a sum are handed the same array
 
     def __repr__(self) -> str:
         numbers = np.array2string(
-            np.asarray(self.data), precision=4, separator=", ", threshold=20, prefix="Tensor("
+            self.data, precision=4, separator=", ", threshold=20, prefix="Tensor("
         )
         about = [f"shape={self.shape}"] * (self.data.size > 20)
         about += [f"dtype={self.dtype}"] * (self.dtype != np.float64)

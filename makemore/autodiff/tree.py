@@ -230,8 +230,7 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
         """Return rows by block, head and position: (M, parts n) -> (parts, blocks, heads, T, d)."""
         spread = np.zeros_like(rows, shape=(blocks * T, rows.shape[1]))
         spread[forest.slots] = rows
-        by_head = spread.reshape(blocks, T, parts, heads, -1).transpose(2, 0, 3, 1, 4)
-        return np.ascontiguousarray(by_head)
+        return spread.reshape(blocks, T, parts, heads, -1).transpose(2, 0, 3, 1, 4).copy()
 
     Q, K, U = dense(X, 3)
     scale = X.dtype.type((n // heads) ** -0.5)

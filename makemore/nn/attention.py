@@ -95,7 +95,7 @@ class SinusoidalPositions(Layer):
     def __call__(self, x: Value) -> Value:
         """Return x with the vectors of its positions added."""
         X = data(x)
-        return x + sinusoids(np.arange(X.shape[1]), X.shape[2]).astype(X.dtype)
+        return x + np.asarray(sinusoids(np.arange(X.shape[1]), X.shape[2]), X.dtype, like=X)
 
 
 def sinusoids(positions: Array, n: int) -> Array:

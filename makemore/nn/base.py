@@ -13,14 +13,14 @@ at the fields, and a name is the way to one, such as "layers.0.weight".
         optimizer.step(vector.values, vector.gradient)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import keep_freed_memory
-from makemore.autodiff.tensor import Array, Tensor, Value, gradients
+from makemore.autodiff.tensor import Array, Tensor, Value, data, gradients
 from makemore.errors import AutodiffError
 
 
@@ -62,6 +62,16 @@ class Layer:
                 )
         for name, layer, field in list(self._fields()):
             layer._set(field, np.array(state[name], own[name].dtype))
+
+    def move(self, place: Callable[[Array], Array]) -> None:
+        """Put in place of each array what ``place`` makes of it, such as ``cupy.array``.
+
+        The arrays may then live elsewhere. A ``ParameterVector`` is made after this, as after
+        ``load``.
+        """
+        for _, layer, field in list(self._fields()):
+            part = getattr(layer, field)
+            layer._set(field, place(data(part)))
 
     @property
     def parameter_count(self) -> int:
@@ -105,7 +115,7 @@ class Layer:
         for field, part in vars(self).items():
             if field.startswith("_"):
                 continue
-            if isinstance(part, Tensor | np.ndarray):
+            if isinstance(part, Tensor) or hasattr(part, "__array_function__"):
                 yield field, self, field
             else:
                 for name, layer in _named_layers(field, part):

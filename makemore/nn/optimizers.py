@@ -12,14 +12,14 @@ is read and written several times.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import ClassVar
 
 import numpy as np
 
-from makemore.arrays import CACHED
+from makemore.arrays import cached_blocks
 from makemore.autodiff.tensor import Array
 from makemore.errors import AutodiffError, OptionError
 
@@ -50,7 +50,7 @@ class Optimizer(ABC):
             self.averages = {name: np.zeros_like(values) for name in self.AVERAGES}
         _refuse_other_shapes(values, {"the gradient": gradient, **self.averages})
         self.steps += 1
-        for block in _blocks(values):
+        for block in cached_blocks(values):
             averages = [self.averages[name][block] for name in self.AVERAGES]
             self._change(values[block], gradient[block], *averages)
 
@@ -189,12 +189,6 @@ def _average(average: Array, work: Array, decay: float) -> None:
     work -= average
     work *= 1 - decay
     average += work
-
-
-def _blocks(values: Array) -> Iterator[slice]:
-    """Yield slices that cover a vector in blocks that stay in the cache with their averages."""
-    size = max(1, CACHED // 2)
-    return (slice(start, start + size) for start in range(0, len(values), size))
 
 
 def _refuse_other_shapes(values: Array, others: Mapping[str, Array]) -> None:

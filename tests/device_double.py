@@ -1,0 +1,135 @@
+"""A stand-in for CuPy, for machines without a GPU: arrays that do not mix with those of NumPy.
+
+A ``DeviceArray`` keeps its numbers in an array of NumPy's and calculates with NumPy's functions, so
+its results are those of the host to the last bit. It is as strict as CuPy's arrays: it is never
+converted unasked, an operation takes a host array as an index alone, and what has no axes is an
+array, too. It has only those methods that the engine needs, and ``CALLS`` notes what was called.
+
+A test puts this module in CuPy's place.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+METHODS = {
+    "all",
+    "astype",
+    "copy",
+    "item",
+    "max",
+    "mean",
+    "ravel",
+    "reshape",
+    "sum",
+    "swapaxes",
+    "transpose",
+}
+"""The methods of CuPy's arrays that the engine calls, beside ``get``."""
+
+CALLS: set[tuple[str, int, tuple[str, ...]]] = set()
+"""The functions that were called: their names, how many positional arguments, and the others."""
+
+
+class DeviceArray(NDArrayOperatorsMixin):
+    """An array that lies elsewhere."""
+
+    def __init__(self, numbers: np.ndarray[Any, Any]) -> None:
+        self._numbers = numbers
+
+    def get(self) -> Any:
+        return self._numbers.copy()
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("implicit conversion to an array of NumPy's")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **more: Any) -> Any:
+        key = None
+        if method == "at":  # the second argument is an index
+            (array, key, *rest), inputs = inputs, ()
+            return getattr(ufunc, method)(_numbers(array), _index(key), *map(_numbers, rest))
+        out = more.pop("out", (None,))[0]
+        if out is not None:
+            more["out"] = _numbers(out)
+        CALLS.add((ufunc.__name__, len(inputs), tuple(sorted(more))))
+        found = _placed(getattr(ufunc, method)(*map(_numbers, inputs), **more))
+        return found if out is None else out
+
+    def __array_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        name = ".".join([*function.__module__.split(".")[1:], function.__name__])
+        CALLS.add((name, len(arguments), tuple(sorted(options))))
+        if function is np.asarray:  # the way to the device
+            return DeviceArray(np.array(*arguments, **options))
+        arguments, options = _numbers(arguments), {k: _numbers(v) for k, v in options.items()}
+        return _placed(function(*arguments, **options))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in METHODS:
+            raise AttributeError(f"a DeviceArray has no {name}")
+
+        def method(*arguments: Any, **options: Any) -> Any:
+            found = getattr(self._numbers, name)(*_numbers(arguments), **options)
+            return found if name == "item" else _placed(found)
+
+        return method
+
+    def __getitem__(self, key: Any) -> Any:
+        return _placed(self._numbers[_index(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._numbers[_index(key)] = _numbers(value)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
+
+    def __float__(self) -> float:
+        return float(self._numbers)
+
+    def __bool__(self) -> bool:
+        return bool(self._numbers)
+
+    shape = property(lambda self: self._numbers.shape)
+    dtype = property(lambda self: self._numbers.dtype)
+    ndim = property(lambda self: self._numbers.ndim)
+    size = property(lambda self: self._numbers.size)
+    T = property(lambda self: _placed(self._numbers.T))
+
+
+def _numbers(value: Any) -> Any:
+    """Return the numbers of the device arrays in ``value``; refuse host arrays."""
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"a host array of shape {value.shape} among those of a device")
+    if isinstance(value, list | tuple):
+        return type(value)(_numbers(part) for part in value)
+    return value._numbers if isinstance(value, DeviceArray) else value
+
+
+def _placed(found: Any) -> Any:
+    """Return device arrays in place of arrays and numbers of NumPy's."""
+    if isinstance(found, list):
+        return [_placed(part) for part in found]
+    return DeviceArray(np.asarray(found)) if isinstance(found, np.ndarray | np.generic) else found
+
+
+def _index(key: Any) -> Any:
+    """Return an index in which the arrays are those of the host."""
+    if isinstance(key, tuple):
+        return tuple(_index(part) for part in key)
+    return key._numbers if isinstance(key, DeviceArray) else key
+
+
+def array(numbers: Any) -> DeviceArray:
+    """Return a copy of an array, on the device."""
+    return DeviceArray(np.array(numbers))
+
+
+def ones(shape: tuple[int, ...]) -> DeviceArray:
+    """Return an array of ones."""
+    return DeviceArray(np.ones(shape))
