@@ -23,6 +23,7 @@ SMOOTHING_METHODS = ("kneser-ney", "witten-bell", "additive")
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 POSITIONS = ("learnt", "sinusoidal")
+DEVICES = ("cpu", "cuda")
 MAX_WIDTH = 8_192
 MAX_CONTEXT = 64
 
@@ -272,6 +273,14 @@ OPTIONS = (
         "0 or more",
     ),
     Option(
+        "device",
+        str,
+        DESCENT,
+        "Where a network's steps are calculated: cuda is an NVIDIA GPU, and needs the package"
+        " cupy.",
+        choices=DEVICES,
+    ),
+    Option(
         "l2",
         float,
         DESCENT,
@@ -369,6 +378,7 @@ _STEPS = {
     "warmup": 0.05,
     "clip": 1.0,
     "patience": 0,
+    "device": "cpu",
     "seed": 0,
     "time_limit": None,
     "validation": 0.02,

@@ -4,19 +4,44 @@ Each test runs twice: on the stand-in of ``device_double``, which gives the numb
 the last bit, and on CuPy, which needs a GPU and is skipped without one.
 """
 
+import inspect
 import sys
+from pathlib import Path
 from typing import Any
 
 import device_double
 import numpy as np
 import pytest
 import test_autodiff
+from click.testing import CliRunner
 from test_autodiff import CASES, normal
+from test_minibatch import NAMES
 from test_nn_layers import LAYERS, away_from_kinks
 
 import makemore.nn as nn
 from makemore.autodiff import Tensor, gather, gradients
 from makemore.autodiff.operations import ONE_HOT_ROWS
+from makemore.checkpoint import load, save
+from makemore.cli import main
+from makemore.data.corpus import Corpus
+from makemore.errors import OptionError
+from makemore.training import minibatch
+from makemore.training.options import TrainingOptions
+from makemore.training.record import Checkpoint
+from makemore.training.train import train
+
+CORPUS = Corpus.from_words(NAMES)
+SIZES: dict[str, dict[str, Any]] = {
+    "mlp": {"layers": 2},
+    "mlp, batch norm": {"normalization": "batch"},
+    "bow": {},
+    "wavenet": {"context": 4},
+    "rnn": {"layers": 2},
+    "gru": {},
+    "lstm": {"layers": 2},
+    "transformer": {"layers": 2, "heads": 2},
+    "transformer, sinusoidal": {"layers": 1, "heads": 2, "positions": "sinusoidal"},
+}
 
 
 @pytest.fixture(params=["stand-in", "CuPy"])
@@ -25,7 +50,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "stand-in":
         monkeypatch.setitem(sys.modules, "cupy", device_double)
         return device_double
-    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
     if not cupy.is_available():
         pytest.skip("CuPy finds no GPU")
     return cupy
@@ -106,3 +131,126 @@ def test_a_tensor_shows_its_numbers_and_knows_its_gradient(library: Any) -> None
     assert x.grad is not None
     assert x.grad.get().tolist() == [2.0, 4.0]
     assert (x * x).sum().item() == 5.0
+
+
+def options(kind: str, **given: Any) -> TrainingOptions:
+    model = kind.split(",")[0]
+    sizes = {"embedding_size": 8, **SIZES[kind]}
+    if model != "transformer":
+        sizes["hidden_size"] = 16
+    return TrainingOptions(
+        model, **sizes, **{"steps": 24, "batch_size": 16, "validation": 0.2, "dropout": 0.2} | given
+    )
+
+
+def assert_same_training(found: Checkpoint, expected: Checkpoint) -> None:
+    """Assert that two trainings gave the same weights and losses to the last bit."""
+    arrays = found.model.arrays()
+    for name, array in expected.model.arrays().items():
+        assert isinstance(arrays[name], np.ndarray)
+        np.testing.assert_array_equal(arrays[name], array)
+    for name in ("loss_history", "validation_history"):
+        here, there = getattr(found.training, name), getattr(expected.training, name)
+        np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_network_is_trained_on_a_device_as_on_the_host(kind: str, library: Any) -> None:
+    there = train(CORPUS, options(kind, device="cuda"))
+    host = train(CORPUS, options(kind))
+    if library is device_double:
+        assert_same_training(there, host)
+        return
+    assert_same_training(train(CORPUS, options(kind, device="cuda")), there)
+    assert there.training.loss_history == pytest.approx(host.training.loss_history, rel=0.01)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_a_training_that_was_interrupted_on_a_device_goes_on_there(
+    optimizer: str, library: Any, tmp_path: Path
+) -> None:
+    chosen = options("mlp, batch norm", device="cuda", optimizer=optimizer)
+    part = train(CORPUS, chosen, on_step=lambda step: step.number == 9)
+    save(tmp_path / "part.npz", part)
+    loaded = load(tmp_path / "part.npz")
+    assert loaded.training.options["device"] == "cuda"
+    assert loaded.resumption is not None
+    assert loaded.resumption.averages
+    assert_same_training(train(CORPUS, resume=loaded), train(CORPUS, chosen))
+    with pytest.raises(OptionError, match="had device cuda, not cpu"):
+        train(CORPUS, options("mlp, batch norm", optimizer=optimizer), resume=loaded)
+
+
+def test_a_step_on_a_device_can_go_in_parts(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(CORPUS, options("gru", device="cuda", dropout=0.0))
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 20)
+    parts = train(CORPUS, options("gru", device="cuda", dropout=0.0))
+    np.testing.assert_allclose(parts.training.loss_history, whole.training.loss_history, rtol=1e-4)
+
+
+def test_what_is_seen_of_a_training_on_a_device_lies_on_the_host(library: Any) -> None:
+    seen = []
+    trained = train(
+        CORPUS,
+        options("bow", device="cuda", steps=3),
+        on_step=lambda step: seen.append(
+            step.snapshot().log_probabilities(step.snapshot().start(1))
+        ),
+    )
+    assert [type(array) for array in seen] == [np.ndarray] * 3
+    assert len(trained.training.film_tables) > 0
+
+
+CORPUS_FILE = "".join(f"{name}\n" for name in NAMES)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("No module named 'cupy'"), "No module named 'cupy'"),
+        (RuntimeError("no driver:\n  none"), "no driver: none"),
+    ],
+)
+def test_without_cupy_or_a_gpu_one_line_says_what_is_missing(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Missing:
+        def ones(self, shape: tuple[int, ...]) -> Any:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "cupy", Missing())
+    monkeypatch.chdir(tmp_path)
+    done = run("train", "nowhere.txt", "--model", "gru", "--device", "cuda")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "makemore: --device cuda needs an NVIDIA GPU and CuPy, pip install 'cupy-cuda12x[ctk]':"
+        f" {said}\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", ["bigram", "ngram", "mixture"])
+def test_a_device_has_no_effect_on_models_without_steps_of_a_network(model: str) -> None:
+    with pytest.raises(OptionError, match=f"--device has no effect on --model {model}"):
+        TrainingOptions(model, device="cuda")
+
+
+def test_all_that_the_stand_in_was_asked_for_cupy_has() -> None:
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
+    for name in device_double.METHODS | {"get"}:
+        assert hasattr(cupy.ndarray, name), name
+    for kind in SIZES:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "cupy", device_double)
+            train(CORPUS, options(kind, device="cuda", steps=2))
+    assert len(device_double.CALLS) > 30
+    for name, count, others in device_double.CALLS:
+        function = cupy
+        for part in name.split("."):
+            function = getattr(function, part)
+        if inspect.isfunction(function):
+            inspect.signature(function).bind(*range(count), **dict.fromkeys(others))

@@ -133,7 +133,12 @@ ORDER = [
 ROOMS = {"counting", "data", "evaluation", "generation", "models", "page", "pictures", "training"}
 """Packages without code of their own."""
 
-ONLY = {"requests": "data.download", "matplotlib": "pictures.", "PIL": "pictures."}
+ONLY = {
+    "requests": "data.download",
+    "matplotlib": "pictures.",
+    "PIL": "pictures.",
+    "cupy": "training.minibatch",
+}
 """Libraries that one module, or one room, alone may import."""
 
 

@@ -51,7 +51,8 @@ class Bow(Network):
         tree = grow_prefix_tree(ids, len(self.vocabulary))
         lengths = np.repeat(np.arange(len(tree.bounds) - 1), np.diff(tree.bounds))
         total = cumulative_sum(gather(self.embedding.weight, tree.symbols), tree)
-        mean = total * (1 / (lengths + 1)).astype(np.float32)[:, None]
+        shares = (1 / (lengths + 1)).astype(np.float32)[:, None]
+        mean = total * np.asarray(shares, like=data(total))
         logits = self._logits(mean, tree.symbols, generator)
         return logits, tree.target_counts(weights, np.float32)
 

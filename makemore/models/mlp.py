@@ -102,6 +102,7 @@ class WeightedBatchNorm(Layer):
         if not self.training or shares is None:
             scale = data(self.weight) / np.sqrt(self.running_var + EPSILON)
             return (x - self.running_mean) * scale + data(self.bias)
+        shares = np.asarray(shares, like=data(x))
         centred = x - (x * shares).sum(axis=0)
         variance = (centred * centred * shares).sum(axis=0)
         mean = (data(x) * shares).sum(axis=0)

@@ -26,6 +26,7 @@ dropout of the attention's weights.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -159,6 +160,8 @@ class Transformer(Network):
     def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the blocks' prefix trees, (M, V) each."""
         forest = grow_forest(ids, len(self.vocabulary), NEIGHBOURS)
+        is_ancestor = np.asarray(forest.is_ancestor, like=data(self.embedding.weight))
+        forest = replace(forest, is_ancestor=is_ancestor)
         logits = self._logits(forest, self.dropout, generator)
         return logits, forest.target_counts(weights, np.float32)
 
@@ -175,7 +178,7 @@ class Transformer(Network):
         if self._options["positions"] == "learnt":
             return self.positions(positions)
         vectors = sinusoids(positions, self._options["embedding_size"])
-        return vectors.astype(self.embedding.weight.dtype)
+        return np.asarray(vectors, self.embedding.weight.dtype, like=data(self.embedding.weight))
 
     def symbol_vectors(self) -> Floats:
         """Return the queries, keys and values of each symbol in the first block, (V, 3 n)."""

@@ -26,7 +26,7 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import CheckpointError, CorpusError, TrainingError, shown
+from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
 from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.models.network import Network
@@ -91,6 +91,7 @@ class NetworkStep:
 
 def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the network trained on a corpus; see ``Trainer``."""
+    place = _placing_on(options.device)
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
             started = time.perf_counter()
@@ -111,7 +112,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             batches = Batches(
                 blocks, survey.vocabulary, split.bounds, options.batch_size, options.seed
             )
-            training = _Training(survey, batches, options, watch.resume)
+            training = _Training(survey, batches, options, watch.resume, place)
             try:
                 for step in training.steps():
                     if watch.on_step and watch.on_step(step):
@@ -121,6 +122,23 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                     raise
                 watch.on_failure(error)
             return training.outcome()
+
+
+def _placing_on(device: str) -> Callable[[Array], Array]:
+    """Return what copies an array to a device. Raises ``OptionError`` where there is none."""
+    if device == "cpu":
+        return np.array
+    try:
+        import cupy
+
+        _ = cupy.ones((1, 1)) @ cupy.ones((1, 1))  # what is missing shows before a corpus is read
+    except (ImportError, RuntimeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise OptionError(
+            f"--device {device} needs an NVIDIA GPU and CuPy, pip install 'cupy-cuda12x[ctk]':"
+            f" {shown(reason)}"
+        ) from error
+    return cupy.array  # type: ignore[no-any-return]
 
 
 def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOptions, float]:
@@ -200,6 +218,7 @@ class _Training:
         batches: Batches,
         options: TrainingOptions,
         resume: Checkpoint | None,
+        place: Callable[[Array], Array],
     ) -> None:
         self._survey = survey
         self._batches = batches
@@ -222,6 +241,9 @@ class _Training:
         self._best: Mapping[str, Array] | None = None
         if resume:
             self._resume(resume)
+        self._model.move(place)
+        averages = self._optimizer.averages.items()
+        self._optimizer.averages = {name: place(average) for name, average in averages}
         self._vector = ParameterVector(self._model.parameters())
 
     def steps(self) -> Iterator[NetworkStep]:
@@ -314,11 +336,11 @@ class _Training:
         return bool(patience and len(losses) - 1 - _argmin(losses) >= patience)
 
     def _arrays(self) -> dict[str, Array]:
-        return {name: array.copy() for name, array in self._model.state().items()}
+        return _on_host(self._model.state())
 
     def _snapshot(self) -> Model:
         model = self._model
-        return type(model).from_arrays(model.vocabulary, model.options(), model.arrays())
+        return type(model).from_arrays(model.vocabulary, model.options(), self._arrays())
 
     def outcome(self) -> Outcome:
         """Return the best model, its losses and histories, and what going on needs."""
@@ -326,7 +348,8 @@ class _Training:
         resumption = None
         if steps < self._options.steps and not self._is_out_of_patience():
             position = asdict(self._batches.position)
-            resumption = Resumption(position, self._arrays(), self._optimizer.averages)
+            averages = _on_host(self._optimizer.averages)
+            resumption = Resumption(position, self._arrays(), averages)
         model = self._model
         arrays = self._best or self._arrays()
         best = type(model).from_arrays(model.vocabulary, model.options(), arrays)
@@ -358,7 +381,7 @@ class _Training:
             array.shape != (P,) for array in found.averages.values()
         ):
             raise CheckpointError("the optimizer's averages are damaged: train again")
-        self._optimizer.averages = {name: found.averages[name].copy() for name in names}
+        self._optimizer.averages = {name: found.averages[name] for name in names}
         self._optimizer.steps = len(record.loss_history)
         self._losses = record.loss_history.tolist()
         self._measured = [(int(step), loss) for step, loss in record.validation_history.tolist()]
@@ -374,6 +397,14 @@ class _Training:
                 f"a word of {longest - 1:,} characters takes about {cells * 4 / 2**30:.1f} GiB in a"
                 " step: leave out such long lines, or choose a smaller --hidden-size"
             )
+
+
+def _on_host(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return copies of arrays, as NumPy's: ``get`` is CuPy's way to them."""
+    return {
+        name: array.copy() if isinstance(array, np.ndarray) else array.get()
+        for name, array in arrays.items()
+    }
 
 
 def mean_loss(model: Model, words: Words) -> float:

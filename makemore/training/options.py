@@ -32,6 +32,7 @@ class Settings(TypedDict, total=False):
     dropout: float | None
     clip: float | None
     patience: int | None
+    device: str | None
     l2: float | None
     seed: int | None
     holdout: float | None
