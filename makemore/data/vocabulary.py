@@ -216,7 +216,8 @@ class Vocabulary:
 
     def _look_up(self, text: str) -> Ids:
         ids = self.encode_lines(text)
-        ids[ids == self.unk] = UNKNOWN
+        if self.unk is not None:
+            ids[ids == self.unk] = UNKNOWN
         if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
             unknown = self.cut(text)[int(np.argmin(ids > BOUNDARY))]
             what = "symbol" if self.spelling else "character"
