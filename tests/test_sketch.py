@@ -89,6 +89,17 @@ def test_a_checkpoint_knows_what_it_was_trained_on(options: TrainingOptions, sym
     if not checkpoint.corpus.held_out_lines:
         assert len(checkpoint.training.sketch) == min(SIZE, len({*words, "x"}))
     for end, expected in (("", True), ("xx", False)):
-        parts = judge(checkpoint.model, ["".join(f"{word}{end}\n" for word in words)])
+        some = [word + end for word in words]
+        assert checkpoint.has_seen_most(some) is expected
+        parts = judge(checkpoint.model, ["".join(word + "\n" for word in some)])
         summary = sum((part.summary for part in parts), Summary())
-        assert checkpoint.has_seen_most(summary.sketch) is expected
+        assert are_mostly_in(summary.sketch, checkpoint.training.sketch) is expected
+
+
+def test_a_checkpoint_reads_a_list_as_its_own_was_read() -> None:
+    words = numbers(0, 300)
+    corpus = Corpus(Corpus.from_words([f"A{word}" for word in words]).sources, lowercase=True)
+    checkpoint = train(corpus, TrainingOptions(holdout=0.0))
+    assert checkpoint.has_seen_most(f"A{word}" for word in words)
+    assert checkpoint.has_seen_most([f"a{word}" for word in words])
+    assert not checkpoint.has_seen_most(words)

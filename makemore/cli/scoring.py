@@ -156,9 +156,11 @@ def score(
 
 def _what_was_seen(checkpoint: "Checkpoint", sha256: str, summary: "Summary") -> str:
     """Return what to say of words that the model was trained on; nothing of others."""
+    from makemore.data.sketch import are_mostly_in
+
     if sha256 == checkpoint.corpus.sha256:
         return "this is the model's training corpus"
-    if checkpoint.has_seen_most(summary.sketch):
+    if are_mostly_in(summary.sketch, checkpoint.training.sketch):
         return "most of these words stand in the model's training corpus"
     return ""
 

@@ -57,7 +57,7 @@ class Summary:
     choices : tuple of Choices
         Between this model and each of the others.
     sketch : array of hashes
-        Of the words as the model reads them: see ``Checkpoint.has_seen_most``.
+        Of the words as the model reads them; see ``sketch.py``.
     """
 
     totals: Totals = field(default_factory=Totals)

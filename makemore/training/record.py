@@ -3,7 +3,7 @@
 The record has plain fields. Reading them validates nothing anew and needs no kind to be known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from makemore.arrays import Floats, Hashes
 from makemore.counting.passes import Jobs
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, CorpusFacts, Progress
-from makemore.data.sketch import NOTHING, are_mostly_in
+from makemore.data.corpus import Corpus, CorpusFacts, Progress, reading_of
+from makemore.data.holdout import hash_words
+from makemore.data.sketch import NOTHING, are_mostly_in, sketch_with
 from makemore.errors import TrainingError
 from makemore.evaluation.calibration import Calibration
 from makemore.models.base import Model
@@ -157,13 +158,15 @@ class Checkpoint:
         """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
         return Calibration(self.training.calibration, self.training.regularity)
 
-    def has_seen_most(self, sketch: Hashes) -> bool:
-        """Return whether most distinct words of a list were trained on, as its sketch tells.
+    def has_seen_most(self, words: Iterable[str]) -> bool:
+        """Return whether most distinct words of a list stand in the training corpus.
 
-        The sketch is that of ``Summary``, or ``sketch_with(NOTHING, hash_words(text))``. False
-        where it tells too little, as of a few words or of a small part of the corpus.
+        It is said where the sketches of both tell for sure: hardly ever of a few words, or of a
+        small part of a corpus.
         """
-        return are_mostly_in(sketch, self.training.sketch)
+        text = reading_of(self.corpus)("".join(word + "\n" for word in words))
+        hashes = hash_words(self.model.vocabulary.shortened(text))
+        return are_mostly_in(sketch_with(NOTHING, hashes), self.training.sketch)
 
 
 @dataclass(frozen=True)
