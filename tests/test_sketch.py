@@ -78,7 +78,11 @@ def test_of_half_the_words_it_is_hardly_ever_said() -> None:
 @pytest.mark.parametrize("symbols", ["", "ba"])
 @pytest.mark.parametrize(
     "options",
-    [TrainingOptions(), TrainingOptions(holdout=0.0), TrainingOptions("gru", steps=1)],
+    [
+        TrainingOptions(),
+        TrainingOptions(holdout=0.0),
+        TrainingOptions("gru", steps=1, hidden_size=4),
+    ],
     ids=["bigram", "nothing held out", "gru"],
 )
 def test_a_checkpoint_knows_what_it_was_trained_on(options: TrainingOptions, symbols: str) -> None:
