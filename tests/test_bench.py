@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FunctionType
 
+import gpu
 import numpy as np
 import pytest
 from benchmark import frontier, inside, measure, peers, report, sections, setting
@@ -245,6 +247,27 @@ def test_one_section_runs_whole(tmp_path: Path) -> None:
         shares = row["known_share"] + row["repeated_share"] + row["new_share"]
         assert shares == pytest.approx(1)
         assert 0.5 < row["roc_auc"] <= 1
+
+
+def test_steps_are_measured_for_the_table_of_a_gpu(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("emma\nolivia\nava\nisabella\nsophia\n" * 3)
+    small = {"embedding_size": 8, "hidden_size": 8}
+    for sizes in (small, {**small, "layers": 2}):
+        times = list(gpu.milliseconds("gru", sizes, 4, names, "cpu", theirs=False))
+        assert len(times) == 1
+        assert 0 < times[0] < 1_000
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there may be a GPU")
+def test_without_a_gpu_its_script_says_so_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("emma\n")
+    with pytest.raises(measure.BenchmarkError, match=r"steps\.py: exit code 1"):
+        list(gpu.milliseconds("gru", {}, 4, tmp_path / "names", "cuda", theirs=False))
+    done = subprocess.run([SCRIPT.with_name("gpu")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "scripts/gpu: there is no NVIDIA GPU: nvidia-smi names none\n"
 
 
 def test_the_frontiers_table_has_the_best_of_each_within_each_time(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-WORDS = 256
 STEPS = 25
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -39,8 +39,13 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def network(kind: str, path: str) -> float:
-    """Return the seconds of a step of a network on 256 words of a list."""
+def network(
+    kind: str, path: str, words: str = "256", device: str = "cpu", sizes: str = "{}"
+) -> float:
+    """Return the seconds of a step of a network on so many words of a list.
+
+    ``sizes`` are those that are not in ``SIZES``, as JSON.
+    """
     from makemore import Corpus
     from makemore.autodiff import cross_entropy
     from makemore.counting.passes import survey_corpus
@@ -50,17 +55,21 @@ def network(kind: str, path: str) -> float:
 
     corpus = Corpus.from_paths(path)
     vocabulary = survey_corpus(corpus).vocabulary
-    model = KINDS[kind].load_model()(vocabulary, SIZES[kind], np.random.default_rng(0))
+    options = SIZES[kind] | json.loads(sizes)
+    model = KINDS[kind].load_model()(vocabulary, options, np.random.default_rng(0))
+    if device == "cuda":
+        model.move(import_module("cupy").array)
     vector = ParameterVector(model.parameters())
     optimizer = AdamW(learning_rate=1e-3)
     with blocks_of(corpus) as blocks:
-        batches = Batches(blocks, vocabulary, (0.1, 0.1), WORDS, 0)
+        batches = Batches(blocks, vocabulary, (0.1, 0.1), int(words), 0)
 
         def step() -> None:
             logits, counts = model.training_rows(*batches.next(), None)
             vector.backward(cross_entropy(logits, counts))
             clip_by_norm(vector.gradient, 1.0)
             optimizer.step(vector.values, vector.gradient)
+            float(vector.values[0])  # waits for the device
 
         return seconds_each(step)
 

@@ -19,7 +19,6 @@ nn: Any = torch.nn
 functional: Any = nn.functional
 Module: Any = torch.nn.Module
 
-WORDS = 256
 STEPS = 25
 N, H, C = 64, 256, 8
 
@@ -90,54 +89,60 @@ class Block(Module):  # type: ignore[misc]
 
 
 class Transformer(Module):  # type: ignore[misc]
-    """Four blocks of 64 numbers and 4 heads."""
+    """Blocks of n numbers and 4 heads."""
 
-    def __init__(self, V: int) -> None:
+    def __init__(self, V: int, n: int = N, blocks: int = 4) -> None:
         super().__init__()
-        self.embedding, self.positions = nn.Embedding(V, N), nn.Embedding(64, N)
-        self.blocks = nn.Sequential(*[Block() for _ in range(4)])
-        self.norm, self.head = nn.LayerNorm(N), nn.Linear(N, V)
+        self.embedding, self.positions = nn.Embedding(V, n), nn.Embedding(64, n)
+        self.blocks = nn.Sequential(*[Block(n) for _ in range(blocks)])
+        self.norm, self.head = nn.LayerNorm(n), nn.Linear(n, V)
 
     def forward(self, x: Any) -> Any:
         """Return logits, (B, T) -> (B, T, V)."""
-        x = self.embedding(x) + self.positions(torch.arange(x.shape[1]))
+        x = self.embedding(x) + self.positions(torch.arange(x.shape[1], device=x.device))
         return self.head(self.norm(self.blocks(x)))
 
 
-MODELS: dict[str, Callable[[int], Any]] = {
-    "rnn": lambda V: Recurrent(V, nn.RNN),
-    "gru": lambda V: Recurrent(V, nn.GRU),
-    "lstm": lambda V: Recurrent(V, nn.LSTM),
+MODELS: dict[str, Callable[..., Any]] = {
+    "rnn": lambda V, hidden_size=H: Recurrent(V, nn.RNN, hidden_size),
+    "gru": lambda V, hidden_size=H: Recurrent(V, nn.GRU, hidden_size),
+    "lstm": lambda V, hidden_size=H: Recurrent(V, nn.LSTM, hidden_size),
     "mlp": Mlp,
     "bow": Bow,
-    "transformer": Transformer,
+    "transformer": lambda V, embedding_size=N, layers=4: Transformer(V, embedding_size, layers),
 }
 
 
-def network(kind: str, path: str) -> float:
-    """Return the seconds of a step of a network on 256 padded words of a list."""
-    words = sorted(set(Path(path).read_text("utf-8").split()))
-    ids = {symbol: i for i, symbol in enumerate(sorted(set("".join(words))), 1)}
-    rows = [torch.tensor([ids[symbol] for symbol in word]) for word in words]
-    model = MODELS[kind](len(ids) + 1)
+def network(
+    kind: str, path: str, words: str = "256", device: str = "cpu", sizes: str = "{}"
+) -> float:
+    """Return the seconds of a step of a network on so many padded words of a list.
+
+    ``sizes`` are those that are not the defaults, as JSON.
+    """
+    texts = sorted(set(Path(path).read_text("utf-8").split()))
+    ids = {symbol: i for i, symbol in enumerate(sorted(set("".join(texts))), 1)}
+    rows = [torch.tensor([ids[symbol] for symbol in text]) for text in texts]
+    model = MODELS[kind](len(ids) + 1, **json.loads(sizes)).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     generator = random.Random(0)
 
     def step() -> None:
-        batch = generator.sample(rows, WORDS)
+        batch = generator.sample(rows, int(words))
         T = max(map(len, batch)) + 1
-        x = torch.zeros(WORDS, T, dtype=torch.long)
-        y = torch.full((WORDS, T), -1)
+        x = torch.zeros(len(batch), T, dtype=torch.long)
+        y = torch.full((len(batch), T), -1)
         for row, word in enumerate(batch):
             x[row, 1 : len(word) + 1] = word
             y[row, : len(word)] = word
             y[row, len(word)] = 0
-        logits = model(x)
+        logits, y = model(x.to(device)), y.to(device)
         loss = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=-1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        model.head.bias[0].item()  # waits for the device
 
     return seconds_each(step)
 
