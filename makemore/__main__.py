@@ -2,6 +2,11 @@
 
 Importing the command line takes a tenth of a second, in which Ctrl-C should not show a traceback
 either. So the signals come first, and nothing else is imported before them.
+
+NumPy reads how many threads its matrix products take as it is imported. They take half of the
+processors: all threads wait for the last one at each product, so where another process needs one of
+as many processors as there are threads, a step of a network takes ten times as long. On an idle
+machine of two processors the second thread is worth a tenth to a quarter of a step.
 """
 
 import os
@@ -19,6 +24,7 @@ def main() -> None:
     for signum in _EXPLANATIONS:
         if signal.getsignal(signum) is not signal.SIG_IGN:  # what nohup and "&" ask for
             signal.signal(signum, _end)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     from makemore.cli import main as run
 
     run()

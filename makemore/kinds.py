@@ -349,7 +349,7 @@ class Kind:
         For each way to train it the options that decide something and their defaults; the first
         method is the default. None as a default means that the option need not have a value.
     has_large_products : bool
-        Whether its training multiplies matrices that are worth more than one processor.
+        Whether its training multiplies large matrices, as that of a network does.
     """
 
     name: str

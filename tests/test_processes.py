@@ -375,6 +375,28 @@ def test_no_memory_is_one_line(folder: Path) -> None:
     assert "not enough memory" in done.stderr.decode().splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("processors", "chosen", "threads"),
+    [(1, None, "1"), (2, None, "1"), (9, None, "4"), (9, "7", "7")],
+)
+def test_matrix_products_take_half_of_the_processors(
+    processors: int, chosen: str | None, threads: str
+) -> None:
+    code = (
+        f"import os, sys; os.cpu_count = lambda: {processors}\n"
+        "sys.argv = ['makemore', '--version']\n"
+        "from makemore.__main__ import main\n"
+        "try: main()\n"
+        "finally: print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    variables = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    variables |= {"OPENBLAS_NUM_THREADS": chosen} if chosen else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == threads, done.stderr
+
+
 # ---- signals ----
 
 

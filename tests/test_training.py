@@ -1,5 +1,6 @@
 import math
 import random
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import central_difference, random_array
 from hypothesis import given
 from hypothesis import strategies as st
 
 from makemore.arrays import Floats
+from makemore.cli import main
 from makemore.counting.passes import count_bigrams, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
@@ -486,6 +489,21 @@ def test_a_network_takes_as_many_steps_as_its_time_allows(
     assert checkpoint.training.options["time_limit"] is None
     again = train(corpus, TrainingOptions(**checkpoint.training.options))
     assert again.training.training_loss == checkpoint.training.training_loss
+
+
+def test_the_command_says_how_many_steps_a_time_limit_left_time_for(tmp_path: Path) -> None:
+    (tmp_path / "w.txt").write_text("".join(word + "\n" for word in WORDS))
+    limits = ("--model", "rnn", "--steps", "1000000", "--time-limit", "2", "--hidden-size", "8")
+    model = str(tmp_path / "m.npz")
+    done = CliRunner().invoke(main, ["train", str(tmp_path / "w.txt"), "-c", model, *limits])
+    assert done.exit_code == 0, done.output
+    (said,) = (line for line in done.stderr.splitlines() if "the time limit" in line)
+    # fewer steps were planned; on a machine that became slower not even those were taken
+    expected = (
+        r"left time for [\d,]+ of 1,000,000 steps$|ended the training after [\d,]+ of [\d,]+ steps"
+    )
+    assert re.search(f"the time limit ({expected})", said), said
+    assert "train longer" not in done.stderr
 
 
 def test_a_machine_that_slows_down_ends_a_training_at_its_time_limit() -> None:

@@ -201,10 +201,6 @@ def train(
     CORPUS it is what comes on stdin through a pipe or from a file, or else data/names.txt, which is
     downloaded if need be.
     """
-    is_large = KINDS[options["model"]].has_large_products or options["time_limit"] is not None
-    if not is_large and not resume:
-        # OpenBLAS starts a thread per processor as NumPy is imported: counting is not worth them.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from makemore.checkpoint import refuse_other_files, save
     from makemore.training.train import resumed_options
     from makemore.training.train import train as train_model
@@ -290,8 +286,13 @@ def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
         )
     print_results(describe_training(trained))
     flush_results()
-    for line in advice(trained):
-        say(line)
+    steps = len(trained.training.loss_history)
+    if chosen.values.get("time_limit") is not None and steps < chosen.values.get("steps", 0):
+        if not trained.resumption:
+            say(f"the time limit left time for {steps:,} of {chosen.steps:,} steps")
+    else:
+        for line in advice(trained):
+            say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
 
 
