@@ -32,6 +32,9 @@ METHODS = {
 CALLS: set[tuple[str, int, tuple[str, ...]]] = set()
 """The functions that were called: their names, how many positional arguments, and the others."""
 
+SENT: list[int] = []
+"""The bytes of each host array that was sent to the device, as an index or as itself."""
+
 
 class DeviceArray(NDArrayOperatorsMixin):
     """An array that lies elsewhere."""
@@ -63,7 +66,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         name = ".".join([*function.__module__.split(".")[1:], function.__name__])
         CALLS.add((name, len(arguments), tuple(sorted(options))))
         if function is np.asarray:  # the way to the device
-            return DeviceArray(np.array(*arguments, **options))
+            return array(*arguments, **options)
         arguments, options = _numbers(arguments), {k: _numbers(v) for k, v in options.items()}
         return _placed(function(*arguments, **options))
 
@@ -122,12 +125,16 @@ def _index(key: Any) -> Any:
     """Return an index in which the arrays are those of the host."""
     if isinstance(key, tuple):
         return tuple(_index(part) for part in key)
+    if isinstance(key, np.ndarray):
+        SENT.append(key.nbytes)
     return key._numbers if isinstance(key, DeviceArray) else key
 
 
-def array(numbers: Any) -> DeviceArray:
+def array(numbers: Any, dtype: Any = None) -> DeviceArray:
     """Return a copy of an array, on the device."""
-    return DeviceArray(np.array(numbers))
+    copy = np.array(numbers, dtype)
+    SENT.append(copy.nbytes)
+    return DeviceArray(copy)
 
 
 def ones(shape: tuple[int, ...]) -> DeviceArray:

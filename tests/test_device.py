@@ -15,12 +15,15 @@ import pytest
 import test_autodiff
 from click.testing import CliRunner
 from test_autodiff import CASES, normal
+from test_autodiff_tree import tree_of
 from test_minibatch import NAMES
+from test_networks import WORDS, network, shared_loss
 from test_nn_layers import LAYERS, away_from_kinks
 
 import makemore.nn as nn
 from makemore.autodiff import Tensor, gather, gradients
 from makemore.autodiff.operations import ONE_HOT_ROWS
+from makemore.autodiff.tree import GatedCell, cumulative_sum, levels_of_tree, recurrent
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
@@ -122,6 +125,39 @@ def test_rows_of_a_large_table_add_up_their_gradients_in_parts(
     (expected,) = gradients(gather(host, ids), [host], weights)
     (found,) = gradients(gather(there, ids), [there], library.array(weights))
     np.testing.assert_allclose(found.get(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("operation", ["recurrent", "cumulative sum"])
+def test_the_levels_of_a_tree_are_sent_to_a_device_at_once(
+    operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tree_of(["a", "ab", "abc", "abcab", "b", "ba", "bb", "bc", "bca", "bcc"])
+    x, W, b = (
+        Tensor(device_double.array(normal(*shape))) for shape in ((len(tree), 6), (2, 6), (6,))
+    )
+    monkeypatch.setattr(device_double, "SENT", [])
+    if operation == "recurrent":
+        h = recurrent(GatedCell, x, W, b, levels_of_tree(tree))
+    else:
+        h = cumulative_sum(x, tree)
+    h.sum().backward()
+    assert len(device_double.SENT) == 1
+    assert cumulative_sum(device_double.array(np.ones((1, 2))), tree_of([""])).get().tolist() == [
+        [1.0, 1.0]
+    ]
+
+
+def test_what_the_blocks_of_a_transformer_look_up_is_sent_to_a_device_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = []
+    for layers in (1, 4):
+        model = network("transformer", layers=layers)
+        model.move(device_double.array)
+        monkeypatch.setattr(device_double, "SENT", [])
+        shared_loss(model, WORDS).backward()
+        sent.append(len(device_double.SENT))
+    assert sent[0] == sent[1]
 
 
 def test_a_tensor_shows_its_numbers_and_knows_its_gradient(library: Any) -> None:

@@ -19,6 +19,7 @@ begin elsewhere than at zero.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -187,6 +188,7 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
     M, h = levels[-1].nodes.stop, len(A)
     if X.shape != (M, cell.gates * h) or A.shape[1:] != bias.shape or X.shape[1:] != bias.shape:
         raise ValueError(f"x ({M}, {cell.gates} h), W (h, {cell.gates} h) and b are expected")
+    levels = levels_beside(X, levels)
     S = np.zeros_like(X, shape=(M + 1, cell.parts * h))  # the last is the state before the first
     kept = []
     for level in levels:
@@ -258,12 +260,13 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
 def cumulative_sum(x: Value, tree: PrefixTree) -> Value:
     """Return for each node the sum of x over it and its ancestors, (M, n) -> (M, n)."""
     total = data(x).copy()
-    for level in tree.levels:
+    levels = levels_beside(total, tree.levels)
+    for level in levels:
         total[level.nodes] += total[level.parents[level.which]]
 
     def gradient(g: Array) -> Array:
         d = g.copy()
-        for level in tree.levels[::-1]:
+        for level in levels[::-1]:
             d[level.parents] += level.sums_over_siblings(d[level.nodes])
         return d
 
@@ -276,6 +279,20 @@ def _sigmoid_in_place(a: Array) -> None:
     np.tanh(a, out=a)
     a += 1
     a *= 0.5
+
+
+def levels_beside(X: Array, levels: Sequence[Level]) -> Sequence[Level]:
+    """Return the levels with their indices where X lies; to a device they are sent all at once."""
+    if isinstance(X, np.ndarray) or not levels:
+        return levels
+    indices = [level.indices for level in levels]
+    row = np.concatenate([array for arrays in indices for array in arrays])
+    ends = np.cumsum([len(array) for arrays in indices for array in arrays]).tolist()
+    sent = iter(np.split(np.asarray(row, like=X), ends[:-1]))
+    return [
+        level.with_indices(list(islice(sent, len(arrays))))
+        for level, arrays in zip(levels, indices, strict=True)
+    ]
 
 
 def levels_of_tree(tree: PrefixTree) -> list[Level]:

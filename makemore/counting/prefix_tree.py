@@ -17,6 +17,7 @@ node are therefore neighbours.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,18 @@ class Level:
         for children, parents in self._younger_siblings:
             sums[parents] += rows[children]
         return sums
+
+    @property
+    def indices(self) -> list[Indices]:
+        """The arrays by which rows are looked up, those of ``sums_over_siblings`` last."""
+        return [self.parents, self.which, self.starts, *chain(*self._younger_siblings)]
+
+    def with_indices(self, indices: list[Any]) -> "Level":
+        """Return the level with other arrays for its ``indices``, which may lie elsewhere."""
+        level = Level(self.nodes, *indices[:3])
+        pairs = list(zip(indices[3::2], indices[4::2], strict=True))
+        vars(level)["_younger_siblings"] = pairs  # in place of the property, which computes them
+        return level
 
     @cached_property
     def _younger_siblings(self) -> list[tuple[Indices, Indices]]:

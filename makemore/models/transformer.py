@@ -160,8 +160,10 @@ class Transformer(Network):
     def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
         """Return logits and target counts of the nodes of the blocks' prefix trees, (M, V) each."""
         forest = grow_forest(ids, len(self.vocabulary), NEIGHBOURS)
-        is_ancestor = np.asarray(forest.is_ancestor, like=data(self.embedding.weight))
-        forest = replace(forest, is_ancestor=is_ancestor)
+        W = data(self.embedding.weight)
+        slots = np.asarray(forest.slots, like=W)
+        is_ancestor = np.asarray(forest.is_ancestor, like=W)
+        forest = replace(forest, slots=slots, is_ancestor=is_ancestor)
         logits = self._logits(forest, self.dropout, generator)
         return logits, forest.target_counts(weights, np.float32)
 
