@@ -66,9 +66,15 @@ def check_values(check: "CorpusCheck") -> dict[str, Any]:
     return asdict(check)
 
 
-def outlier_values(outlier: "Outlier", word: str) -> dict[str, Any]:
-    """Return a line of ``makemore outliers --json``; ``word`` is as it stands in the list."""
+def outlier_values(
+    outlier: "Outlier", word: str, files: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return a line of ``makemore outliers --json``; ``word`` is as it stands in the list.
+
+    ``files`` are those of its lines, where there are several lists.
+    """
     return {
+        **({} if files is None else {"files": files}),
         "lines": outlier.lines,
         "word": word,
         "score": round(outlier.score, 6),

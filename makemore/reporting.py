@@ -429,13 +429,25 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def outlier_row(outlier: "Outlier", word: str, *, colours: bool = False) -> str:
-    """Return a line of ``makemore outliers``; ``word`` is the outlier as it stands in the list."""
+def outlier_row(
+    outlier: "Outlier", word: str, files: Sequence[str] | None = None, *, colours: bool = False
+) -> str:
+    """Return a line of ``makemore outliers``; ``word`` is the outlier as it stands in the list.
+
+    ``files`` are those of its lines, where there are several lists.
+    """
     from makemore.evaluation.scoring import painted
 
-    lines = ",".join(map(str, outlier.lines[:MAX_LINES])) + ",…" * (len(outlier.lines) > MAX_LINES)
     can_paint = colours and len(word) + 1 == len(outlier.nats)
-    row = [lines, f"{outlier.score:.2f}", painted(word, outlier.nats) if can_paint else shown(word)]
+    row = [] if files is None else [_first(files)]
+    row += [_first(outlier.lines), f"{outlier.score:.2f}"]
+    row.append(painted(word, outlier.nats) if can_paint else shown(word))
     if outlier.correction is not None:
         row.append(shown(outlier.correction))
     return "\t".join(row)
+
+
+def _first(values: Sequence[object]) -> str:
+    """Return the first ``MAX_LINES`` of some values."""
+    listed = ",".join(shown(str(value)) for value in values[:MAX_LINES])
+    return listed + ",…" * (len(values) > MAX_LINES)

@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -326,6 +327,25 @@ def test_the_json_has_the_same_keys_on_each_line() -> None:
     assert {record["correction"] for record in records} >= {None}
     (twice,) = [record for record in records if record["word"] == lines[0]] or [None]
     assert twice is None or twice["lines"] == [1, 1_001]
+
+
+def test_lines_of_several_lists_are_numbered_in_each_and_the_list_is_named(tmp_path: Path) -> None:
+    lines, _ = planted()
+    odd = "ttkkssllrrnnuuttkk"
+    parts = {"a": [*lines[:400], odd], "empty": [], "b": ["", odd, *lines[400:]]}
+    for name, part in parts.items():
+        (tmp_path / name).write_text("".join(f"{word}\n" for word in part))
+    paths = {name: str(tmp_path / name) for name in parts}
+    result = run(*paths.values(), "--json", text="")
+    assert result.exit_code == 0
+    for record in map(json.loads, result.stdout.splitlines()):
+        for file, line in zip(record["files"], record["lines"], strict=True):
+            assert parts[Path(file).name][line - 1] == record["word"]
+    (row,) = [r for r in run(*paths.values(), "-n2000", text="").stdout.splitlines() if odd in r]
+    assert row.split("\t")[:2] == [f"{paths['a']},{paths['b']}", "401,2"]
+    one = [json.loads(line) for line in run(paths["a"], "--json", text="").stdout.splitlines()]
+    assert one
+    assert not any("files" in record for record in one)
 
 
 def test_no_more_than_the_share_asked_for_is_printed() -> None:

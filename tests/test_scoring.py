@@ -228,6 +228,33 @@ def test_score_writes_results_to_stdout_and_sums_to_stderr(folder: Path) -> None
     assert f"perplexity {math.exp(total / symbols):.2f}" in result.stderr
 
 
+def test_lines_of_several_files_are_numbered_in_each_and_the_file_is_named(folder: Path) -> None:
+    (folder / "one.words").write_text("bana\n\nnono\n")
+    (folder / "two.words").write_text("titi\nnoti\n")
+    one, two = str(folder / "one.words"), str(folder / "two.words")
+    files = ["one.words", "two.words", "two.words"]
+    places = [(one, "1"), (one, "3"), (two, "1"), (two, "2"), (two, "1"), (two, "2")]
+    words = ["bana", "nono", "titi", "noti", "titi", "noti"]
+    common = ["-c", "latin.npz", "--line-numbers"]
+    found = rows(run(folder, "score", *files, *common).stdout, 5)
+    assert [(row[0], row[1], row[-1]) for row in found] == [
+        (*place, word) for place, word in zip(places, words, strict=True)
+    ]
+    found = rows(run(folder, "score", *files, *common, "--sort").stdout, 5)
+    assert sorted((row[0], row[1]) for row in found) == sorted(places)
+    assert {(row[0], row[1], row[-1]) for row in found} >= {(one, "3", "nono"), (two, "2", "noti")}
+    result = run(folder, "score", *files, "-c", "latin.npz", "--json", "--fpr=20%", "--only=passed")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert records
+    assert {(r["file"], str(r["line"]), r["word"]) for r in records} <= {
+        (*place, word) for place, word in zip(places, words, strict=True)
+    }
+    assert [row[0] for row in rows(run(folder, "score", "one.words", *common).stdout, 4)] == [
+        "1", "3",
+    ]  # fmt: skip
+    assert "file" not in run(folder, "score", "one.words", "-c", "latin.npz", "--json").stdout
+
+
 def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path) -> None:
     result = run(folder, "score", "other.txt", "-c", "latin-all.npz", "--fpr", "1%")
     assert result.exit_code == 1

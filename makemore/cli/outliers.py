@@ -1,6 +1,8 @@
 """The command outliers."""
 
 import sys
+from bisect import bisect_left
+from collections.abc import Sequence
 
 import click
 
@@ -50,21 +52,28 @@ def outliers(
     They are typing errors, and noise. No model is needed: each word of LIST, or of stdin, is judged
     by the words in the other nine tenths of the list. The oddest words come first.
 
-    A line has the word's line numbers, its score, and the word, with a tab between them. The score
-    says how much better a slip of the fingers, or noise, explains the word than the list does, in
-    nats. The likeliest word within one edit follows where it is much more probable. On a terminal
-    the colour of each character is its surprisal.
+    A line has the word's line numbers, its score, and the word, with a tab between them; of several
+    lists, a column before them names the list of each line. The score says how much better a slip
+    of the fingers, or noise, explains the word than the list does, in nats. The likeliest word
+    within one edit follows where it is much more probable. On a terminal the colour of each
+    character is its surprisal.
     """
     import json
+    from dataclasses import replace
 
     from makemore.evaluation.outliers import find_outliers
     from makemore.json_values import outlier_values
     from makemore.reporting import outlier_row
 
     lines: list[str] = []
+    names: list[str] = []
+    before: list[int] = []  # how many lines stand in the files before each
     text = text_of_files(files or ("-",), encoding, errors=errors)
-    for block in text:
-        lines += block.split("\n")[:-1]
+    for file, blocks in text.by_source():
+        names.append(file)
+        before.append(len(lines))
+        for block in blocks:
+            lines += block.text.split("\n")[:-1]
     read = [line.lower() for line in lines] if ignore_case else lines
     words = sum(map(bool, lines))
     most = words if fpr is None else int(fpr * words)
@@ -76,10 +85,24 @@ def outliers(
         if fpr is not None and outlier.p_value > fpr:
             break
         word = lines[outlier.lines[0] - 1]
-        row = outlier_row(outlier, word, colours=wants_colour())
-        write_results((json.dumps(outlier_values(outlier, word)) if as_json else row) + "\n")
+        of_files = None
+        if len(names) > 1:
+            of_files, numbers = _in_files(outlier.lines, names, before)
+            outlier = replace(outlier, lines=numbers)
+        row = outlier_row(outlier, word, of_files, colours=wants_colour())
+        values = outlier_values(outlier, word, of_files)
+        write_results((json.dumps(values) if as_json else row) + "\n")
     sys.stdout.flush()
     distinct = len(set(filter(None, read)))
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
     if told := damage(text.damaged, errors):
         click.echo(f"damaged   {told}", err=True)
+
+
+def _in_files(
+    lines: Sequence[int], names: Sequence[str], before: Sequence[int]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the files of lines and their numbers there, from their numbers over all files."""
+    of = [bisect_left(before, line) - 1 for line in lines]
+    numbers = tuple(line - before[i] for line, i in zip(lines, of, strict=True))
+    return tuple(names[i] for i in of), numbers

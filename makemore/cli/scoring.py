@@ -94,7 +94,11 @@ FLAGGED = 3
 )
 @option("--sort", is_flag=True, help="Print the words by falling mean surprisal.")
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
-@option("--line-numbers", is_flag=True, help="Print the line number before each word.")
+@option(
+    "--line-numbers",
+    is_flag=True,
+    help="Print the line number before each word, and the file before it where there are several.",
+)
 @encoding_option
 @errors_option
 @table_options
@@ -136,8 +140,17 @@ def score(
     streams = Streams(files or ("-",))
     with streams.finished():
         text = text_of_files(streams, encoding, columns, errors, large=large)
-        blocks = streams.watched(text.blocks(counts_lines=True))
-        parts = judge(loaded.model, blocks, **models, **asked)
+        parts = (
+            part
+            for file, blocks in text.by_source()
+            for part in judge(
+                loaded.model,
+                streams.watched(blocks),
+                file=file if len(files) > 1 else "",
+                **models,
+                **asked,
+            )
+        )
         write = _writer(**{name: options[name] for name in WRITING})
         summary = _written(parts, streams, write, sort=sort)
         theirs = None

@@ -404,22 +404,41 @@ class Reading:
         Errors in a corpus that can be read again name no line unless ``counts_lines``: see
         ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
         """
+        counts_lines = counts_lines or not self._corpus.is_rereadable
+        for _, blocks in self._by_source(counts_lines, on_error):
+            yield from blocks
+
+    def by_source(self) -> Iterator[tuple[str, Iterator[Lines]]]:
+        """Yield the name and the blocks of each source, which must be read before the next one."""
+        return self._by_source(True, None)
+
+    def _by_source(
+        self, counts_lines: bool, on_error: Callable[[DecodingError], None] | None
+    ) -> Iterator[tuple[str, Iterator[Lines]]]:
         _keep_freed_memory()
+        changed = self._changed()
+        for source in self._corpus.sources:
+            yield source.name, map(changed, self._lines(source, counts_lines, on_error))
+
+    def _changed(self) -> Callable[[Lines], Lines]:
+        """Return what changes the lines of one block after the other."""
         corpus = self._corpus
-        counts_lines = counts_lines or not corpus.is_rereadable
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
         spelling, alphabet = corpus.spelling, corpus.alphabet
         rare = re.compile(f"[^\n{re.escape(alphabet)}]") if alphabet else None
         is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
         distinct = DistinctWords() if is_distinct else None
-        for source in corpus.sources:
-            for lines in self._lines(source, counts_lines, on_error):
-                changed = changed_lines(change, lines) if change else lines
-                if spelling:
-                    changed = changed._replace(text=spelling.shortened(changed.text))
-                if rare:
-                    changed = changed._replace(text=rare.sub(REPLACEMENT, changed.text))
-                yield distinct.of(changed) if distinct else changed
+
+        def changed(lines: Lines) -> Lines:
+            """Return the lines of the next block, changed."""
+            changed = changed_lines(change, lines) if change else lines
+            if spelling:
+                changed = changed._replace(text=spelling.shortened(changed.text))
+            if rare:
+                changed = changed._replace(text=rare.sub(REPLACEMENT, changed.text))
+            return distinct.of(changed) if distinct else changed
+
+        return changed
 
     @property
     def sha256(self) -> str:

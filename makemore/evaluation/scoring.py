@@ -89,6 +89,8 @@ class Judgement:
         The words as they were given.
     numbers : array of shape (n,)
         Of their lines, from 1.
+    files : array of shape (n,), optional
+        The names of the files in which these lines stand, where there are several.
     p_values : array of shape (n,), optional
         As ``Calibration.p_values`` gives them.
     fpr : float
@@ -110,6 +112,7 @@ class Judgement:
     scores: Scores
     words: list[str]
     numbers: Integers
+    files: npt.NDArray[np.object_] | None = None
     p_values: Floats | None = None
     fpr: float = 0.0
     smallest: Floats | None = None
@@ -138,7 +141,7 @@ class Judgement:
 
     def chosen(self, rows: Indices) -> "Judgement":
         """Return the words with these numbers, in this order."""
-        per_word = ("numbers", "p_values", "smallest", "ratios", "weights", "is_regular")
+        per_word = ("numbers", "files", "p_values", "smallest", "ratios", "weights", "is_regular")
         arrays = {name: getattr(self, name) for name in per_word}
         return replace(
             self,
@@ -178,7 +181,7 @@ class Judgement:
         escape : bool
             Write control characters in words as escapes, as "colours" always does.
         line_numbers : bool
-            Put the number of its line before each word's columns.
+            Put the number of its line before each word's columns, and its file before that.
         unknown : bool
             Whether there is a column for unknown characters.
         """
@@ -188,6 +191,8 @@ class Judgement:
             words = [words[i] for i in rows.tolist()]
         if line_numbers:
             columns.insert(0, texts([str(number) for number in self.numbers[rows].tolist()]))
+            if self.files is not None:
+                columns.insert(0, texts([shown(file) for file in self.files[rows].tolist()]))
         if explain is None and not escape:
             return join(columns, "\n".join([*words, ""]))
         lines = [shown(word) for word in words] if escape else words
@@ -243,7 +248,9 @@ class Judgement:
         return reasons if self.is_regular is None else reasons * (1 + self.is_regular)
 
     def _values(self) -> dict[str, list[Any]]:
+        files = {} if self.files is None else {"file": self.files.tolist()}
         values: dict[str, list[Any]] = {
+            **files,
             "line": self.numbers.tolist(),
             "word": self.words,
             "total": _json_numbers(self.scores.total),
@@ -286,6 +293,7 @@ def judge(
     model: Model,
     blocks: Iterable[str | Lines],
     *,
+    file: str = "",
     reading: Reading = str,
     calibration: Calibration | None = None,
     fpr: float = 0.0,
@@ -300,6 +308,8 @@ def judge(
     model : Model
     blocks : iterable of str or Lines
         Lines that end with a line feed; blank ones hold no word.
+    file : str
+        The name of the file that the lines stand in, where there are several.
     reading : callable
         How the model reads the words.
     calibration : Calibration, optional
@@ -329,6 +339,7 @@ def judge(
             scores,
             words,
             numbers,
+            np.full(len(words), file, object) if file else None,
             p_values,
             fpr,
             calibration.smallest(scores.symbols) if calibration else None,
@@ -372,6 +383,7 @@ def strangest_first(judgements: Sequence[Judgement]) -> Judgement:
         joined_scores([part.scores for part in judgements]),
         [word for part in judgements for word in part.words],
         np.concatenate([part.numbers for part in judgements]),
+        _joined([part.files for part in judgements]),
         _joined([part.p_values for part in judgements]),
         judgements[0].fpr,
         ratios=_joined([part.ratios for part in judgements]),
