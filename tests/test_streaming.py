@@ -131,6 +131,15 @@ def test_a_reader_that_goes_from_a_stream_is_told_what_was_lost(
     assert scoring.stderr.read() == b"makemore: 2 lines that were read after line 1 are lost\n"
 
 
+def test_a_full_device_and_a_damaged_stream_are_one_line(folder: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run("score", stdin=b"bab\ncab\n", cwd=folder, stdout=full)
+    assert (done.returncode, done.stderr) == (1, b"makemore: No space left on device (stdout)\n")
+    done = run("score", "--sort", stdin=b"bab\ncab\n\xff\n", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"line 3, byte 8" in done.stderr
+
+
 def test_a_named_pipe_is_a_stream_too(folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     with started("score", "fifo", cwd=folder) as process, open(folder / "fifo", "wb") as fifo:

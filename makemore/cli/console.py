@@ -29,7 +29,7 @@ DEAF_TIME = 1.0
 _STOPS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
-class _Stopped(BaseException):
+class Stopped(BaseException):
     """A signal asks the process to end. No ``Exception``, so that nothing on the way keeps it."""
 
     def __init__(self, signum: int) -> None:
@@ -49,7 +49,7 @@ class CommandLine(click.Group):
         with _signals_raised():
             try:
                 code = self._exit_code(args, extra)
-            except _Stopped as stopped:
+            except Stopped as stopped:
                 _give_up(sys.stdout)  # its reader may be in no hurry
                 code = _failed(stopped.code, str(stopped))
             for stream in (sys.stdout, sys.stderr):
@@ -143,7 +143,7 @@ def _give_up(stream: TextIO) -> None:
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the block by ``_Stopped``, so that what is half done is undone.
+    """Let SIGINT and SIGTERM end the block by ``Stopped``, so that what is half done is undone.
 
     Those that follow within ``DEAF_TIME`` are not heard, not even after the block.
     """
@@ -153,7 +153,7 @@ def _signals_raised() -> Iterator[None]:
         """Handle a signal."""
         if not stopped or time.monotonic() - stopped[-1] > DEAF_TIME:
             stopped.append(time.monotonic())
-            raise _Stopped(signum)
+            raise Stopped(signum)
 
     before = {signum: signal.getsignal(signum) for signum in _STOPS}
     heard = [signum for signum in before if before[signum] is not signal.SIG_IGN]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from makemore.cli.console import say
+from makemore.cli.console import Stopped, say
 from makemore.data.sources import STDIN, FileSource, Source
 
 if TYPE_CHECKING:
@@ -72,14 +72,18 @@ class Streams:
 
     @contextmanager
     def finished(self) -> Iterator[None]:
-        """Finish the lines that were read before a signal, and say so where that cannot be."""
+        """Finish the lines that were read before a signal.
+
+        Say so where that cannot be, or where the reader of the results has gone: all other failures
+        are said elsewhere.
+        """
         if not self.are_live:
             yield
             return
         with self._signals_noted():
             try:
                 yield
-            except BaseException:
+            except (BrokenPipeError, Stopped):
                 if self._pending:
                     say(
                         f"{self._pending:,} lines that were read after line {self._done:,} are lost"
