@@ -16,6 +16,8 @@ from makemore.data.corpus import Corpus
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
 
+LOST = b"makemore: the results of some lines that were read are lost\n"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -116,8 +118,7 @@ def test_a_reader_that_reads_no_more_is_waited_for_and_the_lines_are_told(
     time.sleep(0.5)
     code, errors = ended_by(scoring, signal.SIGTERM)
     assert code == 143
-    assert b"lines that were read after line" in errors
-    assert errors.endswith(b"makemore: terminated\n")
+    assert errors == LOST + b"makemore: terminated\n"
 
 
 def test_a_reader_that_goes_from_a_stream_is_told_what_was_lost(
@@ -128,7 +129,33 @@ def test_a_reader_that_goes_from_a_stream_is_told_what_was_lost(
     scoring.stdout.close()
     send(scoring, b"cab\nbad\n")
     assert scoring.wait(PATIENCE) == 0
-    assert scoring.stderr.read() == b"makemore: 2 lines that were read after line 1 are lost\n"
+    assert scoring.stderr.read() == LOST
+
+
+def test_no_number_is_given_where_nobody_knows_how_many_lines_the_reader_took(
+    folder: Path,
+) -> None:
+    """The first results fit into the pipe, and nobody reads them all."""
+    with started("score", cwd=folder) as process:
+        assert process.stdout
+        assert process.stderr
+        send(process, b"bab\n" * 100)
+        assert os.read(process.stdout.fileno(), 10)
+        process.stdout.close()
+        send(process, b"cab\n")
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == LOST
+
+
+def test_nothing_is_said_of_a_file_whose_results_are_not_read(folder: Path) -> None:
+    (folder / "many.txt").write_text("bab\n" * 300_000)
+    with started("score", "many.txt", cwd=folder) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().endswith(b"\tbab\n")
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == b""
 
 
 def test_a_full_device_and_a_damaged_stream_are_one_line(folder: Path) -> None:

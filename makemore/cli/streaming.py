@@ -51,7 +51,7 @@ class Streams:
         self.are_live = any(map(_is_stream, self.paths))
         self._signum: int | None = None
         self._waits = False
-        self._done = self._pending = 0  # lines that are out, and that were read and are not
+        self._is_behind = False  # whether results of lines that were read are not out
 
     def sources(self) -> tuple[Source, ...]:
         """Return where the bytes come from."""
@@ -63,19 +63,20 @@ class Streams:
     def watched(self, blocks: "Iterable[Lines]") -> "Iterator[Lines]":
         """Yield blocks of lines, of which ``are_out`` tells when the command is done with them."""
         for block in blocks:
-            self._pending += block.text.count("\n")
+            self._is_behind = True
             yield block
 
     def are_out(self) -> None:
         """Note that the results of all lines that were read are out."""
-        self._done, self._pending = self._done + self._pending, 0
+        self._is_behind = False
 
     @contextmanager
     def finished(self) -> Iterator[None]:
         """Finish the lines that were read before a signal.
 
-        Say so where that cannot be, or where the reader of the results has gone: all other failures
-        are said elsewhere.
+        Say so where that cannot be, or where the reader of the results has gone. How many lines it
+        has not read nobody knows: some of them may wait in the pipe. All other failures are said
+        elsewhere.
         """
         if not self.are_live:
             yield
@@ -84,10 +85,8 @@ class Streams:
             try:
                 yield
             except (BrokenPipeError, Stopped):
-                if self._pending:
-                    say(
-                        f"{self._pending:,} lines that were read after line {self._done:,} are lost"
-                    )
+                if self._is_behind:
+                    say("the results of some lines that were read are lost")
                 raise
 
     @contextmanager
