@@ -474,6 +474,30 @@ def test_training_on_damaged_lines_says_so_and_its_checkpoint_knows(folder: Path
         assert "damaged     2 lines are not in the encoding" in checked.stdout
 
 
+@pytest.mark.parametrize("command", ["score", "train", "outliers", "check"])
+def test_a_line_that_is_not_in_the_encoding_names_both_ways_to_read_it(
+    folder: Path, command: str
+) -> None:
+    model = ["-c", "latin.npz"] if command == "score" else []
+    result = damaged(folder, command, "damaged.txt", *model)
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if "--errors" in line]
+    assert line.endswith(
+        "name the file's encoding with --encoding, or give --errors skip or replace"
+    )
+    wide = [folder / "wide.words", "--encoding", "utf-16"]
+    (folder / "wide.words").write_bytes("bana\n".encode("utf-16") + b"\x00\xd8\x00\x00")
+    result = run(folder, command, *map(str, wide), *model)
+    assert "expected utf-16" in result.output
+    assert "--errors" not in result.output
+
+
+def test_a_command_without_the_option_does_not_name_it(folder: Path) -> None:
+    result = damaged(folder, "compare", "latin.npz", "--corpus", "damaged.txt")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("--encoding\n")
+
+
 def test_an_encoding_that_hides_line_ends_cannot_skip_lines(folder: Path) -> None:
     result = damaged(
         folder,

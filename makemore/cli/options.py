@@ -65,6 +65,19 @@ class GroupedCommand(click.Command):
         with naming_stdout():
             return super().make_context(*args, **more)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where text cannot be decoded, name the option that allows that."""
+        from makemore.errors import DecodingError
+
+        try:
+            return super().invoke(ctx)
+        except DecodingError as error:
+            if ctx.params.get("errors") != "strict":
+                raise
+            from makemore.data.text import or_leave_out
+
+            raise DecodingError(f"{error}{or_leave_out(ctx.params['encoding'])}") from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each heading."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}  # these come first

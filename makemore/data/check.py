@@ -25,7 +25,7 @@ from makemore.data.holdout import (
     is_split_exactly,
     without_repetition,
 )
-from makemore.data.text import Lines, code_points, line_bounds
+from makemore.data.text import Lines, code_points, line_bounds, or_leave_out
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError, shown
 
@@ -332,7 +332,7 @@ class _Survey:
     def _failure(self, corpus: Corpus, words: int, characters: int) -> str:
         name = corpus.name
         if self._errors and corpus.errors == "strict":
-            return self._errors[0]
+            return self._errors[0] + or_leave_out(corpus.encoding)
         if not words:
             return f"{shown(name)} holds no word: expected one a line"
         if characters >= MAX_VOCABULARY:

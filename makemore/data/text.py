@@ -304,6 +304,11 @@ def has_plain_line_feeds(encoding: str) -> bool:
     )
 
 
+def or_leave_out(encoding: str) -> str:
+    """Return what else helps with lines that are not in ``encoding``, where they can be cut out."""
+    return ", or give --errors skip or replace" if has_plain_line_feeds(encoding) else ""
+
+
 def _is_one_character(data: bytes, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     try:
