@@ -267,10 +267,12 @@ def describe_scores(
         )
     if fpr is not None:
         everything = totals.words + totals.unknown_words
+        n = totals.unknown_words
         lines.append(
             f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
-            f" {summary.flagged / max(1, everything):.2%}; the target false-positive rate is"
-            f" {100 * fpr:.4g}%"
+            f" {summary.flagged / max(1, everything):.2%}"
+            f"{f', {n:,} of them for an unknown character' if n else ''};"
+            f" the target false-positive rate is {100 * fpr:.4g}%"
         )
         if summary.unresolved:
             lines.append(

@@ -317,6 +317,31 @@ def test_stdin_is_read_and_an_unknown_character_is_counted_apart(folder: Path) -
     assert "unknown   1 " in result.stderr
 
 
+def test_the_summary_accounts_for_every_line(folder: Path) -> None:
+    (folder / "mixed.words").write_bytes(b"bana\n\nban\xc3\xa9\nno\xff\n\n\nxqzu\nnono\n")
+    found = {}
+    for errors in ("skip", "replace"):
+        result = run(
+            folder, "score", "mixed.words", "-c", "latin.npz", "--fpr=20%", f"--errors={errors}"
+        )
+        found[errors] = dict(line.split(maxsplit=1) for line in result.stderr.splitlines())
+    counts = {
+        errors: {row: int(text.split()[0]) for row, text in rows.items() if row[0] in "subd"}
+        for errors, rows in found.items()
+    }
+    assert counts["skip"] == {"scored": 3, "unknown": 1, "damaged": 1, "blank": 3}
+    assert sum(counts["skip"].values()) == 8  # all lines
+    assert counts["replace"] == {"scored": 3, "unknown": 2, "damaged": 1, "blank": 3}
+    assert found["skip"]["flagged"].startswith("2 of 4 lines, 50.00%, 1 of them for an unknown")
+    whole = run(folder, "score", "-c", "latin.npz", "--fpr=20%", text="bana\n")
+    assert "blank" not in whole.stderr
+    assert "unknown" not in whole.stderr
+    (folder / "t.csv").write_text("name,n\nbana,2\n\nnono,1\n")
+    table = run(folder, "score", "t.csv", "-c", "latin.npz", "--column", "name")
+    assert "scored    2 lines" in table.stderr
+    assert "blank" not in table.stderr
+
+
 def test_the_training_corpus_is_recognised_and_outliers_named(folder: Path) -> None:
     result = run(folder, "score", "other.txt", "-c", "latin.npz")
     assert "outliers" not in result.stderr

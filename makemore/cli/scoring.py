@@ -160,6 +160,9 @@ def score(
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
         if told := damage(text.damaged, errors):
             click.echo(f"damaged   {told}", err=True)
+        blank = summary.blank - text.damaged * (errors == "skip")  # these were read as blank lines
+        if blank and not columns:  # a table's lines may be titles, or a part of a row
+            click.echo(f"blank     {blank:,} line{'s' * (blank != 1)}", err=True)
     if what := _what_was_seen(loaded, text.sha256, summary):
         again = _outliers_of(files, columns, encoding, errors, options["ignore_case"])
         say(f"{what}, so hardly any is odd to it{again}")

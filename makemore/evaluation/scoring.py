@@ -54,6 +54,8 @@ class Summary:
         Words too surprising for the rate asked for, or with an unknown character.
     unresolved : int
         Words of a length at which no word can be flagged at that rate.
+    blank : int
+        Lines without a word.
     choices : tuple of Choices
         Between this model and each of the others.
     sketch : array of hashes
@@ -63,6 +65,7 @@ class Summary:
     totals: Totals = field(default_factory=Totals)
     flagged: int = 0
     unresolved: int = 0
+    blank: int = 0
     choices: tuple[Choices, ...] = ()
     sketch: Hashes = field(default_factory=NOTHING.copy, compare=False)
 
@@ -72,6 +75,7 @@ class Summary:
             self.totals + more.totals,
             self.flagged + more.flagged,
             self.unresolved + more.unresolved,
+            self.blank + more.blank,
             tuple(one + other for one, other in pairs),
             sketch_with(self.sketch, more.sketch),
         )
@@ -105,6 +109,8 @@ class Judgement:
         Of the same model: adds the guess ranks and their standard errors.
     is_regular : array of shape (n,), optional
         Whether a word's p-value is that of its regularity rather than of its surprisal.
+    blank : int
+        How many lines without a word stand among theirs.
     sketch : array of hashes
         Of these words and those before them.
     """
@@ -120,6 +126,7 @@ class Judgement:
     weights: Integers | None = None
     ranker: RankEstimator | None = None
     is_regular: Flags | None = None
+    blank: int = 0
     sketch: Hashes = field(default_factory=NOTHING.copy)
 
     @property
@@ -137,7 +144,7 @@ class Judgement:
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
         unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
         flagged = int(weights[self.flagged].sum())
-        return Summary(totals, flagged, int(unresolved), choices, self.sketch)
+        return Summary(totals, flagged, int(unresolved), self.blank, choices, self.sketch)
 
     def chosen(self, rows: Indices) -> "Judgement":
         """Return the words with these numbers, in this order."""
@@ -347,6 +354,7 @@ def judge(
             weights,
             ranker,
             is_regular,
+            len(lines) - len(words),
             sketch,
         )
 
