@@ -255,6 +255,16 @@ def test_lines_of_several_files_are_numbered_in_each_and_the_file_is_named(folde
     assert "file" not in run(folder, "score", "one.words", "-c", "latin.npz", "--json").stdout
 
 
+def test_the_help_says_that_words_with_unknown_characters_come_first(folder: Path) -> None:
+    text = "bana\nxuxu\nban\u00e9\n"
+    result = run(folder, "score", "-c", "latin.npz", "--sort", text=text)
+    assert [row[-1] for row in rows(result.stdout, 3)] == ["ban\u00e9", "xuxu", "bana"]
+    (described,) = re.findall(
+        r"--sort (.*?) --", " ".join(run(folder, "score", "--help").stdout.split())
+    )
+    assert "unknown character" in described
+
+
 def test_flags_need_held_out_words_and_exit_zero_whatever_they_find(folder: Path) -> None:
     result = run(folder, "score", "other.txt", "-c", "latin-all.npz", "--fpr", "1%")
     assert result.exit_code == 1

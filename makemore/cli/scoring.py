@@ -92,7 +92,12 @@ FLAGGED = 3
     help="Estimate each word's guess rank and its standard error: how many guesses it takes if the"
     " model's likeliest words are guessed first.",
 )
-@option("--sort", is_flag=True, help="Print the words by falling mean surprisal.")
+@option(
+    "--sort",
+    is_flag=True,
+    help="Print the words with an unknown character, which is stranger than any known one, and then"
+    " the others by falling mean surprisal.",
+)
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @option(
     "--line-numbers",
