@@ -654,6 +654,16 @@ def test_an_imported_model_knows_no_training_words(folder: Path) -> None:
     assert table[1].split()[-3:] == table[2].split()[-3:]
 
 
+def test_an_imported_model_has_nothing_to_judge_words_by_and_says_why(folder: Path) -> None:
+    run("export", "-c", "n.npz", "-o", "n.arpa")
+    run("import", "n.arpa", "-c", "i.npz")
+    result = run("score", "-c", "i.npz", "--fpr", "1%", data=b"anna\n")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "the model was imported from a file that holds no words" in result.stderr
+    assert "was trained without" not in result.stderr
+
+
 def test_models_without_n_grams_are_not_exported(folder: Path) -> None:
     run("train", "names.txt", "--model", "bow", "--steps", "2", "-c", "bow.npz")
     result = run("export", "-c", "bow.npz", "-o", "b.arpa")

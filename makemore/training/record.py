@@ -17,7 +17,7 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress, reading_of
 from makemore.data.holdout import hash_words
 from makemore.data.sketch import NOTHING, are_mostly_in, sketch_with
-from makemore.errors import TrainingError
+from makemore.errors import CheckpointError, TrainingError
 from makemore.evaluation.calibration import Calibration
 from makemore.models.base import Model
 from makemore.training.options import TrainingOptions
@@ -156,6 +156,11 @@ class Checkpoint:
 
     def calibration(self) -> Calibration:
         """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
+        if self.training.is_import:
+            raise CheckpointError(
+                "the model was imported from a file that holds no words, so there is nothing to"
+                " judge others by: train a model on words, with --holdout 0.1"
+            )
         return Calibration(self.training.calibration, self.training.regularity)
 
     def has_seen_most(self, words: Iterable[str]) -> bool:
