@@ -320,7 +320,7 @@ def describe_check(check: "CorpusCheck") -> str:
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"
         lines += _oddity(what, check.decomposed)
-    lines += [_finding(finding) for finding in check.findings]
+    lines += [_finding(finding, check.lines) for finding in check.findings]
     if check.undecodable > 1 or (check.undecodable and not check.failure):
         lines.append(f"damaged     {_are(check.undecodable)} not in the encoding, the first:")
         lines += [f"            {error}" for error in check.encoding_errors]
@@ -331,13 +331,16 @@ def describe_check(check: "CorpusCheck") -> str:
     return "\n".join([*lines, f"better      {shown(check.remedy)}"] if check.remedy else lines)
 
 
-def _finding(finding: "Finding") -> str:
-    """Return a line about a form of the corpus; long lines of it are cut."""
+def _finding(finding: "Finding", lines: int) -> str:
+    """Return a line about a form of a corpus of so many lines; long lines of it are cut."""
     examples = ", ".join(
         f"{shown(word[:MAX_SHOWN])}{'…' * (len(word) > MAX_SHOWN)} (line {line:,})"
         for line, word in finding.examples
     )
-    return f"form        {finding.what}, as in {_counted(finding.lines, 'line')}: {examples}"
+    count = _counted(finding.lines, "line")
+    if finding.looked_at < lines:
+        count = f"{finding.lines:,} of the first {finding.looked_at:,} lines"
+    return f"form        {finding.what}, as in {count}: {examples}"
 
 
 def _character_list(facts: "Sequence[CharacterFact]", most: int = 12) -> str:

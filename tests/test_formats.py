@@ -14,10 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from makemore.cli import main
+from makemore.data import formats
 from makemore.data.check import check_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.formats import table_option
 from makemore.data.table import Columns
+from makemore.reporting import describe_check
 
 NAMES = ["Anna", "Bella", "Zoë", "Dora", "Ella", "Mia"]
 
@@ -271,3 +273,26 @@ def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> 
     assert found.findings
     assert table_option(list(enumerate(text.splitlines(), 1))) == ""
     assert "--column" not in found.remedy
+
+
+def forms_of(text: str, block_size: int = 64) -> dict[str, str]:
+    """Return how many lines have each form, as the report says it."""
+    report = describe_check(check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size))
+    lines = [line.split(": ")[0] for line in report.splitlines() if line.startswith("form  ")]
+    return dict(line.removeprefix("form").strip().split(", as in ") for line in lines)
+
+
+def test_a_form_of_which_only_the_first_lines_tell_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = [f"{a}{b}{c},F" for a in "abcdefghij" for b in "klmnopqrst" for c in "uvwxyzabcd"]
+    what = "a table of 2 columns"
+    assert forms_of("\n".join(table))[what] == "1,000 lines"
+    assert forms_of("\n".join([*table, "more,F"]))[what] == "1,000 of the first 1,000 lines"
+    odd = [*table[:10], "", "odd", *table[10:], "Tom&amp;Jerry,F"]
+    assert forms_of("\n".join(odd)) == {
+        what: "999 of the first 1,001 lines", "HTML entities": "1 line",
+    }  # fmt: skip
+    words = ["Anna", *(f"w{i}" for i in range(50)), "anna", "Ella", "ella"]
+    what = "words that an earlier line writes in another case"
+    assert forms_of("\n".join(words))[what] == "2 lines"
+    monkeypatch.setattr(formats, "MAX_CASED_LINES", 52)
+    assert forms_of("\n".join(words), block_size=1)[what] == "1 of the first 52 lines"

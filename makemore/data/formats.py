@@ -63,6 +63,8 @@ class Finding:
         Shell commands, each a filter from stdin to stdout, that mend it one after the other.
     option : str
         The options of ``makemore train`` that mend it; empty where only a command does.
+    looked_at : int
+        How many lines, the first ones, were looked at.
     """
 
     what: str
@@ -70,6 +72,7 @@ class Finding:
     examples: tuple[tuple[int, str], ...]
     commands: tuple[str, ...] = ()
     option: str = ""
+    looked_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -447,6 +450,7 @@ class Recogniser:
         self._other_accents = False  # in lines that were decoded as they should be
         self._is_latin_1 = False
         self._cased = _Lines()
+        self._cased_lines = 0  # that were looked at
         self._spelling: dict[str, str] = {}
 
     def add(self, text: str, lines: int) -> None:
@@ -459,6 +463,7 @@ class Recogniser:
             self._add_misread(text)
         if self._lines < MAX_CASED_LINES:
             self._add_cased(text)
+            self._cased_lines += lines
         self._lines += lines
 
     def findings(self) -> tuple[Finding, ...]:
@@ -466,13 +471,19 @@ class Recogniser:
         unescape = "import html, sys; sys.stdout.writelines(map(html.unescape, sys.stdin))"
         encoding = "latin1" if self._is_latin_1 else "cp1252"
         back = () if self._other_accents else (f"iconv -f utf-8 -t {encoding}",)
-        return (
-            *recognised(self._sample),
+        anywhere = (
             *self._misread.finding("text in UTF-8 that was read as another encoding", *back),
             *self._entities.finding("HTML entities", f"python3 -c {shlex.quote(unescape)}"),
-            *self._cased.finding(
-                "words that an earlier line writes in another case", option="--lowercase"
-            ),
+        )
+        cased = self._cased.finding(
+            "words that an earlier line writes in another case", option="--lowercase"
+        )
+        is_cut = len(self._sample) == MAX_SAMPLE
+        sampled = self._sample[-1][0] if is_cut else self._lines
+        return (
+            *(replace(found, looked_at=sampled) for found in recognised(self._sample)),
+            *(replace(found, looked_at=self._lines) for found in anywhere),
+            *(replace(found, looked_at=self._cased_lines) for found in cased),
         )
 
     def _numbered(self, text: str) -> Iterable[tuple[int, str]]:
