@@ -348,6 +348,21 @@ def test_lines_of_several_lists_are_numbered_in_each_and_the_list_is_named(tmp_p
     assert not any("files" in record for record in one)
 
 
+def test_the_p_value_is_a_share_of_the_oddest_lines_and_the_help_says_so() -> None:
+    lines, _ = planted()
+    lines += ["ttkkssllrrnnuuttkk"] * 3 + lines[:50] + [""] * 10
+    result = run("--json", "-n", "2000", text="\n".join(lines))
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert any(len(record["lines"]) > 1 for record in records)
+    words = len(list(filter(None, lines)))
+    shares = np.cumsum([len(record["lines"]) for record in records]) / words
+    assert [record["p_value"] for record in records] == pytest.approx(shares, abs=1e-6)
+    assert shares[-1] == 1
+    told = " ".join(run("--help", text="").stdout.split())
+    assert "The p-value in JSON is the share of the lines" in told
+    assert "on at most this share of the lines, such as 1%, whether they are errors or not" in told
+
+
 def test_no_more_than_the_share_asked_for_is_printed() -> None:
     lines, _ = planted()
     for share, most in (("1%", 10), ("0.0249", 24), ("0.01%", 0)):

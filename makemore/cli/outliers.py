@@ -32,7 +32,8 @@ DEFAULT_COUNT = 20
 @option(
     "--fpr",
     type=share,
-    help="Print the oddest words, on at most this share of the lines, such as 1%.",
+    help="Print the oddest words, on at most this share of the lines, such as 1%, whether they are"
+    " errors or not.",
 )
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @encoding_option
@@ -56,7 +57,8 @@ def outliers(
     lists, a column before them names the list of each line. The score says how much better a slip
     of the fingers, or noise, explains the word than the list does, in nats. The likeliest word
     within one edit follows where it is much more probable. On a terminal the colour of each
-    character is its surprisal.
+    character is its surprisal. The p-value in JSON is the share of the lines that hold the word or
+    one before it: a rank, which does not say how likely an error is.
     """
     import json
     from dataclasses import replace

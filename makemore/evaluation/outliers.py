@@ -75,7 +75,8 @@ class Outlier:
     score : float
         How much better a slip or noise explains the word than the list does, in nats.
     p_value : float
-        The share of all lines that are at least as odd.
+        The share of all lines that hold this word or one before it in the order of oddness; of
+        equally odd words the first in the list comes first.
     correction : str or None
         The likeliest word within one edit, where it is ``MUCH`` more probable.
     nats : tuple of float
