@@ -50,13 +50,14 @@ def draw_starts(seen: Mapping[str, tuple[float, Sequence[Any], Sequence[Any]]]) 
                 above.plot(*_histogram(h, 1.0), color=colour, label=f"layer {layer}")
                 below.plot(*_histogram(slope, widest), color=colour)
             stuck = float(np.mean(np.abs(hidden[-1]) > 0.97))
-            above.set(title=f"{start}: loss {loss:.2f}, {stuck:.0%} stuck", yticks=[])
+            above.set(title=f"{start}: loss {loss:.2f}, {stuck:.0%} stuck")
+            above.set(xlabel="activation tanh(h W)", yticks=[])
             below.set(xlabel="gradient of the activation", yticks=[], yscale="log")
             below.ticklabel_format(axis="x", style="plain")
             below.locator_params(axis="x", nbins=3)
         drawn.axes[0, 0].legend(frameon=False)
-        drawn.axes[0, 0].set_ylabel("activations tanh(h W)")
-        drawn.axes[1, 0].set_ylabel("gradients (logarithmic)")
+        drawn.axes[0, 0].set_ylabel("share of the activations")
+        drawn.axes[1, 0].set_ylabel("share of the gradients (logarithmic)")
     return drawn.figure
 
 
