@@ -134,6 +134,17 @@ def test_the_points_of_a_long_history_stand_in_the_middle_of_their_steps() -> No
     np.testing.assert_allclose(steps, losses)
 
 
+def test_a_curve_that_begins_above_the_axes_says_where_it_begins() -> None:
+    falling, level = 2 + np.exp(-np.arange(1000.0) / 10), np.full(1000, 2.0)
+    axes = draw_network_loss(falling, np.zeros((0, 2))).axes[0]
+    (note,) = axes.texts
+    assert note.get_text() == "falls from 3.00 at step 0, above the axes"
+    step, top = note.xy  # type: ignore[attr-defined]
+    assert top == axes.get_ylim()[1]
+    assert falling[int(step)] == pytest.approx(top, abs=0.03)
+    assert not draw_network_loss(level, np.zeros((0, 2))).axes[0].texts
+
+
 def test_a_history_of_one_step_is_seen() -> None:
     (line,) = draw_network_loss(np.array([3.0]), np.zeros((0, 2))).axes[0].lines
     assert line.get_marker() == "o"
@@ -143,7 +154,10 @@ def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate
     history, rates = 2.0 + 1 / np.arange(1, 101), np.linspace(0, 0.004, 100)
     validation = np.array([[25.0, 2.4], [50.0, 2.2], [75.0, 2.1], [100.0, 2.15]])
     losses, below = draw_network_loss(history, validation, rates=rates, title="a").axes
-    assert [text.get_text() for text in losses.texts] == ["2.1000 after step 75, kept"]
+    assert [text.get_text() for text in losses.texts] == [
+        "2.1000 after step 75, kept",
+        "falls from 3.00 at step 0, above the axes",
+    ]
     assert [line.get_label() for line in losses.lines[:2]] == [
         "training, mini-batches",
         "validation",

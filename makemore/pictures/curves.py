@@ -151,7 +151,17 @@ def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme)
     # The first steps fall from log V: with them, what matters afterwards would be a flat line.
     shown = np.concatenate((losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1]))
     low, high = float(shown.min()), float(shown.max())
-    axes.set_ylim(low - 0.05 - 0.1 * (high - low), high + 0.05)  # below stands the best step's loss
+    top = high + 0.05
+    axes.set_ylim(low - 0.05 - 0.1 * (high - low), top)  # below stands the best step's loss
+    if losses[0] > top:
+        axes.annotate(
+            f"falls from {history[0]:.2f} at step 0, above the axes",
+            (steps[int((losses <= top).argmax())], top),
+            xytext=(6, -3),
+            textcoords="offset points",
+            va="top",
+            color=theme.line,
+        )
     axes.set_ylabel("loss (nats per symbol)")
     axes.legend(frameon=False)
     finish_panel(axes)
