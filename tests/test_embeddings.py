@@ -70,6 +70,22 @@ def test_symbols_stand_where_their_vectors_are() -> None:
     assert "of the variance" in axes.get_xlabel()
 
 
+def test_a_line_leads_from_a_label_that_was_moved_to_its_dot() -> None:
+    vectors = np.array([[0.0, 0.0], [8.0, 0.0], [8.0, 0.0], [0.0, 3.0]])
+    axes = draw_embeddings(vectors, "abcd").axes[0]
+    lines = {text.get_text(): text.arrow_patch for text in axes.texts}  # type: ignore[attr-defined]
+    assert [label for label, line in lines.items() if line is not None] == ["c"]
+    dots = [line.get_xydata().tolist() for line in axes.lines]  # type: ignore[union-attr]
+    assert dots == [[pytest.approx(principal_plane(vectors).coordinates[2].tolist())]]
+
+
+def test_smaller_type_comes_before_labels_beside_their_places() -> None:
+    vectors = np.array([[0.0, 0.0], [40.0, 0.0], [41.0, 0.0]])
+    axes = draw_embeddings(vectors, "iii").axes[0]
+    assert {text.get_fontsize() for text in axes.texts} == {12.0}
+    assert not axes.lines
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_many_symbols_and_those_that_no_font_has_are_drawn(dark: bool) -> None:
     symbols = [chr(0x4E00 + i) for i in range(500)]

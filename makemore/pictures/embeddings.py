@@ -17,6 +17,7 @@ from makemore.pictures.labels import columns, symbol_label
 from makemore.pictures.style import (
     EMS_PER_COLUMN,
     POINTS_PER_INCH,
+    Theme,
     choose_theme,
     drawing,
     heading_lines,
@@ -30,11 +31,16 @@ if TYPE_CHECKING:
 SIDE = 7.5
 """Inches of the picture."""
 SIZES = (18, 15, 12, 10, 8)
-"""The sizes of type that are tried: the largest in which no symbol covers another, or the last."""
+"""The sizes of type that are tried, in this order."""
 DOT = 3.0
-"""The diameter of a dot in points, and the distance of what is written beside it."""
+"""The diameter of a dot in points."""
+LINK = 8.0
+"""The distance in points of a label from its dot, to which a line leads."""
 BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 """Where a label may be written: on its place, right of it, left, above, below."""
+
+Shifts = list[tuple[float, float] | None]
+"""How far from its place each label is written, in points; None for a label without room."""
 
 
 class Plane(NamedTuple):
@@ -75,7 +81,8 @@ def draw_embeddings(
 ) -> "Figure":
     """Return a picture of symbols where their vectors lie on the plane of most variance.
 
-    Each symbol is written where it lies, or beside its dot; where there is no room it is a dot.
+    Each symbol is written where it lies, or beside its dot with a line to it; where there is no
+    room it is a dot.
 
     Parameters
     ----------
@@ -111,15 +118,12 @@ def draw_embeddings(
         axes.set_xlim(middle[0] - reach, middle[0] + reach)
         axes.set_ylim(middle[1] - reach, middle[1] + reach)
         places = points * 0.85 * room / (2 * reach)
-        for size in SIZES:
-            shifts = arrange(places, labels, size)
-            if None not in shifts:
-                break
+        size, shifts = _largest_type(places, labels)
         for point, label, shift in zip(points.tolist(), labels, shifts, strict=True):
             if shift != (0.0, 0.0):
                 axes.plot(*point, "o", color=theme.line, markersize=DOT, alpha=0.6)
             if shift is not None:
-                _write(axes, point, label, shift, size)
+                _write(axes, point, label, shift, size, theme)
         first, second = (f"{share:.0%} of the variance" for share in plane.shares.tolist())
         axes.set_xlabel(f"first principal component, {first}")
         axes.set_ylabel(f"second principal component, {second}")
@@ -127,9 +131,28 @@ def draw_embeddings(
     return figure
 
 
+def _largest_type(places: Floats, labels: Sequence[str]) -> tuple[float, Shifts]:
+    """Return the size of type and the shifts of the labels.
+
+    It is the largest size in which all labels stand on their places, else the largest in which
+    there is room for all, else the last.
+    """
+    tried = [(size, arrange(places, labels, size)) for size in SIZES]
+    on_places = (found for found in tried if set(found[1]) == {(0.0, 0.0)})
+    with_room = (found for found in tried if None not in found[1])
+    return next(on_places, next(with_room, tried[-1]))
+
+
 def _write(
-    axes: "Axes", point: Sequence[float], label: str, shift: tuple[float, float], size: float
+    axes: "Axes",
+    point: Sequence[float],
+    label: str,
+    shift: tuple[float, float],
+    size: float,
+    theme: Theme,
 ) -> None:
+    """Write a label, with a line to its dot where it does not stand on its place."""
+    line = {"arrowstyle": "-", "color": theme.line, "alpha": 0.6, "shrinkA": 0, "shrinkB": 0}
     axes.annotate(
         label,
         (point[0], point[1]),
@@ -138,11 +161,12 @@ def _write(
         size=size,
         ha="center",
         va="center_baseline",
+        arrowprops=None if shift == (0.0, 0.0) else line,
         annotation_clip=False,
     )
 
 
-def arrange(places: Floats, labels: Sequence[str], size: float) -> list[tuple[float, float] | None]:
+def arrange(places: Floats, labels: Sequence[str], size: float) -> Shifts:
     """Return how far from its place each label is written, so that none covers another; or None.
 
     Places (n, 2) and distances are in points. A label stands on its place or, if need be, beside
@@ -150,11 +174,11 @@ def arrange(places: Floats, labels: Sequence[str], size: float) -> list[tuple[fl
     """
     half = size / 2 * np.stack([[EMS_PER_COLUMN * columns(label), 1.0] for label in labels])
     taken, reach = np.empty((0, 2)), np.empty((0, 2))
-    found: list[tuple[float, float] | None] = []
+    found: Shifts = []
     for place, own in zip(places, half, strict=True):
         found.append(None)
         for side in BESIDE:
-            at = place + np.array(side) * (own + DOT)
+            at = place + np.array(side) * (own + LINK)
             if (np.abs(taken - at) >= reach + own).any(axis=1).all():
                 taken, reach = np.vstack((taken, at)), np.vstack((reach, own))
                 found[-1] = (float(at[0] - place[0]), float(at[1] - place[1]))
