@@ -15,6 +15,7 @@ import gpu
 import numpy as np
 import pytest
 from benchmark import frontier, inside, measure, peers, report, sections, setting
+from matplotlib.figure import Figure
 
 from makemore.counting.bigrams import bigram_pairs
 from makemore.data.vocabulary import Vocabulary
@@ -285,3 +286,19 @@ def test_the_frontiers_table_has_the_best_of_each_within_each_time(tmp_path: Pat
     assert "| 60 s | `--time-limit 10` | 1.960 | mlp | 2.200 |" in rows
     frontier.draw(points, tmp_path / "frontier.png")
     assert (tmp_path / "frontier.png").stat().st_size > 10_000
+
+
+def test_no_name_on_the_frontier_covers_a_dot_or_another_name() -> None:
+    figure = Figure(figsize=(9, 5.4))
+    axes = figure.subplots()
+    axes.set(xscale="log", xlim=(0.3, 400), ylim=(1.88, 2.75))
+    measured = {"gru": (18.3, 1.964), "mlp": (20.6, 1.98), "lstm": (29, 1.958), "rnn": (12, 2.01)}
+    points = [frontier.Point("makemore", name, *at) for name, at in measured.items()]
+    points.append(frontier.Point("makemore, time limit", "--time-limit 30", 31.0, 1.962))
+    frontier.write_names(axes, points)
+    assert [text.get_text() for text in axes.texts] == list(measured)
+    names = [text.get_window_extent() for text in axes.texts]
+    dots = axes.transData.transform([(point.seconds, point.loss) for point in points])
+    for box in names:
+        assert not box.count_contains(dots)
+        assert box.count_overlaps(names) == 1, "itself"

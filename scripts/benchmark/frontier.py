@@ -21,6 +21,8 @@ QUICK_LIMITS = (1, 3)
 KINDS = ("bigram", "ngram", "bow", "rnn", "gru", "mlp", "lstm", "wavenet", "transformer")
 TAUGHT = {"bigram": 120, "mlp": 120, "gru": 120, "transformer": 300}
 """The seconds of each network in PyTorch: only the largest still learns after two minutes."""
+BESIDE = ((6, 3), (-6, 3), (6, 0), (-6, 0), (6, -3), (-6, -3))
+"""How far from a dot its name may be written, in points."""
 SECTION = "held-out loss against time"
 
 WORDS = """
@@ -126,14 +128,6 @@ def draw(points: list[Point], path: Path) -> None:
         x, y = [p.seconds for p in part], [p.loss for p in part]
         if line == "makemore":
             axes.plot(x, y, "o", color="C0", label="makemore, each model's defaults")
-            for point in part:
-                axes.annotate(
-                    point.name,
-                    (point.seconds, point.loss),
-                    textcoords="offset points",
-                    xytext=(6, 4),
-                    fontsize=9,
-                )
         elif line.startswith("makemore"):
             axes.plot(x, y, "o-", color="C3", linewidth=2, label="makemore --time-limit")
         else:
@@ -150,5 +144,39 @@ def draw(points: list[Point], path: Path) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, alpha=0.3)
     axes.legend(frameon=False, loc="upper right")
+    figure.draw_without_rendering()  # from here on it is known where on the picture a point lies
+    write_names(axes, [point for point in points if not point.is_taught])
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def write_names(axes: Any, points: list[Point]) -> None:
+    """Write the names of models beside their dots: over no dot and no other name, if there is room.
+
+    The points of mixtures have dots, too, but no names.
+    """
+    from matplotlib.transforms import Bbox
+
+    places = axes.transData.transform([(point.seconds, point.loss) for point in points])
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in places]
+    for point in points:
+        if point.line != "makemore":
+            continue
+        texts = [
+            axes.annotate(
+                point.name,
+                (point.seconds, point.loss),
+                textcoords="offset points",
+                xytext=(x, y),
+                fontsize=9,
+                ha="left" if x > 0 else "right",
+                va={3: "bottom", 0: "center", -3: "top"}[y],
+            )
+            for x, y in BESIDE
+        ]
+        free = [text for text in texts if not text.get_window_extent().count_overlaps(taken)]
+        kept = next(iter(free), texts[0])
+        for text in texts:
+            if text is not kept:
+                text.remove()
+        taken.append(kept.get_window_extent())

@@ -100,13 +100,21 @@ def _draw_descent(axes: Any, m: Material) -> None:
     losses = [collapsed_loss(m.descent[k], m.counts) for k in range(STEPS + 1)]
     axes.plot(losses, "o-", color=LINE)
     marks = (
-        ("log V =", math.log(m.V), "bottom"),
-        ("minimum", closed_form_minimum(m.counts), "top"),
+        ("log V =", math.log(m.V), "bottom", 2),
+        ("minimum", closed_form_minimum(m.counts), "top", -5),
     )
-    for name, height, side in marks:
+    for name, height, side, points in marks:
         axes.axhline(height, color=ACCENT, linestyle="--", linewidth=1)
-        text = f"{name} {height:.4f}"
-        axes.text(STEPS, height, text, color=ACCENT, size=12, ha="right", va=side)
+        axes.annotate(
+            f"{name} {height:.4f}",
+            (STEPS, height),
+            xytext=(0, points),
+            textcoords="offset points",
+            color=ACCENT,
+            size=12,
+            ha="right",
+            va=side,
+        )
     axes.margins(y=0.1)
     axes.set_title(f"{STEPS} steps of descent", size=14)
     axes.set_xlabel("steps", size=12)

@@ -16,6 +16,7 @@ MINUTES = 0.1
 X, Y = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0, 5.0])
 CURVATURE = 2 * np.array([[np.mean(X * X), np.mean(X)], [np.mean(X), 1.0]])
 LIMIT = float(2 / np.linalg.eigvalsh(CURVATURE)[-1])  # above this rate descent diverges
+SHOWN = (0, 1, 2, 5, 20, 60)  # the steps of descent that are drawn and printed
 RADIUS, N = 0.6, 121
 SIDE = np.linspace(-1, 1, N, dtype=np.float32)
 LEVELS = np.linspace(-0.9, 0.9, 37)
@@ -65,21 +66,21 @@ def the_descent() -> Stage:
     with canvas(12, 4.6, columns=2) as drawn:
         left, right = drawn.axes[0]
         left.plot(X, Y, "o", color=ACCENT, ms=9)
-        for step, alpha in ((0, 0.25), (1, 0.4), (3, 0.6), (60, 1.0)):
+        for step, alpha in zip(SHOWN, np.linspace(0.25, 1, len(SHOWN)), strict=True):
             height = paths[0.05][step][0] * X + paths[0.05][step][1]
             left.plot(X, height, color=LINE, alpha=alpha, lw=2, label=f"step {step}")
-        slopes, heights = np.meshgrid(np.linspace(-0.6, 2.8, 80), np.linspace(-0.3, 2.2, 80))
+        slopes, heights = np.meshgrid(np.linspace(-0.6, 3.2, 80), np.linspace(-0.3, 2.2, 80))
         losses = np.mean((slopes[..., None] * X + heights[..., None] - Y) ** 2, axis=-1)
         right.contour(slopes, heights, np.sqrt(losses), 14, colors="#c3ccd6", linewidths=0.8)
         for (rate, path), colour in zip(paths.items(), COLOURS, strict=False):
             way = path[:4] if rate > LIMIT else path[:25]
             right.plot(*np.transpose(way), "o-", color=colour, ms=3, lw=1, label=f"rate {rate}")
-        right.plot([w], [b], "*", color=ACCENT, ms=14)
+        right.plot([w], [b], "*", color="black", ms=14)
         left.set(xlabel="x", ylabel="y", title="The line, with a rate of 0.05")
         right.set(xlabel="w", ylabel="b", title="Down the loss; the star is the minimum")
         for axes in (left, right):
             axes.legend(frameon=False)
-    rows = [(k, *[loss_of(*path[k]) for path in paths.values()]) for k in (0, 1, 2, 5, 20, 60)]
+    rows = [(k, *[loss_of(*path[k]) for path in paths.values()]) for k in SHOWN]
     return Stage(
         "Down the bowl",
         ["w -= rate * dloss/dw    b -= rate * dloss/db"],
@@ -105,7 +106,8 @@ def the_circle(setting: Setting) -> Iterator[Stage]:
     layers = [nn.Linear(2, 32, random), nn.ReLU(), nn.Linear(32, 32, random), nn.ReLU()]
     network = nn.Sequential(*layers, nn.Linear(32, 1, random))
     vector, optimizer = nn.ParameterVector(network.parameters()), nn.Adam(learning_rate=0.01)
-    fields = {}
+    plane = np.full_like(truth, truth.mean())  # level: the square is the same on all four sides
+    fields = {"truth": truth, "best plane": plane}
     for step in range(steps + 1):
         if step in (0, steps // 50, steps // 10, steps):
             fields[f"step {step:,}"] = data(network(GRID))
@@ -113,8 +115,6 @@ def the_circle(setting: Setting) -> Iterator[Stage]:
         vector.backward(mean_squared_error(network(points), distance(points)))
         optimizer.learning_rate = nn.cosine(0.01, steps)(step)
         optimizer.step(vector.values, vector.gradient)
-    plane = np.full_like(truth, truth.mean())  # level: the square is the same on all four sides
-    fields = {"truth": truth, "best plane": plane, **fields}
     errors = {name: float(np.mean((field - truth) ** 2)) for name, field in fields.items()}
     with canvas(17, 3.3, columns=len(fields), sharey=True) as drawn:
         for axes, (name, field) in zip(drawn.axes[0], fields.items(), strict=True):
