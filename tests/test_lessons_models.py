@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from lessons import backprop_by_hand as by_hand
 from lessons import diffusion_network as diffusion
 from lessons.autoencoder_networks import Convolutional, divergence, unfold
 from lessons.autoencoder_variational import likeness
+from lessons.backprop_pictures import MOST_LABELS, draw_passes
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
 from lessons.embeddings_results import has_line
@@ -55,6 +57,25 @@ def test_matrices_stand_side_by_side() -> None:
         "   1    2    0.5   ",
         "   3    4          ",
     ]
+
+
+@pytest.mark.parametrize("V", [MOST_LABELS, MOST_LABELS + 1])
+def test_the_passes_name_their_symbols_and_the_ends_of_their_scales(V: int) -> None:
+    weights = by_hand.parameters(V, np.random.default_rng(0))
+    X = np.arange(4 * by_hand.CONTEXT).reshape(4, by_hand.CONTEXT)
+    v = by_hand.run_forward(weights, X, np.eye(V)[:4])
+    labels = [chr(ord("A") + i) for i in range(V)]
+    panels = {
+        axes.get_title().split()[0]: axes
+        for axes in draw_passes(v, by_hand.run_backward(v), labels).axes
+        if axes.get_title()
+    }
+    for name, axes in panels.items():
+        has_symbols = name.removeprefix("d_") in ("logits", "P") and V <= MOST_LABELS
+        written = [label.get_text() for label in axes.get_xticklabels()]
+        assert written == (labels if has_symbols else []), name
+        assert np.abs(axes.images[0].get_array()).max() == pytest.approx(1)
+    assert f"up to {data(v['P']).max():.3g}" in panels["P"].get_title()
 
 
 # Letters

@@ -41,8 +41,9 @@ def the_forward_pass(v: Mapping[str, Any]) -> Stage:
     )
 
 
-def by_hand(v: Mapping[str, Any], hand: Mapping[str, Any]) -> Stage:
+def by_hand(setting: Setting, v: Mapping[str, Any], hand: Mapping[str, Any]) -> Stage:
     """Compare each gradient by hand with the engine's."""
+    labels = [symbol_label(symbol) for symbol in setting.vocabulary.itos]
     names = [name for name, _ in net.BACKWARD]
     engine = dict(zip(names, gradients(v["loss"], [v[name] for name in names]), strict=True))
     apart_by = {name: apart(engine[name], hand[name]) for name in names}
@@ -57,7 +58,7 @@ def by_hand(v: Mapping[str, Any], hand: Mapping[str, Any]) -> Stage:
         " broadcast forward is summed backward, and what was summed is broadcast. What was used"
         " twice adds up: centred is used by normal and by variance.",
         (gradients,),
-        backprop_pictures.draw_passes(v, hand),
+        backprop_pictures.draw_passes(v, hand, labels),
         {"all lines agree within 1e-12": max(apart_by.values()) < 1e-12},
     )
 
@@ -152,7 +153,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
     v = net.run_forward(net.parameters(V, setting.generator()), X[rows], np.eye(V)[ids[rows]])
     hand = net.run_backward(v)
     yield the_forward_pass(v)
-    yield by_hand(v, hand)
+    yield by_hand(setting, v, hand)
     yield softmax_at_once(setting, v, hand)
     yield batch_norm_at_once(v, hand)
     yield trained_by_hand(setting, words)

@@ -1,6 +1,6 @@
 """The pictures of the lesson backprop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,20 +9,38 @@ from lessons.figures import ACCENT, LINE, MUTED, SIGNED, canvas
 from lessons.stage import shape
 from makemore.autodiff import data
 
+MOST_LABELS = 40
+"""The most columns that are labelled with their symbols: more labels would run into each other."""
 
-def draw_passes(v: Mapping[str, Any], hand: Mapping[str, Any]) -> Any:
-    """Return heatmaps of the values on their way forward, and below them of the gradients."""
+
+def draw_passes(v: Mapping[str, Any], hand: Mapping[str, Any], labels: Sequence[str]) -> Any:
+    """Return heatmaps of the values on their way forward, and below them of the gradients.
+
+    ``labels`` are those of the symbols, which are the columns of the logits and of P.
+    """
     names = ("x", "z", "normal", "h", "logits", "P")
-    sizes = [data(v[name]).shape[1] for name in names]
-    with canvas(16, 4.8, 2, len(names), gridspec_kw={"width_ratios": sizes}) as drawn:
+    sizes = [min(data(v[name]).shape[1], MOST_LABELS) for name in names]
+    ratios = {"width_ratios": sizes}
+    with canvas(16, 6.2, 2, len(names), sharey=True, gridspec_kw=ratios, texts=labels) as drawn:
         for name, column in zip(names, drawn.axes.T, strict=True):
             pairs = ((name, data(v[name])), (f"d_{name}", hand[name]))
             for axes, (title, values) in zip(column, pairs, strict=True):
-                most = float(np.abs(values).max())
-                axes.imshow(values, SIGNED, vmin=-most, vmax=most, aspect="auto")
-                axes.set(title=f"{title} {shape(values)}", xticks=[], yticks=[])
-        drawn.axes[0, 0].set_ylabel("forward: values, to the right")
+                most = float(np.abs(values).max()) or 1.0
+                image = axes.imshow(
+                    values / most, SIGNED, vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
+                )
+                axes.set(title=f"{title} {shape(values)}\nup to {most:.3g}", xticks=[])
+                if name in ("logits", "P") and len(labels) <= MOST_LABELS:
+                    axes.set_xticks(range(len(labels)), map(drawn.text, labels), size=9)
+                axes.tick_params(length=0)
+        drawn.axes[0, 0].set(ylabel="forward: values, to the right", yticks=range(len(values)))
         drawn.axes[1, 0].set_ylabel("backward: to the left")
+        bar = drawn.figure.colorbar(image, ax=drawn.axes, ticks=[-1, 0, 1], aspect=40, pad=0.01)
+        bar.set_ticklabels(["-most", "0", "most"])
+        drawn.figure.supxlabel(
+            "Each row is a window of the batch. The columns of logits and P are the symbols. Each"
+            " panel has a colour scale of its own, up to the number in its title."
+        )
     return drawn.figure
 
 

@@ -18,8 +18,7 @@ CURVATURE = 2 * np.array([[np.mean(X * X), np.mean(X)], [np.mean(X), 1.0]])
 LIMIT = float(2 / np.linalg.eigvalsh(CURVATURE)[-1])  # above this rate descent diverges
 SHOWN = (0, 1, 2, 5, 20, 60)  # the steps of descent that are drawn and printed
 RADIUS, N = 0.6, 121
-SIDE = np.linspace(-1, 1, N, dtype=np.float32)
-LEVELS = np.linspace(-0.9, 0.9, 37)
+SIDE, LEVELS = np.linspace(-1, 1, N, dtype=np.float32), np.linspace(-0.9, 0.9, 37)
 GRID = np.stack(np.meshgrid(SIDE, SIDE), axis=-1).reshape(N * N, 2)
 
 
@@ -67,19 +66,18 @@ def the_descent() -> Stage:
         left, right = drawn.axes[0]
         left.plot(X, Y, "o", color=ACCENT, ms=9)
         for step, alpha in zip(SHOWN, np.linspace(0.25, 1, len(SHOWN)), strict=True):
-            height = paths[0.05][step][0] * X + paths[0.05][step][1]
-            left.plot(X, height, color=LINE, alpha=alpha, lw=2, label=f"step {step}")
+            left.plot(X, np.polyval(paths[0.05][step], X), color=LINE, alpha=alpha, label=step)
         slopes, heights = np.meshgrid(np.linspace(-0.6, 3.2, 80), np.linspace(-0.3, 2.2, 80))
         losses = np.mean((slopes[..., None] * X + heights[..., None] - Y) ** 2, axis=-1)
         right.contour(slopes, heights, np.sqrt(losses), 14, colors="#c3ccd6", linewidths=0.8)
         for (rate, path), colour in zip(paths.items(), COLOURS, strict=False):
             way = path[:4] if rate > LIMIT else path[:25]
-            right.plot(*np.transpose(way), "o-", color=colour, ms=3, lw=1, label=f"rate {rate}")
+            right.plot(*np.transpose(way), "o-", color=colour, ms=3, lw=1, label=rate)
         right.plot([w], [b], "*", color="black", ms=14)
         left.set(xlabel="x", ylabel="y", title="The line, with a rate of 0.05")
         right.set(xlabel="w", ylabel="b", title="Down the loss; the star is the minimum")
-        for axes in (left, right):
-            axes.legend(frameon=False)
+        left.legend(frameon=False, title="step")
+        right.legend(frameon=False, title="rate")
     rows = [(k, *[loss_of(*path[k]) for path in paths.values()]) for k in SHOWN]
     return Stage(
         "Down the bowl",
@@ -118,7 +116,9 @@ def the_circle(setting: Setting) -> Iterator[Stage]:
     errors = {name: float(np.mean((field - truth) ** 2)) for name, field in fields.items()}
     with canvas(17, 3.3, columns=len(fields), sharey=True) as drawn:
         for axes, (name, field) in zip(drawn.axes[0], fields.items(), strict=True):
-            _draw_field(axes, field, name)
+            filled = _draw_field(axes, field, name)
+        bar = {"label": "signed distance", "ticks": [-0.5, 0, 0.5], "shrink": 0.75, "pad": 0.01}
+        drawn.figure.colorbar(filled, ax=drawn.axes, **bar)
     yield Stage(
         "A circle's signed distance",
         [
@@ -126,8 +126,7 @@ def the_circle(setting: Setting) -> Iterator[Stage]:
             "relu(p W + b) (B, 32), again relu(h W + b) (B, 32), then h W + b (B, 1)",
         ],
         table(["", "mean squared error"], [(n, f"{e:.5f}") for n, e in errors.items()]),
-        "no plane bends around a circle. Two layers of 32 folds do: the black line, where the"
-        " network says 0, becomes the circle.",
+        "a plane cannot bend around a circle. Two layers of 32 folds can: see the black line at 0.",
         (nn.Linear, nn.ReLU, nn.Adam),
         drawn.figure,
         {"the network beats the best plane": errors[f"step {steps:,}"] < errors["best plane"]},
@@ -135,10 +134,11 @@ def the_circle(setting: Setting) -> Iterator[Stage]:
     yield the_folds(layers, data(network(GRID)))
 
 
-def _draw_field(axes: Any, field: Any, name: str) -> None:
-    axes.contourf(SIDE, SIDE, field.reshape(N, N), LEVELS, cmap=SIGNED, extend="both")
+def _draw_field(axes: Any, field: Any, name: str) -> Any:
+    filled = axes.contourf(SIDE, SIDE, field.reshape(N, N), LEVELS, cmap=SIGNED, extend="both")
     axes.contour(SIDE, SIDE, field.reshape(N, N), [0.0], colors="black")
     axes.set(title=name, aspect="equal")
+    return filled
 
 
 def the_folds(layers: list[Any], field: Any) -> Stage:
