@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments ask for; return the exit code. Raises ``MakemoreError``."""
     options = _parser().parse_args(arguments)
     if options.name is None:
-        print("\n".join([*overview(), "", "scripts/lesson NAME runs one."]))
+        print("\n".join([*overview(), "", "scripts/lesson NAME, or its number, runs one."]))
         return 0
     lesson = _find(options.name)
     _refuse_foreign_options(lesson, options)
@@ -85,8 +85,14 @@ def _check(lesson: Lesson, answer: str, setting: Setting) -> int:
 
 
 def _find(name: str) -> Lesson:
+    """Return the lesson with this name, or with this number in the list."""
+    numbered = {str(number): known for number, known in enumerate(NAMES, 1)}
+    name = numbered.get(name, name)
     if name not in NAMES:
-        raise OptionError(f"there is no lesson {shown(name)}: choose one of {', '.join(NAMES)}")
+        raise OptionError(
+            f"there is no lesson {shown(name)}: choose a number, 1 to {len(NAMES)}, or one of"
+            f" {', '.join(NAMES)}"
+        )
     return find_lesson(name)
 
 
@@ -103,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         " every lesson stage by stage, with shapes, equations, numbers and pictures. Without a name"
         " the lessons are listed.",
     )
-    parser.add_argument("name", nargs="?", help="the lesson")
+    parser.add_argument("name", nargs="?", help="the lesson, or its number")
     parser.add_argument(
         "--words",
         metavar="FILE",

@@ -431,7 +431,7 @@ def test_the_first_short_word_is_followed_or_the_one_asked_for(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("wish", "kind", "words"),
     [
-        ({"word": "xyz"}, CorpusError, "the character 'x' is not in the vocabulary"),
+        ({"word": "xyz"}, OptionError, "has the character 'x'; choose another word"),
         ({"word": ""}, OptionError, "has 0 characters"),
         ({"word": "a" * 13}, OptionError, "has 13 characters and must have 1 to 12"),
         ({"seed": -1}, OptionError, "--seed"),

@@ -179,7 +179,8 @@ def test_a_list_that_is_too_short_or_too_long_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing"], "there is no lesson nothing: choose one of "),
+        (["nothing"], "there is no lesson nothing: choose a number, 1 to 12, or one of numbers,"),
+        (["13"], "there is no lesson 13: "),
         (["bigram", "--check", "4=1"], "--check 4=1 is no answer: expected the number of an "),
         (["bigram", "--check", "0=1"], "--check 0=1 is no answer"),
         (["bigram", "--check", "1"], "--check 1 is no answer"),
@@ -196,6 +197,25 @@ def test_an_option_of_another_lesson_is_refused() -> None:
         if not find_lesson(name).options:
             with pytest.raises(MakemoreError, match=f"the lesson {name} has no --word"):
                 command.main([name, "--word", "emma"])
+
+
+def test_a_word_with_a_character_of_no_word_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "few").write_text("zoe\nada\n")
+    refused = call(tmp_path, "bigram", "--words", "few", "--word", "zoë")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "lesson: --word zoë: no word of few has the character 'ë'; choose another word\n"
+    )
+
+
+@pytest.mark.parametrize(("number", "name"), [("1", "numbers"), ("3", "bigram")])
+def test_a_lesson_is_found_by_its_number(
+    number: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for asked in (number, name):
+        assert command.main([asked, "--check", "1=1e9"]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
 
 
 def test_the_command_lists_and_checks(tmp_path: Path) -> None:

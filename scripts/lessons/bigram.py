@@ -109,8 +109,8 @@ def the_end(m: Material) -> Stage:
             " the same pairs, all words, mean over pairs. Later models are measured on words that"
             " were not trained on, which is the harder test.",
         ],
-        "makemore train does all this in one step from the counts. The picture shows the whole way"
-        " of one word above, and what learning makes of W below.",
+        "makemore train takes 100 steps of descent; with --method counts it reads the minimum off"
+        " the counts at once. The picture shows one word's way above, and what W learns below.",
     )
 
 

@@ -109,8 +109,18 @@ def find_setting(
     setting = Setting(tuple(words), corpus.name, seed, 1.0, word, learning_rate)
     if word is not None:
         refuse_length(word)
-    setting.vocabulary.encode(setting.followed)  # refuses a character that is in no word
+        _refuse_characters(word, setting)
     return setting
+
+
+def _refuse_characters(word: str, setting: Setting) -> None:
+    """Raise ``OptionError`` for a word with a character that occurs in no word of the list."""
+    for character in word:
+        if character not in setting.vocabulary.stoi:
+            raise OptionError(
+                f"--word {shown(word)}: no word of {shown(setting.name)} has the character"
+                f" '{shown(character)}'; choose another word"
+            )
 
 
 def refuse_length(word: str) -> None:
