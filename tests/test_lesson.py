@@ -168,8 +168,7 @@ def near(value: float | list[float]) -> object:
 def test_the_words_are_counted(shown: Lesson) -> None:
     words = shown.oracle.words
     assert (
-        shown.value("The words", "words")
-        == f"{len(words)} of which {len(set(words))} are different"
+        shown.value("The words", "words") == f"{len(words)} of which {len(set(words))} are distinct"
     )
     assert shown.value("The words", "longest") == f"{max(map(len, words))} characters"
     assert shown.value("The words", "followed") == "emma (another by --word)"

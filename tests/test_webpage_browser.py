@@ -550,8 +550,9 @@ def test_it_is_watched_started_paused_and_begun_anew(page: Browser) -> None:
 
 def test_only_a_bigram_is_watched(browser: Browser, ngram_page: Path) -> None:
     browser.open(ngram_page)
+    assert browser.text("#lead").startswith("This ngram model was trained on ")
     assert not browser.find("#watch").is_displayed()
-    assert "It shows the model of order 2 by the same counts" in browser.text("#heatmap-note")
+    assert "It shows bigram probabilities from the same counts" in browser.text("#heatmap-note")
 
 
 # ---- the heatmap ----

@@ -339,7 +339,7 @@ class Backoff(BackoffModel):
     """
 
     name: ClassVar[str] = "backoff"
-    table_of_pairs: ClassVar[str] = "its probabilities of pairs"
+    table_of_pairs: ClassVar[str] = "its bigram probabilities"
 
     def __init__(
         self,

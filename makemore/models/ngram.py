@@ -217,7 +217,7 @@ class Ngram(BackoffModel):
     """
 
     name: ClassVar[str] = "ngram"
-    table_of_pairs: ClassVar[str] = "the model of order 2 by the same counts"
+    table_of_pairs: ClassVar[str] = "bigram probabilities from the same counts"
     tree: CountedTree
 
     def __init__(

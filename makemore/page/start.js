@@ -15,10 +15,10 @@ function drawTitle() {
   byId("heatmap-title").textContent = `Which ${data.unit} follows which`;
   document.title = `makemore: more words like those in ${shown(data.corpus)}`;
   const back = data.context_length;
-  const sees = back === null ? "seeing all before it" : `looking back ${counted(back, "symbol")}`;
+  const seen = back === null ? `every ${data.unit}` : `the ${counted(back, "symbol")}`;
   byId("lead").textContent =
-    `The ${shown(data.model)} read ${counted(data.words, "word")} and learnt which ${data.unit} ` +
-    `follows which, ${sees}. It makes new words one ${data.unit} at a time.`;
+    `This ${shown(data.model)} model was trained on ${counted(data.words, "word")}. It predicts each ` +
+    `${data.unit} from ${seen} before it, and so writes new words one ${data.unit} at a time.`;
 }
 
 function applyAddress() {

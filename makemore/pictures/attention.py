@@ -93,7 +93,7 @@ def _draw(
         axes.set_xlabel(f"block {block + 1}, head {head + 1}", size=8, color=theme.muted)
     caption = (
         "Each row looks at the columns; “.” is the word's start."
-        f" {'Lighter' if dark else 'Darker'} is more."
+        f" {'Lighter' if dark else 'Darker'} means more attention."
     )
     size = type_size(caption, (width - left) * POINTS_PER_INCH, 9)
     figure.text(left / width, 0.15 / height, caption, size=size, color=theme.muted)

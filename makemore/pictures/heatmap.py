@@ -135,7 +135,7 @@ class _HeatmapLayout:
         """Explain below the cells how to read them."""
         caption = (
             "Row “.” is the start of a word, column “.” its end."
-            f" {'Lighter' if dark else 'Darker'} is more."
+            f" {'Lighter' if dark else 'Darker'} means more probable."
         )
         size = type_size(caption, self.side * POINTS_PER_INCH, 13)
         y = 0.4 / self.height

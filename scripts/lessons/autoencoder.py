@@ -113,7 +113,7 @@ def the_bar(images: Array, tests: Array, rebuilt: Array) -> Stage:
         ],
         table(["letters in unseen fonts", "loss"], [("mean image", plain), ("PCA", linear)]),
         f"a letter has {PIXELS} numbers but few ways to vary. {CODE} directions already hold"
-        f" {1 - linear / plain:.0%} of the variance; the rest is what a network may win.",
+        f" {1 - linear / plain:.0%} of the variance; a network can gain only the rest.",
         claims={"PCA is better than the mean image": linear < plain},
     )
 

@@ -89,7 +89,7 @@ def the_bound(network: Variational, images: Array, tests: Array, setting: Settin
             "",
             f"numbers of the code that say anything (more than 0.1 nats): {used} of {CODE}",
         ],
-        f"an image is told by {after[1]:.0f} nats of code. What is drawn from N(0, 1) often"
+        f"a code tells {after[1]:.0f} nats about its image. What is drawn from N(0, 1) often"
         " looks like a letter, and as often like something between two.",
         (exp, mean),
         c.figure,

@@ -52,7 +52,7 @@ def by_hand(setting: Setting, v: Mapping[str, Any], hand: Mapping[str, Any]) -> 
     ]
     return Stage(
         "Backward by hand, each line against the engine",
-        ["d_a is dloss/da, of a's shape. The last column: how far the engine's is."],
+        ["d_a is dloss/da, of a's shape. The last column: its distance from the engine's."],
         body,
         "three rules do nearly all. A product hands down g times the other factor. What was"
         " broadcast forward is summed backward, and what was summed is broadcast. What was used"
@@ -74,8 +74,8 @@ def softmax_at_once(setting: Setting, v: Mapping[str, Any], hand: Mapping[str, A
         "Softmax with cross-entropy, at once",
         ["d_logits = (P - Y) / B    five lines in one"],
         [*table(["symbol", "P", "Y", "d_logits"], rows), "", f"row sum {tiny(at_once[0].sum())}"],
-        "the true symbol is pulled up by what its probability lacks; all others are pushed down by"
-        " what theirs is. The pulls of a row sum to 0: probability is only moved.",
+        "descent pulls the true symbol up by (1 - P) / B and pushes every other down by its P / B."
+        " The pulls of a row sum to 0: probability only moves.",
         (cross_entropy,),
         claims={"it is what the five lines give": apart(at_once, hand["logits"]) < 1e-12},
     )
@@ -99,8 +99,8 @@ def batch_norm_at_once(v: Mapping[str, Any], hand: Mapping[str, Any]) -> Stage:
             f"sum of d_z {tiny(total)}, of d_z * normal {tiny(along)}",
         ],
         "two things no longer matter to the loss: adding a number to a whole column of z, and"
-        " stretching it. So the parts of the gradient in these two directions are taken away; in a"
-        " batch the windows answer for each other. And b1 before it is useless: its gradient is 0.",
+        " stretching it. So the gradient has no part in these two directions, and that of a window"
+        " depends on its batch. And b1 before it is useless: its gradient is 0.",
         (nn.BatchNorm1d,),
         backprop_pictures.draw_unit(unit, d_out[:, unit], d_z[:, unit]),
         {

@@ -32,12 +32,12 @@ def the_words(m: Material) -> Stage:
         ["A corpus is text with one word a line."],
         [
             f"corpus     {shown(m.name)}",
-            f"words      {len(m.words):,}, of which {len(set(m.words)):,} are different",
+            f"words      {len(m.words):,}, of which {len(set(m.words)):,} are distinct",
             f"first      {shown(', '.join(m.words[:5]))}",
             f"longest    {max(map(len, m.words))} characters",
             f"followed   {shown(m.word)} (another by --word)",
         ],
-        "nothing but spelling is given. The model is to find out which character follows which.",
+        "nothing but spelling is given. The model must find out which character follows which.",
         (Corpus.words,),
     )
 
@@ -161,7 +161,7 @@ EXERCISES = (
         " symbol?",
         lambda setting: -(math.log(0.1) + math.log(0.25)) / 2,
         0.01,
-        "Two symbols are to be paid for, the letter and the end: (2.3026 + 1.3863) / 2.",
+        "Two symbols count, the letter and the end: (2.3026 + 1.3863) / 2.",
     ),
     Exercise(
         "At the minimum, what is P[., x] for the first character x of the alphabet (id 1)? Count"

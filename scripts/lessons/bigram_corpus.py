@@ -82,8 +82,8 @@ def the_collapse(m: Material) -> Stage:
             "",
             f"largest difference of the gradients: {tiny(np.abs(d_W - d_collapsed).max())}",
         ],
-        f"X has {len(xs):,} rows but only {len(np.unique(xs)):,} different ones. Equal rows give"
-        " equal results, so count them and work once for each. It is no approximation.",
+        f"X has {len(xs):,} rows but only {len(np.unique(xs)):,} distinct ones. Equal rows give"
+        " equal results, so count them and work once for each. This is exact.",
         (count_pairs, collapsed_loss_and_gradient),
         claims={"both ways give the same loss": abs(loss - collapsed) < 1e-9},
     )
@@ -98,7 +98,7 @@ def ten_steps(m: Material) -> Stage:
     if max(changes) < 0:
         notice = (
             "every step lowers the loss, and by less and less. The rate can be large because the"
-            " slopes are small: each row of W has but a share of the pairs. Try --learning-rate"
+            " slopes are small: each row of W sees only its share of the pairs. Try --learning-rate"
             " 1000."
         )
     else:

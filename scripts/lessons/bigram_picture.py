@@ -44,7 +44,7 @@ def draw_lesson(m: Material) -> Any:
         _draw_descent(below[3], m)
         figure.supxlabel(
             "A column is the symbol itself in X, elsewhere the symbol after it; the dot is the"
-            " boundary. White is 0, darker is more, red is below 0. All P share one scale.",
+            " boundary. Darker means further from 0, red is below 0. All P share one scale.",
             size=13,
         )
     return figure

@@ -32,8 +32,8 @@ def the_pairs(m: Material) -> Stage:
         "The pairs of one word",
         [f"xs, ys: the id of a symbol and of the one after it, shape (B,) = ({len(xs)},) each"],
         table(["b", "first", "second", "xs[b]", "ys[b]"], rows),
-        f"{len(m.word)} characters make {len(xs)} pairs, because the end is to be learnt, too. Each"
-        " target is the next input.",
+        f"{len(m.word)} characters make {len(xs)} pairs, because the model must learn the end, too."
+        " Each target is the next input.",
         (bigram_pairs,),
     )
 
@@ -185,7 +185,7 @@ def the_differences(m: Material) -> Stage:
         "two ways that share no formula agree. Checking so takes two losses for each weight; by"
         " hand all V x V slopes come from one pass.",
         (cross_entropy, one_hot),
-        claims={"no slope is apart by 1e-6": max(float(row[-1]) for row in rows) < 1e-6},
+        claims={"no slope differs by more than 1e-6": max(float(row[-1]) for row in rows) < 1e-6},
     )
 
 

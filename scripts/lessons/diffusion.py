@@ -70,7 +70,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
             " photographs (CIFAR-10) a distance from the real ones (FID) of 3.17, with 35.7 million"
             " parameters and 800 thousand steps. A letter has no FID; we ask a reader instead.",
             "Sohl-Dickstein et al. 2015, Deep unsupervised learning using nonequilibrium"
-            " thermodynamics: where the idea is from.",
+            " thermodynamics: where the idea comes from.",
         ],
         "a language model writes left to right and never looks back. Diffusion writes all pixels at"
         " once and corrects them two hundred times.",

@@ -68,14 +68,14 @@ def the_letters(
         ["a convolutional network, trained on the same fonts, is asked what it sees"],
         [
             *table(
-                ["", "read rightly", "from the nearest image"],
+                ["", "read correctly", "from the nearest image"],
                 [
                     ("letters in unseen fonts", real, float(far.mean())),
                     ("letters drawn", float(right.mean()), float(distances.mean())),
                 ],
             ),
             "",
-            *wrapped(" ".join(hard) or "none", "read rightly less than 8 times in 10: "),
+            *wrapped(" ".join(hard) or "none", "read correctly less than 8 times in 10: "),
         ],
         f"the reader agrees on {right.mean():.0%}. The distances say how far from copies they are:"
         f" a letter drawn is {distances.mean() / far.mean():.1f} times as far from all that was"

@@ -59,12 +59,12 @@ def stages(setting: Setting) -> Iterator[Stage]:
         [
             "Mikolov et al. 2013, Distributed representations of words and phrases and their"
             " compositionality: with 15 rivals 61 % of their analogies are solved. Their symbols"
-            " are 692 thousand words of a billion; 27 letters have no capitals and currencies to"
-            " be asked for, so ours are held against a formula instead.",
+            " are 692 thousand words of a billion; 27 letters have no capital-country pairs to"
+            " test, so ours are compared with a formula instead.",
             "Levy and Goldberg 2014, Neural word embedding as implicit matrix factorization.",
         ],
         "networks learn such rows by themselves, because the loss asks for them: symbols that are"
-        " followed by the same have need of the same row.",
+        " followed by the same ones need the same row.",
     )
 
 
@@ -119,8 +119,8 @@ def one_pair(setting: Setting) -> Stage:
             "",
             f"loss {by_hand:.4f}, away from the engine: {tiny(difference)}",
         ],
-        "not which of V symbols is asked, which costs V products, but whether this one is real: a"
-        " pair that occurred is pulled together, and random ones are pushed apart.",
+        "the question is not which of V symbols it is, which costs V products, but whether a pair"
+        " is real: one that occurred is pulled together, and random ones are pushed apart.",
         (binary_cross_entropy_with_logits, gradients),
         claims={"loss and gradient are the engine's": difference < 1e-9},
     )

@@ -96,7 +96,7 @@ def the_sizes(network: nn.Sequential, rival: nn.Sequential) -> Stage:
 def the_score(
     network: nn.Sequential, rival: nn.Sequential, tests: dict[str, Images], is_trained: bool
 ) -> Stage:
-    """Say how many letters are read rightly, and draw some of those that are not."""
+    """Say how many letters are read correctly, and draw some of those that are not."""
     images, ids = (np.concatenate(parts) for parts in zip(*tests.values(), strict=True))
     found, other = read(network, images), read(rival, images)
     shares = [(found == ids).reshape(len(tests), -1), (other == ids).reshape(len(tests), -1)]
@@ -108,15 +108,15 @@ def the_score(
         for panel in c.axes.flat:
             panel.set_axis_off()
     claims = {
-        "more than 97 % of the letters in unseen fonts are read rightly": mine > 0.97,
+        "more than 97 % of the letters in unseen fonts are read correctly": mine > 0.97,
         "the dense network reads fewer": its < mine,
     }
     return Stage(
         "Reading fonts that it has not seen",
         ["loss = cross-entropy of 26 classes; AdamW, the same images and steps for both"],
-        table(["read rightly", "convolutional", "dense"], [*rows, ("mean", mine, its), LENET]),
+        table(["read correctly", "convolutional", "dense"], [*rows, ("mean", mine, its), LENET]),
         "convolution assumes that a letter is made of small shapes that look alike wherever they"
-        " are; the dense network has to learn every place anew. The picture has what is misread.",
+        " are; the dense network must learn every place anew. The picture shows misread letters.",
         (cross_entropy, nn.AdamW, nn.cosine),
         c.figure,
         claims if is_trained else {},
@@ -159,7 +159,7 @@ EXERCISES = (
         "8 kernels of 3 x 5 x 5 numbers, and 8 biases.",
     ),
     Exercise(
-        "A 3 x 3 kernel slides over a padded image. Into how many columns goes a corner's pixel?",
+        "A 3 x 3 kernel slides over a padded image. How many columns hold a corner's pixel?",
         lambda setting: float(col2im(np.ones((9, SIDE**2)), SIDE + 2, 3)[1, 1]),
         0.5,
         "The windows that hold it begin in one of the first 2 rows and 2 columns.",

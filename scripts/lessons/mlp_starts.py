@@ -119,7 +119,7 @@ def dead_units(setting: Setting, X: Any, Y: Any) -> Stage:
         body.append((f"{bias:g}", *counts[bias], f"{fires.mean():.0%}", f"{largest:g}"))
     return Stage(
         "Dead ReLU",
-        [f"h = relu(x W + b), (B, {WIDTH}), b as one step that was too long might leave it"],
+        [f"h = relu(x W + b), (B, {WIDTH}), b as too long a step might leave it"],
         table(["b", "dead", f"after {setting.steps(300)} steps", "fires", "their gradient"], body),
         "relu's slope is 0 below 0. A unit that is below 0 for every window gets a gradient of 0,"
         " and no later step brings it back: it is dead. Small steps, a leaky ReLU or normalisation"

@@ -172,7 +172,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
             "Rumelhart et al. 1986, Learning representations by back-propagating errors.",
             "Karpathy's micrograd, an engine of this size. Baydin et al. 2018, a survey.",
         ],
-        "the package sorts without recursion; else it is what stands at the top of this file.",
+        "apart from a sort without recursion, the package has the engine at the top of this file.",
     )
 
 

@@ -101,9 +101,9 @@ def the_lengths(setting: Setting) -> Stage:
         "What is left of a gradient after twenty steps",
         ["length of dh_T / dx_(T-k), relative to k = 0, before any training; H = 64"],
         table(["", *(f"k = {k}" for k in back)], rows),
-        "a product of twenty factors is 0 or huge unless each is near 1. A plain rnn is there only"
-        " if its W_h happens to be. gru and lstm have a path on which the state is multiplied by a"
-        " gate alone: it begins half shut, too, but a gate can be opened, once and for all.",
+        "a product of twenty factors is 0 or huge unless each is near 1. In a plain rnn W_h"
+        " decides that. gru and lstm have a path on which the state is multiplied by a gate alone:"
+        " the gate begins half shut, but it can learn to stay open.",
         (nn.RNN, nn.GRU, nn.LSTM),
         recurrent_pictures.draw_lengths(lengths),
         {

@@ -51,8 +51,8 @@ def one_gradient() -> Stage:
             *table(["x", "y", "error = w x + b - y", "error * x"], rows),
             f"loss {loss.item():g}    dloss/dw {by_hand[0]:g}    dloss/db {by_hand[1]:g}",
         ],
-        "all errors are negative: the line lies too low. Points far to the right have more to say"
-        " about the slope, for w reaches them times x.",
+        "all errors are negative: the line lies too low. Points far to the right count more in"
+        " dloss/dw, where their errors are multiplied by x.",
         (gradients, mean_squared_error),
         claims={"the engine's gradient is the one by hand": apart(engine, by_hand) < 1e-12},
     )
@@ -174,7 +174,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
             "makemore/nn/optimizers.py": "SGD, Adam and others",
         },
         ["Goodfellow et al. 2016, Deep Learning, sections 4.3 and 6.1."],
-        "every network of makemore is trained so, with words instead of points.",
+        "makemore trains every network in this way, with words instead of points.",
     )
 
 

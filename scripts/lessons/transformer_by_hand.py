@@ -124,7 +124,7 @@ def the_mask(setting: Setting) -> Stage:
         "The mask: nobody sees the future",
         [f"the last of {len(x)} symbols is changed; how far does each output move?"],
         narrow(["with mask", "without"], names, np.array(rows)),
-        "a model is to predict the next symbol at all places at once, so none may see what comes"
+        "a model must predict the next symbol at all places at once, so none may see what comes"
         " after it. Without the mask, training would be easy and worth nothing.",
         (nn.MultiHeadAttention,),
         claims={
@@ -159,7 +159,7 @@ def the_heads(setting: Setting) -> Stage:
             "",
             f"heads one by one, away from the layer: {tiny(difference)}",
         ],
-        "heads cost nothing: they share the numbers out. One can follow the last vowel while"
+        "heads cost nothing: each has a share of the numbers. One can follow the last vowel while"
         " another counts.",
         (nn.MultiHeadAttention,),
         claims={"the layer is its heads side by side": difference < 1e-12},

@@ -118,8 +118,8 @@ def the_fields(setting: Setting, words: tuple[list[str], ...]) -> Stage:
         "What the receptive field buys",
         [f"windows of 2, 4, 8, 16 symbols, n = 10, H = 64, {steps:,} steps of 128 windows"],
         table(["window", "numbers", "training", "validation"], rows),
-        "each symbol more is worth less than the one before. Names have about six letters: beyond"
-        " eight there is little left to see, and more levels only make learning harder.",
+        "each further symbol is worth less than the one before. Names have about six letters:"
+        " beyond eight there is little left to see, and more levels only make learning harder.",
         figure=wavenet_pictures.draw_fields(losses),
         claims={"four symbols beat two": losses[4][1] < losses[2][1]},
     )

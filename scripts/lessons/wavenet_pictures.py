@@ -62,7 +62,7 @@ def draw_fields(losses: Mapping[int, Sequence[float]]) -> Any:
         axes.set_xscale("log", base=2)
         axes.set_xticks(list(losses))
         axes.set(xlabel="symbols in the window", ylabel="loss (nats per symbol)")
-        axes.set_title("A longer window helps, ever less")
+        axes.set_title("A longer window helps less and less")
         axes.legend(frameon=False)
     return drawn.figure
 
