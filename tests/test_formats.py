@@ -232,6 +232,7 @@ def test_plain_words_have_no_form(words: list[str]) -> None:
         (rows("{name}|{k}").replace("Anna|", "Anna,|"), "--column 1 --weights 2 --delimiter '|'"),
         (rows('"{name}","{k},5"'), "--column 1"),
         (rows("{k:7} {name}"), "--column 2 --weights 1 --delimiter space"),
+        (rows('{k:7} "{name}" May'), "--column 2 --weights 1 --delimiter space"),
         (rows("{name} {k}"), "--column 1 --weights 2 --delimiter space"),
     ],
 )
@@ -267,7 +268,7 @@ def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
     assert "looks like" not in CliRunner().invoke(main, ["train", str(path), "-c", model]).stderr
 
 
-@pytest.mark.parametrize("text", [rows("{k} {name} May"), rows("{name} CHEMBL{k}"), rows('{k} "a')])
+@pytest.mark.parametrize("text", [rows("{name} CHEMBL{k}"), rows('"a {k}')])
 def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> None:
     found = check_corpus(Corpus.from_bytes(text.encode()))
     assert found.findings

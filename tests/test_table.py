@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,24 @@ def test_a_lone_quote_between_tabs_is_a_quote() -> None:
 def test_spaces_may_stand_before_and_between_the_columns() -> None:
     data = b"      5 Anna\n     12 Bea\n"
     assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
+
+
+def test_a_word_after_its_count_is_the_rest_of_its_line() -> None:
+    data = b'      5 Anna  Maria\n     12 "Fancy" 5" mug\n\n      2 \n      1 Cy\n'
+    found = [("Anna  Maria", 5), ('"Fancy" 5" mug', 12), ("", 0), ("", 0), ("Cy", 1)]
+    assert lines_of(data, Columns("2", "1", "space")) == found
+    assert lines_of(b" n name\n" + data, Columns("name", "n", "space")) == [("", 0), *found]
+    assert lines_of(b"Anna 5 F\n", Columns("1", "2", "space")) == [("Anna", 5)]
+
+
+def test_what_uniq_counts_trains_the_model_of_the_list(tmp_path: Path) -> None:
+    names = [f"{name} {last}" for name in NAMES[:40] for last in ("May", '"Jo" Ray')] * 2
+    (tmp_path / "list").write_text("\n".join(sorted([*names, *names[:9]])) + "\n")
+    counted = subprocess.run(["uniq", "-c", tmp_path / "list"], capture_output=True, check=True)
+    columns = Columns("2", "1", "space")
+    table = Corpus(Corpus.from_bytes(counted.stdout).sources, columns=columns)
+    options = TrainingOptions("ngram", order=3)
+    same(train(table, options), train(Corpus.from_paths(tmp_path / "list"), options))
 
 
 def test_every_file_has_its_own_titles(tmp_path: Path) -> None:

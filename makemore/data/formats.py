@@ -119,7 +119,7 @@ _LINE_FORMS = [
         re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
         _MOST,
         _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
-        re.compile(r" *\d+ +[^\s\"]+"),
+        re.compile(r" *\d+ +\S.*"),
         "--column 2 --weights 1 --delimiter space",
     ),
     _LineForm(

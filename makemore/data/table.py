@@ -6,6 +6,7 @@ word of weight k counts as k lines of a plain list, whatever is counted.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,7 +37,8 @@ class Columns:
         title in the first line. Without ``weight`` each row counts once.
     delimiter : str
         One character, "tab" or "space". Without it, the first of tab, ; , and | that stands in a
-        file's first line.
+        file's first line. Between spaces, a word after its weight takes the rest of its line,
+        quotes and spaces included, as ``uniq -c`` prints it.
     weights_as : str
         "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
         each distinct word counts once, however many rows have it.
@@ -123,7 +125,7 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     table = _Table(columns, name)
     before = 0
     try:
-        for row, count in _rows(lines, columns):
+        for row, count in _rows(lines, columns, name):
             table.add(row, before + 1, count)
             before += count
             if len(table.words) >= _ROWS or lines.are_taken:
@@ -140,20 +142,27 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
         yield table.taken()
 
 
-def _rows(lines: "_BlockLines", columns: Columns) -> Iterator[tuple[list[str], int]]:
+def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[list[str], int]]:
     """Yield the cells of each row and how many lines it takes.
 
     Between tabs, quotes often are what they are: a row that is no CSV ends with its first line, and
     its cells are as they stand there. Elsewhere it raises ``csv.Error``.
     """
+    above = 0
     for first in lines:
         if first.strip():
             break
+        above += 1
         yield [], 1
     else:
         return
     delimiter = columns.delimiter_of(first)
     lines.put_back([first])
+    if delimiter == " ":
+        place = _place_of(columns, first.split(), name, above + 1)
+        if place.weight is not None and place.weight < place.word:
+            yield from _counted_rows(lines, place.word)
+            return
     while True:
         try:
             for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
@@ -166,6 +175,14 @@ def _rows(lines: "_BlockLines", columns: Columns) -> Iterator[tuple[list[str], i
         first, *others = lines.row
         lines.put_back(others)
         yield [cell.lstrip(" ") for cell in first.removesuffix("\n").split("\t")], 1
+
+
+def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
+    """Yield the cells of each line between spaces, of which the word at ``word`` is the last."""
+    for line in lines:
+        cells = line.strip("\n").lstrip(" ")
+        yield (re.split(" +", cells, maxsplit=word) if cells else []), 1
+        lines.row = []
 
 
 class _BlockLines(Iterator[str]):
