@@ -244,6 +244,15 @@ def test_a_table_names_the_options_that_read_it(text: str, option: str, tmp_path
     assert table_option(list(enumerate(text.splitlines(), 1))) == option
 
 
+@pytest.mark.parametrize(
+    "text", ["name,name\n" + rows("{name},19{i}0"), "1,2\n" + rows("{name},9{i}0")]
+)
+def test_titles_that_name_no_column_are_taken_away(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, "utf-8")
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+
+
 def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(rows("{k}\t- {name}"), "utf-8")

@@ -196,8 +196,9 @@ def test_blank_lines_above_the_first_row_do_not_count() -> None:
     assert lines_of(b"\n \n", Columns("name", "n")) == [("", 0), ("", 0)]
     with pytest.raises(CorpusError, match="line 3: expected the title 'x', found name, n"):
         lines_of(b"\n\nname,n\n", Columns("x", "n"))
-    with pytest.raises(CorpusError, match=r"line 2: .* found 'n': if this line holds titles"):
-        lines_of(b"\nname,n\n", Columns("1", "2"))
+    with pytest.raises(CorpusError, match=r"line 2: .* found '#': if this line holds titles"):
+        lines_of(b"\nname,#\n", Columns("1", "2"))
+    assert lines_of(b"\nname, n\nAnna,3\n", Columns("1", "2")) == [("", 0), ("", 0), ("Anna", 3)]
 
 
 def test_a_lone_quote_between_tabs_is_a_quote() -> None:
@@ -231,6 +232,14 @@ def test_what_uniq_counts_trains_the_model_of_the_list(tmp_path: Path) -> None:
     same(train(table, options), train(Corpus.from_paths(tmp_path / "list"), options))
 
 
+def test_numbers_of_columns_go_with_titles() -> None:
+    data = b"Name,Name\nAnna,2\nBob,3\n"
+    assert lines_of(data, Columns("1", "2")) == [("", 0), ("Anna", 2), ("Bob", 3)]
+    assert lines_of(data, Columns("1")) == [("Name", 1), ("Anna", 1), ("Bob", 1)]
+    with pytest.raises(CorpusError, match=r"t\.csv, line 1: 2 columns have the title 'Name': give"):
+        lines_of(data, Columns("Name"))
+
+
 def test_every_file_has_its_own_titles(tmp_path: Path) -> None:
     for number, text in enumerate(["n,name\n5,Anna\n", "name\tn\nBea\t3\n"]):
         (tmp_path / str(number)).write_text(text)
@@ -259,7 +268,8 @@ def test_every_file_has_its_own_titles(tmp_path: Path) -> None:
         ("Anna,F,5\nBea,F,٣\n", {}, "line 2: .* found '٣'"),
         (f"Anna,F,{(1 << 53) + 1}\n", {}, "found '9007199254740993'"),
         ("Anna,F," + "9" * 9999 + "\n", {}, "found '9{40}'"),
-        ("name,sex,n\nAnna,F,5\n", {}, "line 1: .* found 'n': if this line holds titles, name the"),
+        ("name,sex,n\nAnna,F,n\n", {}, "line 2: .* found 'n'"),
+        ("name,sex,#\nAnna,F,5\n", {}, "line 1: .* found '#': if this line holds titles, name the"),
         (
             "Anna\n",
             {"word": "2", "weight": ""},

@@ -173,7 +173,8 @@ table_options = all_of(
         "--weights",
         metavar="COLUMN",
         group=TABLE,
-        help="This column holds how often each word counts: a weight of k counts as k lines.",
+        help="This column holds how often each word counts: a weight of k counts as k lines. A"
+        " first line with a title there is left out.",
     ),
     option(
         "--delimiter",

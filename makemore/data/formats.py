@@ -245,11 +245,19 @@ class _Table:
         return replace(found, option=option)
 
     def option(self, has_header: bool) -> str:
-        """Return the options that read the words, and the weights where a column looks like it."""
-        options = [f"--column {self._name(self.word, has_header)}"]
+        """Return the options that read the words, and the weights where a column looks like it.
+
+        Nothing where the options would read the titles as a word.
+        """
+        columns = {"column": self.word}
         weights = [i for i in range(len(self.columns)) if self._has_weights(i, has_header)]
         if weights:
-            options.append(f"--weights {self._name(weights[-1], has_header)}")
+            columns["weights"] = weights[-1]
+        names = [self._name(column, has_header) for column in columns.values()]
+        has_weight_title = weights and self.columns[weights[-1]][0].strip()[:1].isalpha()
+        if has_header and all(map(str.isdecimal, names)) and not has_weight_title:
+            return ""
+        options = [f"--{option} {name}" for option, name in zip(columns, names, strict=True)]
         if Columns("1").delimiter_of(self.lines[0][1]) != self.separator:
             options.append(f"--delimiter {shlex.quote(self.separator)}")
         return " ".join(options)

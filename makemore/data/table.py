@@ -34,7 +34,8 @@ class Columns:
     ----------
     word, weight : str
         The column of the words and that of their weights, each by its number from 1 or by its
-        title in the first line. Without ``weight`` each row counts once.
+        title in the first line. Without ``weight`` each row counts once. A first line whose weight
+        begins with a letter holds titles, too, and is left out.
     delimiter : str
         One character, "tab" or "space". Without it, the first of tab, ; , and | that stands in a
         file's first line. Between spaces, a word after its weight takes the rest of its line,
@@ -78,7 +79,7 @@ class Columns:
 
     @property
     def has_header(self) -> bool:
-        """Whether the first line holds titles: it does where one of them names a column."""
+        """Whether the first line must hold titles, since one of them names a column."""
         return not all(map(_is_number, filter(None, (self.word, self.weight))))
 
     @property
@@ -232,11 +233,12 @@ class _Table:
     def add(self, row: list[str], line: int, lines: int) -> None:
         """Take the row of so many lines that begins at ``line``."""
         word, weight = "", 0
-        if row and self._first_line is None:
+        is_first = bool(row) and self._first_line is None
+        if is_first:
             self._first_line = line
         if row and self._place is None:
             self._place = _place_of(self._columns, row, self._name, line)
-        elif row and self._place:
+        elif row and self._place and not (is_first and _has_titles(row, self._place)):
             word, weight = self._cells(row, self._place, line)
         self.words.append(word if weight else "")
         self._weights.append(weight if word else 0)
@@ -296,6 +298,12 @@ class _Table:
         )
 
 
+def _has_titles(row: list[str], place: _Place) -> bool:
+    """Return whether the weight in a first row begins with a letter, and so is a title."""
+    weight = "" if place.weight is None else "".join(row[place.weight : place.weight + 1])
+    return weight.lstrip()[:1].isalpha()
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10
 
@@ -308,8 +316,14 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
         if _is_number(column):
             return int(column) - 1
         stripped = [title.strip() for title in titles]
-        if column in stripped:
+        if stripped.count(column) == 1:
             return stripped.index(column)
+        if column in stripped:
+            raise CorpusError(
+                f"{shown(name)}, line {line:,}: {stripped.count(column)} columns have the title"
+                f" '{shown(column)}': give them different titles, or remove this line and give the"
+                " number of a column"
+            )
         found = ", ".join(shown(title[:40]) for title in stripped[:20])
         raise CorpusError(
             f"{shown(name)}, line {line:,}: expected the title '{shown(column)}', found {found}:"
