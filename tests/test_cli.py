@@ -420,6 +420,13 @@ def test_check_fails_where_training_would(run: Run) -> None:
     assert "holds no word" in run("check", "bad.txt", code=1).stdout
 
 
+@pytest.mark.parametrize("limit", ["0", "-3", "nan"])
+@pytest.mark.parametrize("model", [[], ["--model", "mixture"]])
+def test_a_time_limit_out_of_range_is_told(limit: str, model: list[str], run: Run) -> None:
+    told = one_line(run("train", "words.txt", "--time-limit", limit, *model, code=2))
+    assert f"--time-limit is {float(limit)} and must be above 0" in told
+
+
 def test_compare_is_one_table(trained: Run) -> None:
     trained("train", "words.txt", "--holdout", "0.2", "--model", "ngram", "-c", "ngram.npz")
     lines = trained("compare", "makemore.npz", "ngram.npz").stdout.splitlines()

@@ -388,9 +388,10 @@ def _typed(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given. Those of the environment count where they have effect."""
-    if options["time_limit"] is not None and not was_typed(ctx, "model"):
+    has_limit = options["time_limit"] is not None
+    if has_limit and not was_typed(ctx, "model"):
         options = {**options, "model": "mixture"}
-    named = options["model"] if _was_given(ctx, "model") or options["time_limit"] else ""
+    named = options["model"] if _was_given(ctx, "model") or has_limit else ""
     chosen = {"model": named, "method": options["method"] or ""}
     values = TrainingOptions(**chosen).values
     return chosen | {
