@@ -432,6 +432,16 @@ def test_an_empty_table_holds_no_word() -> None:
         count_bigrams(Corpus(Corpus.from_bytes(b"a,0\n").sources, columns=Columns("1", "2")))
 
 
+def test_weights_that_are_all_0_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_text("Anna,0\nBob,0\n")
+    told = "w.csv holds no word with a weight above 0: expected one a line"
+    for command in (["train", "-c", tmp_path / "m.npz"], ["check"]):
+        assert told in run(*command, path, "--column", 1, "--weights", 2).output
+    path.write_text("\n")
+    assert "w.csv holds no word: expected one a line" in run("check", path, "--column", 1).output
+
+
 def test_weights_count_in_what_is_scored_and_compared(tmp_path: Path) -> None:
     model, plain, path = (str(tmp_path / name) for name in ("m.npz", "plain", "t.csv"))
     Path(path).write_bytes(b"word,n\nanna,3\nxanna,2\n\nbea,1\n")

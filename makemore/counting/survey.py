@@ -15,7 +15,7 @@ import numpy as np
 from makemore.arrays import Counts, Hashes, Integers
 from makemore.counting.pairs import CharacterIds, PairCounter, SymbolIds, refuse_too_many
 from makemore.counting.tables import add_at
-from makemore.data.corpus import Corpus, CorpusFacts
+from makemore.data.corpus import Corpus, CorpusFacts, no_word
 from makemore.data.holdout import Split, all_held_out, held_out_lines, is_held_out
 from makemore.data.sketch import NOTHING, sketch_with
 from makemore.data.text import (
@@ -26,7 +26,7 @@ from makemore.data.text import (
     without_lines_holding,
 )
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CorpusError, shown
+from makemore.errors import CorpusError
 
 MAX_SAMPLE = 1 << 15
 """The most distinct held-out words that are kept."""
@@ -340,7 +340,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
     total, held_out = part.total, part.held_out
     if not total.words:
         why = f" with characters that occur {min_count} times" if part.dropped_lines else ""
-        raise CorpusError(f"{shown(corpus.name)} holds no word{why}: expected one a line")
+        raise CorpusError(no_word(corpus, why))
     if total.words == held_out.words:
         raise CorpusError(all_held_out(corpus.name))
     facts = CorpusFacts(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from makemore.arrays import Hashes, Integers
 from makemore.counting.survey import add_code_points
 from makemore.counting.tables import look_up
-from makemore.data.corpus import BLOCK, Corpus, Progress
+from makemore.data.corpus import BLOCK, Corpus, Progress, no_word
 from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
 from makemore.data.holdout import (
     all_held_out,
@@ -27,7 +27,7 @@ from makemore.data.holdout import (
 )
 from makemore.data.text import Lines, code_points, line_bounds, or_leave_out
 from makemore.data.vocabulary import MAX_VOCABULARY
-from makemore.errors import DecodingError, shown
+from makemore.errors import DecodingError
 
 MAX_EXACT = 1 << 22
 """Up to this many distinct words they are counted; above, their number is estimated."""
@@ -330,18 +330,17 @@ class _Survey:
         )
 
     def _failure(self, corpus: Corpus, words: int, characters: int) -> str:
-        name = corpus.name
         if self._errors and corpus.errors == "strict":
             return self._errors[0] + or_leave_out(corpus.encoding)
         if not words:
-            return f"{shown(name)} holds no word: expected one a line"
+            return no_word(corpus)
         if characters >= MAX_VOCABULARY:
             return (
                 f"the corpus has {characters:,} distinct characters and the limit is"
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
         is_large = self._held_out is None  # of others one word is left for training
-        return all_held_out(name) if is_large and self._is_all_held_out else ""
+        return all_held_out(corpus.name) if is_large and self._is_all_held_out else ""
 
     def _add_spaced_words(
         self,

@@ -556,6 +556,13 @@ def unchanged(corpus: Corpus) -> Iterator[None]:
     _refuse_changed(corpus, before)
 
 
+def no_word(corpus: Corpus, why: str = "") -> str:
+    """Return what to say of a corpus without words; ``why`` describes the words it should hold."""
+    if corpus.columns and corpus.columns.weight:
+        why = f" with a weight above 0{why}"
+    return f"{shown(corpus.name)} holds no word{why}: expected one a line"
+
+
 def _refuse_changed(corpus: Corpus, before: list[object]) -> None:
     for source, state in zip(corpus.sources, before, strict=True):
         if source.state() != state:
