@@ -427,6 +427,13 @@ def test_a_time_limit_out_of_range_is_told(limit: str, model: list[str], run: Ru
     assert f"--time-limit is {float(limit)} and must be above 0" in told
 
 
+@pytest.mark.parametrize("arguments", [["--prefix"], ["-n", "3", "-n", "4"], ["--no-such"]])
+def test_a_usage_error_names_the_command_whose_help_to_read(arguments: list[str], run: Run) -> None:
+    told = one_line(run("sample", *arguments, code=2))
+    assert told.endswith(" sample --help')\n")
+    assert ". (" not in told
+
+
 def test_compare_is_one_table(trained: Run) -> None:
     trained("train", "words.txt", "--holdout", "0.2", "--model", "ngram", "-c", "ngram.npz")
     lines = trained("compare", "makemore.npz", "ngram.npz").stdout.splitlines()

@@ -82,7 +82,8 @@ class CommandLine(click.Group):
             return 2
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "makemore"
-            return _failed(2, f"{error.format_message()} (see '{command} --help')")
+            message = error.format_message().removesuffix(".")
+            return _failed(2, f"{message} (see '{command} --help')")
         except OptionError as error:
             return _failed(2, str(error))
         except MakemoreError as error:

@@ -65,6 +65,14 @@ class GroupedCommand(click.Command):
         with naming_stdout():
             return super().make_context(*args, **more)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; an error of the parser names this command, too."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where text cannot be decoded, name the option that allows that."""
         from makemore.errors import DecodingError
