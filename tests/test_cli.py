@@ -697,7 +697,14 @@ def test_excluded_files_may_be_several(trained: Run) -> None:
 
 
 def test_a_model_that_is_replaced_is_told(trained: Run) -> None:
-    assert "replacing the file that was there" in trained("train", "words.txt").stdout
+    told = "replacing the file that was there"
+    assert told in trained("train", "words.txt").stdout
+    for name in ("2", "3"):
+        trained("train", "words.txt", "--model", "ngram", "--order", name, "-c", f"{name}.npz")
+    trained("export", "-c", "2.npz", "-o", "2.arpa")
+    for command in (["mix", "2.npz", "3.npz"], ["import", "2.arpa"]):
+        assert told not in trained(*command, "-c", f"{command[0]}.npz").stdout
+        assert told in trained(*command, "-c", f"{command[0]}.npz").stdout
     assert "replacing" not in trained("train", "words.txt", "-c", "other.npz").stdout
 
 

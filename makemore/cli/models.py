@@ -1,5 +1,6 @@
 """The commands about models: info, compare, mix, export, import."""
 
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from makemore.cli.options import (
     output_option,
     refuse_idle,
     refuse_overwriting,
+    saved,
     table_options,
     text_of_files,
 )
@@ -148,10 +150,11 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
             text = Corpus.from_paths(find_corpus(facts, checkpoints[0], "")).changed_as(facts)
             words = replace(words, encoding="utf-8", columns=None)  # a plain list
             mixed = mix_models(loaded, text, words)
+    replaces = os.path.isfile(checkpoint)
     save(checkpoint, mixed)
     print_results(json.dumps(checkpoint_values(mixed)) if as_json else describe_checkpoint(mixed))
     if not as_json:
-        print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+        print_results(saved(checkpoint, started, replaces=replaces))
 
 
 @command("export", "makemore export -c ngram.npz -o ngram.arpa.gz")
@@ -198,6 +201,7 @@ def import_(arpa: str, checkpoint: str, symbols: bool, **changes: Any) -> None:
     refuse_other_files(checkpoint)
     changes["normalize"] = changes["normalize"] or ""
     imported = read_arpa(arpa, symbols=symbols, **changes)
+    replaces = os.path.isfile(checkpoint)
     save(checkpoint, imported)
     print_results(describe_training(imported))
     if unknown := imported.training.options.get("unknown"):
@@ -205,4 +209,4 @@ def import_(arpa: str, checkpoint: str, symbols: bool, **changes: Any) -> None:
             f"after no context the file keeps {unknown:.3%} of the probability for <unk>, which the"
             " model has no symbol for: its other symbols share it"
         )
-    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s")
+    print_results(saved(checkpoint, started, replaces=replaces))

@@ -1,6 +1,7 @@
 """Options that several commands share, and help that shows options in groups."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -397,6 +398,12 @@ def refuse_idle(ctx: click.Context, names: Sequence[str], reason: str) -> None:
     for name in names:
         if was_typed(ctx, name):
             raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}")
+
+
+def saved(path: str, started: float, *, replaces: bool) -> str:
+    """Return what to print of a checkpoint that was saved by a command begun at ``started``."""
+    note = ", replacing the file that was there" if replaces else ""
+    return f"\nsaved {path} in {time.perf_counter() - started:.2f} s{note}"
 
 
 def load_checkpoint(path: str) -> "Checkpoint":

@@ -30,6 +30,7 @@ from makemore.cli.options import (
     number_or_percentage,
     option,
     refuse_overwriting,
+    saved,
     text_options,
     was_typed,
 )
@@ -249,8 +250,7 @@ def train(
             f"the time limit ended the training after {steps:,} of"
             f" {trained.training.options['steps']:,} steps: --resume takes the others"
         )
-    note = ", replacing the file that was there" if replaces else ""
-    print_results(f"\nsaved {checkpoint} in {time.perf_counter() - started:.2f} s{note}")
+    print_results(saved(checkpoint, started, replaces=replaces))
     for failure in watcher.failures:
         raise failure
     if watcher.stopped:
