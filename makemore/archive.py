@@ -57,6 +57,10 @@ class _Member(NamedTuple):
         return _LOCAL.size + len(self.name) + len(self.npy_header) + self.array.nbytes
 
 
+class OtherFileError(CheckpointError):
+    """The file does not begin as archives do."""
+
+
 # APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16.
 SIGNATURE = b"PK\3\4"
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -143,17 +147,14 @@ class ArchiveReader:
         if not start:
             raise CheckpointError("the file is empty")
         if not start.startswith(SIGNATURE):
-            raise CheckpointError(
-                f"expected the bytes {SIGNATURE.hex(' ')} at its start, as .npz files have, and"
-                f" found {start[:4].hex(' ')}"
-            )
+            raise OtherFileError(f"expected the bytes {SIGNATURE.hex(' ')} at the start")
         characters = 0
         if start[_LOCAL.size :] == first_name:
             *_, size, _, _ = _LOCAL.unpack(start[: _LOCAL.size])
             characters = (size - len(_npy_header(ArraySpec("<U1", ())))) // 4
         if not 0 < characters <= most:
             raise CheckpointError(
-                f"it is no makemore checkpoint: it begins like an archive, without the {name}"
+                f"it is not a makemore checkpoint: it begins like an archive, without the {name}"
             )
         return self.read_text(name, characters)
 

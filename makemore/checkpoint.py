@@ -31,6 +31,7 @@ from makemore.archive import (
     SIGNATURE,
     ArchiveReader,
     ArraySpec,
+    OtherFileError,
     archive_size,
     bytes_of,
     open_archive,
@@ -115,7 +116,8 @@ def refuse_other_files(path: str | os.PathLike[str]) -> None:
         return  # there is no file, or writing will tell
     if head and head != SIGNATURE:
         raise CheckpointError(
-            f"{_shown(path)} is no checkpoint and would be lost: choose another name, or remove it"
+            f"{_shown(path)} is not a checkpoint and would be lost: choose another name, or remove"
+            " it"
         )
 
 
@@ -136,6 +138,11 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{_shown(path)} cannot be read: {error.strerror}") from error
     except (MemoryError, RecursionError) as error:  # data too large, or nested too deeply
         raise CheckpointError(f"{_shown(path)} takes more memory than there is") from error
+    except OtherFileError as error:
+        raise CheckpointError(
+            f"{_shown(path)} is not a makemore checkpoint: name a file that 'makemore train' saved,"
+            " or train again"
+        ) from error
     except CheckpointError as error:
         advice = "upgrade makemore" if isinstance(error, _NewerFormatError) else "train again"
         raise CheckpointError(f"{_shown(path)} is not usable: {error!s:.500}: {advice}") from error

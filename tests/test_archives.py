@@ -158,7 +158,7 @@ def test_other_archives_are_no_checkpoints(tmp_path: Path) -> None:
     for name in ("junk", "arrays", "zip"):
         result = run("info", "-c", tmp_path / f"{name}.npz")
         assert result.exit_code == 1
-        assert "no makemore checkpoint" in result.stderr
+        assert "not a makemore checkpoint" in result.stderr
 
 
 # zstd, which Python itself reads from 3.14 on

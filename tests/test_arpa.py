@@ -677,7 +677,7 @@ def test_neither_command_overwrites_what_it_reads(folder: Path) -> None:
     assert run("import", "n.arpa", "-c", "n.arpa").exit_code == 2
     assert run("export", "-c", "n.npz", "-o", "n.npz").exit_code == 2
     result = run("import", "n.arpa", "-c", "names.txt")
-    assert "is no checkpoint and would be lost" in result.stderr
+    assert "is not a checkpoint and would be lost" in result.stderr
 
 
 def test_a_file_that_cannot_be_written_is_named(folder: Path) -> None:

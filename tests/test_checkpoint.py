@@ -305,7 +305,7 @@ def test_a_file_that_may_be_a_checkpoint_may_be_replaced(path: Path, content: by
 @pytest.mark.parametrize("content", [b"P", b"emma\nava\n", b"PK\3"])
 def test_a_file_of_another_kind_may_not(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="is no checkpoint and would be lost"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint and would be lost"):
         refuse_other_files(path)
 
 

@@ -607,7 +607,7 @@ def giants(metadata: dict[str, Any], arrays: Arrays) -> Iterator[tuple[str, byte
     bomb = npy(np.zeros(1 << 24))
     for name, _ in whole:
         bombed = [(other, bomb if other == name else data) for other, data in whole]
-        yield "member|no makemore checkpoint", archive(bombed, {name: zipfile.ZIP_DEFLATED})
+        yield "member|not a makemore checkpoint", archive(bombed, {name: zipfile.ZIP_DEFLATED})
     crowded = text.replace('"steps":5', '"steps_":[' + "{}," * 340_000 + "0]")
     yield r"the option .* cannot be", archive(members(crowded, arrays))
     crowded = text.replace('"steps":5', ",".join(f'"{i}":{{}}' for i in range(90_000)))

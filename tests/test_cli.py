@@ -71,7 +71,7 @@ def test_train_says_what_it_read_and_learnt(run: Run) -> None:
 def test_a_file_that_is_no_checkpoint_is_not_replaced(run: Run) -> None:
     before = Path("words.txt").read_bytes()
     message = one_line(run("train", "words.txt", "-c", "words.txt", code=1))
-    assert "words.txt is no checkpoint and would be lost" in message
+    assert "words.txt is not a checkpoint and would be lost" in message
     assert Path("words.txt").read_bytes() == before
 
 
@@ -299,16 +299,15 @@ def test_a_loss_worse_than_guessing_is_said_and_its_numbers_stay_apart(run: Run)
     assert "above" not in run("train", "words.txt").stderr
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04junk", None])
-def test_an_archive_of_another_kind_is_called_no_checkpoint(
-    run: Run, content: bytes | None
-) -> None:
+@pytest.mark.parametrize("content", [b"Red mug\n", b"PK\x03\x04junk", None])
+def test_a_file_of_another_kind_is_called_no_checkpoint(run: Run, content: bytes | None) -> None:
     if content is None:
         np.savez("other.npz", weights=np.zeros(3))
     else:
         Path("other.npz").write_bytes(content)
     message = one_line(run("info", "-c", "other.npz", code=1))
-    assert "other.npz is not usable: it is no makemore checkpoint" in message
+    assert "is not a makemore checkpoint: " in message
+    assert "bytes" not in message
 
 
 def test_a_rate_at_which_a_line_is_flagged_is_not_called_impossible(run: Run) -> None:
