@@ -44,12 +44,12 @@ def describe_training(checkpoint: Checkpoint) -> str:
         lines = [f"from      {shown(corpus.name)}: {characters}"]
     if corpus.dropped_lines:
         lines.append(
-            f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs less"
+            f"left out  {_counted(corpus.dropped_lines, 'word')} with a character that occurs fewer"
             f" than {corpus.min_count:,} times"
         )
     if model.vocabulary.unk is not None:
         lines.append(
-            f"read as {REPLACEMENT}  what occurs less than {corpus.min_count:,} times, and"
+            f"read as {REPLACEMENT}  what occurs fewer than {corpus.min_count:,} times, and"
             " characters never seen"
         )
     if changes := _text_changes(corpus):

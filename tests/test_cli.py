@@ -518,7 +518,7 @@ def test_words_with_rare_characters_are_left_out_and_counted(run: Run) -> None:
     out = run("train", "words.txt", "--min-count", "4", "--holdout", "0").stdout
     # f, g, h, j, o, z and others occur in one word, three times each
     dropped = [w for w in WORDS if any("".join(WORDS).count(c) < 2 for c in w)]
-    assert f"left out  {3 * len(dropped)} words with a character that occurs less than 4" in out
+    assert f"left out  {3 * len(dropped)} words with a character that occurs fewer than 4" in out
 
 
 @pytest.mark.parametrize(

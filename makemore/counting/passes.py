@@ -220,13 +220,27 @@ def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
     frequencies[ord(REPLACEMENT)] = 0
     alphabet = "".join(map(chr, np.flatnonzero(frequencies >= min_count)))
     if len(alphabet) in (0, np.count_nonzero(frequencies)):
-        which, choice = ("no", "larger") if alphabet else ("every", "smaller")
+        which = "no" if alphabet else "every"
         raise CorpusError(
-            f"{which} character of {shown(corpus.name)} occurs less than {min_count:,} times, and"
+            f"{which} character of {shown(corpus.name)} occurs fewer than {min_count:,} times, and"
             " --unknown learns from rare ones how probable characters are that it has not seen:"
-            f" choose a {choice} --min-count"
+            f" {_choice_of_min_count(frequencies)}"
         )
     return replace(corpus, alphabet=alphabet)
+
+
+def _choice_of_min_count(frequencies: Counts) -> str:
+    """Return which --min-count makes some of the characters rare, but not all."""
+    found = np.flatnonzero(frequencies)
+    counts = frequencies[found]
+    if not len(found) or counts.min() == counts.max():
+        return "all are equally frequent, so train without --unknown"
+    few, many = int(counts.min()), int(counts.max())
+    rarest, commonest = (shown(chr(found[i])) for i in (counts.argmin(), counts.argmax()))
+    return (
+        f"their counts are from {few:,} ('{rarest}') to {many:,} ('{commonest}'), so choose a"
+        f" --min-count of {few + 1}" + f" to {many}" * (many > few + 1)
+    )
 
 
 def _split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:

@@ -172,7 +172,7 @@ class CorpusCheck:
 
     @property
     def rare(self) -> tuple[CharacterFact, ...]:
-        """The characters that occur less than ``RARE_BELOW`` times; none where most text is such.
+        """The characters that occur fewer than ``RARE_BELOW`` times; none where most text is such.
 
         To leave out their words helps where these are few: in a short list all characters are rare.
         """
