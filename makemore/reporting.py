@@ -7,6 +7,7 @@ has three, and counts have their thousands separated.
 import math
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def describe_training(checkpoint: Checkpoint) -> str:
     lines += [
         f"model     {model.name}, {model.parameter_count:,} parameters",
         f"method    {_method(training)}",
+        *_left_out(checkpoint),
         "",
         *_loss_table(checkpoint),
     ]
@@ -144,13 +146,26 @@ def _method(training: TrainingRecord) -> str:
     """Return how a model was trained, with the options that only this method has."""
     known = [name for name in OPTION if name in training.options]
     others = [name for name in training.options if name not in OPTION]
-    elsewhere = ("model", "method", *COMMON)
+    elsewhere = ("model", "method", "left_out", *COMMON)
     options = [
         f"{name.replace('_', ' ')} {_value(training.options[name])}"
         for name in (*known, *others)
         if name not in elsewhere and training.options[name] is not None
     ]
     return ", ".join([training.method, *options])
+
+
+def _left_out(checkpoint: Checkpoint) -> list[str]:
+    """Return a line that names the components that a mixture dropped; nothing without any."""
+    from makemore.models.mixture import Mixture
+
+    model, options = checkpoint.model, checkpoint.training.options
+    names = str(options.get("left_out", ""))
+    if isinstance(model, Mixture) and "components" in options:
+        trained = Counter(part.partition(":")[0] for part in str(options["components"]).split())
+        kept = Counter(component.name for component in model.components)
+        names = ", ".join((trained - kept).elements())
+    return [f"left out  {names}, which did not help"] if names else []
 
 
 def _loss_table(checkpoint: Checkpoint) -> list[str]:

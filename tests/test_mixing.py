@@ -21,6 +21,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.holdout import hash_lines, role_of
 from makemore.errors import CheckpointError, CorpusError
 from makemore.models.ngram import Ngram
+from makemore.reporting import describe_training
 from makemore.training.mixing import mix
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
@@ -120,6 +121,9 @@ def test_a_model_that_adds_nothing_is_left_out() -> None:
     mixed = mix({"flat": flat, "m": MLP}, CORPUS)
     assert mixed.model.describe_parts() == [f"1.000 mlp, {MLP.model.parameter_count:,} parameters"]
     assert mixed.training.seconds > 0
+    told = describe_training(mixed).splitlines()
+    assert "left out  flat, which did not help" in told
+    assert "left out" not in describe_training(mix({"n": NGRAM, "m": MLP}, CORPUS))
 
 
 def test_words_with_rare_characters_stay_left_out() -> None:

@@ -15,6 +15,7 @@ from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import CheckpointError, OptionError
 from makemore.models.mixture import Mixture, mixture_weights
+from makemore.reporting import describe_checkpoint
 from makemore.training import mixture as module
 from makemore.training.mixture import components_text, parse_components
 from makemore.training.ngram import validation_share
@@ -194,6 +195,15 @@ def test_a_network_that_is_stopped_is_recorded_with_the_steps_that_it_took() -> 
     assert stopped.training.options["components"] == PARTS.replace("steps=60", "steps=25")
     whole = mixture(PARTS.replace("steps=60", "steps=60,patience=1"))
     assert "steps=60" in whole.training.options["components"]  # repeats it, whenever it ended
+
+
+def test_a_component_that_was_dropped_is_told() -> None:
+    small = "steps=1,learning_rate=1e-9,hidden_size=8,embedding_size=8"
+    dropped = mixture(f"ngram:order=3 gru:{small} gru:{small}")
+    assert [part.split()[1] for part in dropped.model.describe_parts()] == ["ngram,"]
+    told = describe_checkpoint(dropped).splitlines()
+    assert "left out  gru, gru, which did not help" in told
+    assert "left out" not in describe_checkpoint(mixture("ngram:order=3"))
 
 
 def test_networks_of_one_kind_begin_with_other_weights() -> None:

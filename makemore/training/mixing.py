@@ -56,7 +56,8 @@ def mix(
     _refuse_different(checkpoints)
     first = next(iter(checkpoints.values()))
     holdout, vocabulary = float(first.training.options["holdout"]), first.model.vocabulary
-    components = [part for each in checkpoints.values() for part in _components(each.model)]
+    parts = [(name, p) for name, each in checkpoints.items() for p in _components(each.model)]
+    components = [part for _, part in parts]
     corpus = _read_by(vocabulary, corpus)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = _surveyed(text, first)
@@ -74,10 +75,13 @@ def mix(
         weights = weights_on(judged, fresh)
         kept = np.flatnonzero(weights)
         mixture = Mixture([components[number] for number in kept], weights[kept])
+        names = {parts[number][0] for number in kept}
+        left_out = shlex.join(name for name in checkpoints if name not in names)
         options: dict[str, Any] = {
             "model": mixture.name,
             "method": "mix",
             "checkpoints": shlex.join(checkpoints),
+            **({"left_out": left_out} if left_out else {}),
             "holdout": holdout,
             "min_count": first.corpus.min_count,
             **({"words": words.name} if words else {"validation": share}),
