@@ -193,6 +193,14 @@ def test_sample_without_a_seed_says_which_it_took(trained: Run) -> None:
     assert trained("sample", "-n", "5").stdout != result.stdout
 
 
+def test_a_seed_is_told_after_the_words_and_not_after_an_error(trained: Run) -> None:
+    assert trained("sample", "-n", "5", "-o", "out.txt").stderr.startswith("makemore: seed ")
+    Path("folder").mkdir()
+    assert "seed" not in one_line(trained("sample", "-n", "5", "-o", "folder", code=1))
+    shown = trained("sample", "-n", "5").output.splitlines()
+    assert [line.startswith("makemore: seed ") for line in shown] == [False] * 5 + [True]
+
+
 def test_sample_of_no_words_prints_nothing(trained: Run) -> None:
     assert trained("sample", "-n", "0", "--seed", "1").stdout == ""
 

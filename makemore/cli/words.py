@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from makemore.cli.console import print_results, say
+from makemore.cli.console import flush_results, print_results, say
 from makemore.cli.options import (
     CONSTRAINTS,
     checkpoint_option,
@@ -141,16 +141,15 @@ def sample(
     known = _known_words(loaded, path if new else None, exclude)
     sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
     _warn(sampler)
-    seed, count = _fresh_seed() if seed is None else seed, best or count
-    if best or min_distance or sort:
-        chosen: dict[str, Any] = {"best": bool(best), "min_distance": min_distance or 0}
-        words = _sorted(sampler.sample(count, seed, unique=unique, **chosen), sort, loaded.model)
-        texts = iter(["".join(word + "\n" for word in words)])
-    else:
-        texts = sampler.texts(count, seed, unique=unique)
     novelty = Novelty(_known_words(loaded, path, (), "--report")) if report else None
-    found = 0
-    with _writer(output, columns=3 if with_scores else 1) as write:
+    found, count = 0, best or count
+    with _telling_seed(seed) as seed, _writer(output, columns=3 if with_scores else 1) as write:
+        if best or min_distance or sort:
+            chosen: dict[str, Any] = {"best": bool(best), "min_distance": min_distance or 0}
+            words = sampler.sample(count, seed, unique=unique, **chosen)
+            texts = iter(["".join(word + "\n" for word in _sorted(words, sort, loaded.model))])
+        else:
+            texts = sampler.texts(count, seed, unique=unique)
         for text in novelty.watch(texts) if novelty else texts:
             found += text.count("\n")
             if text:
@@ -193,11 +192,23 @@ def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
     return words
 
 
-def _fresh_seed() -> int:
-    """Return a seed that nobody can foresee, and say it, so that the words can be repeated."""
-    seed = int.from_bytes(os.urandom(4), "big")
-    say(f"seed {seed}")
-    return seed
+@contextmanager
+def _telling_seed(given: int | None) -> Iterator[int]:
+    """Give the seed, or one that nobody can foresee and that is said once the words are written.
+
+    It repeats them, and so it is said of words that were stopped, too, but not after an error.
+    """
+    seed = int.from_bytes(os.urandom(4), "big") if given is None else given
+    is_told = given is None
+    try:
+        yield seed
+        flush_results()
+    except Exception as error:
+        is_told = is_told and isinstance(error, BrokenPipeError)
+        raise
+    finally:
+        if is_told:
+            say(f"seed {seed}")
 
 
 def _known_words(
