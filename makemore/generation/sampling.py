@@ -371,7 +371,7 @@ class Sampler:
         unique : bool
             Skip words that were drawn before.
 
-        No word ends in a space where no training word does.
+        No word ends in a space where no training word does, unless ``suffix`` asks for one.
 
         With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
         ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word

@@ -92,10 +92,11 @@ def most_probable_words(
     """Yield words and their probabilities, the most probable first, as long as there are any.
 
     The parameters are those of ``top``. The probability is the model's for the whole word, its end
-    included. No word ends in a space where no training word does. Words of equal probability come
-    in the order of their characters' ids. Raises ``SamplingError`` before the first word where no
-    word fulfils the constraints, and after the last one that is certain where the search would take
-    too long to find another; also at the end where all words end in such a space.
+    included. No word ends in a space where no training word does, unless the suffix asks for one.
+    Words of equal probability come in the order of their characters' ids. Raises ``SamplingError``
+    before the first word where no word fulfils the constraints, and after the last one that is
+    certain where the search would take too long to find another; also at the end where all words
+    end in such a space.
     """
     model = source if isinstance(source, Model) else source.model
     constraints = constraints or Constraints()
