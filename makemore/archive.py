@@ -121,7 +121,7 @@ def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
     file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise CheckpointError("it is no regular file")
+        raise CheckpointError("it is not a regular file")
     return file
 
 

@@ -371,7 +371,9 @@ class _NumberedLines:
         for line in self._lines:
             if line := line.strip():
                 return line
-        raise self.error(f"the file ends and {expected} is missing: it was cut, or is no ARPA file")
+        raise self.error(
+            f"the file ends and {expected} is missing: it is truncated or not an ARPA file"
+        )
 
     def error(self, message: str, line: int | None = None) -> ArpaError:
         """Return an error at a line, the last one read if no other is named."""
@@ -586,7 +588,7 @@ def _ngrams(
         try:
             symbols.extend(map(ids.__getitem__, tokens))
         except KeyError as error:
-            raise lines.error(f"the token {_quoted(error.args[0])} is no 1-gram") from None
+            raise lines.error(f"the token {_quoted(error.args[0])} is not a 1-gram") from None
         logs.append(log)
         weights.append(weight)
         numbers.append(lines.number)

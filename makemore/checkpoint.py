@@ -287,7 +287,7 @@ def _vocabulary(values: str | dict[str, Any]) -> Vocabulary:
         entries = _entries(values, dict.fromkeys(names, list), "vocabulary")
         lists = [entries[name] for name in names]
         if not all(type(symbol) is str for symbols in lists for symbol in symbols):
-            raise CheckpointError("a symbol of its vocabulary is no text")
+            raise CheckpointError("a symbol of its vocabulary is not text")
     try:
         vocabulary = Vocabulary(*lists, has_unk=has_unk)
     except VocabularyError as error:
@@ -326,7 +326,7 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     try:
         Corpus.from_bytes(b"").changed_as(corpus)
     except OptionError as error:
-        raise CheckpointError(f"its corpus cannot have been read so: {error}") from error
+        raise CheckpointError(f"its corpus cannot have been read that way: {error}") from error
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 
 class MakemoreError(Exception):
-    """Root of the errors that a user can cause and mend."""
+    """Root of the errors that a user can cause and fix."""
 
 
 class OptionError(MakemoreError):
@@ -107,4 +107,4 @@ def shown(text: str) -> str:
 def unwritable(path: str | os.PathLike[str], error: OSError) -> str:
     """Return the message for a file that the system does not let be written."""
     reason, place = error.strerror or error, shown(os.fsdecode(path))
-    return f"{place} cannot be written: {reason}: mend that, or choose another place"
+    return f"{place} cannot be written: {reason}: choose another place"

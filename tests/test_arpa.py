@@ -421,7 +421,7 @@ MALFORMED: Mapping[str, tuple[str, str]] = {
     "no-number": (GOOD.replace("-99\t<unk>", "x\t<unk>"), "expected a logarithm and found 'x'"),
     "nan": (GOOD.replace("-99\t<unk>", "nan\t<unk>"), "expected a logarithm and found 'nan'"),
     "too-many-tokens": (GOOD.replace("a </s>", "a a a </s>", 1), "2 tokens, and a weight or none"),
-    "unknown-token": (GOOD.replace("<s> a", "<s> x"), "the token 'x' is no 1-gram"),
+    "unknown-token": (GOOD.replace("<s> a", "<s> x"), "the token 'x' is not a 1-gram"),
     "weight-at-the-end": (
         GOOD.replace("\n\n\\end", "\t-1\n\n\\end"),
         "expected a logarithm, 3 tokens and no weight",

@@ -77,7 +77,7 @@ def test_attention_of_all_blocks_is_a_distribution() -> None:
 
 def test_models_without_attention_and_words_that_cannot_be_read_are_refused() -> None:
     for model in (CHECKPOINTS["gru"].model, CHECKPOINTS["mixture"].model, *IN_TESTS):
-        with pytest.raises(PlottingError, match="does not attend: train one by --model trans"):
+        with pytest.raises(PlottingError, match="has no attention: train with --model trans"):
             attention_of(model, "abc")
     with pytest.raises(PlottingError, match=r"cannot be read: .*'z'"):
         attention_of(transformer(), "abz")

@@ -396,7 +396,8 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(trained: Run, co
     ending = "html" if command == "page" else "svg"
     message = one_line(trained(*command.split(), "-o", f"no\x1b/such/file.{ending}", code=1))
     assert (
-        f"no\\x1b/such/file.{ending} cannot be written: No such file or directory: mend" in message
+        f"no\\x1b/such/file.{ending} cannot be written: No such file or directory: choose"
+        in message
     )
 
 
@@ -498,6 +499,12 @@ def test_options_come_from_the_environment(run: Run) -> None:
 
 def test_the_version_is_the_packages(run: Run) -> None:
     assert run("--version").stdout == f"makemore {makemore.__version__}\n"
+
+
+def test_no_purpose_is_cut_off_in_the_list_of_commands(run: Run) -> None:
+    lines = [line for line in run("--help").stdout.splitlines() if line.startswith("  ")]
+    assert sum(line.split()[0] in main.commands for line in lines) == len(main.commands)
+    assert not [line for line in lines if line.endswith("...")]
 
 
 @pytest.mark.parametrize("name", list(main.commands))

@@ -107,7 +107,7 @@ def test_a_corpus_that_moved_with_its_checkpoint_is_found(
     facts = CorpusFacts("words.txt", "", 1, 5, path=stored)
     assert Path(find_corpus(facts, checkpoint)) == Path(there)
     (tmp_path / there).unlink()
-    with pytest.raises(CorpusError, match="not where they were"):
+    with pytest.raises(CorpusError, match="has been moved or deleted"):
         find_corpus(facts, checkpoint)
 
 

@@ -112,4 +112,4 @@ def test_the_better_model_keeps_what_was_typed(
 def test_an_order_that_is_no_number_is_answered(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["train", "x", "--model", "ngram", "--order", "best"])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-    assert "'best' is no whole number from 2 to 10, or auto" in done.stderr
+    assert "'best' is not a whole number from 2 to 10, or auto" in done.stderr

@@ -119,7 +119,7 @@ def test_an_unknown_symbol_is_named_whole() -> None:
     vocabulary = Vocabulary(["C", "Cl"], ["Br"])
     with pytest.raises(VocabularyError, match="the symbol 'Br' is not in the vocabulary of 2 sym"):
         vocabulary.encode("CBr")
-    with pytest.raises(VocabularyError, match="has 'CL': write it so"):
+    with pytest.raises(VocabularyError, match="has 'CL': use that form"):
         Vocabulary(["Cl", "CL", "C"], ["cl"]).encode("cl")
 
 

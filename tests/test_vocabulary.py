@@ -76,8 +76,8 @@ def test_the_largest_vocabulary_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("characters", "word", "advice"),
     [
-        ("abc", "Abc", "which has 'a': write it so, or train with --lowercase"),
-        ("ABC", "aBC", "which has 'A': write it so, or train with --lowercase"),
+        ("abc", "Abc", "which has 'a': use that form, or train with --lowercase"),
+        ("ABC", "aBC", "which has 'A': use that form, or train with --lowercase"),
         ("Zo\u00eb", "Zoe\u0308", "in one character: train with --normalize nfc"),
         ("Zoe\u0308", "Zo\u00eb", "as characters of their own: train with --normalize nfc"),
         ("abc", "x", "vocabulary of 3 characters$"),

@@ -227,7 +227,7 @@ def test_a_page_that_cannot_be_saved_is_one_line(tmp_path: Path) -> None:
 def test_a_file_that_is_no_page_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("anna")
-    with pytest.raises(PlottingError, match=r"words\.txt names no page"):
+    with pytest.raises(PlottingError, match=r"words\.txt is not the name of an HTML file"):
         write_page(trained(WORDS), path)
     assert path.read_text() == "anna"
 

@@ -161,7 +161,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
 @checkpoint_option
 @output_option("makemore.arpa", "The file; one that ends in .gz is compressed, and - is stdout.")
 def export(checkpoint: str, output: str) -> None:
-    """Write a bigram or n-gram model as an ARPA file, for other tools.
+    """Write a bigram or n-gram model as an ARPA file.
 
     Speech recognisers, KenLM (unless it was built for more, up to order 6) and SRILM read it. The
     tokens are the characters; a space is written as ▁, and other white space as <U+0009>.

@@ -291,7 +291,7 @@ class Corpus:
         if not any(len(symbol) > 1 for symbol in found):
             raise CorpusError(
                 f"{shown(self.name)} holds no symbol of several characters that --symbols"
-                f" {shown(self.symbol_rule)} finds: leave the option out, or mend the pattern"
+                f" {shown(self.symbol_rule)} finds: leave the option out, or fix the pattern"
             )
         return replace(self, spelling=Spelling(found))
 

@@ -64,7 +64,7 @@ class Columns:
             if _is_number(column) and int(column) == 0:
                 raise OptionError(f"--{name} is {column}: columns are numbered from 1")
         if not self.word:
-            raise OptionError("--column names no column: give its number or its title")
+            raise OptionError("--column is empty: give its number or its title")
         if len(self._character) > 1 or self._character in ("\n", "\r", '"', "\ufeff"):
             raise OptionError(
                 f"--delimiter is '{shown(self.delimiter)}': expected one character, tab or space"
@@ -132,10 +132,10 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
             if len(table.words) >= _ROWS or lines.are_taken:
                 yield table.taken()
     except csv.Error as error:
-        why, cure = str(error), "mend its quotes, or name another --delimiter"
+        why, cure = str(error), "fix its quotes, or name another --delimiter"
         if sum(map(len, lines.row)) > csv.field_size_limit():
             why = f"a cell has over {csv.field_size_limit():,} characters"
-            cure = "mend its quotes, or take the column out"
+            cure = "fix its quotes, or take the column out"
         raise CorpusError(
             f"{shown(name)}, line {before + 1:,}: this row is not CSV ({why}): {cure}"
         ) from None
@@ -249,7 +249,7 @@ class _Table:
         if self._total > _MAX_TOTAL:
             raise CorpusError(
                 f"{shown(self._name)}, line {line:,}: the weights add up to more than can be"
-                " counted: take --weights-as log"
+                " counted: use --weights-as log"
             )
 
     def taken(self) -> Lines:
@@ -281,14 +281,12 @@ class _Table:
         if cell.isdecimal() and cell.isascii() and len(cell) < 20 and int(cell) <= MAX_WEIGHT:
             k = int(cell)
             return k.bit_length() if self._columns.weights_as == "log" else k
-        found = f"'{shown(cell[:40])}'" if cell else "none"
+        expected = "expected a whole number up to 2**53 as the weight, found"
+        fault = f"{expected} '{shown(cell[:40])}'" if cell else "the weight is missing"
         titles = ""
         if line == self._first_line and not self._columns.has_header:
             titles = ": if this line holds titles, name the columns by them"
-        raise CorpusError(
-            f"{shown(self._name)}, line {line:,}: expected a whole number up to 2**53 as the"
-            f" weight, found {found}{titles}"
-        )
+        raise CorpusError(f"{shown(self._name)}, line {line:,}: {fault}{titles}")
 
     def _error(self, line: int, what: str, row: list[str]) -> CorpusError:
         columns = f"{len(row)} column" + "s" * (len(row) != 1)

@@ -92,7 +92,7 @@ class Vocabulary:
             if character in _LINE_ENDS or "\ud800" <= character <= "\udfff":
                 raise VocabularyError(
                     f"{character!a} cannot stand in a word: line ends separate words and surrogates"
-                    " are no characters"
+                    " are not characters"
                 )
         self.symbols = tuple(map(self.spelled_out, self.characters))
         self.itos: tuple[str, ...] = ("", *self.symbols)
@@ -211,7 +211,7 @@ class Vocabulary:
                 return f", which writes accents {how}: train with --normalize nfc to accept both"
         for other in (unknown.lower(), unknown.upper()):
             if other != unknown and other in self.stoi:
-                return f", which has '{other}': write it so, or train with --lowercase"
+                return f", which has '{other}': use that form, or train with --lowercase"
         return ""
 
     def _look_up(self, text: str) -> Ids:

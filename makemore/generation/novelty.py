@@ -152,8 +152,8 @@ def find_corpus(
         if os.path.isfile(path):
             return path
     raise CorpusError(
-        f"the training words are not where they were, in {shown(facts.path)}: name the file that"
-        " holds them by --corpus"
+        f"the training file {shown(facts.path)} has been moved or deleted: name the file that holds"
+        " the words by --corpus"
     )
 
 

@@ -359,7 +359,7 @@ def train_ngram(
         )
     if (total := tree.counts.sum(dtype=np.float64)) > MAX_COUNTS:
         raise TrainingError(
-            f"the counts of all n-grams add up to {total:.3g} and the limit is 2**53: take"
+            f"the counts of all n-grams add up to {total:.3g} and the limit is 2**53: use"
             " --weights-as log, or a lower order"
         )
     return Ngram(vocabulary, tree, smoothing_method, smoothing)

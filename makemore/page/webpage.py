@@ -64,10 +64,11 @@ def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.
 
 
 def refuse_other_endings(path: str | os.PathLike[str]) -> None:
-    """Raise ``PlottingError`` for a path that names no page: it may name something dear."""
+    """Raise ``PlottingError`` for a path without the ending of a page: it may be precious."""
     if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
         raise PlottingError(
-            f"{shown(os.fspath(path))} names no page: its name must end in .html or .htm"
+            f"{shown(os.fspath(path))} is not the name of an HTML file: it must end in .html or"
+            " .htm"
         )
 
 

@@ -69,7 +69,7 @@ def attention_of(model: Model, word: str) -> Floats:
     weights = model.attention(ids)
     if weights is None:
         raise PlottingError(
-            f"the {model.name} model does not attend: train one by --model transformer"
+            f"the {model.name} model has no attention: train with --model transformer"
         )
     return weights
 

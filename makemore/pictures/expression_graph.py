@@ -111,7 +111,7 @@ def _table(values: Any) -> Floats:
     array = np.asarray(data(values), np.float64)
     if array.ndim > 2 or not array.size:
         raise PlottingError(
-            f"an array of shape {array.shape} is no table: choose a part of at most two axes"
+            f"an array of shape {array.shape} is not a table: choose a part of at most two axes"
         )
     if not np.isfinite(array).all():
         raise PlottingError("the array has numbers that are not finite")

@@ -27,7 +27,7 @@ def known_ending(path: str | Path, known: Sequence[str], what: str) -> str:
     ending = Path(path).suffix.lower()
     if ending not in known:
         raise PlottingError(
-            f"{shown(str(path))} names no kind of {what}: its name must end in"
+            f"{shown(str(path))} is not a supported {what} format: its name must end in"
             f" {', '.join(known[:-1])} or {known[-1]}"
         )
     return ending
