@@ -253,6 +253,24 @@ def test_a_reader_that_goes_is_no_error(folder: Path, arguments: list[str]) -> N
         assert process.stderr.read() == b""
 
 
+def test_the_seed_of_words_that_are_cut_off_is_told(folder: Path) -> None:
+    for stop in ("reader", "signal"):
+        with started("sample", "-n", "100000000", cwd=folder) as process:
+            assert process.stdout
+            assert process.stderr
+            first = process.stdout.readline()
+            if stop == "reader":
+                process.stdout.close()
+                assert process.wait(PATIENCE) == 0
+                told = process.stderr.read()
+            else:
+                code, told = ended_by(process, signal.SIGINT)
+                assert code == 130
+        seed = told.split()[2].decode()
+        assert told.startswith(b"makemore: seed ")
+        assert run("sample", "-n", "1", "--seed", seed, cwd=folder).stdout == first
+
+
 def test_a_reader_that_never_came_is_no_error(folder: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
