@@ -177,6 +177,15 @@ def test_noise_is_odd_and_has_no_correction() -> None:
     assert (first.word, first.correction) == (noise, None)
 
 
+def test_most_noise_in_a_list_of_names_is_among_as_many_lines(names: list[str]) -> None:
+    generator = np.random.default_rng(0)
+    lines = generator.choice(names, 5_000, replace=False).tolist()
+    for i in range(0, 5_000, 50):
+        lines[i] = "".join(map(chr, generator.integers(97, 123, len(lines[i])).tolist()))
+    found = find_outliers(lines, 100)
+    assert sum(number % 50 == 1 for outlier in found for number in outlier.lines) >= 65
+
+
 def abc_list() -> list[str]:
     """Return a list of words of three letters, some of which have a slip and two are noise."""
     generator = np.random.default_rng(4)
@@ -195,7 +204,7 @@ def test_scores_and_corrections_are_those_of_all_strings_within_one_edit() -> No
     for fold, model in zip(folds, fold_models(words, folds), strict=True):
         for word in (words[i] for i in fold.tolist() if words[i] in found):
             own = float(score_words(model, [word]).total[0])
-            noise = math.log(1 / 20) - (len(word) + 1) * math.log(len(ALPHABET) + 1) + own
+            noise = math.log(20) - (len(word) + 1) * math.log(len(ALPHABET) + 1) + own
             gains = gains_by_brute_force(model, word)
             correction, best = max(gains.items(), key=lambda item: item[1])
             assert found[word].score == pytest.approx(max(noise, best))

@@ -56,8 +56,10 @@ MAX_LETTERS = 64
 MAX_REPEATED = 100
 """The longest word, in characters, that is compared with words that stand on several lines."""
 
-NOISE = 1 / 20
-"""How much rarer lines of noise are than slips."""
+NOISE = 20.0
+"""The weight of noise beside a slip. It is large because V**-symbols spreads noise over all
+lengths, and a list has few. With a weight of 100, more real words would stand before the slips.
+"""
 
 MUCH = 20.0
 """A correction is named where it explains a word so many times better than the list does."""
