@@ -26,6 +26,7 @@ from webpage_browser import CHROMIUM, DESKTOP, DRIVER, PHONE, Browser
 from webpage_oracle import Page, PageModel, Xoshiro, seed_words
 
 import makemore
+from makemore.arpa import read_arpa, write_arpa
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, reading_of
 from makemore.errors import shown
@@ -551,6 +552,7 @@ def test_it_is_watched_started_paused_and_begun_anew(page: Browser) -> None:
 def test_only_a_bigram_is_watched(browser: Browser, ngram_page: Path) -> None:
     browser.open(ngram_page)
     assert browser.text("#lead").startswith("This ngram model was trained on ")
+    assert "each character from the 3 symbols before it" in browser.text("#lead")
     assert not browser.find("#watch").is_displayed()
     assert "It shows bigram probabilities from the same counts" in browser.text("#heatmap-note")
 
@@ -863,3 +865,15 @@ def test_text_is_cut_into_symbols_as_in_python(browser: Browser, pages: Path) ->
     )
     assert drawn
     assert all(word.startswith("C[nH]") for word in drawn)
+
+
+def test_the_page_of_an_imported_model_says_that_it_was_imported(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write_arpa(tmp_path / "n.arpa", trained(bundled_words(), model="ngram", order=2))
+    write_page(read_arpa(tmp_path / "n.arpa"), tmp_path / "n.html")
+    browser.open(tmp_path / "n.html")
+    lead = (
+        "This backoff model was imported. It predicts each character from the character before it"
+    )
+    assert browser.text("#lead").startswith(lead)

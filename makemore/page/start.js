@@ -15,10 +15,12 @@ function drawTitle() {
   byId("heatmap-title").textContent = `Which ${data.unit} follows which`;
   document.title = `makemore: more words like those in ${shown(data.corpus)}`;
   const back = data.context_length;
-  const seen = back === null ? `every ${data.unit}` : `the ${counted(back, "symbol")}`;
+  const all = back === null ? `every ${data.unit}` : `the ${counted(back, "symbol")}`;
+  const seen = back === 1 ? `the ${data.unit}` : all;
+  const origin = data.words ? `was trained on ${counted(data.words, "word")}` : "was imported";
   byId("lead").textContent =
-    `This ${shown(data.model)} model was trained on ${counted(data.words, "word")}. It predicts each ` +
-    `${data.unit} from ${seen} before it, and so writes new words one ${data.unit} at a time.`;
+    `This ${shown(data.model)} model ${origin}. It predicts each ${data.unit} from ${seen} before ` +
+    `it, and so writes new words one ${data.unit} at a time.`;
 }
 
 function applyAddress() {
