@@ -45,8 +45,9 @@ def test_a_run_tells_waiting_from_computing() -> None:
 
 
 def test_a_run_knows_its_peak_memory() -> None:
-    large = measure.run(child("x = b'x' * 600_000_000"))
-    assert 600 < large.peak < 660
+    # far more than the tests take: a child's peak is never below that of the process that starts it
+    large = measure.run(child("x = b'x' * 2_000_000_000"))
+    assert 2_000 < large.peak < 2_060
 
 
 def test_a_run_returns_what_a_program_reports() -> None:
