@@ -281,19 +281,7 @@ def describe_scores(
             " does not know"
         )
     if fpr is not None:
-        everything = totals.words + totals.unknown_words
-        n = totals.unknown_words
-        lines.append(
-            f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
-            f" {summary.flagged / max(1, everything):.2%}"
-            f"{f', {n:,} of them for an unknown character' if n else ''};"
-            f" the target false-positive rate is {100 * fpr:.4g}%"
-        )
-        if summary.unresolved:
-            lines.append(
-                f"passed    {_counted(summary.unresolved, 'line')} of a length at which no word can"
-                " be flagged at this rate"
-            )
+        lines += _flags(summary, fpr)
     for name, choices in zip(others, summary.choices, strict=False):
         than = f" than by {shown(name)}" if len(others) > 1 else ""
         lines.append(
@@ -305,6 +293,24 @@ def describe_scores(
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)
+
+
+def _flags(summary: "Summary", fpr: float) -> list[str]:
+    """Return how many lines were flagged, and how many could not be."""
+    unknown = summary.totals.unknown_words
+    everything = summary.totals.words + unknown
+    lines = [
+        f"flagged   {summary.flagged:,} of {_counted(everything, 'line')},"
+        f" {summary.flagged / max(1, everything):.2%}"
+        f"{f', {unknown:,} of them for an unknown character' if unknown else ''};"
+        f" the target false-positive rate is {100 * fpr:.4g}%"
+    ]
+    if summary.unresolved:
+        lines.append(
+            f"passed    {_counted(summary.unresolved, 'line')} of a length at which no word can be"
+            " flagged at this rate"
+        )
+    return lines
 
 
 def describe_check(check: "CorpusCheck") -> str:

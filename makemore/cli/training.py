@@ -242,6 +242,16 @@ def train(
     _tell(trained, chosen)
     if dask is None:
         _advertise(trained, corpus, text, _kept(ctx))
+    _say_if_ended_early(trained, watcher)
+    print_results(saved(checkpoint, started, replaces=replaces))
+    for failure in watcher.failures:
+        raise failure
+    if watcher.stopped:
+        ctx.exit(130)
+
+
+def _say_if_ended_early(trained: "Checkpoint", watcher: "_Watcher") -> None:
+    """Say after how many steps Ctrl-C or the time limit ended a training."""
     steps = len(trained.training.loss_history)
     if watcher.stopped:
         say(f"interrupted after {steps:,} steps, which are kept")
@@ -250,11 +260,6 @@ def train(
             f"the time limit ended the training after {steps:,} of"
             f" {trained.training.options['steps']:,} steps: --resume takes the others"
         )
-    print_results(saved(checkpoint, started, replaces=replaces))
-    for failure in watcher.failures:
-        raise failure
-    if watcher.stopped:
-        ctx.exit(130)
 
 
 def _text_of(
