@@ -3,6 +3,7 @@
 import sys
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from makemore.cli.options import (
     share,
     text_of_files,
 )
+
+if TYPE_CHECKING:
+    from makemore.data.corpus import Reading
 
 DEFAULT_COUNT = 20
 
@@ -67,15 +71,8 @@ def outliers(
     from makemore.json_values import outlier_values
     from makemore.reporting import outlier_row
 
-    lines: list[str] = []
-    names: list[str] = []
-    before: list[int] = []  # how many lines stand in the files before each
     text = text_of_files(files or ("-",), encoding, errors=errors)
-    for file, blocks in text.by_source():
-        names.append(file)
-        before.append(len(lines))
-        for block in blocks:
-            lines += block.text.split("\n")[:-1]
+    lines, names, before = _lines_of(text)
     read = [line.lower() for line in lines] if ignore_case else lines
     words = sum(map(bool, lines))
     most = words if fpr is None else int(fpr * words)
@@ -99,6 +96,19 @@ def outliers(
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
     if told := damage(text.damaged, errors):
         click.echo(f"damaged   {told}", err=True)
+
+
+def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:
+    """Return the lines of files, the files' names, and how many lines stand before each file."""
+    lines: list[str] = []
+    names: list[str] = []
+    before: list[int] = []
+    for file, blocks in text.by_source():
+        names.append(file)
+        before.append(len(lines))
+        for block in blocks:
+            lines += block.text.split("\n")[:-1]
+    return lines, names, before
 
 
 def _in_files(

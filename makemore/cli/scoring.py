@@ -163,16 +163,21 @@ def score(
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
             theirs = _choices(judge(loaded.model, words, **models))
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
-        if told := damage(text.damaged, errors):
-            click.echo(f"damaged   {told}", err=True)
-        blank = summary.blank - text.damaged * (errors == "skip")  # these were read as blank lines
-        if blank and not columns:  # a table's lines may be titles, or a part of a row
-            click.echo(f"blank     {blank:,} line{'s' * (blank != 1)}", err=True)
+        _tell_unscored(text.damaged, summary, errors, is_table=columns is not None)
     if what := _what_was_seen(loaded, text.sha256, summary):
         again = _outliers_of(files, columns, encoding, errors, options["ignore_case"])
         say(f"{what}, so hardly any is odd to it{again}")
     if fail_on_flag and summary.flagged:
         ctx.exit(FLAGGED)
+
+
+def _tell_unscored(damaged: int, summary: "Summary", errors: str, *, is_table: bool) -> None:
+    """Say how many lines could not be decoded, and how many were blank."""
+    if told := damage(damaged, errors):
+        click.echo(f"damaged   {told}", err=True)
+    blank = summary.blank - damaged * (errors == "skip")  # these were read as blank lines
+    if blank and not is_table:  # a table's lines may be titles, or a part of a row
+        click.echo(f"blank     {blank:,} line{'s' * (blank != 1)}", err=True)
 
 
 def _what_was_seen(checkpoint: "Checkpoint", sha256: str, summary: "Summary") -> str:
