@@ -251,7 +251,11 @@ import resource, sys
 from makemore.counting.passes import count_bigrams
 from makemore.data.corpus import Corpus
 count_bigrams(Corpus.from_paths(sys.argv[1]), 0.1, jobs=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+try:  # ru_maxrss begins with the memory of the process that started this one, where VmHWM does not
+    with open("/proc/self/status") as status:
+        print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+except OSError:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
