@@ -27,7 +27,7 @@ _ZSTD = (
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
 _MARKS = (_GZIP, *_BZ2, _XZ, *_ZSTD, *_ZIP)
 _SMALL_READ = 1 << 16
-_ZSTD_READ = 1 << 10  # bytes; they become 32 MiB at most
+_ZSTD_READ = 512  # bytes; they become 16 MiB at most, which are there twice for a moment
 
 _UNPACK = "unpack it and name the files that are in it"
 _AS_TEXT = "save its words as plain text, one a line"
