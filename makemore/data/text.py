@@ -60,6 +60,15 @@ def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
         yield lines
 
 
+def text_of_words(words: Iterable[str]) -> str:
+    """Return words as lines. Raises ``VocabularyError`` for one text, or a line feed in a word."""
+    refuse_one_text(words)
+    words = list(words)
+    if any("\n" in word for word in words):
+        raise VocabularyError("a word holds a line feed, which separates words")
+    return "".join(word + "\n" for word in words)
+
+
 def refuse_one_text(words: Iterable[str]) -> None:
     """Raise ``VocabularyError`` for one text in place of words: its letters would be the words."""
     if isinstance(words, str):

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Indices, Integers
-from makemore.data.text import blocks_of_lines, lines_with_words, refuse_one_text
+from makemore.data.text import blocks_of_lines, lines_with_words, text_of_words
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN
-from makemore.errors import OptionError, VocabularyError
+from makemore.errors import OptionError
 from makemore.models.base import Model
 
 
@@ -189,10 +189,7 @@ def score_words(model: Model, words: Sequence[str]) -> Scores:
     >>> score_words(uniform, ["ab", "a"]).total / np.log(3)
     array([3., 2.])
     """
-    refuse_one_text(words)
-    if any("\n" in word for word in words):
-        raise VocabularyError("a word holds a line feed, which separates words")
-    return score_lines(model, "".join(word + "\n" for word in words))
+    return score_lines(model, text_of_words(words))
 
 
 def score_lines(model: Model, text: str) -> Scores:

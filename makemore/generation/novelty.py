@@ -16,8 +16,8 @@ import numpy.typing as npt
 from makemore.arrays import Bytes, CodePoints, Flags, Hashes
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import distinct_hashes, hash_lines
-from makemore.data.text import blocks_of_lines, code_points, line_bounds, refuse_one_text
-from makemore.errors import CorpusError, VocabularyError, shown
+from makemore.data.text import blocks_of_lines, code_points, line_bounds, text_of_words
+from makemore.errors import CorpusError, shown
 
 SHOWN = 20
 """So many words are compared with the nearest known one."""
@@ -52,11 +52,7 @@ class KnownWords:
         >>> KnownWords.of(["emma", "ava"]).contain("ava\nolivia\n").tolist()
         [True, False]
         """
-        refuse_one_text(words)
-        words = list(words)
-        if any("\n" in word for word in words):
-            raise VocabularyError("a word holds a line feed, which separates words")
-        return cls(["".join(word + "\n" for word in words)])
+        return cls([text_of_words(words)])
 
     def __len__(self) -> int:
         """Return the number of words."""
