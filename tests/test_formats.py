@@ -285,6 +285,13 @@ def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> 
     assert "--column" not in found.remedy
 
 
+@pytest.mark.parametrize("text", ["1 anna\n2 bob\n3 eve", "CC(=O)O 101\nCCN 102\nC1CC1 103"])
+def test_numbers_that_count_the_lines_are_no_weights(text: str) -> None:
+    for lines, are_weights in ((text, False), (text.replace("2", "9"), True)):
+        remedy = check_corpus(Corpus.from_bytes(lines.encode())).remedy
+        assert ("--weights" in remedy) == are_weights
+
+
 def forms_of(text: str, block_size: int = 64) -> dict[str, str]:
     """Return how many lines have each form, as the report says it."""
     report = describe_check(check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size))

@@ -79,7 +79,8 @@ class Finding:
 class _LineForm:
     """A form that shows in each line: a pattern whose group 1 is the word, and a filter.
 
-    Where all lines are ``rows``, an option reads them, and the numbers as weights.
+    Where all lines are ``rows``, and the numbers in group 1 of them can be weights, an option reads
+    them as such.
     """
 
     what: str
@@ -92,8 +93,9 @@ class _LineForm:
     def finding(self, shown: Words, words: Words) -> Finding:
         """Return what was found in the lines that are shown, of all."""
         found = _finding(self.what, shown, self.command)
-        rows = self.rows
-        if rows and all(rows.fullmatch(word) for _, word in words):
+        rows = [self.rows.fullmatch(word) for _, word in words] if self.rows else [None]
+        numbers = [row[1] for row in rows if row]
+        if len(numbers) == len(rows) and _are_weights(numbers):
             found = replace(found, option=self.option)
         return found
 
@@ -119,7 +121,7 @@ _LINE_FORMS = [
         re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
         _MOST,
         _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
-        re.compile(r" *\d+ +\S.*"),
+        re.compile(r" *(\d+) +\S.*"),
         "--column 2 --weights 1 --delimiter space",
     ),
     _LineForm(
@@ -127,7 +129,7 @@ _LINE_FORMS = [
         re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
         _MOST,
         "awk '{print $1}'",
-        re.compile(r"[^\s\"]+ +\d+"),
+        re.compile(r"[^\s\"]+ +(\d+)"),
         "--column 1 --weights 2 --delimiter space",
     ),
     _LineForm(
@@ -250,7 +252,7 @@ class _Table:
         Nothing where the options would read the titles as a word.
         """
         columns = {"column": self.word}
-        weights = [i for i in range(len(self.columns)) if self._has_weights(i, has_header)]
+        weights = [i for i, c in enumerate(self.columns) if _are_weights(c[has_header:])]
         if weights:
             columns["weights"] = weights[-1]
         names = [self._name(column, has_header) for column in columns.values()]
@@ -269,14 +271,15 @@ class _Table:
         is_name = has_header and title and not title.isdecimal() and titles.count(title) == 1
         return shlex.quote(title) if is_name else str(column + 1)
 
-    def _has_weights(self, column: int, has_header: bool) -> bool:
-        """Return whether a column has whole numbers that neither count the lines nor are years."""
-        cells = [cell.strip() for cell in self.columns[column][has_header:]]
-        if not all(cell.isascii() and cell.isdecimal() and len(cell) < 16 for cell in cells):
-            return False
-        numbers = list(map(int, cells))
-        is_ascending = all(a < b for a, b in pairwise(numbers)) and len(numbers) > 1
-        return not is_ascending and not all(1000 <= number <= 2100 for number in numbers)
+
+def _are_weights(cells: Sequence[str]) -> bool:
+    """Return whether all are whole numbers that neither count the lines nor are years."""
+    cells = [cell.strip() for cell in cells]
+    if not all(cell.isascii() and cell.isdecimal() and len(cell) < 16 for cell in cells):
+        return False
+    numbers = list(map(int, cells))
+    is_ascending = all(a < b for a, b in pairwise(numbers)) and len(numbers) > 1
+    return not is_ascending and not all(1000 <= number <= 2100 for number in numbers)
 
 
 def _table(words: Words) -> _Table | None:
