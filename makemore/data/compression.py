@@ -280,6 +280,7 @@ class _Frames(io.RawIOBase):
             if not data:
                 return 0
             self._frame = self._frame or self._begin()
+            self._ready = memoryview(b"")  # even an empty part keeps all that it was cut from
             self._ready = memoryview(self._frame.decompress(data))
             self._rest = self._frame.unused_data
             if self._frame.eof:
