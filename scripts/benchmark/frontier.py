@@ -2,7 +2,8 @@
 
 Every model here, with its defaults and within time limits, and, where PyTorch is installed, the
 bigram, MLP, GRU and transformer as they are taught: all in one run, one after another, on the same
-cores and the same held-out words.
+cores and the same held-out words. A transformer with dropout after 20,000 steps has the lowest loss
+that is claimed in public for these names, 1.85, on a random split that has names on both sides.
 """
 
 import json
@@ -15,12 +16,18 @@ from benchmark.measure import Spread, Task, run
 from benchmark.report import Report
 from benchmark.setting import HERE, Setting
 
-LIMITS = (1, 3, 10, 30, 60, 300)
+LIMITS = (1, 3, 10, 30, 60, 300, 600)
 """The time limits of mixtures, in seconds."""
 QUICK_LIMITS = (1, 3)
 KINDS = ("bigram", "ngram", "bow", "rnn", "gru", "mlp", "lstm", "wavenet", "transformer")
-TAUGHT = {"bigram": 120, "mlp": 120, "gru": 120, "transformer": 300}
-"""The seconds of each network in PyTorch: only the largest still learns after two minutes."""
+TAUGHT = {
+    "bigram": 60,
+    "mlp": 120,
+    "gru": 300,
+    "transformer": 300,
+    "transformer with dropout": 600,
+}
+"""The seconds of each network in PyTorch: only the largest still learn after two minutes."""
 BESIDE = ((6, 3), (-6, 3), (6, 0), (-6, 0), (6, -3), (-6, -3))
 """How far from a dot its name may be written, in points."""
 SECTION = "held-out loss against time"
@@ -131,9 +138,10 @@ def draw(points: list[Point], path: Path) -> None:
         elif line.startswith("makemore"):
             axes.plot(x, y, "o-", color="C3", linewidth=2, label="makemore --time-limit")
         else:
-            style = {"bigram": ":", "mlp": "-.", "gru": "--", "transformer": "-"}
             kind = line.removeprefix("PyTorch, ")
-            axes.plot(x, y, style[kind], color="0.45", label=f"{kind} as taught, PyTorch")
+            style = dict(zip(TAUGHT, (":", "-.", "--", "-", (0, (5, 1, 1, 1, 1, 1))), strict=True))
+            label = f"{kind} as taught, PyTorch"
+            axes.plot(x, y, linestyle=style[kind], color="0.45", label=label)
     axes.set(
         xscale="log",
         xlabel="seconds of the whole command (logarithmic)",

@@ -69,11 +69,11 @@ class Bow(Module):  # type: ignore[misc]
 
 
 class Block(Module):  # type: ignore[misc]
-    """A block of a transformer, normalisation first."""
+    """A block of a transformer, normalisation first; dropout on what it adds."""
 
-    def __init__(self, n: int = N, heads: int = 4) -> None:
+    def __init__(self, n: int = N, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
         self.norm1, self.norm2 = nn.LayerNorm(n), nn.LayerNorm(n)
         self.qkv, self.out = nn.Linear(n, 3 * n), nn.Linear(n, n)
         self.inner, self.outer = nn.Linear(n, 4 * n), nn.Linear(4 * n, n)
@@ -84,23 +84,25 @@ class Block(Module):  # type: ignore[misc]
         parts = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, n // self.heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(seen.transpose(1, 2).reshape(B, T, n))
-        return x + self.outer(functional.gelu(self.inner(self.norm2(x)), approximate="tanh"))
+        x = x + self.dropout(self.out(seen.transpose(1, 2).reshape(B, T, n)))
+        inner = functional.gelu(self.inner(self.norm2(x)), approximate="tanh")
+        return x + self.dropout(self.outer(inner))
 
 
 class Transformer(Module):  # type: ignore[misc]
     """Blocks of n numbers and 4 heads."""
 
-    def __init__(self, V: int, n: int = N, blocks: int = 4) -> None:
+    def __init__(self, V: int, n: int = N, blocks: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
         self.embedding, self.positions = nn.Embedding(V, n), nn.Embedding(64, n)
-        self.blocks = nn.Sequential(*[Block(n) for _ in range(blocks)])
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*[Block(n, dropout=dropout) for _ in range(blocks)])
         self.norm, self.head = nn.LayerNorm(n), nn.Linear(n, V)
 
     def forward(self, x: Any) -> Any:
         """Return logits, (B, T) -> (B, T, V)."""
         x = self.embedding(x) + self.positions(torch.arange(x.shape[1], device=x.device))
-        return self.head(self.norm(self.blocks(x)))
+        return self.head(self.norm(self.blocks(self.dropout(x))))
 
 
 MODELS: dict[str, Callable[..., Any]] = {

@@ -2,7 +2,8 @@
 
 Batches of 32 padded words, AdamW with a constant rate of 5e-4. Prints a curve as JSON: seconds from
 the start of the process, without those that measuring took, and the held-out loss in nats per
-symbol. WORDS is a JSON file with lists of words to train on and of held-out ones.
+symbol. WORDS is a JSON file with lists of words to train on and of held-out ones. Training ends
+after so many seconds, or after 20,000 steps if that is sooner.
 """
 
 import time
@@ -21,6 +22,7 @@ torch, nn, functional = steps.torch, steps.nn, steps.functional
 
 BATCH = 32
 RATE = 5e-4
+STEPS = 20_000
 FIRST, GROWTH = 1.0, 1.6
 """When the loss is measured: after so many seconds, and then ever more rarely."""
 
@@ -42,6 +44,7 @@ MODELS: dict[str, Any] = {
     "mlp": lambda V: steps.Mlp(V, context=16, hidden=64),
     "gru": lambda V: steps.Recurrent(V, nn.GRU, hidden=64),
     "transformer": steps.Transformer,
+    "transformer with dropout": lambda V: steps.Transformer(V, dropout=0.1),
 }
 
 
@@ -63,7 +66,7 @@ def loss_of(model: Any, x: Any, y: Any, reduction: str = "mean") -> Any:
 
 
 def main(kind: str, path: str, seconds: float) -> list[tuple[float, float]]:
-    """Train for so many seconds; return the curve."""
+    """Train for so many seconds, or ``STEPS`` steps; return the curve."""
     words = json.loads(Path(path).read_text("utf-8"))
     symbols = sorted(set("".join(words["training"] + words["held_out"])))
     ids = {symbol: i for i, symbol in enumerate(symbols, 1)}
@@ -79,25 +82,30 @@ def main(kind: str, path: str, seconds: float) -> list[tuple[float, float]]:
     generator = random.Random(0)
     curve: list[tuple[float, float]] = []
     measuring, wanted = 0.0, FIRST
-    while True:
+    for step in range(1, STEPS + 1):
         loss = loss_of(model, *padded(generator.choices(training, k=BATCH), T))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         taken = time.perf_counter() - STARTED - measuring
-        if taken >= wanted:
+        is_last = taken >= seconds or step == STEPS
+        if taken >= wanted or is_last:
             curve.append((taken, held_out_loss(model, held_out, T)))
             measuring = time.perf_counter() - STARTED - taken
-            if taken >= seconds:
-                return curve
             wanted = min(taken * GROWTH, seconds)
+        if is_last:
+            break
+    return curve
 
 
 def held_out_loss(model: Any, words: list[Any], T: int) -> float:
     """Return the mean surprisal of all symbols of words."""
+    model.eval()
     with torch.no_grad():
         x, y = padded(words, T)
-        return float(loss_of(model, x, y, "sum")) / int((y >= 0).sum())
+        loss = float(loss_of(model, x, y, "sum")) / int((y >= 0).sum())
+    model.train()
+    return loss
 
 
 if __name__ == "__main__":
