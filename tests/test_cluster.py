@@ -58,13 +58,16 @@ def paths(tmp_path: Path) -> list[str]:
 def on(client: Any, shard_size: int = 1000, progress: Progress | None = None) -> Jobs:
     """Return what counts on a cluster; ``progress`` is told of n-grams, too."""
 
-    def count(request: Any, own: Progress | None = None, *, digest: bool = False) -> Any:
-        """Count a request."""
+    def workers(
+        corpus: Corpus, count: Any, merge: Any, own: Progress | None = None, *, digest: bool = False
+    ) -> Any:
+        """Count a corpus."""
+        told = progress or own
         return count_on_cluster(
-            client, request, progress or own, digest=digest, shard_size=shard_size
+            client, corpus, count, merge, told, digest=digest, shard_size=shard_size
         )
 
-    return count
+    return workers
 
 
 def pairs(corpus: Corpus, jobs: Jobs = 1) -> BigramCounts:

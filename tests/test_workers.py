@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -299,8 +300,8 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
     corpus = Corpus.from_paths(path)
     pool = workers._Pool(corpus, None)
-    request = passes._PairRequest(corpus, 0.0, "", 1000, pairs=True)
-    with workers._running(1, request, pool) as started:
+    count = partial(passes._part, holdout=0.0, rare="", block_size=1000, pairs=True)
+    with workers._running(1, corpus, count, pool) as started:
         answer = pool._answers.get(timeout=60)
     assert started == 1
     assert isinstance(answer, DecodingError)
@@ -348,13 +349,14 @@ def test_archives_and_encodings_that_cannot_be_cut_are_counted_here(tmp_path: Pa
 
 COUNT_SLOWLY = """
 import signal, sys
+from functools import partial
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
 from makemore.counting import workers
-from makemore.counting.passes import _PairRequest
+from makemore.counting.passes import _part, merge
 from makemore.data.corpus import Corpus
-request = _PairRequest(Corpus.from_paths(sys.argv[1]), 0.3, "", 10, pairs=True)
+count = partial(_part, holdout=0.3, rare="", block_size=10, pairs=True)
 started = lambda done, total: print("started", flush=True)
-workers.count_in_processes(2, request, started)
+workers.count_in_processes(2, Corpus.from_paths(sys.argv[1]), count, merge, started)
 """
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import IO, Any, cast
 
-from makemore.counting.workers import Request
+from makemore.counting.workers import Count, Merge
 from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
 from makemore.data.sources import ByteStream, Limited, Source, line_spans
 from makemore.data.text import has_plain_line_feeds
@@ -156,28 +157,28 @@ def _interruptions_blocked() -> Iterator[None]:
 
 def count_on_cluster(
     client: Any,
-    request: Request,
+    corpus: Corpus,
+    count: Count,
+    merge: Merge,
     progress: Progress | None = None,
     *,
     digest: bool = False,
     shard_size: int = SHARD,
 ) -> tuple[Any, str]:
-    """Return what is in the ``url_corpus`` of a request, and its digest if asked.
+    """Return what is in a ``url_corpus``, and its digest if asked.
 
     ``partial(count_on_cluster, client)`` stands in place of a number of processes wherever a corpus
-    is counted. Progress counts whole shards. Raises ``CorpusError``, and what ``request`` raises.
+    is counted. Progress counts whole shards. Raises ``CorpusError``, and what ``count`` raises.
     """
-    corpus = request.corpus
     parts = [replace(corpus, sources=sources) for sources in _shards(corpus, shard_size)]
     done, total = 0, corpus.size()
     merged: list[Any] = []
     with _loss_named():
         digests = client.map(source_digest, corpus.sources if digest else (), pure=False)
-        requests = [replace(cast(Any, request), corpus=part) for part in parts]
-        futures = client.map(_count, requests, pure=False)
+        futures = client.map(partial(_shard, count), parts, pure=False)
         for part in parts:
             # what was taken is let go here and on its worker
-            merged = [request.merge([*merged, _result(client, futures.pop(0))])]
+            merged = [merge([*merged, _result(client, futures.pop(0))])]
             done += part.size() or 0
             if progress:
                 progress(done, total)
@@ -212,8 +213,8 @@ def _result(client: Any, future: Any) -> Any:
             _wait_for_workers(client)
 
 
-def _count(request: Request) -> Any:
-    return request.count(iter([request.corpus]))
+def _shard(count: Count, corpus: Corpus) -> Any:
+    return count(iter([corpus]), 1)
 
 
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[tuple[Source, ...]]:

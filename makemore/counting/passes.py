@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,9 +61,8 @@ def survey_corpus(
     progress: Progress | None = None,
     block_size: int = BLOCK,
 ) -> Survey:
-    """Survey a corpus in one pass over its bytes, as ``count_bigrams`` but without its tables."""
-    found = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)
-    return survey_of(corpus, *found, min_count)
+    """Survey a corpus in one pass over its bytes, as ``count_bigrams`` does, without its tables."""
+    return _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)[0]
 
 
 def count_bigrams(
@@ -84,9 +84,10 @@ def count_bigrams(
         Words with a character that occurs less often are dropped. Above 1 the text is read twice,
         first for the characters; a pipe is copied to a temporary file for that.
     jobs : int or callable, optional
-        Processes; all processors without it. A pipe, a compressed or a small corpus is
-        counted in this one, and so is one in an encoding that cannot be cut at bytes. Or a cluster:
-        see ``cluster.py``. The result does not depend on it, nor on ``block_size`` in bytes.
+        The number of processes; without it, all processors count. A pipe, a compressed or a small
+        corpus is counted in this process alone, and so is one in an encoding that cannot be cut at
+        bytes. Or a cluster: see ``cluster.py``. The result does not depend on it, nor on
+        ``block_size`` in bytes.
     progress : callable, optional
         Called with the bytes read and, where it is known, how many there are.
 
@@ -97,8 +98,7 @@ def count_bigrams(
     VocabularyError
         There are ``MAX_VOCABULARY`` distinct characters or more.
     """
-    found = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
-    survey, part = survey_of(corpus, *found, min_count), found[0]
+    survey, part = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
     total, held_out = part.total.pairs, part.held_out.pairs
     assert total is not None
     assert held_out is not None
@@ -116,37 +116,28 @@ def _counted(
     block_size: int,
     *,
     pairs: bool,
-) -> tuple[Part, str, Split]:
-    """Return what is in a corpus, its digest, and how its words are split."""
-    with unchanged(corpus):
-        if min_count <= 1 or corpus.alphabet:  # where rare characters have become one
-            return _one_pass(corpus, holdout, "", jobs, progress, block_size, pairs)
-        with corpus.rereadable() as source:
-            with naming_lines(source):
-                frequencies = _count(_FrequencyRequest(source, block_size), jobs)
-            rare = rare_characters(frequencies, min_count)
-            return _one_pass(source, holdout, rare, jobs, progress, block_size, pairs)
-
-
-def _one_pass(
-    corpus: Corpus,
-    holdout: float,
-    rare: str,
-    jobs: Jobs,
-    progress: Progress | None,
-    block_size: int,
-    pairs: bool,
-) -> tuple[Part, str, Split]:
-    with naming_lines(corpus):
-        if workers := _workers(corpus, jobs):
-            split = _split_ahead(corpus, holdout, rare)
-            request = _PairRequest(corpus, split.bounds[0], rare, block_size, pairs)
-            part, sha256 = workers(request, progress, digest=True)
-            return part, sha256, split
-        reading = corpus.read(block_size, progress)
-        split, blocks = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
-        part = count_part(blocks, split.bounds[0], rare, pairs=pairs)
-        return part, reading.sha256, split
+) -> tuple[Survey, Part]:
+    """Return the survey of a corpus, and all that was counted."""
+    # where a corpus has an alphabet, rare characters have become one already
+    drops_rare = min_count > 1 and not corpus.alphabet
+    twice_readable = corpus.rereadable() if drops_rare else nullcontext(corpus)
+    with unchanged(corpus), twice_readable as text, naming_lines(text):
+        rare = ""
+        if drops_rare:
+            count = partial(_frequencies, block_size=block_size)
+            rare = rare_characters(_count(text, count, sum, jobs), min_count)
+        if workers := _workers(text, jobs):  # which need the split before they read
+            blocks = text.read(digest=False).blocks()
+            split, _ = split_of_text(blocks, [holdout], pattern_of(rare))
+            bound = split.bounds[0]
+            own = partial(_part, holdout=bound, rare=rare, block_size=block_size, pairs=pairs)
+            part, sha256 = workers(text, own, merge, progress, digest=True)
+        else:
+            reading = text.read(block_size, progress)
+            split, lines = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
+            part = count_part(lines, split.bounds[0], rare, pairs=pairs)
+            sha256 = reading.sha256
+    return survey_of(corpus, part, sha256, split, min_count), part
 
 
 def _workers(corpus: Corpus, jobs: Jobs) -> Workers | None:
@@ -161,51 +152,33 @@ def _workers(corpus: Corpus, jobs: Jobs) -> Workers | None:
     return None
 
 
-def _count(request: Any, jobs: Jobs) -> Any:
-    """Return what is in the corpus of a request, counted in parts or by this process alone."""
-    if workers := _workers(request.corpus, jobs):
-        return workers(request)[0]
-    return request.count(iter([request.corpus]))
-
-
-@dataclass(frozen=True)
-class _FrequencyRequest:
-    """A request to count the characters of a corpus; see ``workers.Request``."""
-
-    corpus: Corpus
-    block_size: int
-
-    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Counts:
-        """Return how often each code point occurs in slices of the corpus."""
-        return character_frequencies(_blocks(slices, self.block_size))
-
-    def merge(self, parts: Sequence[Counts]) -> Counts:
-        """Return the sums."""
-        return cast(Counts, sum(parts))
+def _count(corpus: Corpus, count: Callable[..., Any], merge: Callable[..., Any], jobs: Jobs) -> Any:
+    """Return what ``count`` finds in a corpus, in parts or in this process alone."""
+    if workers := _workers(corpus, jobs):
+        return workers(corpus, count, merge)[0]
+    return count(iter([corpus]), 1)
 
 
 def _blocks(slices: Iterator[Corpus], block_size: int) -> Iterator[Lines]:
     return (block for part in slices for block in part.read(block_size, digest=False).blocks())
 
 
-@dataclass(frozen=True)
-class _PairRequest:
-    """A request to survey a corpus, and perhaps to count its pairs; see ``workers.Request``."""
+def _frequencies(slices: Iterator[Corpus], processes: int, *, block_size: int) -> Counts:
+    """Return how often each code point occurs in slices of a corpus."""
+    return character_frequencies(_blocks(slices, block_size))
 
-    corpus: Corpus
-    holdout: float
-    rare: str
-    block_size: int
-    pairs: bool
 
-    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Part:
-        """Return what is in slices of the corpus."""
-        blocks = _blocks(slices, self.block_size)
-        return count_part(blocks, self.holdout, self.rare, pairs=self.pairs)
-
-    def merge(self, parts: Sequence[Part]) -> Part:
-        """Return all parts together."""
-        return merge(parts)
+def _part(
+    slices: Iterator[Corpus],
+    processes: int,
+    *,
+    holdout: float,
+    rare: str,
+    block_size: int,
+    pairs: bool,
+) -> Part:
+    """Return what is in slices of a corpus."""
+    return count_part(_blocks(slices, block_size), holdout, rare, pairs=pairs)
 
 
 def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
@@ -241,12 +214,6 @@ def _choice_of_min_count(frequencies: Counts) -> str:
         f"their counts are from {few:,} ('{rarest}') to {many:,} ('{commonest}'), so choose a"
         f" --min-count of {few + 1}" + f" to {many}" * (many > few + 1)
     )
-
-
-def _split_ahead(corpus: Corpus, holdout: float, rare: str) -> Split:
-    """Return how the words of a corpus are split that is then read in parts, from its beginning."""
-    blocks = corpus.read(digest=False).blocks()
-    return split_of_text(blocks, [holdout], pattern_of(rare))[0]
 
 
 def unknown_to(vocabulary: Vocabulary) -> re.Pattern[str]:
@@ -323,30 +290,6 @@ def id_blocks(
         yield IdRows(*rows)
 
 
-@dataclass(frozen=True)
-class _NgramRequest:
-    """A request to count n-grams; see ``workers.Request``."""
-
-    corpus: Corpus
-    vocabulary: Vocabulary
-    split: Split
-    order: int
-
-    def count(self, slices: Iterator[Corpus], processes: int = 1) -> list[NgramCounts]:
-        """Return the n-grams of slices of the corpus, by what their words are for."""
-        V = len(self.vocabulary)
-        counters = [NgramCounter(V, self.order, processes) for _ in IdRows._fields]
-        for part in slices:
-            for rows in id_blocks(part, self.vocabulary, self.split):
-                for counter, row in zip(counters, rows, strict=True):
-                    counter.add(*row)
-        return [counter.counts() for counter in counters]
-
-    def merge(self, parts: Sequence[list[NgramCounts]]) -> list[NgramCounts]:
-        """Return the sums."""
-        return [merge_ngrams(same) for same in zip(*parts, strict=True)]
-
-
 def count_ngrams(
     corpus: Corpus,
     vocabulary: Vocabulary,
@@ -359,8 +302,25 @@ def count_ngrams(
     ``jobs`` says who counts, as for ``count_bigrams``; the counts do not depend on it. Raises
     ``TrainingError`` for an order that is not supported, and where memory does not suffice.
     """
-    counts: list[NgramCounts] = _count(_NgramRequest(corpus, vocabulary, split, order), jobs)
-    return counts
+    count = partial(_ngrams, vocabulary=vocabulary, split=split, order=order)
+    found: list[NgramCounts] = _count(corpus, count, _merged_ngrams, jobs)
+    return found
+
+
+def _ngrams(
+    slices: Iterator[Corpus], processes: int, *, vocabulary: Vocabulary, split: Split, order: int
+) -> list[NgramCounts]:
+    """Return the n-grams of slices of a corpus, by what their words are for."""
+    counters = [NgramCounter(len(vocabulary), order, processes) for _ in IdRows._fields]
+    for part in slices:
+        for rows in id_blocks(part, vocabulary, split):
+            for counter, row in zip(counters, rows, strict=True):
+                counter.add(*row)
+    return [counter.counts() for counter in counters]
+
+
+def _merged_ngrams(parts: Sequence[list[NgramCounts]]) -> list[NgramCounts]:
+    return [merge_ngrams(same) for same in zip(*parts, strict=True)]
 
 
 def _set_apart(text: Bytes, split: Split) -> tuple[Indices, Indices]:

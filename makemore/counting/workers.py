@@ -21,10 +21,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 from makemore.data.corpus import (
     Corpus,
@@ -67,27 +67,12 @@ _Answer = _Counted | MakemoreError | None
 """Of a process: None where it fails."""
 
 
-class Request(Protocol):
-    """What processes are asked to count; it is pickled for them.
+Count = Callable[[Iterator[Corpus], int], Any]
+"""Returns what is in slices of a corpus, as one of so many processes of this machine that count at
+once. It is pickled for them, and raises ``MakemoreError``."""
 
-    Attributes
-    ----------
-    corpus : Corpus
-        Of plain files, which can be cut.
-    """
-
-    @property
-    def corpus(self) -> Corpus:
-        """What is counted."""
-
-    def count(self, slices: Iterator[Corpus], processes: int = 1) -> Any:
-        """Return what is in slices of the corpus. Raises ``MakemoreError``.
-
-        So many processes of this machine count at once.
-        """
-
-    def merge(self, parts: Sequence[Any]) -> Any:
-        """Return what is in all slices from what was counted in parts. Raises ``MakemoreError``."""
+Merge = Callable[[list[Any]], Any]
+"""Returns what is in the whole corpus from what was counted in parts."""
 
 
 def job_count(corpus: Corpus, jobs: int | None) -> int:
@@ -100,22 +85,27 @@ def job_count(corpus: Corpus, jobs: int | None) -> int:
 
 
 def count_in_processes(
-    jobs: int, request: Request, progress: Progress | None = None, *, digest: bool = False
+    jobs: int,
+    corpus: Corpus,
+    count: Count,
+    merge: Merge,
+    progress: Progress | None = None,
+    *,
+    digest: bool = False,
 ) -> tuple[Any, str]:
     """Return what ``jobs`` processes counted, this one among them, and the digest if asked.
 
-    Raises what ``request`` raises.
+    The corpus can be cut. Raises what ``count`` and ``merge`` raise.
     """
-    corpus = request.corpus
     pool = _Pool(corpus, progress)
-    with _running(jobs - 1, request, pool) as started:
+    with _running(jobs - 1, corpus, count, pool) as started:
         pool.awaited = started
         sha256 = ""
         if digest:
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
-        own = request.count(_slices(corpus, pool.next_slice), jobs)
-    return request.merge([own, *pool.parts]), sha256
+        own = count(_slices(corpus, pool.next_slice), jobs)
+    return merge([own, *pool.parts]), sha256
 
 
 def _slices(corpus: Corpus, next_slice: Callable[[], SliceSource | None]) -> Iterator[Corpus]:
@@ -187,17 +177,16 @@ class _Pool:
 
 
 def work() -> None:
-    """Do what a request on stdin asks for; the main function of a worker process."""
-    request: Request
-    request, jobs = pickle.load(sys.stdin.buffer)
+    """Count what stdin asks for; the main function of a worker process."""
+    corpus, count, jobs = pickle.load(sys.stdin.buffer)
 
     def next_slice() -> SliceSource | None:
-        """Ask the parent for it."""
+        """Ask the parent for one."""
         _say(_ASK)
         return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
 
     try:
-        _say(_Counted(request.count(_slices(request.corpus, next_slice), jobs)))
+        _say(_Counted(count(_slices(corpus, next_slice), jobs)))
     except MakemoreError as error:
         _say(error)  # whoever counted these slices again would find the same
 
@@ -220,12 +209,12 @@ def slice_length(corpus: Corpus) -> int:
 
 
 @contextmanager
-def _running(processes: int, request: Request, pool: _Pool) -> Iterator[int]:
+def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Iterator[int]:
     """Run so many processes, each with a thread that serves it; give the number that will answer.
 
     They may be fewer: where the system has no room for another, those that run will do.
     """
-    asked = pickle.dumps(sys.path) + pickle.dumps((request, processes + 1))
+    asked = pickle.dumps(sys.path) + pickle.dumps((corpus, count, processes + 1))
     running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
     try:
         with suppress(OSError, RuntimeError):
