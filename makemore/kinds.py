@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 MODEL, DESCENT, EVALUATION = "The model", "Gradient descent", "Evaluation"
 NETWORK = "The size of a network"
@@ -28,6 +28,24 @@ MAX_WIDTH = 8_192
 MAX_CONTEXT = 64
 
 
+class Range(NamedTuple):
+    """The values that a number may have, and how an error message says so: "1 or more"."""
+
+    holds: Callable[[Any], bool]
+    text: str
+
+
+def _from(low: int, high: int) -> Range:
+    return Range(lambda value: low <= value <= high, f"from {low} to {high}")
+
+
+_ANY = Range(lambda value: True, "")
+_SHARE = Range(lambda value: 0 <= value < 1, "0 or more and below 1")
+_POSITIVE = Range(lambda value: 0 < value < math.inf, "above 0 and finite")
+_NOT_NEGATIVE = Range(lambda value: 0 <= value < math.inf, "0 or more and finite")
+_ONE_OR_MORE = Range(lambda value: value >= 1, "1 or more")
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of training. Its default stands with each kind of model that has it.
@@ -40,37 +58,36 @@ class Option:
         str, int or float; a float may be given as a whole number.
     group, help : str
         The heading of its section in ``makemore train --help``, and its line there.
-    accepts : callable
-        Whether a value of the type is in range.
-    expected : str
-        The range in words, as an error message ends: "1 or more".
+    range : Range, optional
+        The values that a number may have.
     choices : tuple of str
-        The values that a str may have; they stand in for ``accepts`` and ``expected``.
+        The values that a str may have; any without them.
     applies : callable
         Whether the option decides something, given the values of the others.
     words : tuple of str
         What may stand in place of a number.
     aliases : tuple of str
         Other names that the command line takes for it.
-    is_share : bool
-        The number is a part of 1: the command line takes it as 0.1 or as 10%.
     """
 
     name: str
     type: type
     group: str
     help: str
-    accepts: Callable[[Any], bool] = lambda value: True
-    expected: str = ""
+    range: Range = _ANY
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, Any]], bool] = lambda values: True
     aliases: tuple[str, ...] = ()
-    is_share: bool = False
 
     def parsed(self, text: str) -> Any:
         """Return the value that a text stands for. Raises ``ValueError`` for no such value."""
         return text if text in self.words else self.type(text)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the number is a part of 1: the command line takes it as 0.1 or as 10%."""
+        return self.range is _SHARE
 
     @property
     def flag(self) -> str:
@@ -87,7 +104,7 @@ class Option:
             return {str: "a text", int: "a whole number", float: "a number"}[self.type]
         if self.choices:
             return "" if value in self.choices else f"one of {', '.join(self.choices)}"
-        return "" if self.accepts(value) else self.expected
+        return "" if self.range.holds(value) else self.range.text
 
 
 OPTIONS = (
@@ -96,8 +113,10 @@ OPTIONS = (
         int,
         MODEL,
         "The length of the longest n-gram, 2 to 10; auto chooses the best one on validation words.",
-        lambda value: MIN_ORDER <= value <= MAX_ORDER,
-        f"from {MIN_ORDER} to {MAX_ORDER}, or auto",
+        Range(
+            lambda value: MIN_ORDER <= value <= MAX_ORDER,
+            f"from {MIN_ORDER} to {MAX_ORDER}, or auto",
+        ),
         words=(AUTO,),
     ),
     Option(
@@ -112,8 +131,7 @@ OPTIONS = (
         float,
         MODEL,
         "What --method counts and additive smoothing add to each count.",
-        lambda value: 0 <= value <= MAX_SMOOTHING,
-        f"from 0 to {MAX_SMOOTHING:g}",
+        Range(lambda value: 0 <= value <= MAX_SMOOTHING, f"from 0 to {MAX_SMOOTHING:g}"),
         applies=lambda values: values.get("smoothing_method", "additive") == "additive",
     ),
     Option(
@@ -121,16 +139,14 @@ OPTIONS = (
         int,
         NETWORK,
         "How many symbols an mlp or a wavenet sees; for a wavenet a power of 2.",
-        lambda value: 1 <= value <= MAX_CONTEXT,
-        f"from 1 to {MAX_CONTEXT}",
+        _from(1, MAX_CONTEXT),
     ),
     Option(
         "embedding_size",
         int,
         NETWORK,
         "The size of a symbol's embedding; in a transformer the width of all layers.",
-        lambda value: 1 <= value <= MAX_WIDTH,
-        f"from 1 to {MAX_WIDTH}",
+        _from(1, MAX_WIDTH),
         aliases=("--n-embd",),
     ),
     Option(
@@ -138,8 +154,7 @@ OPTIONS = (
         int,
         NETWORK,
         "The width of the hidden layers.",
-        lambda value: 1 <= value <= MAX_WIDTH,
-        f"from 1 to {MAX_WIDTH}",
+        _from(1, MAX_WIDTH),
         aliases=("--n-embd2",),
     ),
     Option(
@@ -147,8 +162,7 @@ OPTIONS = (
         int,
         NETWORK,
         "The number of hidden layers, or of a transformer's blocks.",
-        lambda value: 1 <= value <= 64,
-        "from 1 to 64",
+        _from(1, 64),
         aliases=("--n-layer",),
     ),
     Option(
@@ -156,8 +170,7 @@ OPTIONS = (
         int,
         NETWORK,
         "The number of attention heads, a divisor of --embedding-size.",
-        lambda value: 1 <= value <= MAX_WIDTH,
-        f"from 1 to {MAX_WIDTH}",
+        _from(1, MAX_WIDTH),
         aliases=("--n-head",),
     ),
     Option(
@@ -187,8 +200,7 @@ OPTIONS = (
         DESCENT,
         "The seconds that the whole command may take. A mixture chooses its components for them; a"
         " network takes fewer --steps if it must. Without --model it trains a mixture.",
-        lambda value: 0 < value < math.inf,
-        "above 0 and finite",
+        _POSITIVE,
         applies=lambda values: not values.get("components"),
     ),
     Option(
@@ -196,8 +208,7 @@ OPTIONS = (
         int,
         DESCENT,
         "The number of steps. A network takes one mini-batch a step.",
-        lambda value: value >= 1,
-        "1 or more",
+        _ONE_OR_MORE,
         aliases=("--max-steps",),
     ),
     Option(
@@ -205,8 +216,7 @@ OPTIONS = (
         int,
         DESCENT,
         "The number of words in a mini-batch.",
-        lambda value: 1 <= value <= 1 << 20,
-        "from 1 to 1048576",
+        _from(1, 1 << 20),
         aliases=("-b",),
     ),
     Option(
@@ -216,8 +226,7 @@ OPTIONS = (
         "Bigram: do plain gradient descent with this rate; without it each row of the weights has a"
         " rate that follows from its curvature, and momentum is added. Networks: the highest rate"
         " of the schedule.",
-        lambda value: 0 < value < math.inf,
-        "above 0 and finite",
+        _POSITIVE,
         aliases=("-l",),
     ),
     Option("optimizer", str, DESCENT, "The optimizer of a network.", choices=OPTIMIZERS),
@@ -233,17 +242,14 @@ OPTIONS = (
         float,
         DESCENT,
         "The share of the steps in which the learning rate rises.",
-        lambda value: 0 <= value < 1,
-        "0 or more and below 1",
-        is_share=True,
+        _SHARE,
     ),
     Option(
         "weight_decay",
         float,
         DESCENT,
         "How fast a network's weights shrink, relative to the learning rate.",
-        lambda value: 0 <= value < math.inf,
-        "0 or more and finite",
+        _NOT_NEGATIVE,
         aliases=("-w",),
     ),
     Option(
@@ -251,17 +257,14 @@ OPTIONS = (
         float,
         DESCENT,
         "The share of a layer's outputs that is set to 0 in each step of training.",
-        lambda value: 0 <= value < 1,
-        "0 or more and below 1",
-        is_share=True,
+        _SHARE,
     ),
     Option(
         "clip",
         float,
         DESCENT,
         "Clip the norm of the gradient to this; 0 does not clip it.",
-        lambda value: 0 <= value < math.inf,
-        "0 or more and finite",
+        _NOT_NEGATIVE,
     ),
     Option(
         "patience",
@@ -269,8 +272,7 @@ OPTIONS = (
         DESCENT,
         "Stop after this many measurements of the validation loss without a better one; 0 never"
         " stops early.",
-        lambda value: value >= 0,
-        "0 or more",
+        Range(lambda value: value >= 0, "0 or more"),
     ),
     Option(
         "device",
@@ -285,25 +287,21 @@ OPTIONS = (
         float,
         DESCENT,
         "Add this times mean(W**2) to the loss.",
-        lambda value: 0 <= value < math.inf,
-        "0 or more and finite",
+        _NOT_NEGATIVE,
     ),
     Option(
         "seed",
         int,
         DESCENT,
         "The seed of all random numbers of the training.",
-        lambda value: 0 <= value < 1 << 128,
-        "0 or more and of at most 128 bits",
+        Range(lambda value: 0 <= value < 1 << 128, "0 or more and of at most 128 bits"),
     ),
     Option(
         "holdout",
         float,
         EVALUATION,
         "The share of the distinct words that is held out to measure the loss; 0 for none.",
-        lambda value: 0 <= value < 1,
-        "0 or more and below 1",
-        is_share=True,
+        _SHARE,
     ),
     Option(
         "validation",
@@ -311,9 +309,7 @@ OPTIONS = (
         EVALUATION,
         "The share of the distinct words on which the best step of a network is chosen. They are"
         " neither trained on nor held out.",
-        lambda value: 0 <= value < 1,
-        "0 or more and below 1",
-        is_share=True,
+        _SHARE,
     ),
     Option(
         "min_count",
@@ -321,8 +317,7 @@ OPTIONS = (
         TEXT,
         "Leave out words with a character that occurs less often than this; with --unknown they"
         " stay.",
-        lambda value: value >= 1,
-        "1 or more",
+        _ONE_OR_MORE,
     ),
 )
 """The options of all kinds, in the order in which the help shows them."""

@@ -98,7 +98,7 @@ def _number_or_word(row: Option) -> Callable[[Any], Any]:
         try:
             return row.parsed(str(value))
         except ValueError:
-            raise click.BadParameter(f"'{value}' is not a whole number {row.expected}") from None
+            raise click.BadParameter(f"'{value}' is not a whole number {row.range.text}") from None
 
     return convert
 
