@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Counts
 from makemore.counting import pairs, survey
+from makemore.counting.pairs import LineCounts
 from makemore.counting.survey import (
-    LineCounts,
     Part,
     PartCounter,
     WordSample,

@@ -1,4 +1,4 @@
-"""Counting the pairs of neighbouring symbols in blocks of text, fast.
+"""Counting lines, characters and pairs of neighbouring symbols in blocks of text, fast.
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end. The ids
 of ASCII are its code points. While there are at most 255 ids, a text is one byte a character, and
@@ -8,14 +8,14 @@ integers, are all pairs, which ``np.bincount`` counts in a table of 65,536. With
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import CACHED, Counts, Indices, Integers, chunks
 from makemore.counting.tables import add_at
-from makemore.data.text import code_points, weights_of_symbols
+from makemore.data.text import code_points, line_bounds, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
@@ -26,6 +26,25 @@ _LF = ord("\n")
 _MAX_IN_32_BITS = (1 << 32) - 1  # pairs
 
 SymbolIds = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+class LineCounts(NamedTuple):
+    """How much there is; pairs where they were asked for.
+
+    Attributes
+    ----------
+    words, symbols : int
+        Lines that hold a word; their characters and end-of-word symbols.
+    characters : str
+        Those that occur, in code-point order: V - 1 of them.
+    pairs : array of shape (V, V), int64, optional
+        ``[i, j]`` counts the pairs of symbols i and j, the boundary being 0.
+    """
+
+    words: int
+    symbols: int
+    characters: str
+    pairs: Counts | None
 
 
 class CharacterIds:
@@ -77,8 +96,46 @@ def _unknown(table: SymbolIds) -> int:
     return int(np.iinfo(table.dtype).max)
 
 
+class CharacterCounter:
+    """Counts lines by their characters alone."""
+
+    def __init__(self, ids: CharacterIds) -> None:
+        self._ids = ids
+        self._frequencies = np.zeros(0, np.int64)
+        self._blank = 0
+
+    def add(self, text: str, weights: Integers | None = None) -> None:
+        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
+        ids = self._ids.of(text)
+        if weights is not None:
+            self._add_weighted(ids, weights)
+            return
+        found = np.bincount(ids, minlength=len(self._frequencies))
+        found[: len(self._frequencies)] += self._frequencies
+        self._frequencies = found
+        if "\n\n" in text or text.startswith("\n"):
+            is_end = np.concatenate(([True], ids == _LF))
+            self._blank += int((is_end[1:] & is_end[:-1]).sum())
+
+    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
+        missing = len(self._ids.characters) - len(self._frequencies)
+        self._frequencies = np.pad(self._frequencies, (0, missing))
+        add_at(self._frequencies, ids, weights_of_symbols(weights, line_bounds(ids)[1]))
+
+    def characters(self) -> str:
+        """Return the characters that were counted, in code-point order."""
+        found = [self._ids.characters[i] for i in np.flatnonzero(self._frequencies).tolist()]
+        return "".join(sorted(set(found) - {"\n"}))
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+        lines = int(self._frequencies[_LF]) if len(self._frequencies) else 0
+        words = lines - self._blank
+        return LineCounts(words, int(self._frequencies.sum()) - self._blank, characters, None)
+
+
 class PairCounter:
-    """A table of pair counts that grows with the alphabet."""
+    """Counts lines with their pairs, in a table that grows with the alphabet."""
 
     def __init__(self, ids: CharacterIds) -> None:
         self._ids = ids
@@ -89,7 +146,7 @@ class PairCounter:
         self._K = 0  # the wide table has room for K ids
 
     def add(self, text: str, weights: Integers | None = None) -> None:
-        """Count the pairs of whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
+        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
         ids = self._ids.of("\n" + text)  # the first word's boundary, too
         if weights is not None:
             self._add_weighted(ids, weights)
@@ -101,6 +158,11 @@ class PairCounter:
                 self._narrow += np.bincount(pairs, minlength=_NARROW**2)
         else:
             self._add_wide(ids)
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+        N = self.matrix(characters)
+        return LineCounts(int(N[0].sum()), self.symbols(), characters, N)
 
     def characters(self) -> str:
         """Return the characters of all text whose ids were given out, in code-point order."""

@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Indices, Symbols
+from makemore.counting.ngrams import mark_first
+from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 
 ROOT = 0
@@ -89,8 +91,8 @@ class Level:
 
 
 @dataclass(frozen=True)
-class PrefixTree:
-    """The prefix tree of words over V symbols; M nodes, n symbols with the end-of-word symbols.
+class Beginnings:
+    """Words over V symbols and their distinct beginnings; M nodes, n symbols with the word ends.
 
     Attributes
     ----------
@@ -99,24 +101,51 @@ class PrefixTree:
         The words in a row, the boundary after each.
     nodes : array of shape (n,)
         The beginning that stands before each of these symbols.
-    parents : array of shape (M,)
-        The node without its last symbol. The root is its own parent.
     symbols : array of shape (M,)
-        The last symbol of each node, the boundary for the root.
-    bounds : array of shape (depth + 1,)
-        The nodes of t symbols are those from ``bounds[t]`` to ``bounds[t + 1]``.
+        The last symbol of each node, the boundary for a root.
     """
 
     V: int
     ids: Ids
     nodes: Indices
-    parents: Indices
     symbols: Ids
-    bounds: Indices
 
     def __len__(self) -> int:
         """Return M, the number of nodes."""
-        return len(self.parents)
+        return len(self.symbols)
+
+    def target_counts(
+        self, weights: npt.ArrayLike | None = None, dtype: npt.DTypeLike = np.float64
+    ) -> Floats:
+        """Return N of shape (M, V): how often each symbol follows each node.
+
+        ``weights``, of shape (words,), say how often each word counts; once without them. N is as
+        large as the logits that it is compared with, so a large alphabet needs nothing sparse.
+        """
+        of_symbols = None
+        if weights is not None:
+            of_symbols = weights_of_symbols(
+                np.asarray(weights), np.flatnonzero(self.ids == BOUNDARY)
+            )
+        M, V = len(self), self.V
+        N = np.bincount(self.nodes * V + self.ids, of_symbols, minlength=M * V)
+        return N.astype(dtype).reshape(M, V)
+
+
+@dataclass(frozen=True)
+class PrefixTree(Beginnings):
+    """The prefix tree of some words.
+
+    Attributes
+    ----------
+    parents : array of shape (M,)
+        The node without its last symbol. The root is its own parent.
+    bounds : array of shape (depth + 1,)
+        The nodes of t symbols are those from ``bounds[t]`` to ``bounds[t + 1]``.
+    """
+
+    parents: Indices
+    bounds: Indices
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
@@ -131,16 +160,6 @@ class PrefixTree:
             first = firsts[rank[start] : rank[end - 1] + 1]
             levels.append(Level(slice(start, end), self.parents[first], which, first - start))
         return tuple(levels)
-
-    def target_counts(
-        self, weights: npt.ArrayLike | None = None, dtype: npt.DTypeLike = np.float64
-    ) -> Floats:
-        """Return N of shape (M, V): how often each symbol follows each node.
-
-        ``weights``, of shape (words,), say how often each word counts; once without them. N is as
-        large as the logits that it is compared with, so a large alphabet needs nothing sparse.
-        """
-        return _target_counts(self.nodes, self.ids, (len(self), self.V), weights, dtype)
 
 
 def grow_prefix_tree(ids: Ids, V: int) -> PrefixTree:
@@ -171,8 +190,7 @@ def grow_prefix_tree(ids: Ids, V: int) -> PrefixTree:
         if (keys[1:] < keys[:-1]).any():
             order = np.argsort(keys, kind="stable")
             offsets, keys = offsets[order], keys[order]
-        is_new = np.ones(len(keys), np.bool_)
-        np.not_equal(keys[1:], keys[:-1], out=is_new[1:])
+        is_new = mark_first(keys)
         at = np.cumsum(is_new) + (bounds[-1] - 1)
         if len(keys):
             bounds.append(int(at[-1]) + 1)
@@ -180,23 +198,18 @@ def grow_prefix_tree(ids: Ids, V: int) -> PrefixTree:
             parents.append(new_parents)
             symbols.append(new_symbols)
     return PrefixTree(
-        V, ids, nodes, np.concatenate(parents), np.concatenate(symbols), np.array(bounds)
+        V, ids, nodes, np.concatenate(symbols), np.concatenate(parents), np.array(bounds)
     )
 
 
 @dataclass(frozen=True)
-class Forest:
-    """A prefix tree for each block of neighbouring words; M nodes in all, T at most in one block.
+class Forest(Beginnings):
+    """A prefix tree for each block of neighbouring words; at most T nodes in one block.
 
     Attributes
     ----------
-    V : int
-    ids : array of shape (n,)
-        The words in a row, the boundary after each.
-    nodes : array of shape (n,)
-        The beginning that stands before each of these symbols, in the tree of its block.
-    symbols, depths : arrays of shape (M,)
-        The last symbol of each node, and how many it has; the boundary and 0 for a root.
+    depths : array of shape (M,)
+        The number of symbols of each node.
     slots : array of shape (M,)
         Where each node stands in a table of (blocks, T): block * T + its position in the block.
     is_ancestor : array of shape (blocks, T, T), bool
@@ -204,10 +217,6 @@ class Forest:
         position without a node has itself alone.
     """
 
-    V: int
-    ids: Ids
-    nodes: Indices
-    symbols: Ids
     depths: Ids
     slots: Indices
     is_ancestor: Flags
@@ -216,12 +225,6 @@ class Forest:
     def mask(self) -> npt.NDArray[np.float32]:
         """What is added to the scores of attention: 0 for ancestors, minus infinity for others."""
         return np.where(self.is_ancestor, np.float32(0), np.float32(-np.inf))
-
-    def target_counts(
-        self, weights: npt.ArrayLike | None = None, dtype: npt.DTypeLike = np.float64
-    ) -> Floats:
-        """Return how often each symbol follows each node, (M, V); see ``PrefixTree``."""
-        return _target_counts(self.nodes, self.ids, (len(self.symbols), self.V), weights, dtype)
 
 
 def grow_forest(ids: Ids, V: int, words: int) -> Forest:
@@ -292,18 +295,3 @@ def _slots(blocks: Indices) -> tuple[Indices, int]:
         np.arange(len(sizes)) * T - np.cumsum(sizes) + sizes, sizes
     )
     return slots, T
-
-
-def _target_counts(
-    nodes: Indices,
-    ids: Ids,
-    shape: tuple[int, int],
-    weights: npt.ArrayLike | None,
-    dtype: npt.DTypeLike,
-) -> Floats:
-    of_symbols = None
-    if weights is not None:
-        ends = np.flatnonzero(ids == BOUNDARY)
-        of_symbols = np.repeat(np.asarray(weights), np.diff(ends, prepend=-1))
-    N = np.bincount(nodes * shape[1] + ids, of_symbols, minlength=shape[0] * shape[1])
-    return N.astype(dtype).reshape(shape)

@@ -8,12 +8,18 @@ be counted in other processes and on other machines.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Counts, Hashes, Integers
-from makemore.counting.pairs import CharacterIds, PairCounter, SymbolIds, refuse_too_many
+from makemore.arrays import Counts, Hashes
+from makemore.counting.pairs import (
+    CharacterCounter,
+    CharacterIds,
+    LineCounts,
+    PairCounter,
+    refuse_too_many,
+)
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts, no_word
 from makemore.data.holdout import Split, all_held_out, held_out_lines, is_held_out
@@ -78,25 +84,6 @@ class Survey:
     sketch: Hashes
 
 
-class LineCounts(NamedTuple):
-    """How much there is; pairs where they were asked for.
-
-    Attributes
-    ----------
-    words, symbols : int
-        Lines that hold a word; their characters and end-of-word symbols.
-    characters : str
-        Those that occur, in code-point order: V - 1 of them.
-    pairs : array of shape (V, V), int64, optional
-        ``[i, j]`` counts the pairs of symbols i and j, the boundary being 0.
-    """
-
-    words: int
-    symbols: int
-    characters: str
-    pairs: Counts | None
-
-
 @dataclass(frozen=True)
 class Part:
     """What was found in a part of a corpus.
@@ -124,64 +111,6 @@ class Part:
     sketch: Hashes
 
 
-class _LineCounter(Protocol):
-    def add(self, text: str, weights: Integers | None = None) -> None:
-        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
-
-    def characters(self) -> str:
-        """Return the characters that were counted, in code-point order."""
-
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
-
-
-class _Pairs(PairCounter):
-    """Counts lines with their pairs."""
-
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
-        N = self.matrix(characters)
-        return LineCounts(int(N[0].sum()), self.symbols(), characters, N)
-
-
-class _Characters:
-    """Counts lines by their characters alone."""
-
-    def __init__(self, ids: CharacterIds) -> None:
-        self._ids = ids
-        self._frequencies = np.zeros(0, np.int64)
-        self._blank = 0
-
-    def add(self, text: str, weights: Integers | None = None) -> None:
-        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
-        ids = self._ids.of(text)
-        if weights is not None:
-            self._add_weighted(ids, weights)
-            return
-        found = np.bincount(ids, minlength=len(self._frequencies))
-        found[: len(self._frequencies)] += self._frequencies
-        self._frequencies = found
-        if "\n\n" in text or text.startswith("\n"):
-            is_end = np.concatenate(([True], ids == ord("\n")))
-            self._blank += int((is_end[1:] & is_end[:-1]).sum())
-
-    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
-        missing = len(self._ids.characters) - len(self._frequencies)
-        self._frequencies = np.pad(self._frequencies, (0, missing))
-        add_at(self._frequencies, ids, weights_of_symbols(weights, line_bounds(ids)[1]))
-
-    def characters(self) -> str:
-        """Return the characters that were counted, in code-point order."""
-        found = [self._ids.characters[i] for i in np.flatnonzero(self._frequencies).tolist()]
-        return "".join(sorted(set(found) - {"\n"}))
-
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
-        lines = int(self._frequencies[ord("\n")]) if len(self._frequencies) else 0
-        words = lines - self._blank
-        return LineCounts(words, int(self._frequencies.sum()) - self._blank, characters, None)
-
-
 class PartCounter:
     """Counts blocks of lines.
 
@@ -198,10 +127,10 @@ class PartCounter:
     def __init__(self, holdout: float, rare: str = "", *, pairs: bool = True) -> None:
         self._holdout = holdout
         self._rare = pattern_of(rare)
-        counter = _Pairs if pairs else _Characters
+        counter = PairCounter if pairs else CharacterCounter
         ids = CharacterIds()
-        self._total: _LineCounter = counter(ids)
-        self._held_out: _LineCounter = counter(ids)
+        self._total: PairCounter | CharacterCounter = counter(ids)
+        self._held_out: PairCounter | CharacterCounter = counter(ids)
         self._waiting = bytearray()  # held-out lines that are not counted yet
         self._sample = _SampleCollector()
         self._fingerprint = 0

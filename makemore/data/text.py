@@ -284,7 +284,7 @@ def line_bounds(symbols: npt.NDArray[Any]) -> tuple[Offsets, Offsets]:
     return np.concatenate((np.zeros(1, np.int64), ends + 1))[: len(ends)], ends
 
 
-def weights_of_symbols(weights: Integers, ends: Offsets) -> Integers:
+def weights_of_symbols(weights: npt.NDArray[Any], ends: Offsets) -> npt.NDArray[Any]:
     """Return the weight of each symbol: that of its line, (lines,) -> (symbols,).
 
     ``ends`` are the offsets of the symbols that end the lines, shape (lines,).

@@ -6,6 +6,7 @@ import numpy as np
 
 from makemore.arrays import Floats, Ids
 from makemore.autodiff.tensor import Array, Value
+from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import State, WindowedModel, windows
 from makemore.models.network import Network
@@ -33,7 +34,7 @@ class WindowedNetwork(Network, WindowedModel):
         V, C = len(self.vocabulary), self.context_length
         row = np.concatenate((np.full(C, BOUNDARY), ids[:-1]))
         contexts, which = distinct_rows(windows(row, C), V)
-        of_symbols = np.repeat(weights, np.diff(np.flatnonzero(ids == BOUNDARY), prepend=-1))
+        of_symbols = weights_of_symbols(weights, np.flatnonzero(ids == BOUNDARY))
         counts = np.bincount(which * V + ids, of_symbols, len(contexts) * V).reshape(-1, V)
         shares = counts.sum(axis=1, keepdims=True) / counts.sum()
         counts = counts.astype(np.float32)
