@@ -53,6 +53,10 @@ FORMS = {
     "one line": ("all words in one line", ", ".join(NAMES)),
     "one line of tabs": ("all words in one line", "\t".join(NAMES)),
     "HTML": ("HTML entities", rows("{name}").replace("ë", "&euml;")),
+    "HTML in every line": (
+        "HTML entities",
+        "".join(f"&#{ord(name[0])};{name[1:]}\n" for name in NAMES),
+    ),
     "misread": (
         "text in UTF-8 that was read as another encoding",
         rows("{name}").encode().decode("cp1252"),
@@ -216,6 +220,13 @@ def test_where_only_some_lines_were_misread_no_command_is_offered() -> None:
 def test_plain_words_have_no_form(words: list[str]) -> None:
     found = check_corpus(Corpus.from_words(words))
     assert (found.findings, found.remedy) == ((), "")
+
+
+@pytest.mark.parametrize("text", ["Tom &amp; Jerry\nA &lt; B\nC &gt; D;\n", "a&lt;b&lt;c&lt;d\n"])
+def test_the_semicolon_of_an_entity_separates_nothing(text: str) -> None:
+    found = check_corpus(Corpus.from_bytes(text.encode()))
+    assert [finding.what for finding in found.findings] == ["HTML entities"]
+    assert "cut" not in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,8 @@ def _one_line(words: Words) -> Finding | None:
         return None
     for separator in ("\t", ";", ",", "|", " "):
         least = _MIN_SPACED_ITEMS if separator == " " else _MIN_ITEMS
-        if len(list(filter(str.strip, words[0][1].split(separator)))) >= least:
+        items = _without_entities(words[0][1], separator).split(separator)
+        if len(list(filter(str.strip, items))) >= least:
             split = f"tr {_argument(separator)} '\\n'"
             return _finding("all words in one line", words, split, _sed("s/^ +//; s/ +$//"))
     return None
@@ -299,12 +300,18 @@ def _table(words: Words) -> _Table | None:
 
 
 def _cells(line: str, separator: str) -> list[str]:
+    line = _without_entities(line, separator)
     if '"' not in line:
         return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator))
     except csv.Error:
         return [line]
+
+
+def _without_entities(line: str, separator: str) -> str:
+    """Return ``line`` without the semicolons of HTML entities where semicolons separate."""
+    return html.unescape(line) if separator == ";" else line
 
 
 def _variety(cells: Sequence[str]) -> int:
