@@ -12,7 +12,7 @@ from corpus_oracles import is_held_out
 
 import makemore
 from makemore.checkpoint import load
-from makemore.cli import main
+from makemore.cli import COMMANDS, load_command, main
 from makemore.data.vocabulary import Vocabulary
 from makemore.kinds import KINDS, OPTIONS
 from makemore.models.ngram import ESTIMATORS
@@ -164,7 +164,7 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
 
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:
-    options = {p.name: p for p in main.commands["train"].params}
+    options = {p.name: p for p in load_command("train").params}
     assert set(options["model"].type.choices) == set(KINDS)  # type: ignore[attr-defined]
     assert set(options["method"].type.choices) == {m for k in KINDS.values() for m in k.methods}  # type: ignore[attr-defined]
     assert set(options["smoothing_method"].type.choices) == set(ESTIMATORS)  # type: ignore[attr-defined]
@@ -503,16 +503,17 @@ def test_the_version_is_the_packages(run: Run) -> None:
 
 def test_no_purpose_is_cut_off_in_the_list_of_commands(run: Run) -> None:
     lines = [line for line in run("--help").stdout.splitlines() if line.startswith("  ")]
-    assert sum(line.split()[0] in main.commands for line in lines) == len(main.commands)
+    assert sum(line.split()[0] in COMMANDS for line in lines) == len(COMMANDS)
     assert not [line for line in lines if line.endswith("...")]
 
 
-@pytest.mark.parametrize("name", list(main.commands))
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: str) -> None:
     text = trained(name, "--help").stdout
-    command = main.commands[name]
-    assert command.help
-    assert command.get_short_help_str(200).endswith(".")
+    command = load_command(name)
+    assert command.name == name
+    assert command.get_short_help_str(200) == COMMANDS[name][1]
+    assert COMMANDS[name][1].endswith(".")
     assert f"Example:\n    makemore {name}" in text
     for parameter in command.params:
         if parameter.param_type_name == "option":

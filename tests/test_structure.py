@@ -241,10 +241,14 @@ PUBLIC = [
 ]
 
 
+HEAVY = {"numpy", "requests", "matplotlib", "json"}
+
+
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import makemore.cli", {"numpy", "requests", "matplotlib", "json"}),
+        ("import makemore.cli", {*HEAVY, "makemore.kinds", "makemore.cli.training"}),
+        ("import makemore.cli.training", {*HEAVY, "makemore.cli.words"}),
         ("import makemore; makemore.train", {"requests", "matplotlib"}),
         ("import makemore; makemore.sample", {"requests", "matplotlib"}),
     ],
