@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +41,15 @@ def test_a_symbol_is_foreseeable_where_its_pair_or_its_step_repeats(words: list[
 def test_the_step_before_a_line_is_no_step() -> None:
     word = "\u00c8qa"  # 200, 113, 97: the first step, -87, is also that from a to the line feed
     assert regularities(f"{word}\n").tolist() == [regularity(word)] == [0.0]
+
+
+def test_masked_arrays_are_not_imported() -> None:
+    code = (
+        "import sys, numpy; before = 'numpy.ma' in sys.modules;"
+        "from makemore.evaluation.regularity import regularities; regularities('anna\\n');"
+        "sys.exit(('numpy.ma' in sys.modules) != before)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def users() -> list[str]:

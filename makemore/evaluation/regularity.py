@@ -24,9 +24,9 @@ def regularities(text: str) -> Floats:
     _, symbols = np.unique(points, return_inverse=True)
     second = np.flatnonzero((lines[1:] == lines[:-1]) & (points[1:] != ord("\n"))) + 1
     V = int(symbols.max(initial=0)) + 1
-    pairs = (lines[second] * V + symbols[second - 1]) * V + symbols[second]
-    distinct = np.bincount(np.unique(pairs) // V**2, minlength=len(ends))
-    repeated = np.bincount(lines[second], minlength=len(ends)) - distinct
+    pairs = np.sort((lines[second] * V + symbols[second - 1]) * V + symbols[second])
+    repeats = pairs[1:][pairs[1:] == pairs[:-1]]
+    repeated = np.bincount(repeats // V**2, minlength=len(ends))
     third = second[(lines[second] == lines[second - 2]) & (second >= 2)]
     steps = np.diff(points)
     goes_on = third[steps[third - 1] == steps[third - 2]]
