@@ -147,7 +147,7 @@ def test_a_closed_stdin_is_one_line(folder: Path) -> None:
     assert "cannot read stdin" in one_line(done.stderr)
 
 
-READS_STDIN = b"makemore: no corpus is named: reading the words that come on stdin\n"
+READS_STDIN = b"makemore: no corpus is named: reading words from stdin\n"
 
 
 @pytest.fixture

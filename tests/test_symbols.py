@@ -422,4 +422,4 @@ def test_what_cannot_be_done_is_wrong_usage(folder: Path) -> None:
     assert result.exit_code == 2
     result = run("train", "m.txt", "--symbols", "smiles", "--dask", "local", "-c", "x.npz")
     assert result.exit_code == 2
-    assert "cannot be found on a Dask cluster" in result.stderr
+    assert "does not work on a Dask cluster" in result.stderr

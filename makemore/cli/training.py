@@ -4,7 +4,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of training to a command, as ``kinds.py`` has them."""
+    """Add the options of training to a command, made from the rows of ``kinds.py``."""
     options = [
         option(
             "--model",
@@ -91,7 +91,7 @@ def _type_of(row: Option) -> Any:
 
 
 def _number_or_word(row: Option) -> Callable[[Any], Any]:
-    """Return what converts the value of an option that may be a word in place of a number."""
+    """Return a function that converts a value which may be a word instead of a number."""
 
     def convert(value: Any) -> Any:
         """Return the value."""
@@ -104,14 +104,14 @@ def _number_or_word(row: Option) -> Callable[[Any], Any]:
 
 
 def _metavar_of(row: Option) -> str | None:
-    """Return what the help writes for an option's value, where its type does not say that."""
+    """Return the placeholder of an option's value in the help; None for the default of its type."""
     if row.words:
         return "|".join(["INTEGER", *row.words])
     return "SHARE" if row.is_share else None
 
 
 def _default_text(name: str) -> str | bool:
-    """Return the defaults of an option as the help shows them; False where it needs no value."""
+    """Return the defaults of an option as the help shows them; False where it has none."""
     values = {
         kind.name: kind.defaults(method)[name]
         for kind in KINDS.values()
@@ -141,7 +141,7 @@ def _default_text(name: str) -> str | bool:
     "--resume",
     is_flag=True,
     group=DESCENT,
-    help="Go on with the training of a network that was interrupted and kept in the checkpoint.",
+    help="Continue the interrupted training of a network that was kept in the checkpoint.",
 )
 @option(
     "--log",
@@ -166,8 +166,8 @@ def _default_text(name: str) -> str | bool:
     "--unknown",
     is_flag=True,
     group=TEXT,
-    help="Keep probability for characters never seen: those that occur less often than --min-count"
-    " stand for them, and their words stay. Such characters are read and never written.",
+    help="Reserve probability for characters never seen: those that occur less often than"
+    " --min-count stand for them, and their words stay. Such characters are read, never written.",
 )
 @option(
     "--jobs",
@@ -192,56 +192,36 @@ def train(
     keep: bool,
     resume: bool,
     log: str | None,
-    symbol_rule: str,
-    unknown: bool,
     **options: Any,
 ) -> None:
     """Train a model on CORPUS and save it.
 
     CORPUS is one file or several, with one word a line, compressed or not; - is stdin. Without
-    CORPUS it is what comes on stdin through a pipe or from a file, or else data/names.txt, which is
-    downloaded if need be.
+    CORPUS, words are read from stdin if it is a pipe or a file, and otherwise from data/names.txt,
+    which is downloaded if it is missing.
     """
     from makemore.checkpoint import refuse_other_files, save
-    from makemore.training.train import resumed_options
-    from makemore.training.train import train as train_model
 
     started = time.perf_counter()
     refuse_overwriting(checkpoint, log)
-    text = _text_of(corpus, options, symbol_rule, unknown, dask)
+    text = _text_of(corpus, options, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
-    text = text.changed_as(resumed.corpus) if resumed else text
     if resumed:
-        own = resumed_options(resumed, None).record() | _typed(ctx, options)
-    else:
-        own = _given(ctx, options)
-    chosen = TrainingOptions(**own)
+        text = text.changed_as(resumed.corpus)
+    chosen = _chosen_options(ctx, options, resumed)
     refuse_other_files(checkpoint)
     if dask is None:
         _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
-    with (
-        _counting(dask, chosen.model, jobs) as who_counts,
-        progress("reading") as on_read,
-        _watching(keep, chosen.values.get("steps", 0)) as watcher,
-        _telling_damage(text) as text,
-    ):
-        trained = train_model(
-            text,
-            chosen,
-            jobs=who_counts,
-            on_read=on_read,
-            on_step=watcher.on_step,
-            on_failure=watcher.failures.append if keep else None,
-            resume=resumed,
-            on_survey=lambda survey: _forewarn(survey, chosen),
-        )
+    with _watching(keep, chosen.values.get("steps", 0)) as watcher:
+        counter = _counting(dask, chosen.model, jobs)
+        trained = _trained(text, chosen, resumed, watcher, counter)
         save(checkpoint, trained)
     if log:
         _write_log(log, trained)
-    _tell(trained, chosen)
+    _report(trained, chosen)
     if dask is None:
-        _advertise(trained, corpus, text, _kept(ctx))
+        _suggest_better_model(trained, corpus, text, _kept(ctx))
     _say_if_ended_early(trained, watcher)
     print_results(saved(checkpoint, started, replaces=replaces))
     for failure in watcher.failures:
@@ -250,36 +230,65 @@ def train(
         ctx.exit(130)
 
 
+def _text_of(names: tuple[str, ...], options: dict[str, Any], dask: str | None) -> "Corpus":
+    """Return the corpus of these names or the default one, and take its options out of the rest."""
+    text = corpus_of(names or (_unnamed_corpus(),), options, remote=dask is not None)
+    cuts = {name: options.pop(name) for name in ("symbol_rule", "unknown")}
+    for flag, value in zip(("--symbols", "--unknown"), cuts.values(), strict=True):
+        if value and dask:
+            raise click.UsageError(f"{flag} does not work on a Dask cluster: leave out --dask")
+    return replace(text, **cuts)
+
+
+def _chosen_options(
+    ctx: click.Context, options: dict[str, Any], resumed: "Checkpoint | None"
+) -> TrainingOptions:
+    """Return the options of the training; those of a resumed one hold unless others are typed."""
+    if resumed is None:
+        return TrainingOptions(**_given(ctx, options))
+    from makemore.training.train import resumed_options
+
+    typed = {name: value for name, value in options.items() if was_typed(ctx, name)}
+    return TrainingOptions(**(resumed_options(resumed, None).record() | typed))
+
+
+def _trained(
+    text: "Corpus",
+    chosen: TrainingOptions,
+    resumed: "Checkpoint | None",
+    watcher: "_Watcher",
+    counting: AbstractContextManager["Jobs"],
+) -> "Checkpoint":
+    """Train a model, and show on stderr how far the training is."""
+    from makemore.training.train import train as train_model
+
+    with counting as counter, progress("reading") as on_read, _reporting_damage(text) as text:
+        return train_model(
+            text,
+            chosen,
+            jobs=counter,
+            on_read=on_read,
+            on_step=watcher.on_step,
+            on_failure=watcher.on_failure,
+            resume=resumed,
+            on_survey=lambda survey: _warn_before_training(survey, chosen),
+        )
+
+
 def _say_if_ended_early(trained: "Checkpoint", watcher: "_Watcher") -> None:
-    """Say after how many steps Ctrl-C or the time limit ended a training."""
+    """Say after how many steps Ctrl-C or the time limit ended the training."""
     steps = len(trained.training.loss_history)
     if watcher.stopped:
         say(f"interrupted after {steps:,} steps, which are kept")
     elif trained.resumption and not watcher.failures:
         say(
             f"the time limit ended the training after {steps:,} of"
-            f" {trained.training.options['steps']:,} steps: --resume takes the others"
+            f" {trained.training.options['steps']:,} steps: --resume continues it"
         )
 
 
-def _text_of(
-    names: tuple[str, ...],
-    options: dict[str, Any],
-    symbol_rule: str,
-    unknown: bool,
-    dask: str | None,
-) -> "Corpus":
-    """Return the corpus of these names, or the one that is used without any."""
-    text = corpus_of(names or (_unnamed_corpus(),), options, remote=dask is not None)
-    if symbol_rule and dask:
-        raise click.UsageError("--symbols cannot be found on a Dask cluster: leave out --dask")
-    if unknown and dask:
-        raise click.UsageError("--unknown cannot be found on a Dask cluster: leave out --dask")
-    return replace(text, symbol_rule=symbol_rule, unknown=unknown)
-
-
-def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
-    """Print what was trained, and say what its losses mean and which words it writes."""
+def _report(trained: "Checkpoint", chosen: TrainingOptions) -> None:
+    """Print the facts of a training, and say what its losses mean and which words it writes."""
     from makemore.reporting import advice, describe_training
 
     if trained.training.options["model"] != chosen.model:
@@ -294,14 +303,14 @@ def _tell(trained: "Checkpoint", chosen: TrainingOptions) -> None:
     steps = len(trained.training.loss_history)
     if chosen.values.get("time_limit") is not None and steps < chosen.values.get("steps", 0):
         if not trained.resumption:
-            say(f"the time limit left time for {steps:,} of {chosen.steps:,} steps")
+            say(f"the time limit allowed {steps:,} of {chosen.steps:,} steps")
     else:
         for line in advice(trained):
             say(line)
     say(f"writes {_some_words(trained.model, trained.training.seed)}")
 
 
-def _advertise(
+def _suggest_better_model(
     trained: "Checkpoint", names: tuple[str, ...], text: "Corpus", kept: list[str]
 ) -> None:
     """Name the command that trains a better model on the same corpus, where there is one."""
@@ -323,8 +332,8 @@ def _kept(ctx: click.Context) -> list[str]:
     return kept + ["--unknown"] * ctx.params["unknown"]
 
 
-def _forewarn(survey: "Survey", chosen: TrainingOptions) -> None:
-    """Say before a training what would disappoint after it."""
+def _warn_before_training(survey: "Survey", chosen: TrainingOptions) -> None:
+    """Warn of words that are left out and of a model that does not suit the corpus."""
     from makemore.training.bigram import is_almost_empty
 
     facts, V = survey.facts, len(survey.vocabulary)
@@ -359,8 +368,11 @@ def _say_if_table(corpus: "Corpus") -> None:
 
 
 @contextmanager
-def _telling_damage(corpus: "Corpus") -> Iterator["Corpus"]:
-    """Say how many lines cannot be decoded, where they are no error, and give the corpus again."""
+def _reporting_damage(corpus: "Corpus") -> Iterator["Corpus"]:
+    """Yield the corpus, after it was read to say how many lines cannot be decoded.
+
+    With --errors strict such a line is an error of the training, and nothing is read here.
+    """
     if corpus.errors == "strict":
         yield corpus
         return
@@ -368,8 +380,8 @@ def _telling_damage(corpus: "Corpus") -> Iterator["Corpus"]:
         reading = again.read(digest=False)
         for _ in reading:
             pass
-        if told := damage(reading.damaged, corpus.errors):
-            say(told)
+        if message := damage(reading.damaged, corpus.errors):
+            say(message)
         yield again
 
 
@@ -386,13 +398,8 @@ def _write_log(path: str, checkpoint: "Checkpoint") -> None:
         raise TrainingError(unwritable(path, error)) from error
 
 
-def _typed(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of the training that stand on the command line."""
-    return {name: value for name, value in options.items() if was_typed(ctx, name)}
-
-
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given. Those of the environment count where they have effect."""
+    """Return the options that were given; one of the environment only where it has an effect."""
     has_limit = options["time_limit"] is not None
     if has_limit and not was_typed(ctx, "model"):
         options = {**options, "model": "mixture"}
@@ -412,19 +419,21 @@ def _was_given(ctx: click.Context, name: str) -> bool:
 
 
 class _Watcher:
-    """Shows how far a training is, on stderr, and tells it to stop.
+    """Shows on stderr how far a training is, and tells it to stop.
 
-    It takes the steps of a bigram's descent, and those of networks, which say more.
+    It takes the steps of a bigram's descent and those of networks, which report more.
 
-    On a terminal a bar shows the last step. Elsewhere a line comes every ``LINE_PAUSE`` seconds.
-    While a network trains, five words that it would write are shown now and then.
+    A terminal shows a progress bar; elsewhere a line is printed every ``LINE_PAUSE`` seconds. While
+    a network trains, a few words that it would write are shown now and then.
 
     Attributes
     ----------
     stopped : list of float
-        When the training was told to stop, by the clock; empty while it was not.
+        The times on the clock at which the training was told to stop.
     failures : list of TrainingError
         Why it ended early, where the best so far is kept.
+    on_failure : callable or None
+        Takes a failure; None where a failure ends the command.
     """
 
     def __init__(self, keep: bool, steps: int, until_saved: ExitStack) -> None:
@@ -434,9 +443,10 @@ class _Watcher:
         self._rows = self._first = self._last = 0
         self.stopped: list[float] = []
         self.failures: list[TrainingError] = []
+        self.on_failure = self.failures.append if keep else None
 
     def on_step(self, step: Any) -> bool:
-        """Show how far it is; return whether to stop."""
+        """Show how far the training is, and return whether to stop it."""
         now = time.monotonic()
         if not self._started or step.number < self._last:  # the next network of a mixture
             self._started, self._first, self._rows = now, step.number, 0
@@ -481,7 +491,7 @@ SHOWN_WORDS = 5
 
 
 def _some_words(model: "Model", seed: int) -> str:
-    """Return a few words that a model writes; those that end."""
+    """Return a few words that a model writes, separated by commas."""
     from makemore.errors import SamplingError
     from makemore.generation.sampling import a_few_words
 
@@ -493,9 +503,9 @@ def _some_words(model: "Model", seed: int) -> str:
 
 @contextmanager
 def _watching(keep: bool, steps: int) -> Iterator[_Watcher]:
-    """Give what is called after each step of a training.
+    """Yield the watcher of a training.
 
-    With ``keep``, SIGINT is noted from the first step to the end of the block, which it would end.
+    With ``keep``, from the first step to the end of the block, SIGINT is noted and does not end it.
     """
     with ExitStack() as until_saved:
         yield _Watcher(keep, steps, until_saved)
@@ -503,7 +513,7 @@ def _watching(keep: bool, steps: int) -> Iterator[_Watcher]:
 
 @contextmanager
 def _counting(dask: str | None, model: str, jobs: int | None) -> Iterator["Jobs"]:
-    """Give who counts: so many processes of this machine, or a Dask cluster."""
+    """Yield what counts: a number of processes of this machine, or a Dask cluster."""
     if dask is None:
         yield jobs
         return
@@ -519,13 +529,13 @@ def _counting(dask: str | None, model: str, jobs: int | None) -> Iterator["Jobs"
 
 
 def _unnamed_corpus() -> str:
-    """Return what to train on where no corpus is named: stdin, or names.txt."""
+    """Return the corpus that is used where none is named: stdin, or names.txt."""
     from makemore.data.sources import STDIN, stdin_has_data
 
-    waiting = "waiting for words on stdin: name a corpus, or add < /dev/null, if none will come"
+    waiting = "waiting for words on stdin: if none will come, name a corpus or add < /dev/null"
     if not stdin_has_data(lambda: say(waiting)):
         return _default_corpus()
-    say("no corpus is named: reading the words that come on stdin")
+    say("no corpus is named: reading words from stdin")
     return STDIN
 
 

@@ -1,7 +1,7 @@
 """The commands that write words: sample, top."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,14 +26,14 @@ from makemore.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from makemore.generation.novelty import KnownWords
+    from makemore.generation.novelty import KnownWords, Novelty
     from makemore.generation.sampling import Sampler
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
 DRAWING = "How the words are drawn"
 NOTICEABLE = 0.02
-"""An error of a distribution that is said: one word in fifty."""
+"""The smallest error of the distribution that is worth a warning: one word in fifty."""
 
 
 @command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
@@ -62,8 +62,8 @@ NOTICEABLE = 0.02
     type=float,
     default=1.0,
     group=DRAWING,
-    help="How daring the words are: below 1 likely characters become likelier, above 1 rare ones"
-    " do, and 0 always takes the likeliest.",
+    help="Below 1 likely characters become likelier, above 1 rare ones do; 0 always takes the"
+    " likeliest.",
 )
 @option(
     "--top-k",
@@ -77,8 +77,8 @@ NOTICEABLE = 0.02
     metavar="SHARE",
     default=1.0,
     group=DRAWING,
-    help="Draw only from the likeliest characters that the constraints allow: from as many as have"
-    " this probability together.",
+    help="Draw only from the likeliest characters that the constraints allow: the fewest that"
+    " together have this probability.",
 )
 @constraint_options
 @option("--unique", is_flag=True, group=CONSTRAINTS, help="Skip duplicates.")
@@ -87,8 +87,8 @@ NOTICEABLE = 0.02
     "--min-distance",
     metavar="EDITS",
     type=click.IntRange(1, 3),
-    help="The words are so many edits at least from each other and from the training words, which"
-    " are read again. To insert, delete or replace a symbol is an edit, and so is to swap two.",
+    help="The words are at least this many edits from each other and from the training words, which"
+    " are read again. An edit inserts, deletes or replaces a symbol or swaps two neighbours.",
     group=CONSTRAINTS,
 )
 @output_option(None, "Write to this file; - is stdout.")
@@ -121,20 +121,19 @@ def sample(
 ) -> None:
     """Write new words, one a line.
 
-    Constraints on prefix, suffix, content and length hold exactly: the words have the
-    model's distribution among those that fulfil them, and what no word can fulfil is refused.
+    Constraints on prefix, suffix, content and length hold exactly: the words have the model's
+    distribution, given the constraints. Constraints that no word can fulfil are refused.
     """
-    from makemore.generation.novelty import Novelty, find_corpus
+    from makemore.generation.novelty import Novelty
     from makemore.generation.sampling import Sampler
 
     if best:
         refuse_idle(ctx, ["count"], "beside --best, which says how many")
-    if not (new or report or min_distance):
+    uses = {"--min-distance": min_distance, "--report": report, "--new": new}
+    if not any(uses.values()):
         refuse_idle(ctx, ["corpus"], "without --new, --min-distance or --report")
     loaded = load_checkpoint(checkpoint)
-    wanted = {"--min-distance": min_distance, "--report": report, "--new": new}
-    wanted_by = next((name for name, is_given in wanted.items() if is_given), "")
-    path = corpus or find_corpus(loaded.corpus, checkpoint, wanted_by) if wanted_by else None
+    path = _training_corpus(ctx, loaded, uses)
     if output:
         refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
     constraints = constraints_of(loaded.corpus, options)
@@ -144,12 +143,8 @@ def sample(
     novelty = Novelty(_known_words(loaded, path, (), "--report")) if report else None
     found, count = 0, best or count
     with _telling_seed(seed) as seed, _writer(output, columns=3 if with_scores else 1) as write:
-        if best or min_distance or sort:
-            chosen: dict[str, Any] = {"best": bool(best), "min_distance": min_distance or 0}
-            words = sampler.sample(count, seed, unique=unique, **chosen)
-            texts = iter(["".join(word + "\n" for word in _sorted(words, sort, loaded.model))])
-        else:
-            texts = sampler.texts(count, seed, unique=unique)
+        how = {"unique": unique, "best": bool(best), "min_distance": min_distance or 0}
+        texts = _texts(sampler, loaded.model, count, seed, sort, how)
         for text in novelty.watch(texts) if novelty else texts:
             found += text.count("\n")
             if text:
@@ -160,8 +155,37 @@ def sample(
         _report(novelty, loaded, path)
 
 
+def _training_corpus(ctx: click.Context, loaded: "Checkpoint", uses: dict[str, Any]) -> str | None:
+    """Return the path of the training corpus; None where none of the options ``uses`` it."""
+    from makemore.generation.novelty import find_corpus
+
+    used_by = next((name for name, is_given in uses.items() if is_given), "")
+    if not used_by:
+        return None
+    return ctx.params["corpus"] or find_corpus(loaded.corpus, ctx.params["checkpoint"], used_by)
+
+
+def _texts(
+    sampler: "Sampler",
+    model: "Model",
+    count: int,
+    seed: int,
+    order: str | None,
+    how: dict[str, Any],
+) -> Iterable[str]:
+    """Return words in blocks of text; where they are chosen or sorted, in one block.
+
+    ``how`` holds the options of ``Sampler.sample``.
+    """
+    if not (order or how["best"] or how["min_distance"]):
+        return sampler.texts(count, seed, unique=how["unique"])
+    from makemore.data.text import text_of_words
+
+    return [text_of_words(_sorted(sampler.sample(count, seed, **how), order, model))]
+
+
 def _warn(sampler: "Sampler") -> None:
-    """Say where the words are only about as the model has them, and where they may look odd."""
+    """Say that the distribution is approximate, or that the words may look odd."""
     if sampler.error > NOTICEABLE:
         say(
             "few words fulfil the constraints, so their distribution is approximate: it is within"
@@ -172,7 +196,7 @@ def _warn(sampler: "Sampler") -> None:
 
 
 def _say_too_few(found: int, count: int, *, is_far: bool) -> None:
-    """Say why there are fewer words than were asked for: ``is_far`` with the best of many."""
+    """Say why there are fewer words than were asked for; ``is_far`` if they had to be far apart."""
     from makemore.generation.sampling import PATIENCE
 
     why = f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
@@ -194,9 +218,9 @@ def _sorted(words: list[str], order: str | None, model: "Model") -> list[str]:
 
 @contextmanager
 def _telling_seed(given: int | None) -> Iterator[int]:
-    """Give the seed, or one that nobody can foresee and that is said once the words are written.
+    """Yield the seed, or a random one, which is printed once the words are written.
 
-    It repeats them, and so it is said of words that were stopped, too, but not after an error.
+    It is printed after an interruption, too, but not after an error.
     """
     seed = int.from_bytes(os.urandom(4), "big") if given is None else given
     is_told = given is None
@@ -217,7 +241,7 @@ def _known_words(
     exclude: tuple[str, ...],
     wanted_by: str = "--new",
 ) -> "KnownWords":
-    """Return the words that are not wanted: of the training corpus at this path, and of files."""
+    """Return the words to leave out: those of the training corpus at this path and of files."""
     from dataclasses import replace
 
     from makemore.data.corpus import Corpus
@@ -236,7 +260,7 @@ def _known_words(
 
 @contextmanager
 def _writer(output: str | None, columns: int) -> Iterator[Any]:
-    """Give a function that writes blocks of text to a file, whole or not at all, or to stdout."""
+    """Yield a function that writes blocks of text to stdout or, atomically, to a file."""
     if output in (None, "-"):
         yield lambda text: print_results(text.removesuffix("\n"), columns)
         return
@@ -251,7 +275,7 @@ def _writer(output: str | None, columns: int) -> Iterator[Any]:
 
 
 def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> str:
-    """Return a block of words as it is printed."""
+    """Return a block of words in the format of the output."""
     if not (with_scores or as_json):
         return text
     from makemore.evaluation.scoring import judge
@@ -260,7 +284,8 @@ def _formatted(text: str, model: "Model", with_scores: bool, as_json: bool) -> s
     return judged.json_lines() if as_json else judged.table(unknown=False)
 
 
-def _report(novelty: Any, checkpoint: "Checkpoint", corpus: str) -> None:
+def _report(novelty: "Novelty", checkpoint: "Checkpoint", corpus: str) -> None:
+    """Print on stderr how many words are new and which training words are nearest."""
     from makemore.generation.novelty import nearest_words, training_texts
     from makemore.reporting import describe_novelty
 
@@ -294,15 +319,13 @@ def top(
     import json
 
     from makemore.generation.constraints import warning_of
-    from makemore.generation.novelty import find_corpus
     from makemore.generation.search import most_probable_words
 
     if not new:
         refuse_idle(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
-    path = corpus or find_corpus(loaded.corpus, checkpoint) if new else None
-    known = _known_words(loaded, path, exclude)
+    known = _known_words(loaded, _training_corpus(ctx, loaded, {"--new": new}), exclude)
     words = most_probable_words(loaded, constraints, exclude=known)
     found = 0
     for word, probability in islice(words, count):
@@ -313,5 +336,5 @@ def top(
             print_results(f"{probability:.4e}\t{word}", columns=2)
     if found < count:
         say(f"found {found:,} of {count:,} words: the model can write no other")
-    if said := warning_of(loaded.model, constraints):
-        say(said)
+    if warning := warning_of(loaded.model, constraints):
+        say(warning)
