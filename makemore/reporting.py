@@ -20,8 +20,8 @@ from makemore.kinds import COMMON, KINDS, OPTION
 from makemore.training.record import Checkpoint, TrainingRecord
 
 if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
-    from makemore.data.check import CharacterFact, CorpusCheck, Oddity
-    from makemore.data.formats import Finding
+    from makemore.data.check import CharacterFact, CorpusCheck
+    from makemore.data.formats import Finding, Oddity
     from makemore.evaluation.comparison import Comparison
     from makemore.evaluation.outliers import Outlier
     from makemore.evaluation.scoring import Summary

@@ -6,21 +6,19 @@ is changed or decided here.
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from makemore.arrays import Hashes, Integers
+from makemore.arrays import Bytes, CodePoints, Flags, Hashes, Integers, Offsets
 from makemore.counting.survey import add_code_points
 from makemore.counting.tables import look_up
 from makemore.data.corpus import BLOCK, Corpus, Progress, no_word
-from makemore.data.formats import MAX_EXAMPLES, Finding, Recogniser, remedy
+from makemore.data.formats import MAX_EXAMPLES, Finding, Oddity, Recogniser, remedy
 from makemore.data.holdout import (
     all_held_out,
     distinct_hashes,
-    hash_lines,
+    hash_words,
     is_held_out,
     is_split_exactly,
     without_repetition,
@@ -76,22 +74,6 @@ class CharacterFact:
     name: str
     count: int
     note: str
-
-
-@dataclass(frozen=True)
-class Oddity:
-    """Words that share something odd.
-
-    Attributes
-    ----------
-    words : int
-        The number of lines that hold such a word.
-    examples : tuple of (int, str)
-        Line numbers from 1, over all sources, and words; at most ``MAX_EXAMPLES``.
-    """
-
-    words: int
-    examples: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -207,38 +189,20 @@ def check_corpus(
     return survey.report(corpus)
 
 
-@dataclass
-class _OddWords:
-    words: int = 0
-    examples: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, line: int, word: str) -> None:
-        """Take a word and the number of its line."""
-        self.words += 1
-        if len(self.examples) < MAX_EXAMPLES:
-            self.examples.append((line, word))
-
-    def oddity(self) -> Oddity:
-        """Return what was found."""
-        return Oddity(self.words, tuple(self.examples))
-
-
 class _Survey:
     """What was found so far."""
 
     def __init__(self, holdout: float) -> None:
         self._lines = 0
         self._holdout = holdout
-        self._weights: WeightFacts | None = None
-        self._is_all_held_out = True
-        self._held_out: Lines | None = Lines("")  # None where all are, but not few
+        self._weights: list[tuple[int, int, int]] = []  # of each block: sum, minimum, maximum
+        self._are_all_held_out = True
+        self._held_out: Lines | None = Lines("")  # distinct ones; None where they are too many
         self._frequencies = np.zeros(_UNICODE, np.int64)
         self._lengths: Counter[int] = Counter()
         self._distinct = _DistinctCounter()
         self._scripts = _Scripts()
-        self._spaced = _OddWords()
-        self._mixed = _OddWords()
-        self._decomposed = _OddWords()
+        self._spaced, self._mixed, self._decomposed = Oddity(), Oddity(), Oddity()
         self._forms = Recogniser()
         self._undecodable = 0
         self._is_whole = True
@@ -263,34 +227,40 @@ class _Survey:
         points = code_points(text)
         starts, ends = line_bounds(points)
         add_code_points(self._frequencies, lines)
-        if lines.weights is not None:
-            self._add_weights(lines.weights[lines.weights > 0])
+        if lines.weights is not None and len(weights := lines.weights[lines.weights > 0]):
+            self._weights.append((int(weights.sum()), int(weights.min()), int(weights.max())))
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
-        hashes = hash_lines(np.frombuffer(text.encode(), np.uint8))
-        hashes = hashes[ends > starts]
-        self._distinct.add(hashes)
-        self._is_all_held_out &= bool(is_held_out(hashes, self._holdout).all())
-        if self._is_all_held_out and self._held_out is not None:
-            words = without_repetition([self._held_out, lines])
-            self._held_out = words if is_split_exactly(words) else None
-        self._add_spaced_words(text, points, starts, ends)
-        if not text.isascii():
-            self._add_odd_words(text, points, starts, ends)
+        self._add_hashes(hash_words(text), lines)
+        self._add_oddities(text, points, starts, ends)
         self._forms.add(text, len(ends))
         self._lines += len(ends)
 
-    def _add_weights(self, weights: Integers) -> None:
-        if not len(weights):
+    def _add_hashes(self, hashes: Hashes, lines: Lines) -> None:
+        """Take the hashes of the words in ``lines``."""
+        self._distinct.add(hashes)
+        self._are_all_held_out &= bool(is_held_out(hashes, self._holdout).all())
+        if self._are_all_held_out and self._held_out is not None:
+            words = without_repetition([self._held_out, lines])
+            self._held_out = words if is_split_exactly(words) else None
+
+    def _add_oddities(
+        self, text: str, points: Bytes | CodePoints, starts: Offsets, ends: Offsets
+    ) -> None:
+        def add(oddity: Oddity, are_odd: Flags) -> None:
+            for i in np.flatnonzero(are_odd).tolist():
+                oddity.add(self._lines + i + 1, text[starts[i] : ends[i]])
+
+        is_space = (points == ord(" ")) | (points == ord("\t"))
+        add(self._spaced, (is_space[starts] | is_space[ends - 1]) & (ends > starts))
+        if text.isascii():
             return
-        found = WeightFacts(int(weights.sum()), int(weights.min()), int(weights.max()))
-        if before := self._weights:
-            found = WeightFacts(
-                before.total + found.total,
-                min(before.smallest, found.smallest),
-                max(before.largest, found.largest),
-            )
-        self._weights = found
+        scripts = self._scripts.of_lines(points, starts)
+        add(self._mixed, scripts & (scripts - 1) != 0)  # more than one bit
+        if not unicodedata.is_normalized("NFC", text):
+            for line, word in enumerate(text.split("\n"), self._lines + 1):
+                if not unicodedata.is_normalized("NFC", word):
+                    self._decomposed.add(line, word)
 
     def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
@@ -316,10 +286,10 @@ class _Survey:
             median=_median(self._lengths),
             longest=max(self._lengths, default=0),
             characters=facts,
-            weights=self._weights,
-            spaced=self._spaced.oddity(),
-            mixed_scripts=self._mixed.oddity(),
-            decomposed=self._decomposed.oddity(),
+            weights=self._weight_facts(),
+            spaced=self._spaced,
+            mixed_scripts=self._mixed,
+            decomposed=self._decomposed,
             composed_beside_decomposed=has_two_forms,
             findings=findings,
             remedy=remedy(corpus, findings, ["--normalize nfc"] if has_two_forms else []),
@@ -340,34 +310,13 @@ class _Survey:
                 f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
             )
         is_large = self._held_out is None  # of others one word is left for training
-        return all_held_out(corpus.name) if is_large and self._is_all_held_out else ""
+        return all_held_out(corpus.name) if is_large and self._are_all_held_out else ""
 
-    def _add_spaced_words(
-        self,
-        text: str,
-        points: npt.NDArray[Any],
-        starts: npt.NDArray[np.int64],
-        ends: npt.NDArray[np.int64],
-    ) -> None:
-        is_blank = (points == ord(" ")) | (points == ord("\t"))
-        for i in np.flatnonzero(is_blank[starts] | is_blank[ends - 1]).tolist():
-            if ends[i] > starts[i]:
-                self._spaced.add(self._lines + i + 1, text[starts[i] : ends[i]])
-
-    def _add_odd_words(
-        self,
-        text: str,
-        points: npt.NDArray[Any],
-        starts: npt.NDArray[np.int64],
-        ends: npt.NDArray[np.int64],
-    ) -> None:
-        scripts = self._scripts.of_lines(points, starts)
-        for i in np.flatnonzero(scripts & (scripts - 1)).tolist():  # more than one bit
-            self._mixed.add(self._lines + i + 1, text[starts[i] : ends[i]])
-        if not unicodedata.is_normalized("NFC", text):
-            for line, word in enumerate(text.split("\n"), self._lines + 1):
-                if not unicodedata.is_normalized("NFC", word):
-                    self._decomposed.add(line, word)
+    def _weight_facts(self) -> WeightFacts | None:
+        if not self._weights:
+            return None
+        totals, smallest, largest = zip(*self._weights, strict=True)
+        return WeightFacts(sum(totals), min(smallest), max(largest))
 
 
 class _DistinctCounter:
@@ -420,9 +369,7 @@ class _Scripts:
         self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
         self._bit_of: dict[str, int] = {}
 
-    def of_lines(
-        self, points: npt.NDArray[Any], starts: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
+    def of_lines(self, points: Bytes | CodePoints, starts: Offsets) -> Integers:
         """Return the bits of all letters of each line that starts at ``starts``, (lines,)."""
         bits = np.zeros(len(starts), np.int64)
         for start in range(0, len(points), _PIECE):
@@ -433,9 +380,9 @@ class _Scripts:
             bits[first:after] |= np.bitwise_or.reduceat(self._bits(piece), inside)
         return bits
 
-    def _bits(self, points: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def _bits(self, points: Bytes | CodePoints) -> Integers:
         """Return the bit of each code point's script, 0 for what is no letter."""
-        bits = look_up(self._table, points)
+        bits: Integers = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:
             for point in np.unique(points[bits == self._UNKNOWN]).tolist():
                 self._table[point] = self._bit(chr(point))

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from makemore.data.corpus import Corpus, options_to_read
@@ -73,6 +73,33 @@ class Finding:
     commands: tuple[str, ...] = ()
     option: str = ""
     looked_at: int = 0
+
+
+@dataclass
+class Oddity:
+    """Words that share something odd.
+
+    Attributes
+    ----------
+    words : int
+        The number of lines that hold such a word.
+    examples : tuple of (int, str)
+        Line numbers from 1, over all sources, and words; at most ``MAX_EXAMPLES``.
+    """
+
+    words: int = 0
+    examples: tuple[tuple[int, str], ...] = ()
+
+    def add(self, line: int, word: str) -> None:
+        """Take a word and the number of its line."""
+        self.words += 1
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples += ((line, word),)
+
+    def finding(self, what: str, looked_at: int, command: str = "", option: str = "") -> Finding:
+        """Return these lines, perhaps none, as a form that they have."""
+        commands = (command,) if command else ()
+        return Finding(what, self.words, self.examples, commands, option, looked_at)
 
 
 @dataclass(frozen=True)
@@ -378,26 +405,6 @@ def _read_again(word: str) -> str | None:
     return None
 
 
-@dataclass
-class _Lines:
-    """The number of some lines, and the first of them."""
-
-    count: int = 0
-    first: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, line: int, word: str) -> None:
-        """Take a line."""
-        self.count += 1
-        if len(self.first) < MAX_EXAMPLES:
-            self.first.append((line, word))
-
-    def finding(self, what: str, *commands: str, option: str = "") -> tuple[Finding, ...]:
-        """Return what was found, or nothing."""
-        if not self.count:
-            return ()
-        return (Finding(what, self.count, tuple(self.first), commands, option),)
-
-
 def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] = ()) -> str:
     """Return the shell command that trains on the corpus with the findings mended, or nothing.
 
@@ -463,11 +470,11 @@ class Recogniser:
     def __init__(self) -> None:
         self._lines = 0
         self._sample: list[tuple[int, str]] = []
-        self._entities = _Lines()
-        self._misread = _Lines()
+        self._entities = Oddity()
+        self._misread = Oddity()
         self._other_accents = False  # in lines that were decoded as they should be
         self._is_latin_1 = False
-        self._cased = _Lines()
+        self._cased = Oddity()
         self._cased_lines = 0  # that were looked at
         self._spelling: dict[str, str] = {}
 
@@ -486,23 +493,21 @@ class Recogniser:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what was found. Its commands and options mend it in this order."""
-        unescape = "import html, sys; sys.stdout.writelines(map(html.unescape, sys.stdin))"
-        encoding = "latin1" if self._is_latin_1 else "cp1252"
-        back = () if self._other_accents else (f"iconv -f utf-8 -t {encoding}",)
-        anywhere = (
-            *self._misread.finding("text in UTF-8 that was read as another encoding", *back),
-            *self._entities.finding("HTML entities", f"python3 -c {shlex.quote(unescape)}"),
-        )
-        cased = self._cased.finding(
-            "words that an earlier line writes in another case", option="--lowercase"
-        )
         is_cut = len(self._sample) == MAX_SAMPLE
         sampled = self._sample[-1][0] if is_cut else self._lines
-        return (
-            *(replace(found, looked_at=sampled) for found in recognised(self._sample)),
-            *(replace(found, looked_at=self._lines) for found in anywhere),
-            *(replace(found, looked_at=self._cased_lines) for found in cased),
+        encoding = "latin1" if self._is_latin_1 else "cp1252"
+        back = "" if self._other_accents else f"iconv -f utf-8 -t {encoding}"
+        code = "import html, sys; sys.stdout.writelines(map(html.unescape, sys.stdin))"
+        unescape = f"python3 -c {shlex.quote(code)}"
+        misread = "text in UTF-8 that was read as another encoding"
+        cased = "words that an earlier line writes in another case"
+        findings = (
+            *(replace(finding, looked_at=sampled) for finding in recognised(self._sample)),
+            self._misread.finding(misread, self._lines, back),
+            self._entities.finding("HTML entities", self._lines, unescape),
+            self._cased.finding(cased, self._cased_lines, option="--lowercase"),
         )
+        return tuple(finding for finding in findings if finding.lines)
 
     def _numbered(self, text: str) -> Iterable[tuple[int, str]]:
         return enumerate(text.split("\n"), self._lines + 1)
