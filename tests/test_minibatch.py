@@ -91,7 +91,7 @@ def test_an_epoch_draws_each_training_word_once_with_its_weight(
     while batches.position.epoch == 0:
         if (position := batches.position).batch == 0 and position.block == 0 and drawn:
             break
-        for word, weight in batch_words(batches.next(), vocabulary).items():
+        for word, weight in batch_words(batches.next().row(), vocabulary).items():
             if batches.position.epoch == 0:
                 drawn[word] += int(weight)
     role = roles(NAMES)
@@ -111,9 +111,10 @@ def test_batches_depend_on_seed_and_position_alone(tmp_path: Path) -> None:
     for _ in range(30):
         one.next()
     other.position = type(other.position)(**vars(one.position))
-    assert (one.next()[0] == other.next()[0]).all()
+    assert (one.next().row()[0] == other.next().row()[0]).all()
     third = make_batches(tmp_path, NAMES, 100, seed=1)
-    assert [third.next()[0].tolist()] != [make_batches(tmp_path, NAMES, 100).next()[0].tolist()]
+    again = make_batches(tmp_path, NAMES, 100)
+    assert third.next().row()[0].tolist() != again.next().row()[0].tolist()
 
 
 def test_what_cannot_be_cut_is_trained_on_the_same_words(tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_batches_have_the_number_of_words_that_is_nearest(tmp_path: Path) -> Non
     corpus = Corpus.from_words([a + b for a in "abcdefg" for b in "abcd"])  # 28 words
     with blocks_of(corpus) as blocks:
         batches = Batches(blocks, Vocabulary("abcdefg"), (0.0,), 10, 0)
-        sizes = [len(batches.next()[1]) for _ in range(3)]
+        sizes = [len(batches.next()) for _ in range(3)]
     assert sorted(sizes) == [9, 9, 10]
 
 

@@ -61,31 +61,30 @@ class Words:
         """The symbols of each word, its end-of-word symbol included, (words,)."""
         return self.stops - self.starts
 
-    def chosen(self, which: Indices) -> tuple[Ids, Floats]:
-        """Return the ids of some words in a row, the boundary after each, and their weights.
+    @property
+    def symbol_weights(self) -> Floats:
+        """The weight of each symbol, that of its word, in the order of ``row``."""
+        return np.repeat(self.weights, self.lengths)
 
-        Words that begin alike stand together if ``which`` ascends.
-        """
-        starts, lengths = self.starts[which], self.lengths[which]
-        before = np.cumsum(lengths) - lengths  # symbols of the words above each
-        ids = self.ids[np.repeat(starts - before, lengths) + np.arange(lengths.sum())]
-        return ids.astype(np.int64), self.weights[which]
+    def row(self) -> tuple[Ids, Floats]:
+        """Return the ids of the words in a row, the boundary after each, and their weights."""
+        before = np.cumsum(self.lengths) - self.lengths  # symbols of the words above each
+        offsets = np.repeat(self.starts - before, self.lengths) + np.arange(self.lengths.sum())
+        return self.ids[offsets].astype(np.int64), self.weights
 
-    def parts(self, symbols: int) -> Iterator[tuple[Ids, Floats]]:
-        """Yield all words in parts of about so many symbols, as ``chosen`` gives them."""
-        for which in within(np.arange(len(self)), self.lengths, symbols):
+    def chosen(self, which: Indices | slice) -> "Words":
+        """Return some words. Those that begin alike stand together if ``which`` ascends."""
+        return Words(self.ids, self.starts[which], self.stops[which], self.weights[which])
+
+    def parts(self, symbols: int) -> Iterator["Words"]:
+        """Yield all words in parts of at most so many symbols, or of one word."""
+        part = (np.cumsum(self.lengths) - 1) // symbols
+        for which in np.split(np.arange(len(self)), np.flatnonzero(np.diff(part)) + 1):
             yield self.chosen(which)
 
     def some(self, symbols: int) -> "Words":
         """Return every n-th word, so that they have at most about so many symbols together."""
-        few = slice(None, None, max(1, -(-int(self.lengths.sum()) // symbols)))
-        return Words(self.ids, self.starts[few], self.stops[few], self.weights[few])
-
-
-def within(which: Indices, lengths: Indices, symbols: int) -> list[Indices]:
-    """Cut words ``which`` into parts of at most so many symbols, or of one word."""
-    part = (np.cumsum(lengths[which]) - 1) // symbols
-    return np.split(which, np.flatnonzero(np.diff(part)) + 1) if len(which) else []
+        return self.chosen(slice(None, None, max(1, -(-int(self.lengths.sum()) // symbols))))
 
 
 class Batches:
@@ -133,8 +132,8 @@ class Batches:
                 break
         return _joined(found).some(symbols)
 
-    def next(self) -> tuple[Ids, Floats]:
-        """Return the words of the next mini-batch and their weights, as ``Words.chosen`` does."""
+    def next(self) -> Words:
+        """Return the words of the next mini-batch."""
         while True:
             at = self.position
             words, parts = self._block(at)
@@ -169,6 +168,7 @@ class Batches:
         return np.random.default_rng([self._seed, 1, *place])
 
     def _words_of(self, block: Corpus, role: int) -> Words:
+        """Return the distinct words of a role in a block."""
         unknown = unknown_to(self._vocabulary)
         blocks = block.read(digest=False).blocks(counts_lines=True)
         lines = _in_one([without_lines_holding(unknown, lines)[0] for lines in blocks])

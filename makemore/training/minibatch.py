@@ -18,14 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from makemore.arrays import Floats, Ids
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
-from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
 from makemore.kinds import KINDS
 from makemore.models.base import Model
@@ -40,7 +38,6 @@ from makemore.training.batches import (
     Batches,
     Words,
     blocks_of,
-    within,
 )
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint, Outcome, Position, Resumption, Watch
@@ -252,7 +249,7 @@ class _Training:
         while (number := len(self._losses)) < steps and not self._is_out_of_patience():
             generator = np.random.default_rng([self._options.seed, 2, number])
             with np.errstate(all="ignore"):  # what is not finite is told
-                loss, rows = self._step(*self._batches.next(), number, generator)
+                loss, rows = self._step(self._batches.next(), number, generator)
             self._losses.append(loss)
             if (number + 1) % every == 0 or number + 1 == steps:
                 self._measure()
@@ -264,11 +261,9 @@ class _Training:
         """Whether there are parameters whose validation loss is known."""
         return bool(self._measured)
 
-    def _step(
-        self, ids: Ids, weights: Floats, number: int, generator: np.random.Generator
-    ) -> tuple[float, int]:
+    def _step(self, words: Words, number: int, generator: np.random.Generator) -> tuple[float, int]:
         """Take a step on some words; return their loss before it, and how many rows it took."""
-        loss, rows = self._set_gradient(ids, weights, generator)
+        loss, rows = self._set_gradient(words, generator)
         gradient = self._vector.gradient
         norm = clip_by_norm(gradient, self._options.clip or math.inf)
         if not math.isfinite(loss + norm):
@@ -283,16 +278,14 @@ class _Training:
             f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
         )
 
-    def _set_gradient(
-        self, ids: Ids, weights: Floats, generator: np.random.Generator
-    ) -> tuple[float, int]:
+    def _set_gradient(self, words: Words, generator: np.random.Generator) -> tuple[float, int]:
         """Set the gradient of the mean surprisal of some words; go in parts if they are many."""
-        parts = _parts(ids, weights, self._part)
-        lengths = [float(share.sum()) for _, share in map(symbol_weights, parts)]
+        parts = list(words.parts(self._part))
+        lengths = [float(part.symbol_weights.sum()) for part in parts]
         total, loss, rows = sum(lengths), 0.0, 0
         gradient: Array = 0
-        for (some, of_words), n in zip(parts, lengths, strict=True):
-            logits, counts = self._model.training_rows(some, of_words, generator)
+        for part, n in zip(parts, lengths, strict=True):
+            logits, counts = self._model.training_rows(*part.row(), generator)
             objective = cross_entropy(logits, counts)
             self._vector.backward(objective)
             loss += objective.item() * n / total
@@ -323,8 +316,8 @@ class _Training:
     def _loss(self, words: Words) -> float:
         """Return the mean surprisal of words in nats per symbol, without dropout."""
         nats = symbols = 0.0
-        for ids, weights in words.parts(self._part):
-            logits, counts = self._model.training_rows(ids, weights, None)
+        for part in words.parts(self._part):
+            logits, counts = self._model.training_rows(*part.row(), None)
             n = float(counts.sum(dtype=np.float64))
             nats += float(data(cross_entropy(data(logits), counts))) * n
             symbols += n
@@ -353,13 +346,12 @@ class _Training:
         model = self._model
         arrays = self._best or self._arrays()
         best = type(model).from_arrays(model.vocabulary, model.options(), arrays)
-        held_out = self._batches.words(HELD_OUT, MEASURED_SYMBOLS)
         return Outcome(
             model=best,
             survey=self._survey,
             loss_history=np.array(self._losses),
             training_loss=mean_loss(best, self._sample),
-            held_out_loss=mean_loss(best, held_out) if len(held_out) else None,
+            held_out_loss=held_out_loss(best, self._batches),
             validation_history=np.array(self._measured, np.float64).reshape(-1, 2),
             resumption=resumption,
         )
@@ -410,29 +402,17 @@ def _on_host(arrays: Mapping[str, Array]) -> dict[str, Array]:
 def mean_loss(model: Model, words: Words) -> float:
     """Return the mean surprisal of words in nats per symbol, each counted as often as it occurs."""
     nats = symbols = 0.0
-    for ids, weights in words.parts(MEASURED_SYMBOLS // 4):
-        _, of_symbols = symbol_weights((ids, weights))
-        nats -= float(model.symbol_log_probabilities(ids) @ of_symbols)
-        symbols += float(of_symbols.sum())
+    for part in words.parts(MEASURED_SYMBOLS // 4):
+        (ids, _), weights = part.row(), part.symbol_weights
+        nats -= float(model.symbol_log_probabilities(ids) @ weights)
+        symbols += float(weights.sum())
     return nats / symbols
 
 
-def symbol_weights(words: tuple[Ids, Floats]) -> tuple[Ids, Floats]:
-    """Return ids and the weight of each symbol's word, from ids and the weights of the words."""
-    ids, weights = words
-    return ids, np.repeat(weights, np.diff(np.flatnonzero(ids == BOUNDARY), prepend=-1))
-
-
-def _parts(ids: Ids, weights: Floats, symbols: int) -> Sequence[tuple[Ids, Floats]]:
-    """Cut words in a row into parts of so many symbols or of one word; usually it is one part."""
-    if len(ids) <= symbols:
-        return [(ids, weights)]
-    stops = np.flatnonzero(ids == BOUNDARY) + 1
-    lengths = np.diff(stops, prepend=0)
-    return [
-        (ids[stops[part[0]] - lengths[part[0]] : stops[part[-1]]], weights[part])
-        for part in within(np.arange(len(stops)), lengths, symbols)
-    ]
+def held_out_loss(model: Model, batches: Batches) -> float | None:
+    """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
+    words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
+    return mean_loss(model, words) if len(words) else None
 
 
 def _argmin(losses: Sequence[float]) -> int:

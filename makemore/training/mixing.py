@@ -18,16 +18,15 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import REPLACEMENT, Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
-from makemore.evaluation.calibration import calibrate, regularity_sample
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture
 from makemore.models.ngram import Ngram
-from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
-from makemore.training.minibatch import MEASURED_SYMBOLS, mean_loss
-from makemore.training.mixture import weights_on
+from makemore.training.batches import TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.minibatch import MEASURED_SYMBOLS
+from makemore.training.mixture import outcome_of, weights_on
 from makemore.training.ngram import train_ngram
 from makemore.training.options import TrainingOptions
-from makemore.training.record import Checkpoint, TrainingRecord, Watch
+from makemore.training.record import Checkpoint, Watch, record_of
 
 
 def mix(
@@ -86,7 +85,7 @@ def mix(
             "min_count": first.corpus.min_count,
             **({"words": words.name} if words else {"validation": share}),
         }
-        record = _measured(mixture, batches, survey, options)
+        record = record_of(outcome_of(mixture, survey, batches), options)
     record = replace(record, seconds=time.perf_counter() - started)
     return Checkpoint(mixture, first.corpus, record)
 
@@ -109,24 +108,6 @@ def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
             f" {facts.sha256}, found {survey.facts.sha256}"
         )
     return survey
-
-
-def _measured(
-    mixture: Mixture, batches: Batches, survey: Survey, options: dict[str, Any]
-) -> TrainingRecord:
-    """Return the record of a mixture, all but its seconds."""
-    held_out = batches.words(HELD_OUT, MEASURED_SYMBOLS)
-    return TrainingRecord(
-        options=options,
-        seconds=0.0,
-        training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
-        held_out_loss=mean_loss(mixture, held_out) if len(held_out) else None,
-        minimum=None,
-        loss_history=np.zeros(0),
-        calibration=calibrate(mixture, survey.sample.words),
-        regularity=regularity_sample("".join(word + "\n" for word in survey.sample.words)),
-        sketch=survey.sketch,
-    )
 
 
 def _components(model: Model) -> list[Model]:

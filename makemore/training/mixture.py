@@ -19,18 +19,19 @@ import numpy as np
 
 from makemore.arrays import Floats
 from makemore.counting.passes import split_for_validation, survey_corpus
+from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
 from makemore.kinds import KINDS, OPTION
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
-from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.batches import TRAINING, VALIDATION, Batches, Words, blocks_of
 from makemore.training.minibatch import (
     MEASURED_SYMBOLS,
+    held_out_loss,
     mean_loss,
     seconds_a_step,
-    symbol_weights,
     time_to_train,
     until,
 )
@@ -84,25 +85,25 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             else outcomes[number].model
             for number in kept
         ]
-        mixture = Mixture(models, weights[kept])
-        return Outcome(
-            model=mixture,
-            survey=survey,
-            loss_history=np.zeros(0),
-            training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
-            held_out_loss=_held_out_loss(mixture, batches),
-            recorded={"components": components_text(taken), "validation": share},
-        )
+        outcome = outcome_of(Mixture(models, weights[kept]), survey, batches)
+        recorded = {"components": components_text(taken), "validation": share}
+        return outcome._replace(recorded=recorded)
+
+
+def outcome_of(mixture: Mixture, survey: Survey, batches: Batches) -> Outcome:
+    """Return a mixture of trained models with its losses."""
+    return Outcome(
+        model=mixture,
+        survey=survey,
+        loss_history=np.zeros(0),
+        training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
+        held_out_loss=held_out_loss(mixture, batches),
+    )
 
 
 def _deadline(options: TrainingOptions) -> float | None:
     limit = options.values.get("time_limit")
     return None if limit is None else time.perf_counter() + time_to_train(limit)
-
-
-def _held_out_loss(model: Model, batches: Batches) -> float | None:
-    words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
-    return mean_loss(model, words) if len(words) else None
 
 
 def _trained(
@@ -137,8 +138,9 @@ def weights_on(models: list[Model], words: Words) -> Floats:
     """Return the weights of the components, found on validation words."""
     if len(models) == 1 or not len(words):
         return np.full(len(models), 1 / len(models))
-    ids, counts = symbol_weights(words.chosen(np.arange(len(words))))
-    return mixture_weights([model.symbol_log_probabilities(ids) for model in models], counts)
+    ids, _ = words.row()
+    log_P = [model.symbol_log_probabilities(ids) for model in models]
+    return mixture_weights(log_P, words.symbol_weights)
 
 
 def _ngram(

@@ -18,7 +18,7 @@ from makemore.data.corpus import Corpus, CorpusFacts, Progress, reading_of
 from makemore.data.holdout import hash_words
 from makemore.data.sketch import NOTHING, are_mostly_in, sketch_with
 from makemore.errors import CheckpointError, TrainingError
-from makemore.evaluation.calibration import Calibration
+from makemore.evaluation.calibration import Calibration, calibrate, references, regularity_sample
 from makemore.models.base import Model
 from makemore.training.options import TrainingOptions
 
@@ -219,10 +219,31 @@ class Outcome(NamedTuple):
     training_loss: float
     held_out_loss: float | None
     minimum: float | None = None
-    validation_history: Floats | None = None
+    validation_history: Floats = np.zeros((0, 2))
     resumption: Resumption | None = None
     recorded: Mapping[str, Any] = MappingProxyType({})
     references: Floats | None = None
+
+
+def record_of(outcome: Outcome, options: Mapping[str, Any], **film: Any) -> TrainingRecord:
+    """Return the record of a training, all but its seconds, with the fields of its ``Film``."""
+    held_out_words = outcome.survey.sample.words
+    calibration = calibrate(outcome.model, held_out_words)
+    if outcome.references is not None:
+        calibration = references(*np.concatenate((calibration, outcome.references)).T)
+    return TrainingRecord(
+        options=dict(options),
+        seconds=0.0,
+        training_loss=outcome.training_loss,
+        held_out_loss=outcome.held_out_loss,
+        minimum=outcome.minimum,
+        loss_history=outcome.loss_history,
+        calibration=calibration,
+        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
+        sketch=outcome.survey.sketch,
+        validation_history=outcome.validation_history,
+        **film,
+    )
 
 
 Trainer = Callable[[Corpus, TrainingOptions, Watch], Outcome]

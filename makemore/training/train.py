@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Unpack
 
-import numpy as np
-
 from makemore.counting.passes import Jobs, with_alphabet
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, Progress, unchanged
 from makemore.errors import OptionError, TrainingError
-from makemore.evaluation.calibration import calibrate, references, regularity_sample
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
 from makemore.training.options import Settings, TrainingOptions
-from makemore.training.record import Checkpoint, Film, Outcome, Trainer, TrainingRecord, Watch
+from makemore.training.record import Checkpoint, Film, Outcome, Trainer, Watch, record_of
 
 
 def train(
@@ -81,7 +78,7 @@ def train(
         on_step = moments.watching(on_step)
     watch = Watch(jobs, on_read, on_step, resume, on_failure, on_survey)
     outcome = _outcome(corpus, options, watch)
-    record = _record(outcome, options, moments)
+    record = record_of(outcome, _recorded(options, outcome.recorded), **moments.film())
     seconds = time.perf_counter() - started + (resume.training.seconds if resume else 0.0)
     record = replace(record, seconds=seconds)
     return Checkpoint(outcome.model, outcome.survey.facts, record, outcome.resumption)
@@ -95,29 +92,6 @@ def _outcome(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     with unchanged(corpus), corpus.rereadable() as text:
         text = with_alphabet(text.with_spelling(), options.min_count)
         return trainer(text, options, watch)
-
-
-def _record(outcome: Outcome, options: TrainingOptions, moments: Moments) -> TrainingRecord:
-    """Return the record of a training, all but its seconds."""
-    held_out_words = outcome.survey.sample.words
-    calibration = calibrate(outcome.model, held_out_words)
-    if outcome.references is not None:
-        calibration = references(*np.concatenate((calibration, outcome.references)).T)
-    histories = moments.film()
-    if outcome.validation_history is not None:
-        histories["validation_history"] = outcome.validation_history
-    return TrainingRecord(
-        options=_recorded(options, outcome.recorded),
-        seconds=0.0,
-        training_loss=outcome.training_loss,
-        held_out_loss=outcome.held_out_loss,
-        minimum=outcome.minimum,
-        loss_history=outcome.loss_history,
-        calibration=calibration,
-        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
-        sketch=outcome.survey.sketch,
-        **histories,
-    )
 
 
 def _in_parts(

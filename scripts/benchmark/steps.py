@@ -65,7 +65,7 @@ def network(
         batches = Batches(blocks, vocabulary, (0.1, 0.1), int(words), 0)
 
         def step() -> None:
-            logits, counts = model.training_rows(*batches.next(), None)
+            logits, counts = model.training_rows(*batches.next().row(), None)
             vector.backward(cross_entropy(logits, counts))
             clip_by_norm(vector.gradient, 1.0)
             optimizer.step(vector.values, vector.gradient)
