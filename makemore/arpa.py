@@ -19,12 +19,14 @@ the symbol that is in no vocabulary, is taken from it and shared by the others i
 """
 
 import hashlib
+import itertools
 import os
 import re
 import time
 import unicodedata
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, NamedTuple
@@ -52,12 +54,13 @@ from makemore.models.backoff import (
     logarithms_to_ten,
     powers_of_ten,
 )
-from makemore.models.base import Model, select
+from makemore.models.base import Model, drawn, select
 from makemore.models.bigram import Bigram
 from makemore.training.record import Checkpoint, TrainingRecord
 
 START_TOKEN, END_TOKEN = "<s>", "</s>"
 UNKNOWN_TOKENS = ("<unk>", "<UNK>")
+_SPECIAL_TOKENS = 4
 SPACE_TOKEN = "▁"
 
 TOLERANCE = 1e-4
@@ -240,6 +243,16 @@ class _Part(NamedTuple):
         return _Part(self.ids[rows], self.logs[rows], self.weights[rows], self.lines[rows])
 
 
+class _Ngrams(NamedTuple):
+    """The n-grams of a file: a tree, and for each its fields of ``_Part``, shape (A,)."""
+
+    tree: NgramTree
+    has_unknown: Flags
+    logs: Floats
+    weights: Floats
+    lines: Integers
+
+
 class _Levels:
     """A tree that grows by one order at a time."""
 
@@ -266,8 +279,9 @@ class _Levels:
             return np.zeros(len(ids), np.int64)
         return np.asarray(self._states[ids.shape[1] - 2][self.locate(ids[:, :-1])])
 
-    def add(self, ids: Ids, is_state: Flags) -> None:
+    def add(self, ids: Ids) -> None:
         """Add the n-grams of the next order, in lexicographic order."""
+        is_state = (ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1)
         self.keys.append(self.contexts(ids) * self.V + ids[:, -1])
         self._states.append(self._last_state + np.cumsum(is_state))
         self._last_state += int(is_state.sum())
@@ -277,26 +291,14 @@ class _Levels:
         return NgramTree(self.V, tuple(map(len, self.keys)), np.concatenate(self.keys))
 
 
-def _grown(parts: Sequence[_Part], V: int) -> NgramTree:
-    """Return the tree of n-grams that are known to have their contexts."""
-    levels = _Levels(V)
-    for part in parts:
-        levels.add(part.ids, _may_continue(part.ids))
-    return levels.tree()
-
-
-def _ends_in_space(vocabulary: Vocabulary, parts: Sequence[_Part]) -> bool:
+def _ends_in_space(vocabulary: Vocabulary, ngrams: _Ngrams) -> bool:
     """Return whether an n-gram that is probable ends a word behind a space."""
+    tree = ngrams.tree
     spaces = [i for symbol, i in vocabulary.stoi.items() if symbol.endswith(" ")]
-    for part in parts[1:]:
-        ends = (part.ids[:, -1] == BOUNDARY) & (part.logs > LOG10_ZERO)
-        if np.isin(part.ids[ends, -2], spaces).any():
-            return True
-    return False
-
-
-def _may_continue(ids: Ids) -> Flags:
-    return np.asarray((ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1))
+    contexts, symbols = np.divmod(tree.keys, tree.V)
+    ends = (symbols == BOUNDARY) & (contexts != ROOT) & (ngrams.logs > LOG10_ZERO)
+    last_symbols = symbols[tree.is_state()]  # of each state but the root
+    return bool(np.isin(last_symbols[contexts[ends] - START], spaces).any())
 
 
 def read_arpa(
@@ -329,14 +331,14 @@ def read_arpa(
     source = FileSource(os.fspath(path))
     with ByteStream(source) as stream:
         lines = _NumberedLines(stream, source.name)
-        vocabulary, parts = _read(lines, symbols)
-        model, unknown = _model(vocabulary, parts, lines)
+        vocabulary, ngrams = _read(lines, symbols)
+        model, unknown = _model(vocabulary, ngrams, lines)
     facts = CorpusFacts(
         os.path.basename(source.name),
         lines.sha256,
         0,
         0,
-        ends_in_space=_ends_in_space(vocabulary, parts),
+        ends_in_space=_ends_in_space(vocabulary, ngrams),
         **changes,  # type: ignore[arg-type]
     )
     facts = replace(facts, path=source.location)
@@ -399,30 +401,35 @@ class _NumberedLines:
         return line
 
 
-def _read(lines: _NumberedLines, symbols: bool) -> tuple[Vocabulary, list[_Part]]:
-    """Return the vocabulary, and the n-grams of each order in lexicographic order.
+def _read(lines: _NumberedLines, symbols: bool) -> tuple[Vocabulary, _Ngrams]:
+    """Return the vocabulary and the n-grams.
 
     Ids are those of the vocabulary, the boundary for ``<s>`` and ``</s>``, and V for ``<unk>``.
     """
     counts = _header(lines)
-    tokens, part = _unigrams(lines, counts[0])
-    vocabulary, ids = _vocabulary(tokens, part, lines, symbols)
+    numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)  # by token
+    part = _part(lines, 1, counts[0], numbers, has_weights=True)
+    vocabulary, ids = _vocabulary(numbers, part, lines, symbols)
     V = len(vocabulary)
-    parts = [_sorted_unigrams(tokens, part, ids, lines)]
+    own_ids = np.array([ids[token] for token in numbers])
+    parts = [_sorted_unigrams(part._replace(ids=own_ids[part.ids]), V, lines)]
     levels = _Levels(V + 1)
-    levels.add(parts[0].ids, _may_continue(parts[0].ids))
+    levels.add(parts[0].ids)
     for n, count in enumerate(counts[1:], 2):
         _heading(lines, f"\\{n}-grams:", counts, n)
-        raw = _ngrams(lines, n, count, ids, has_weights=n < len(counts))
+        raw = _part(lines, n, count, ids, has_weights=n < len(counts))
+        _refuse_positive(raw, lines)
         _refuse_misplaced(raw, V, lines)
         raw.ids[raw.ids == V + 1] = BOUNDARY
         part = raw.chosen(np.lexsort(raw.ids.T[::-1]))
         _refuse_repeated(part, lines)
         _refuse_orphans(part, levels, lines)
-        levels.add(part.ids, _may_continue(part.ids))
+        levels.add(part.ids)
         parts.append(part)
     _heading(lines, "\\end\\", counts, len(counts) + 1)
-    return vocabulary, parts
+    has_unknown = np.concatenate([(part.ids == V).any(axis=1) for part in parts])
+    _, *fields = zip(*parts, strict=True)
+    return vocabulary, _Ngrams(levels.tree(), has_unknown, *map(np.concatenate, fields))
 
 
 def _header(lines: _NumberedLines) -> list[int]:
@@ -487,18 +494,23 @@ def _logarithm(text: bytes, lines: _NumberedLines) -> float:
     return value
 
 
-def _unigrams(lines: _NumberedLines, count: int) -> tuple[list[bytes], _Part]:
-    """Return the tokens of the 1-grams as they stand there, and the rest without ids."""
-    tokens, logs, weights, numbers = [], array("d"), array("d"), array("q")
-    for (token,), log, weight in _rows(lines, 1, count, has_weights=True):
-        tokens.append(token)
+def _part(
+    lines: _NumberedLines, n: int, count: int, ids: Mapping[bytes, int], has_weights: bool
+) -> _Part:
+    """Return the n-grams of one part as they stand there."""
+    symbols, logs, weights, numbers = array("q"), array("d"), array("d"), array("q")
+    for tokens, log, weight in _rows(lines, n, count, has_weights):
+        try:
+            symbols.extend(map(ids.__getitem__, tokens))
+        except KeyError as error:
+            raise lines.error(f"the token {_quoted(error.args[0])} is not a 1-gram") from None
+        if len(ids) > MAX_VOCABULARY - 1 + _SPECIAL_TOKENS:
+            raise _too_many_characters(lines)
         logs.append(log)
         weights.append(weight)
         numbers.append(lines.number)
-        if len(tokens) > MAX_VOCABULARY + 2:
-            raise _too_many_characters(lines)
-    no_ids = np.zeros((len(tokens), 1), np.int64)
-    return tokens, _Part(no_ids, np.array(logs), np.array(weights), np.array(numbers))
+    arrays = np.array(symbols, np.int64).reshape(-1, n), np.array(logs, np.float64)
+    return _Part(*arrays, np.array(weights, np.float64), np.array(numbers, np.int64))
 
 
 def _too_many_characters(lines: _NumberedLines) -> ArpaError:
@@ -506,20 +518,24 @@ def _too_many_characters(lines: _NumberedLines) -> ArpaError:
 
 
 def _vocabulary(
-    tokens: Sequence[bytes], part: _Part, lines: _NumberedLines, symbols: bool
+    numbers: Mapping[bytes, int], part: _Part, lines: _NumberedLines, symbols: bool
 ) -> tuple[Vocabulary, dict[bytes, int]]:
-    """Return the vocabulary of the 1-grams, and the id of each token; V + 1 is ``<s>``."""
+    """Return the vocabulary of the numbered 1-grams, and the id of each token.
+
+    ``<s>`` has the id V + 1.
+    """
     special = {START_TOKEN.encode(), END_TOKEN.encode(), *(t.encode() for t in UNKNOWN_TOKENS)}
+    _, first_rows = np.unique(part.ids, return_index=True)
     spelled: dict[str, bytes] = {}
-    line_of: dict[str, int] = {}
-    for token, line in zip(tokens, part.lines.tolist(), strict=True):
+    for token, line in zip(numbers, part.lines[first_rows].tolist(), strict=True):
         if token in special:
             continue
         try:
             symbol = symbol_of(token.decode())
+            Vocabulary([symbol])
         except UnicodeDecodeError:
             raise lines.error(f"the token {_quoted(token)} is not UTF-8", line) from None
-        except ArpaError as error:
+        except (ArpaError, VocabularyError) as error:
             raise lines.error(str(error), line) from None
         if len(symbol) > 1 and not symbols:
             raise lines.error(
@@ -532,8 +548,12 @@ def _vocabulary(
                 f"{_quoted(token)} and {_quoted(spelled[symbol])} stand for the same symbol",
                 line,
             )
-        line_of.setdefault(symbol, line)
-    vocabulary = _vocabulary_of(line_of, lines)
+    if len(spelled) >= MAX_VOCABULARY:
+        raise _too_many_characters(lines)
+    try:
+        vocabulary = Vocabulary(spelled)
+    except VocabularyError as error:  # it is empty
+        raise lines.error(str(error)) from None
     ids = {spelled[s]: i for s, i in vocabulary.stoi.items()}
     ids[END_TOKEN.encode()] = BOUNDARY
     ids |= dict.fromkeys((token.encode() for token in UNKNOWN_TOKENS), len(vocabulary))
@@ -541,61 +561,20 @@ def _vocabulary(
     return vocabulary, ids
 
 
-def _vocabulary_of(line_of: dict[str, int], lines: _NumberedLines) -> Vocabulary:
-    """Return the vocabulary of symbols that stand in these lines."""
-    if len(line_of) >= MAX_VOCABULARY:
-        raise _too_many_characters(lines)
-    try:
-        return Vocabulary(line_of)
-    except VocabularyError as error:
-        raise lines.error(str(error), _first_refused(line_of)) from None
-
-
-def _first_refused(line_of: dict[str, int]) -> int | None:
-    """Return the line of the first symbol that no vocabulary takes, where there is one."""
-    for symbol, line in line_of.items():
-        try:
-            Vocabulary([symbol])
-        except VocabularyError:
-            return line
-    return None
-
-
-def _sorted_unigrams(
-    tokens: Sequence[bytes], part: _Part, ids: dict[bytes, int], lines: _NumberedLines
-) -> _Part:
+def _sorted_unigrams(part: _Part, V: int, lines: _NumberedLines) -> _Part:
     """Return the 1-grams by id: the boundary has the probability of its end and the start's weight.
 
-    ``<s>`` has no row of its own any more.
+    ``<s>``, the last of them, has no row of its own any more.
     """
-    part.ids[:, 0] = [ids[token] for token in tokens]
     part = part.chosen(np.argsort(part.ids[:, 0], kind="stable"))
     _refuse_repeated(part, lines)
-    for token in (END_TOKEN, START_TOKEN):
-        if ids[token.encode()] not in part.ids:
+    for token, id in ((END_TOKEN, BOUNDARY), (START_TOKEN, V + 1)):
+        if id not in part.ids:
             raise lines.error(f"the 1-grams have no {token}")
-    _refuse_positive(part.chosen(part.ids[:, 0] != ids[START_TOKEN.encode()]), lines)
-    part.weights[0], part.lines[0] = part.weights[-1], part.lines[-1]
-    return part.chosen(np.arange(len(part.ids) - 1))
-
-
-def _ngrams(
-    lines: _NumberedLines, n: int, count: int, ids: dict[bytes, int], has_weights: bool
-) -> _Part:
-    """Return the n-grams of one part as they stand there; ``<s>`` has an id of its own."""
-    symbols, logs, weights, numbers = array("q"), array("d"), array("d"), array("q")
-    for tokens, log, weight in _rows(lines, n, count, has_weights):
-        try:
-            symbols.extend(map(ids.__getitem__, tokens))
-        except KeyError as error:
-            raise lines.error(f"the token {_quoted(error.args[0])} is not a 1-gram") from None
-        logs.append(log)
-        weights.append(weight)
-        numbers.append(lines.number)
-    arrays = np.array(symbols, np.int64).reshape(-1, n), np.array(logs, np.float64)
-    part = _Part(*arrays, np.array(weights, np.float64), np.array(numbers, np.int64))
-    _refuse_positive(part, lines)
-    return part
+    others = part.chosen(np.arange(len(part.ids) - 1))
+    _refuse_positive(others, lines)
+    others.weights[0], others.lines[0] = part.weights[-1], part.lines[-1]
+    return others
 
 
 def _refuse_positive(part: _Part, lines: _NumberedLines) -> None:
@@ -632,79 +611,66 @@ def _refuse_orphans(part: _Part, levels: _Levels, lines: _NumberedLines) -> None
             raise lines.error(f"the n-gram without its {what} token is not in the file", line)
 
 
-def _model(
-    vocabulary: Vocabulary, parts: Sequence[_Part], lines: _NumberedLines
-) -> tuple[Backoff, float]:
+def _model(vocabulary: Vocabulary, ngrams: _Ngrams, lines: _NumberedLines) -> tuple[Backoff, float]:
     """Return the model of these n-grams, and the probability of ``<unk>`` after no context."""
-    V, ones = len(vocabulary), parts[0]
-    unknown = float(powers_of_ten(ones.logs[ones.ids[:, 0] == V]).sum())
-    parts = [part.chosen((part.ids != V).all(axis=1)) for part in _without_unknown(parts, V, lines)]
-    for part in parts:
-        part.weights[~_may_continue(part.ids)] = 0.0
-    log_probabilities = np.concatenate([part.logs for part in parts])
-    log_backoffs = np.concatenate([part.weights for part in parts[:-1]])
-    return Backoff(vocabulary, _grown(parts, V), log_probabilities, log_backoffs), unknown
+    V, tree = len(vocabulary), ngrams.tree
+    is_state, is_kept = tree.is_state(), ~ngrams.has_unknown
+    unknown = float(powers_of_ten(ngrams.logs[V : tree.sizes[0]]).sum())
+    ngrams = _without_unknown(ngrams, lines)
+    states, symbols = np.divmod(tree.keys[is_kept], tree.V)
+    numbers = np.cumsum(np.concatenate(([True], is_kept[is_state]))) - 1  # of the states kept
+    sizes = tuple(int(is_kept[level].sum()) for level in tree.levels())
+    own = NgramTree(V, sizes, numbers[states] * V + symbols)
+    log_backoffs = np.where(is_state, ngrams.weights, 0.0)[is_kept][: sum(sizes[:-1])]
+    return Backoff(vocabulary, own, ngrams.logs[is_kept], log_backoffs), unknown
 
 
-def _without_unknown(parts: Sequence[_Part], V: int, lines: _NumberedLines) -> Sequence[_Part]:
+def _without_unknown(ngrams: _Ngrams, lines: _NumberedLines) -> _Ngrams:
     """Return the n-grams with their values given that no symbol is ``<unk>``.
 
     With z(h) the probability of all other symbols after h, they are probability(hw) / z(h) and
     backoff(h) z(h') / z(h). Where no z is further from 1 than rounding explains, the values stay
     as they were written.
     """
-    tree = _grown(parts, V + 1)
-    links, is_state = Links(tree), tree.is_state()
-    probabilities = powers_of_ten(np.concatenate([part.logs for part in parts]))
-    weights = powers_of_ten(np.concatenate([part.weights for part in parts]))
+    tree, is_state = ngrams.tree, ngrams.tree.is_state()
+    links = Links(tree)
+    probabilities, weights = powers_of_ten(ngrams.logs), powers_of_ten(ngrams.weights)
     backoffs = np.concatenate(([0.0], weights[is_state]))
-    symbols = np.arange(V + 1)
-    totals = context_totals(tree, links, probabilities, backoffs, symbols <= V)
-    _refuse_wrong_sums(totals, parts, is_state, lines)
-    z = context_totals(tree, links, probabilities, backoffs, symbols < V)
-    is_used = np.concatenate([(part.ids != V).all(axis=1) for part in parts])
-    used_z = np.where(np.concatenate(([True] * START, is_used[is_state])), z, 1.0)
+    symbols = np.arange(tree.V)
+    totals = context_totals(tree, links, probabilities, backoffs, symbols < tree.V)
+    _refuse_wrong_sums(totals, ngrams, lines)
+    z = context_totals(tree, links, probabilities, backoffs, symbols < tree.V - 1)
+    used_z = np.where(np.concatenate(([False], ngrams.has_unknown[is_state])), 1.0, z)
     if used_z.min() < TOLERANCE:
-        where, line = _place_of(int(np.argmin(used_z)), parts, is_state)
+        where, line = _place_of(int(np.argmin(used_z)), ngrams)
         raise lines.error(f"nothing but {UNKNOWN_TOKENS[0]} is probable {where}", line)
     if (np.abs(used_z - 1) <= ROUNDING / 10).all():
-        return parts
+        return ngrams
     with np.errstate(divide="ignore", invalid="ignore"):  # after <unk>, which nobody will ask
         probabilities /= z[tree.keys // tree.V]
         backoffs *= z[links.suffix_states] / z
     weights[is_state] = backoffs[START:]
-    return _with_values(parts, probabilities, weights)
+    logs = logarithms_to_ten(np.minimum(probabilities, 1.0))  # rounding may go above
+    return ngrams._replace(logs=logs, weights=logarithms_to_ten(weights))
 
 
-def _with_values(parts: Sequence[_Part], probabilities: Floats, weights: Floats) -> list[_Part]:
-    """Return the same n-grams with other values."""
-    bounds = np.cumsum([len(part.ids) for part in parts])[:-1]
-    logs = np.split(logarithms_to_ten(np.minimum(probabilities, 1.0)), bounds)  # rounding
-    log_weights = np.split(logarithms_to_ten(weights), bounds)
-    values = zip(parts, logs, log_weights, strict=True)
-    return [part._replace(logs=own, weights=weight) for part, own, weight in values]
+def _refuse_wrong_sums(totals: Floats, ngrams: _Ngrams, lines: _NumberedLines) -> None:
+    is_right = np.abs(totals - 1) <= TOLERANCE
+    if not is_right.all():
+        state = int(np.argmin(is_right))
+        where, line = _place_of(state, ngrams)
+        raise lines.error(
+            f"the probabilities {where} sum to {totals[state]:.6g}: expected 1 within"
+            f" {TOLERANCE:g}",
+            line,
+        )
 
 
-def _refuse_wrong_sums(
-    totals: Floats, parts: Sequence[_Part], is_state: Flags, lines: _NumberedLines
-) -> None:
-    distances = np.abs(totals - 1)
-    if (distances <= TOLERANCE).all():
-        return
-    state = int(np.argmax(~(distances <= TOLERANCE)))
-    where, line = _place_of(state, parts, is_state)
-    raise lines.error(
-        f"the probabilities {where} sum to {totals[state]:.6g}: expected 1 within {TOLERANCE:g}",
-        line,
-    )
-
-
-def _place_of(state: int, parts: Sequence[_Part], is_state: Flags) -> tuple[str, int]:
+def _place_of(state: int, ngrams: _Ngrams) -> tuple[str, int]:
     """Return what to call a state's next symbols, and the line of the state's n-gram."""
-    if not state:
-        return "of the 1-grams", int(parts[0].lines.min())
-    numbers = np.concatenate([part.lines for part in parts])[is_state]
-    return "after this n-gram", int(numbers[state - 1])
+    if state == ROOT:
+        return "of the 1-grams", int(ngrams.lines[: ngrams.tree.sizes[0]].min())
+    return "after this n-gram", int(ngrams.lines[ngrams.tree.is_state()][state - START])
 
 
 def own_loss(model: Model) -> float:
@@ -721,13 +687,12 @@ def own_loss(model: Model) -> float:
         P = np.exp(log_P)
         nats -= float((P * np.where(P > 0, log_P, 0.0)).sum())
         symbols += left
-        bounds = P.cumsum(axis=1)
-        drawn = (bounds < generator.random((left, 1)) * bounds[:, -1:]).sum(axis=1)
-        rows = np.flatnonzero(drawn)
+        following = drawn(P, generator.random(left))
+        rows = np.flatnonzero(following)
         left = len(rows)
         if not left:
             break
-        state = model.advance(select(state, rows), drawn[rows])
+        state = model.advance(select(state, rows), following[rows])
     return nats / symbols
 
 

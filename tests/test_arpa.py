@@ -334,6 +334,16 @@ def test_sums_that_are_wrong_are_refused_with_the_line_of_the_context(tmp_path: 
         read_text(SRILM.replace("-0.30103 </s>", "-0.221848750 </s>"), tmp_path)
 
 
+def test_the_largest_alphabet_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = text_of(ngram(NAMES, 3, vocabulary=Vocabulary("".join(NAMES))))
+    V = len(read_text(text, tmp_path).vocabulary)
+    monkeypatch.setattr("makemore.arpa.MAX_VOCABULARY", V)
+    assert len(read_text(text, tmp_path).vocabulary) == V
+    monkeypatch.setattr("makemore.arpa.MAX_VOCABULARY", V - 1)
+    with pytest.raises(ArpaError, match=f"more than {V - 2} characters"):
+        read_text(text, tmp_path)
+
+
 @pytest.mark.parametrize("method", SMOOTHING_METHODS)
 @pytest.mark.parametrize("order", [2, 3, 5])
 def test_kenlm_gives_each_word_the_same_probability(

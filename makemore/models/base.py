@@ -231,6 +231,16 @@ def first_rows(model: Model, n: int) -> Floats:
     return np.exp(np.concatenate(rows)[:, :n])
 
 
+def drawn(P: Floats, uniform: Floats) -> Ids:
+    """Return a symbol of each row by a number from 0 to 1, (B, V) and (B,) -> (B,).
+
+    The rows of P need not sum to 1.
+    """
+    cumulative = np.cumsum(P, axis=1)
+    found = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)
+    return np.asarray(np.minimum(found, P.shape[1] - 1))
+
+
 class WindowedModel(Model):
     """A model that sees the last ``context_length`` symbols, and boundaries before a word's start.
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from makemore.arrays import Floats, Ids, Symbols
+from makemore.arrays import Symbols
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import Model, first_rows, select
+from makemore.models.base import Model, drawn, first_rows, select
 from makemore.training.record import Film, log_spaced_steps
 
 MOMENTS = 32
@@ -76,7 +76,7 @@ def plain_words(model: Model, random: np.random.Generator) -> Symbols:
         P = np.exp(model.log_probabilities(state))
         P[:, BOUNDARY] *= t > 0  # no word is empty
         P[:, unk] = 0.0
-        symbols = _drawn(P, random.random(len(alive)))
+        symbols = drawn(P, random.random(len(alive)))
         going = np.flatnonzero(symbols != BOUNDARY)
         if not len(going):
             break
@@ -84,10 +84,3 @@ def plain_words(model: Model, random: np.random.Generator) -> Symbols:
         ids[alive, t] = symbols
         state = model.advance(select(state, going), symbols)
     return ids
-
-
-def _drawn(P: Floats, uniform: Floats) -> Ids:
-    """Return a symbol of each row, (B, V) and (B,) -> (B,)."""
-    cumulative = np.cumsum(P, axis=1)
-    found = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(axis=1)
-    return np.asarray(np.minimum(found, P.shape[1] - 1))
