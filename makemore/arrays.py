@@ -4,7 +4,7 @@ A name says what the numbers are and how many bits they have; shapes stand in th
 functions that take them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ Offsets = npt.NDArray[np.int64]
 States = npt.NDArray[np.int32]
 Symbols = npt.NDArray[np.int16]
 Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 CHUNK_CELLS = 1 << 20
 """The cells of a table that are worked on at once, so that memory is bounded: 8 MiB."""

@@ -37,8 +37,8 @@ from makemore.archive import (
     open_archive,
     write_archive,
 )
+from makemore.arrays import Arrays
 from makemore.data.corpus import Corpus, CorpusFacts
-from makemore.data.sketch import NOTHING
 from makemore.data.sketch import SIZE as SKETCH_SIZE
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, VocabularyError, shown, unwritable
@@ -51,20 +51,19 @@ from makemore.version import __version__
 FORMAT = 1
 MAX_METADATA = 1 << 20
 """The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
-RECORD_ARRAYS: dict[str, tuple[int | None, ...]] = {
-    "calibration": (None, 2),
-    "loss_history": (None,),
-}
-"""The fields of ``TrainingRecord`` kept as float64 arrays, and their shapes; None is any length."""
-OPTIONAL_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
+RECORD_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
+    "calibration": ("<f8", (None, 2)),
     "film_steps": ("<i8", (None,)),
     "film_tables": ("<f4", (None, None, None)),
     "film_words": ("<i2", (None, None, None)),
+    "loss_history": ("<f8", (None,)),
     "regularity": ("<f8", (None, 2)),
     "sketch": ("<u8", (None,)),
     "validation_history": ("<f8", (None, 2)),
 }
-"""Fields that are written only where there is something in them, their types and shapes."""
+"""The fields of ``TrainingRecord`` kept as arrays, their types and shapes; None is any length."""
+ALWAYS_WRITTEN = ("calibration", "loss_history")
+"""The other fields are written only where there is something in them."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
 _OPTIONS: dict[str, Any] = {
@@ -77,8 +76,6 @@ _OPTIONS: dict[str, Any] = {
     "words": str,
 }
 """The options that commands read, and their types."""
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class _NewerFormatError(CheckpointError):
@@ -165,10 +162,9 @@ def _all_arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
 
 def _arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
     """Return all arrays of a checkpoint in the order in which they are written."""
-    arrays = checkpoint.model.arrays()
-    arrays |= {name: getattr(checkpoint.training, name) for name in RECORD_ARRAYS}
-    optional = {name: getattr(checkpoint.training, name) for name in OPTIONAL_ARRAYS}
-    arrays |= {name: array for name, array in optional.items() if len(array)}
+    arrays = dict(checkpoint.model.arrays())
+    record = {name: getattr(checkpoint.training, name) for name in RECORD_ARRAYS}
+    arrays |= {name: a for name, a in record.items() if name in ALWAYS_WRITTEN or len(a)}
     if checkpoint.resumption:
         arrays |= {_STATE + name: array for name, array in checkpoint.resumption.state.items()}
         averages = checkpoint.resumption.averages
@@ -178,7 +174,7 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
 
 def _metadata_text(checkpoint: Checkpoint, arrays: Arrays) -> str:
     model, record = checkpoint.model, checkpoint.training
-    training = _fields_of(record, without={*RECORD_ARRAYS, *OPTIONAL_ARRAYS})
+    training = _fields_of(record, without=RECORD_ARRAYS)
     if training["held_out_loss"] == np.inf:
         training["held_out_loss"] = "infinite"
     metadata = {
@@ -228,11 +224,9 @@ def _parse(text: str) -> dict[str, Any]:
         )
     if type(version) is not int or version != FORMAT:
         raise CheckpointError(f"expected the format {FORMAT} and found {_cut(version)}")
-    kinds: dict[str, Any] = {"format": int, "makemore": str, "model": dict}
-    kinds |= {"vocabulary": str | dict}
-    kinds |= {"corpus": dict, "training": dict, "arrays": dict}
-    if "resumption" in metadata:
-        kinds["resumption"] = dict
+    kinds: dict[str, Any] = {"format": int, "makemore": str, "vocabulary": str | dict}
+    optional = ["resumption"] if "resumption" in metadata else []
+    kinds |= dict.fromkeys(["model", "corpus", "training", "arrays", *optional], dict)
     metadata = _entries(metadata, kinds, "metadata")
     return metadata | {"vocabulary": _vocabulary(metadata["vocabulary"])}
 
@@ -246,8 +240,8 @@ def _specs(metadata: Mapping[str, Any]) -> dict[str, ArraySpec]:
         )
     cls: type[Model] = load_model(model["name"])
     specs = dict(cls.array_specs(metadata["vocabulary"], model["options"]))
-    histories = {name: ("<f8", lengths) for name, lengths in RECORD_ARRAYS.items()}
-    histories |= {n: kind for n, kind in OPTIONAL_ARRAYS.items() if n in metadata["arrays"]}
+    written = {*ALWAYS_WRITTEN, *metadata["arrays"]}
+    histories = {name: kind for name, kind in RECORD_ARRAYS.items() if name in written}
     averages: list[str] = []
     if "resumption" in metadata:
         averages = [name for name in metadata["arrays"] if name.startswith(_AVERAGES)]
@@ -310,12 +304,15 @@ def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tupl
 
 def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     """Return the checkpoint of these parts; the arrays are known to be of ``_specs``."""
-    optional = [name for name in OPTIONAL_ARRAYS if name in arrays]
     resumed = [name for name in arrays if name.startswith((_STATE, _AVERAGES))]
-    for name in (*RECORD_ARRAYS, *optional, *resumed):
-        if not np.isfinite(arrays[name]).all():
+    histories = {
+        name: arrays.get(name, np.zeros([length or 0 for length in lengths], dtype))
+        for name, (dtype, lengths) in RECORD_ARRAYS.items()
+    }
+    for name, array in (*histories.items(), *((name, arrays[name]) for name in resumed)):
+        if not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
-    sketch = arrays.get("sketch", NOTHING)
+    sketch = histories["sketch"]
     if len(sketch) > SKETCH_SIZE or (sketch[1:] <= sketch[:-1]).any():
         raise CheckpointError("the sketch of its training words does not ascend, or is too large")
     corpus: CorpusFacts = _record(CorpusFacts, metadata["corpus"], {})
@@ -330,9 +327,6 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     training = dict(metadata["training"])
     if training.get("held_out_loss") == "infinite":
         training["held_out_loss"] = float("inf")
-    histories = {name: arrays[name] for name in RECORD_ARRAYS}
-    for name, (dtype, lengths) in OPTIONAL_ARRAYS.items():
-        histories[name] = arrays.get(name, np.zeros([n or 0 for n in lengths], dtype))
     record = _record(TrainingRecord, training, histories)
     _refuse_odd_options(record.options)
     _refuse_odd_film(record, len(metadata["vocabulary"]))

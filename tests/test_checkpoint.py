@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore
-from makemore.checkpoint import OPTIONAL_ARRAYS, RECORD_ARRAYS, load, refuse_other_files, save
+from makemore.checkpoint import ALWAYS_WRITTEN, RECORD_ARRAYS, load, refuse_other_files, save
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
@@ -64,7 +64,7 @@ def assert_same(one: Checkpoint, other: Checkpoint) -> None:
         np.testing.assert_array_equal(array, other.model.arrays()[name], strict=True)
     assert one.corpus == other.corpus
     ours, theirs = dict(vars(one.training)), dict(vars(other.training))
-    for name in {**RECORD_ARRAYS, **OPTIONAL_ARRAYS}:
+    for name in RECORD_ARRAYS:
         np.testing.assert_array_equal(ours.pop(name), theirs.pop(name), strict=True)
     assert ours == theirs
 
@@ -103,7 +103,7 @@ def test_plain_numpy_reads_every_array(path: Path) -> None:
     checkpoint = example()
     save(path, checkpoint)
     with np.load(path, allow_pickle=False) as file:
-        assert set(file) == {"metadata", "metadata_sha256", "weights", "counts", *RECORD_ARRAYS}
+        assert set(file) == {"metadata", "metadata_sha256", "weights", "counts", *ALWAYS_WRITTEN}
         for name, array in checkpoint.model.arrays().items():
             np.testing.assert_array_equal(file[name], array, strict=True)
         np.testing.assert_array_equal(file["loss_history"], checkpoint.training.loss_history)

@@ -286,7 +286,7 @@ def test_length_that_is_fixed_for_an_array_of_the_record_is_held(
     folder: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for lengths, taken in (((5,), True), ((4,), False), ((None, 2), False)):
-        monkeypatch.setitem(RECORD_ARRAYS, "loss_history", lengths)
+        monkeypatch.setitem(RECORD_ARRAYS, "loss_history", ("<f8", lengths))
         assert reproduced(folder, good) == taken
 
 

@@ -24,7 +24,6 @@ Each n-gram has a *suffix*, itself without its first symbol, one level below.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -33,11 +32,11 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Flags, Floats, Ids, Integers
+from makemore.arrays import Arrays, Flags, Floats, Ids, Integers
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from makemore.errors import CheckpointError
 from makemore.kinds import MAX_ORDER, MIN_ORDER
-from makemore.models.base import MAX_CELLS, Automaton, State, WindowedModel
+from makemore.models.base import MAX_CELLS, Automaton, Options, State, WindowedModel
 
 MAX_NGRAMS = (1 << 31) - 1  # of all orders together: their positions are kept as int32
 WORTH_CELLS = 32  # an automaton of so many cells takes less time than searching for one symbol
@@ -389,9 +388,7 @@ class Backoff(BackoffModel):
         }
 
     @classmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of each array. Raises ``CheckpointError``."""
         A, below = sum(tree_sizes(options)), sum(tree_sizes(options)[:-1])
         return {
@@ -401,12 +398,7 @@ class Backoff(BackoffModel):
         }
 
     @classmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
         keys, probabilities = arrays["keys"], arrays["log10_probabilities"]
         backoffs = arrays["log10_backoffs"]
@@ -430,7 +422,7 @@ def logarithms_to_ten(values: Floats) -> Floats:
         return np.asarray(np.maximum(np.log10(values), LOG10_ZERO))
 
 
-def tree_sizes(options: Mapping[str, Any]) -> list[int]:
+def tree_sizes(options: Options) -> list[int]:
     """Return the number of n-grams of each order. Raises ``CheckpointError``."""
     order, sizes = options.get("order"), options.get("ngrams")
     if type(order) is not int or not MIN_ORDER <= order <= MAX_ORDER:

@@ -23,12 +23,26 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import CACHED, CHUNK_CELLS, Counts, Flags, Floats, Ids, Indices, States, chunks
+from makemore.arrays import (
+    CACHED,
+    CHUNK_CELLS,
+    Arrays,
+    Counts,
+    Flags,
+    Floats,
+    Ids,
+    Indices,
+    States,
+    chunks,
+)
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 State = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
 """What a model knows of B words begun: an array, or several, whose first axis is B."""
+
+Options = Mapping[str, Any]
+"""What beside the arrays and the vocabulary defines a model, as JSON values."""
 
 MAX_CELLS = 1 << 26
 """The most states times symbols of an automaton: 512 MiB of log-probabilities."""
@@ -199,19 +213,12 @@ class Model(ABC):
 
     @classmethod
     @abstractmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of each of ``arrays()``. Raises ``CheckpointError``."""
 
     @classmethod
     @abstractmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the model that gave these parts, checking values. Raises ``CheckpointError``."""
 
     @property

@@ -21,7 +21,6 @@ derived in Bishop 2006, "Pattern Recognition and Machine Learning", section 4.3.
 the work of ``training/``.
 """
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -29,10 +28,10 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Counts, Floats, Ids
+from makemore.arrays import Arrays, Counts, Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
-from makemore.models.base import Automaton, State, WindowedModel
+from makemore.models.base import Automaton, Options, State, WindowedModel
 from makemore.models.softmax import log_softmax, softmax
 
 LOG_ZERO = -1e3
@@ -221,20 +220,13 @@ class Bigram(WindowedModel):
         return self.weights.size
 
     @classmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of the weights and the counts."""
         shape = (len(vocabulary), len(vocabulary))
         return {"weights": ArraySpec("<f8", shape), "counts": ArraySpec("<i8", shape)}
 
     @classmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
         if not np.isfinite(arrays["weights"]).all():
             raise CheckpointError("the weights are not all finite numbers")

@@ -15,9 +15,6 @@ methods for text classification"; of the residual layer: He et al. 2016, "Deep r
 image recognition". Left out: embeddings of positions.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from makemore.arrays import Floats, Ids
@@ -26,7 +23,7 @@ from makemore.autodiff.tensor import Array, Value, data
 from makemore.autodiff.tree import cumulative_sum
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import State
+from makemore.models.base import Options, State
 from makemore.models.network import Network, head
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding, Linear
@@ -38,7 +35,7 @@ class Bow(Network):
     name = "bow"
     sizes = ("embedding_size", "hidden_size")
 
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, h = options["embedding_size"], options["hidden_size"]
         self.embedding = Embedding(V, n, generator)
         self.last = Embedding(V, n, generator)

@@ -9,18 +9,18 @@ of Markov source parameters from sparse data".
 Left out: weights that depend on the context.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Counts, Floats, Ids
+from makemore.arrays import Arrays, Counts, Floats, Ids
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError
 from makemore.kinds import load_model, model_names
-from makemore.models.base import Model, State, arrays_of
+from makemore.models.base import Model, Options, State, arrays_of
 
 MAX_COMPONENTS = 64
 ITERATIONS = 300
@@ -130,9 +130,7 @@ class Mixture(Model):
         return {"mixture_weights": self.weights, **parts}
 
     @classmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of each of ``arrays()``. Raises ``CheckpointError``."""
         kinds = _kinds(options)
         specs = {"mixture_weights": ArraySpec("<f8", (len(kinds),))}
@@ -142,12 +140,7 @@ class Mixture(Model):
         return specs
 
     @classmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the mixture of these parts. Raises ``CheckpointError``."""
         weights = arrays["mixture_weights"]
         if not (weights > 0).all() or abs(weights.sum() - 1) > 1e-9:
@@ -164,14 +157,14 @@ def _is_there(array: Floats | None) -> bool:
     return array is not None
 
 
-def _kinds(options: Mapping[str, Any]) -> list[tuple[type[Model], Mapping[str, Any]]]:
+def _kinds(options: Options) -> list[tuple[type[Model], Options]]:
     """Return the class and the options of each component. Raises ``CheckpointError``."""
     components = options.get("components")
     if options.keys() != {"components"} or type(components) is not list or not components:
         raise CheckpointError("a mixture's options are a list of its components")
     if len(components) > MAX_COMPONENTS:
         raise CheckpointError(f"a mixture has at most {MAX_COMPONENTS} components")
-    found: list[tuple[type[Model], Mapping[str, Any]]] = []
+    found: list[tuple[type[Model], Options]] = []
     for part in components:
         if type(part) is not dict or part.keys() != {"name", "options"}:
             raise CheckpointError("a component of a mixture has a name and options")

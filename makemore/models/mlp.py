@@ -14,14 +14,12 @@ Source: Bengio et al. 2003, "A neural probabilistic language model", equation 1.
 direct connections from the embeddings to the logits.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, matmul, reshape, sqrt, sum_of_rows, tanh
 from makemore.autodiff.tensor import Array, Tensor, Value, data
+from makemore.models.base import Options
 from makemore.models.network import head
 from makemore.models.windowed_network import WindowedNetwork
 from makemore.nn.base import Layer
@@ -40,7 +38,7 @@ class Mlp(WindowedNetwork):
     name = "mlp"
     sizes = ("context", "embedding_size", "hidden_size", "layers", "normalization")
 
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, h = options["embedding_size"], options["hidden_size"]
         widths = [options["context"] * n] + [h] * options["layers"]
         self.embedding = Embedding(V, n, generator)

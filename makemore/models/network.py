@@ -6,19 +6,18 @@ of float64, and the same equations answer the questions of a ``Model``.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Floats, Ids
+from makemore.arrays import Arrays, Floats, Ids
 from makemore.autodiff.tensor import Array, Value
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import AutodiffError, CheckpointError
 from makemore.kinds import OPTION
-from makemore.models.base import Model
+from makemore.models.base import Model, Options
 from makemore.models.softmax import log_softmax
 from makemore.nn.base import Layer
 from makemore.nn.initialisation import Generator
@@ -43,7 +42,7 @@ class Network(Layer, Model):
     sizes: ClassVar[tuple[str, ...]]
 
     def __init__(
-        self, vocabulary: Vocabulary, options: Mapping[str, Any], generator: Generator = None
+        self, vocabulary: Vocabulary, options: Options, generator: Generator = None
     ) -> None:
         """Draw the first parameters, in float32; without a generator they are zeros.
 
@@ -56,7 +55,7 @@ class Network(Layer, Model):
         self._build(len(vocabulary), self._options, generator)
 
     @abstractmethod
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         """Set the fields that are layers, for the values of ``sizes``."""
 
     @abstractmethod
@@ -74,7 +73,7 @@ class Network(Layer, Model):
         self.freeze(np.float64)
 
     @classmethod
-    def values_for(cls, options: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    def values_for(cls, options: Options, longest: int) -> dict[str, Any]:
         """Return the options of a training with what follows from the longest training word.
 
         Raises ``TrainingError`` for words that are too long for this kind of network.
@@ -82,7 +81,7 @@ class Network(Layer, Model):
         return dict(options)
 
     @classmethod
-    def cells_per_symbol(cls, options: Mapping[str, Any]) -> int:
+    def cells_per_symbol(cls, options: Options) -> int:
         """Return how many numbers a step of training keeps for each symbol, about."""
         width = int(options["hidden_size"]) + int(options["embedding_size"])
         return 16 * width * int(options.get("layers", 1))
@@ -96,20 +95,13 @@ class Network(Layer, Model):
         return {name: array.astype(np.float32) for name, array in self.state().items()}
 
     @classmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of each parameter. Raises ``CheckpointError``."""
         state = cls._empty(vocabulary, options).state()
         return {name: ArraySpec("<f4", array.shape) for name, array in state.items()}
 
     @classmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the finished network. Raises ``CheckpointError`` for infinite numbers and nan."""
         model = cls._empty(vocabulary, options)
         for name, array in arrays.items():
@@ -120,7 +112,7 @@ class Network(Layer, Model):
         return model
 
     @classmethod
-    def _empty(cls, vocabulary: Vocabulary, options: Mapping[str, Any]) -> Self:
+    def _empty(cls, vocabulary: Vocabulary, options: Options) -> Self:
         """Return a network of zeros, which take no memory. Raises ``CheckpointError``."""
         if options.keys() != set(cls.sizes):
             raise CheckpointError(

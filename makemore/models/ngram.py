@@ -18,7 +18,7 @@ suffix has no left extension: it is of the highest order or begins a word. These
 n-grams, one for each symbol of the corpus, and all other counts are sums of theirs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, Self
@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Floats, Integers, States
+from makemore.arrays import Arrays, Floats, Integers, States
 from makemore.counting.ngrams import NgramCounts, add_up, mark_first, refuse_beyond_memory
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
@@ -44,7 +44,7 @@ from makemore.models.backoff import (
     refuse_unordered,
     tree_sizes,
 )
-from makemore.models.base import WindowedModel
+from makemore.models.base import Options, WindowedModel
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """D1, D2 and D3 where the counts of counts define none, as for ``lmplz --discount_fallback``."""
@@ -314,9 +314,7 @@ class Ngram(BackoffModel):
         return {"keys": self.tree.keys, "counts": self.tree.counts}
 
     @classmethod
-    def array_specs(
-        cls, vocabulary: Vocabulary, options: Mapping[str, Any]
-    ) -> dict[str, ArraySpec]:
+    def array_specs(cls, vocabulary: Vocabulary, options: Options) -> dict[str, ArraySpec]:
         """Return the type and shape of keys and counts. Raises ``CheckpointError``."""
         A = (sum(tree_sizes(options)),)
         fault = _fault_of_smoothing(options.get("smoothing_method"), options.get("smoothing"))
@@ -325,12 +323,7 @@ class Ngram(BackoffModel):
         return {"keys": ArraySpec("<i8", A), "counts": ArraySpec("<i8", A)}
 
     @classmethod
-    def from_arrays(
-        cls,
-        vocabulary: Vocabulary,
-        options: Mapping[str, Any],
-        arrays: Mapping[str, npt.NDArray[Any]],
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, options: Options, arrays: Arrays) -> Self:
         """Return the model of these arrays. Raises ``CheckpointError`` for impossible values."""
         keys, counts = arrays["keys"], arrays["counts"]
         refuse_unordered(keys)

@@ -13,15 +13,13 @@ Source: van den Oord et al. 2016, "WaveNet: a generative model for raw audio", f
 its gated activations, residual and skip connections.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, reshape, tanh
 from makemore.autodiff.tensor import Array, Value, data
 from makemore.errors import AutodiffError
+from makemore.models.base import Options
 from makemore.models.network import head
 from makemore.models.windowed_network import WindowedNetwork, distinct_rows
 from makemore.nn.initialisation import Generator
@@ -34,7 +32,7 @@ class Wavenet(WindowedNetwork):
     name = "wavenet"
     sizes = ("context", "embedding_size", "hidden_size")
 
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, h, C = options["embedding_size"], options["hidden_size"], options["context"]
         levels = C.bit_length() - 1
         if C != 1 << levels or not levels:
