@@ -1,4 +1,4 @@
-"""Counting lines, characters and pairs of neighbouring symbols in blocks of text, fast.
+"""Counting the pairs of neighbouring symbols in blocks of text, fast.
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end. The ids
 of ASCII are its code points. While there are at most 255 ids, a text is one byte a character, and
@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from makemore.arrays import CACHED, Counts, Indices, Integers, chunks
 from makemore.counting.tables import add_at
-from makemore.data.text import code_points, line_bounds, weights_of_symbols
+from makemore.data.text import code_points, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
 _ASCII = 128
 _NARROW = 256
-_UNICODE = 0x110000
+UNICODE = 0x110000
 _LF = ord("\n")
 _MAX_IN_32_BITS = (1 << 32) - 1  # pairs
 
@@ -69,7 +69,7 @@ class CharacterIds:
             return np.frombuffer(text.encode(), np.uint8)
         points = code_points(text)
         if self._table is None:
-            self._table = np.full(_UNICODE, _NARROW - 1, np.uint8)
+            self._table = np.full(UNICODE, _NARROW - 1, np.uint8)
             self._table[:_ASCII] = np.arange(_ASCII)
         # "clip" is the fastest of take's modes, several times as fast as table[points]
         ids = self._table.take(points, mode="clip")
@@ -94,44 +94,6 @@ class CharacterIds:
 def _unknown(table: SymbolIds) -> int:
     """Return the largest number of a table's type: it marks a character without an id."""
     return int(np.iinfo(table.dtype).max)
-
-
-class CharacterCounter:
-    """Counts lines by their characters alone."""
-
-    def __init__(self, ids: CharacterIds) -> None:
-        self._ids = ids
-        self._frequencies = np.zeros(0, np.int64)
-        self._blank = 0
-
-    def add(self, text: str, weights: Integers | None = None) -> None:
-        """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
-        ids = self._ids.of(text)
-        if weights is not None:
-            self._add_weighted(ids, weights)
-            return
-        found = np.bincount(ids, minlength=len(self._frequencies))
-        found[: len(self._frequencies)] += self._frequencies
-        self._frequencies = found
-        if "\n\n" in text or text.startswith("\n"):
-            is_end = np.concatenate(([True], ids == _LF))
-            self._blank += int((is_end[1:] & is_end[:-1]).sum())
-
-    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
-        missing = len(self._ids.characters) - len(self._frequencies)
-        self._frequencies = np.pad(self._frequencies, (0, missing))
-        add_at(self._frequencies, ids, weights_of_symbols(weights, line_bounds(ids)[1]))
-
-    def characters(self) -> str:
-        """Return the characters that were counted, in code-point order."""
-        found = [self._ids.characters[i] for i in np.flatnonzero(self._frequencies).tolist()]
-        return "".join(sorted(set(found) - {"\n"}))
-
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
-        lines = int(self._frequencies[_LF]) if len(self._frequencies) else 0
-        words = lines - self._blank
-        return LineCounts(words, int(self._frequencies.sum()) - self._blank, characters, None)
 
 
 class PairCounter:

@@ -8,18 +8,13 @@ be counted in other processes and on other machines.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Counts, Hashes
-from makemore.counting.pairs import (
-    CharacterCounter,
-    CharacterIds,
-    LineCounts,
-    PairCounter,
-    refuse_too_many,
-)
+from makemore.arrays import Counts, Hashes, Integers
+from makemore.counting.pairs import UNICODE, CharacterIds, LineCounts, PairCounter, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts, no_word
 from makemore.data.holdout import Split, all_held_out, held_out_lines, is_held_out
@@ -111,6 +106,31 @@ class Part:
     sketch: Hashes
 
 
+class CharacterCounter:
+    """Counts lines by their characters alone."""
+
+    def __init__(self) -> None:
+        self._frequencies = np.zeros(UNICODE, np.int64)  # by code point
+        self._blank_lines = 0
+
+    def add(self, text: str, weights: Integers | None = None) -> None:
+        """Count whole lines, as ``Lines`` has them."""
+        add_code_points(self._frequencies, Lines(text, weights))
+        if weights is None and ("\n\n" in text or text.startswith("\n")):
+            starts, ends = line_bounds(code_points(text))
+            self._blank_lines += int((starts == ends).sum())
+
+    def characters(self) -> str:
+        """Return the characters that were counted, in code-point order."""
+        return "".join(map(chr, np.flatnonzero(self._frequencies))).replace("\n", "")
+
+    def counts(self, characters: str) -> LineCounts:
+        """Return what was counted, for an alphabet."""
+        words = int(self._frequencies[ord("\n")]) - self._blank_lines
+        symbols = int(self._frequencies.sum()) - self._blank_lines
+        return LineCounts(words, symbols, characters, None)
+
+
 class PartCounter:
     """Counts blocks of lines.
 
@@ -127,10 +147,10 @@ class PartCounter:
     def __init__(self, holdout: float, rare: str = "", *, pairs: bool = True) -> None:
         self._holdout = holdout
         self._rare = pattern_of(rare)
-        counter = PairCounter if pairs else CharacterCounter
         ids = CharacterIds()
-        self._total: PairCounter | CharacterCounter = counter(ids)
-        self._held_out: PairCounter | CharacterCounter = counter(ids)
+        new = partial(PairCounter, ids) if pairs else CharacterCounter
+        self._total: PairCounter | CharacterCounter = new()
+        self._held_out: PairCounter | CharacterCounter = new()
         self._waiting = bytearray()  # held-out lines that are not counted yet
         self._sample = _SampleCollector()
         self._fingerprint = 0
@@ -244,7 +264,7 @@ def pattern_of(characters: str) -> re.Pattern[str] | None:
 
 def character_frequencies(blocks: Iterable[Lines]) -> Counts:
     """Return how often each code point occurs, shape (1,114,112,); line ends do not count."""
-    frequencies = np.zeros(0x110000, np.int64)
+    frequencies = np.zeros(UNICODE, np.int64)
     for lines in blocks:
         add_code_points(frequencies, lines)
     frequencies[ord("\n")] = 0
