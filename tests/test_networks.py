@@ -216,5 +216,5 @@ def test_a_network_keeps_the_types_of_its_numbers() -> None:
         logits, counts = model.training_rows(ids_of(WORDS[:3]), np.ones(3), None)
         assert isinstance(logits, Tensor)
         assert logits.dtype == counts.dtype == np.float32
-        model.finish()
+        model.freeze(np.float64)
         assert model.log_probabilities(model.start(2)).dtype == np.float64

@@ -1,7 +1,7 @@
 """What all networks share as models: parameters by name, trained in float32, answering in float64.
 
 A network is a layer whose fields are its parameters. While it is trained they are Tensors of
-float32, and ``training_rows`` gives logits beside target counts. After ``finish`` they are arrays
+float32, and ``training_rows`` gives logits beside target counts. After ``freeze`` they are arrays
 of float64, and the same equations answer the questions of a ``Model``.
 """
 
@@ -68,10 +68,6 @@ class Network(Layer, Model):
         of shape (R, V) each. The generator decides what dropout drops; without one nothing is.
         """
 
-    def finish(self) -> None:
-        """End the training: from now on the network answers in float64."""
-        self.freeze(np.float64)
-
     @classmethod
     def values_for(cls, options: Options, longest: int) -> dict[str, Any]:
         """Return the options of a training with what follows from the longest training word.
@@ -108,7 +104,7 @@ class Network(Layer, Model):
             if not np.isfinite(array).all():
                 raise CheckpointError(f"the array {name} has numbers that are not finite")
         model.load(arrays)
-        model.finish()
+        model.freeze(np.float64)
         return model
 
     @classmethod

@@ -98,8 +98,13 @@ class Batches:
     bounds : sequence of float
         Of the ``Split`` into held-out, validation and training words.
     batch_size, seed : int
+
+    Attributes
+    ----------
     longest : int, optional
         Longer words, in characters, are left out.
+    position : Position
+        The next mini-batch.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ import numpy as np
 
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
-from makemore.counting.passes import split_for_validation, survey_corpus
+from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
@@ -40,7 +40,7 @@ from makemore.training.batches import (
     blocks_of,
 )
 from makemore.training.options import TrainingOptions
-from makemore.training.record import Checkpoint, Outcome, Position, Resumption, Watch
+from makemore.training.record import Checkpoint, OnStep, Outcome, Position, Resumption, Watch
 
 MEASUREMENTS = 40
 """How often the validation loss is measured in a training, at most."""
@@ -97,11 +97,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             on_step = until(deadline, watch.on_step, measuring)
             outcome = train_network(text, timed, replace(watch, on_step=on_step))
             return outcome._replace(recorded={"steps": timed.steps})
-        survey = survey_corpus(
-            text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
-        )
-        if watch.on_survey:
-            watch.on_survey(survey)
+        survey = watch.survey(text, options)
         with blocks_of(text) as blocks:
             split = split_for_validation(
                 text, survey.vocabulary, options.holdout, options.validation
@@ -158,11 +154,7 @@ def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOpti
     return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
 
 
-def until(
-    deadline: float | None,
-    on_step: Callable[[Any], bool | None] | None,
-    more: float = 0.0,
-) -> Callable[[Any], bool | None]:
+def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> OnStep:
     """Return an ``on_step`` that also ends a training where the machine is slower than expected.
 
     It ends when so many ``more`` steps, as slow as those so far, would pass the deadline, a time of

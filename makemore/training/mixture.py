@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from makemore.arrays import Floats
-from makemore.counting.passes import split_for_validation, survey_corpus
+from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
@@ -58,9 +58,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     """Return the mixture of models of a corpus; see ``Trainer``."""
     deadline = _deadline(options)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
-        survey = survey_corpus(text, options.holdout, options.min_count, jobs=watch.jobs)
-        if watch.on_survey:
-            watch.on_survey(survey)
+        survey = replace(watch, on_read=None).survey(text, options)
         share = round(validation_share(survey.facts.lines, options.validation), 4)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)

@@ -4,7 +4,6 @@ A moment is what a film shows and not the network itself: the table of what foll
 symbol, and some words. Most is learnt in the first steps, so the moments are denser there.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from makemore.arrays import Symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import Model, drawn, first_rows, select
-from makemore.training.record import Film, log_spaced_steps
+from makemore.training.record import Film, OnStep, log_spaced_steps
 
 MOMENTS = 32
 STEPS_A_MOMENT = 8
@@ -35,9 +34,7 @@ class Moments:
         self._tables, self._words = list(film.film_tables), list(film.film_words)
         self._wanted: set[int] = set()
 
-    def watching(
-        self, on_step: Callable[[Any], bool | None] | None
-    ) -> Callable[[Any], bool | None]:
+    def watching(self, on_step: OnStep | None) -> OnStep:
         """Return what is told of each step, keeps some, and tells ``on_step``, if any."""
 
         def told(step: Any) -> bool | None:

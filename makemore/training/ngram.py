@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from makemore.counting.ngrams import NgramCounts, highest_order
-from makemore.counting.passes import Jobs, count_ngrams, split_for_validation, survey_corpus
+from makemore.counting.passes import Jobs, count_ngrams, split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.vocabulary import Vocabulary
@@ -33,11 +33,7 @@ def train_ngram(
     The words of the share ``validation`` are left out, for who wants to choose by them.
     """
     with unchanged(corpus), corpus.rereadable() as text:
-        survey = survey_corpus(
-            text, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
-        )
-        if watch.on_survey:
-            watch.on_survey(survey)
+        survey = watch.survey(text, options)
         order, split = options.order, survey.split
         if order == AUTO:
             order = _best_order(text, survey, options, watch.jobs)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Floats, Hashes
-from makemore.counting.passes import Jobs
+from makemore.counting.passes import Jobs, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress, reading_of
 from makemore.data.holdout import hash_words
@@ -174,6 +174,10 @@ class Checkpoint:
         return are_mostly_in(sketch_with(NOTHING, hashes), self.training.sketch)
 
 
+OnStep = Callable[[Any], bool | None]
+"""Is told of each step of a training, which ends early when it returns True."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who looks on while a model is trained, and who counts.
@@ -199,10 +203,17 @@ class Watch:
 
     jobs: Jobs = None
     on_read: Progress | None = None
-    on_step: Callable[[Any], bool | None] | None = None
+    on_step: OnStep | None = None
     resume: Checkpoint | None = None
     on_failure: Callable[[TrainingError], None] | None = None
     on_survey: Callable[[Survey], None] | None = None
+
+    def survey(self, corpus: Corpus, options: TrainingOptions) -> Survey:
+        """Return the survey of a corpus to train on, and tell of it. Raises ``CorpusError``."""
+        survey = survey_corpus(corpus, options.holdout, options.min_count, self.jobs, self.on_read)
+        if self.on_survey:
+            self.on_survey(survey)
+        return survey
 
 
 class Outcome(NamedTuple):

@@ -12,7 +12,7 @@ from makemore.errors import OptionError, TrainingError
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
 from makemore.training.options import Settings, TrainingOptions
-from makemore.training.record import Checkpoint, Film, Outcome, Trainer, Watch, record_of
+from makemore.training.record import Checkpoint, Film, OnStep, Outcome, Trainer, Watch, record_of
 
 
 def train(
@@ -23,7 +23,7 @@ def train(
     method: str = "",
     jobs: Jobs = None,
     on_read: Progress | None = None,
-    on_step: Callable[[Any], bool | None] | None = None,
+    on_step: OnStep | None = None,
     resume: Checkpoint | None = None,
     on_failure: Callable[[TrainingError], None] | None = None,
     on_survey: Callable[[Survey], None] | None = None,
