@@ -243,7 +243,7 @@ def test_new_words_need_the_corpus_as_it_was(trained: Run) -> None:
 def test_where_a_line_was_added_excluding_the_list_is_named_and_helps(trained: Run) -> None:
     Path("words.txt").write_text("\n".join([*WORDS, "another"]), encoding="utf-8")
     message = one_line(trained("sample", "--new", "--seed", "1", code=1))
-    assert "keep out its words as they are now by --exclude in place of --new" in message
+    assert "exclude its present words by --exclude instead of --new" in message
     found = trained("sample", "-n", "50", "--seed", "1", "--exclude", "words.txt").stdout.split()
     assert not {*WORDS, "another"} & set(found)
 

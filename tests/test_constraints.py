@@ -198,7 +198,7 @@ def test_patterns_that_take_too_many_states_are_refused(
 ) -> None:
     limits = Constraints(contains="ab")  # three states of progress, times those of the model
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4 - 1)
-    with pytest.raises(SamplingError, match="too long together"):
+    with pytest.raises(SamplingError, match="together are too long"):
         conditioned(small_model, limits)
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4)
     with pytest.raises(SamplingError, match="states of model and constraints, times 4 symbols"):

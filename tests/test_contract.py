@@ -362,7 +362,7 @@ def test_a_search_whose_heap_is_too_small_ends_before_a_word_is_missing(
     expected = sorted(all_words(RecurrentModel(), Constraints(), 6).values(), reverse=True)
     monkeypatch.setattr(search, "AT_ONCE", 1)
     for most in (12, 24):
-        monkeypatch.setattr(search, "_most_beginnings", lambda model, most=most: most)
+        monkeypatch.setattr(search, "_max_beginnings", lambda model, limit=most: limit)
         with pytest.raises(SamplingError, match="before that are exact") as raised:
             search.top(RecurrentModel(), 1_000)
         found = [p for _, p in raised.value.found]

@@ -38,7 +38,7 @@ def _always_looking_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
             ahead.probability = 0.0
         return ahead
 
-    monkeypatch.setattr(sampling, "OFTEN", 2.0)
+    monkeypatch.setattr(sampling, "MIN_ACCEPTANCE", 2.0)
     monkeypatch.setattr(sampling, "look_ahead", eager)
 
 
@@ -107,7 +107,7 @@ def test_the_probability_of_rare_constraints_is_told(monkeypatch: pytest.MonkeyP
 def test_too_few_trials_err_by_less_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the largest weight of 40 trials some words are too rare: the error says how much."""
     monkeypatch.setattr(sampling, "STATE_CELLS", 200)  # lanes of 40
-    monkeypatch.setattr(sampling, "MOST_TRIALS", 40)
+    monkeypatch.setattr(sampling, "MAX_TRIALS", 40)
     limits, n, errors = Constraints(contains="ab", suffix="cc", max_length=6), 2_000, []
     for seed in range(4):
         model = RecurrentModel(seed=seed)
@@ -180,7 +180,7 @@ def test_an_alphabet_too_large_for_a_table_is_drawn_by_rejection(
 
 
 def test_common_constraints_are_drawn_by_rejection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "OFTEN", 1 / 16)
+    monkeypatch.setattr(sampling, "MIN_ACCEPTANCE", 1 / 16)
     monkeypatch.setattr(sampling, "look_ahead", None)  # which cannot be called
     assert Sampler(RecurrentModel(), constraints=Constraints(min_length=2)).error == 0
 

@@ -83,7 +83,7 @@ def test_a_corpus_that_was_no_file_is_asked_for() -> None:
 
 
 def test_known_words_are_merged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(novelty, "_MERGE", 2)
+    monkeypatch.setattr(novelty, "_MERGED_AT_ONCE", 2)
     known = KnownWords(f"{word}\n" for word in ["d", "b", "a", "c", "b", "e"])
     assert known.contain("a\nb\nc\nd\ne\nf\n").tolist() == [True] * 5 + [False]
 

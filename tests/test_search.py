@@ -59,7 +59,7 @@ def test_a_model_whose_words_never_end_is_refused() -> None:
     W = np.zeros((3, 3))
     W[:, 0] = -1000
     model = Bigram(make_bigram(["ab"]).vocabulary, W, np.zeros((3, 3), np.int64))
-    with pytest.raises(SamplingError, match="goes on for ever"):
+    with pytest.raises(SamplingError, match="never ends a word"):
         most_probable_words(model)
 
 

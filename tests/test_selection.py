@@ -56,7 +56,7 @@ def test_the_edit_distance_is_that_of_the_definition(a: str, b: str) -> None:
     assert edit_distance(a, b) == distance(a, b)
 
 
-@pytest.mark.parametrize("long", [novelty.LONG, 3, 0])
+@pytest.mark.parametrize("long", [novelty.MAX_DELETED_FROM, 3, 0])
 @given(
     words=st.lists(WORDS, max_size=8), known=st.lists(WORDS, max_size=8), edits=st.integers(0, 2)
 )
@@ -66,7 +66,7 @@ def test_the_edit_distance_is_that_of_the_definition(a: str, b: str) -> None:
 def test_near_words_are_found_as_by_looking_at_all(
     monkeypatch: pytest.MonkeyPatch, words: list[str], known: list[str], edits: int, long: int
 ) -> None:
-    monkeypatch.setattr(novelty, "LONG", long)  # longer words are known by pieces
+    monkeypatch.setattr(novelty, "MAX_DELETED_FROM", long)  # longer words are known by pieces
     blocks = ["".join(f"{word}\n" for word in part) for part in (known[:3], known[3:])]
     lines = [word for word in known if word]
     expected = {w for w in words if any(distance(w, line) <= edits for line in lines)}
@@ -219,7 +219,7 @@ def test_training_words_elsewhere_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"new": True}, "new needs the checkpoint in place of its model"),
+        ({"new": True}, "new needs the checkpoint instead of its model"),
         ({"min_distance": 2}, "min_distance needs the checkpoint"),
         ({"min_distance": 4}, "from 0 to 3"),
         ({"exclude": "emma"}, "exclude is one text: expected several words"),
@@ -286,7 +286,7 @@ def test_the_cures_that_are_named_help(option: str, tmp_path: Path) -> None:
     name = option.partition("=")[0]
     for model, why, other in [
         (several, "only those of one file are read again", "train on one file"),
-        (imported, "was imported from", "train a model here"),
+        (imported, "was imported from", "train a model with makemore"),
         (changed, "has changed since the training", "name the right file by --corpus"),
     ]:
         for arguments in ([], ["--corpus", one] if model == imported else []):

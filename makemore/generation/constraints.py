@@ -2,8 +2,8 @@
 
 A model with a finite automaton is one table of states, and so is each constraint: "contains" and
 "suffix" are the string-matching automata of Knuth, Morris and Pratt (1977, "Fast pattern matching
-in strings"). Their product has as states what must be remembered of a word begun. With b_t(s) the
-probability that a word of t characters in state s ends well,
+in strings"). A state of their product is what must be remembered of a partial word. With b_t(s) the
+probability that a word of t characters in state s will end and fulfil the constraints,
 
     b_t(s) = [s may end, t >= min_length] P(end | s) + [t < max_length] sum_v P(v | s) b_t+1(s v)
 
@@ -11,8 +11,8 @@ and the next symbol given that the constraints will be fulfilled has the probabi
 
     P(v | s) b_t+1(s v) / b_t(s)
 
-This is the backward algorithm of hidden Markov models; no word is ever drawn and thrown away. For a
-model without an automaton ``Requirements`` tells which words begun can no longer fulfil the
+This is the backward algorithm of hidden Markov models; no drawn word is rejected. For a model
+without an automaton ``Requirements`` tells which partial words can no longer fulfil the
 constraints. Lengths count characters, not the end-of-word symbol.
 """
 
@@ -31,30 +31,29 @@ from makemore.models.base import MAX_CELLS, Automaton, Model
 from makemore.training.record import Checkpoint
 
 MAX_LENGTH = 10_000
-"""No word is longer: one that has not ended by then shows that the model does not end its words."""
+"""The maximum length of a word, by which a model that ends its words has ended one."""
 
 _CONVERGED = 1e-13
-"""Relative change of b below which further steps back from the end of a word change nothing."""
+"""The relative change of b below which further backward steps are left out."""
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What a word must be like. The defaults ask for nothing but that it is not empty.
+    """What every word must fulfil. The defaults ask only that it is not empty.
 
     Attributes
     ----------
     prefix, suffix : str
         What the word begins with and ends with.
     contains : str or tuple of str
-        What the word has somewhere: all of these texts. They may overlap, with prefix and suffix,
-        too.
+        The word contains each of these texts. They may overlap each other, prefix and suffix.
     min_length, max_length : int
         In characters; no ``max_length`` means no limit.
 
     Raises
     ------
     OptionError
-        A length is out of its range or no whole number, or a text is none.
+        A length is out of its range or no whole number, or a text is not a str.
     SamplingError
         The lengths exclude each other.
     """
@@ -83,14 +82,14 @@ class Constraints:
 
     @property
     def contained(self) -> tuple[str, ...]:
-        """All texts that the word has somewhere."""
+        """The distinct texts that the word must contain."""
         texts = (self.contains,) if isinstance(self.contains, str) else self.contains
         return tuple(dict.fromkeys(filter(None, texts)))
 
-    def asks_more_than_a_prefix(self) -> bool:
-        """Return whether a word that begins with the prefix may still fail."""
-        limits = self.suffix, self.contained, self.min_length > 1, self.max_length is not None
-        return any(limits)
+    def asks_for_more_than_a_prefix(self) -> bool:
+        """Return whether there is a constraint beside the prefix."""
+        others = self.suffix, self.contained, self.min_length > 1, self.max_length is not None
+        return any(others)
 
     def describe(self) -> str:
         """Return the constraints in words, for messages; an empty string where there are none."""
@@ -104,7 +103,7 @@ class Constraints:
         return ", ".join(parts)
 
     def shares(self, words: Sequence[str]) -> dict[str, float]:
-        """Return for each constraint but the prefix the share of ``words`` that fulfil it."""
+        """Return the share of ``words`` that fulfil each constraint but the prefix."""
         tests: dict[str, tuple[object, Callable[[str], bool]]] = {
             f"end with '{shown(self.suffix)}'": (self.suffix, lambda w: w.endswith(self.suffix)),
             **{f"contain '{shown(text)}'": (text, _containing(text)) for text in self.contained},
@@ -119,32 +118,32 @@ class Constraints:
         }
         return {
             name: sum(map(test, words)) / len(words)
-            for name, (asked, test) in tests.items()
-            if asked
+            for name, (is_given, test) in tests.items()
+            if is_given
         }
 
 
 class Requirements:
-    """What constraints ask of the symbols of a word, whatever the model.
+    """The constraints in symbols of a vocabulary, whatever the model.
 
     Parameters
     ----------
     vocabulary : Vocabulary
     constraints : Constraints
     longest : int, optional
-        The most characters that a word of the model has.
+        The maximum length of the model's words, in characters.
 
     Attributes
     ----------
     constraints : Constraints
     prefix : array of ids
-        What every word begins with.
+        The symbols that every word begins with.
     matcher : array of shape (K, V)
-        The automaton that follows "contains" and "suffix": state, symbol -> state. It starts in 0.
+        The automaton of "contains" and "suffix": state, symbol -> state. It starts in state 0.
     may_end : array of shape (K,), bool
-        The states in which a word has both.
+        The states in which a word fulfils both.
     never : list of int
-        The symbols that no word has: that of unknown characters.
+        The symbols that no word may have: that of unknown characters.
 
     Raises
     ------
@@ -168,20 +167,20 @@ class Requirements:
 
     @classmethod
     def of(cls, model: Model, constraints: Constraints) -> Self:
-        """Return what constraints ask of the words of a model."""
+        """Return the constraints in the symbols of a model."""
         return cls(model.vocabulary, constraints, model.longest_word)
 
     def after_prefix(self) -> int:
-        """Return the state of the matcher behind the prefix."""
+        """Return the state of the matcher after the prefix."""
         state = 0
         for symbol in self.prefix.tolist():
             state = int(self.matcher[state, symbol])
         return state
 
     def allowed(self, t: int, states: Indices) -> Flags:
-        """Return which symbols leave a word of t characters a way to fulfil the constraints.
+        """Return after which next symbols a word of t characters can still fulfil the constraints.
 
-        (B,) states of the matcher -> (B, V). The model may still make that way impossible.
+        (B,) states of the matcher -> (B, V). The model may still give such words no probability.
         """
         allowed = self._can_finish(t + 1)[self.matcher[states]]
         is_of_length = self.constraints.min_length <= t <= self._longest
@@ -190,21 +189,21 @@ class Requirements:
         return np.asarray(allowed)
 
     def _can_finish(self, t: int) -> Flags:
-        """Return from which states a word of t characters can become one that fulfils all, (K,)."""
+        """Return from which states a word of t characters can still fulfil all, (K,)."""
         if self.constraints.min_length > self._longest:
             return np.zeros(len(self.may_end), np.bool_)
         last = len(self._reaching) - 1
-        fewest = min(max(0, self.constraints.min_length - t), last)
-        most = min(self._longest - t, last)
-        return np.asarray(self._reaching[fewest : max(0, most + 1)].any(axis=0))
+        minimum = min(max(0, self.constraints.min_length - t), last)
+        maximum = min(self._longest - t, last)
+        return np.asarray(self._reaching[minimum : max(0, maximum + 1)].any(axis=0))
 
     def impossible(self) -> SamplingError:
         """Return the error that says that no word fulfils the constraints."""
         constraints = self.constraints.describe()
         if not constraints:
             return SamplingError(
-                "the model goes on for ever and ends no word: train on other words, or limit the"
-                " length by --max-length"
+                "the model never ends a word: train on other words, or limit the length by"
+                " --max-length"
             )
         return SamplingError(
             f"the model can write no word with {constraints}: relax the constraints, or train on"
@@ -213,28 +212,28 @@ class Requirements:
 
 
 class ConstrainedAutomaton:
-    """The product of an automaton and constraints: it remembers all that they need of a word begun.
+    """The product of a model's automaton and the automaton of constraints.
 
     Parameters
     ----------
     P : array of shape (S, V)
         Distributions of the next symbol by state.
     automaton : Automaton
-        Gives the successors and the start; its own probabilities are not looked at.
+        Gives the successors and the start; its probabilities are not used.
     requirements : Requirements
 
     Attributes
     ----------
     requirements : Requirements
     start : int
-        The state behind the prefix.
+        The state after the prefix.
     prefix_probability : float
     P, successors : arrays of shape (S', V)
-        Those of the product's states that can be reached.
+        The rows of the product's reachable states.
     may_end : array of shape (S',), bool
-        The states in which a word has all that it needs, except perhaps the length.
+        The states in which a word fulfils all constraints, except perhaps those on the length.
     can_fail : bool
-        Whether some word of the model does not fulfil all, whatever its length.
+        Whether some word of the model violates a constraint other than those on the length.
     """
 
     def __init__(self, P: Floats, automaton: Automaton, requirements: Requirements) -> None:
@@ -256,7 +255,7 @@ class ConstrainedAutomaton:
         self.may_end = requirements.may_end[pairs % len(matcher)]
 
     def always_ends(self) -> bool:
-        """Return whether an end can be reached from every state; then it is, sooner or later."""
+        """Return whether the end is reachable from every state, so that every word will end."""
         can_end = self.P[:, BOUNDARY] > 0
         before = -1
         while before < can_end.sum() < len(can_end):
@@ -269,7 +268,7 @@ class ConstrainedAutomaton:
 
 @dataclass(frozen=True)
 class Layer:
-    """b_t of all states, scaled to a largest value of 1; b_t itself is ``exp(log_scale) * b``."""
+    """b_t of all states, as ``exp(log_scale) * b``, where the largest value of b is 1."""
 
     b: Floats
     log_scale: float
@@ -282,13 +281,13 @@ class Completions:
     ----------
     automaton : ConstrainedAutomaton
     best : bool
-        Take the largest term instead of the sum: b_t(s) is then the probability of the one most
-        probable way to end (Viterbi's algorithm).
+        Take the largest term instead of the sum: b_t(s) is then the probability of the most
+        probable ending (Viterbi's algorithm).
 
     Raises
     ------
     SamplingError
-        No word fulfils the constraints; names them.
+        No word fulfils the constraints.
     """
 
     def __init__(self, automaton: ConstrainedAutomaton, *, best: bool = False) -> None:
@@ -300,14 +299,14 @@ class Completions:
             raise automaton.requirements.impossible()
 
     def layer(self, t: int) -> Layer:
-        """Return b_t, for t from the length of the prefix on."""
+        """Return b_t, for t not below the length of the prefix."""
         may_end, steps = self.stage(t)
         return (self._ending if may_end else self._growing)[steps]
 
     def stage(self, t: int) -> tuple[bool, int]:
-        """Return what b_t depends on: whether words may end, and the steps back from there.
+        """Return what b_t depends on: whether words may end, and the number of backward steps.
 
-        These are counted only as far as they change anything.
+        Steps that no longer change b are not counted.
         """
         limits, longest = self._automaton.requirements.constraints, len(self._ending) - 1
         if t < limits.min_length:
@@ -317,9 +316,9 @@ class Completions:
         return True, min(max(0, limits.max_length + 1 - t), longest)
 
     def _solve(self) -> tuple[list[Layer], list[Layer]]:
-        """Return b_t where words may end, and where they may not yet, both counted from the end.
+        """Return b_t where words may end, and where they may not yet end, by backward steps.
 
-        Each list stops early where it no longer changes; its last entry then holds for the rest.
+        Each list stops once b no longer changes; its last entry holds for all further steps.
         """
         requirements = self._automaton.requirements
         limits, prefix = requirements.constraints, len(requirements.prefix)
@@ -330,7 +329,7 @@ class Completions:
             ending = self._go_back(nothing, steps, may_end=True)
         elif self._best or self._automaton.can_fail or not self._automaton.always_ends():
             ending = self._go_back(nothing, MAX_LENGTH, may_end=True)
-        else:  # every word ends some day and then fulfils all: b is one
+        else:  # every word ends and fulfils all constraints: b is one
             ending = [Layer(np.ones(len(self._automaton.P)), 0.0)]
         return ending, self._go_back(ending[-1], shortest - prefix, may_end=False)
 
@@ -374,14 +373,14 @@ class ConditionedModel:
     def next_probabilities(self, t: int, states: Indices) -> Floats:
         """Return the conditioned distributions after t characters, (B,) states -> (B, V).
 
-        In a state from which no word can end well the row is all zero.
+        The row is all zero for a state from which no word can fulfil the constraints.
         """
         P, following = self.automaton.P[states], self._completions.layer(t + 1)
         rows = P * following.b[self.automaton.successors[states]]
         rows[:, BOUNDARY] = 0.0
         if t >= self.automaton.requirements.constraints.min_length:
             ends = P[:, BOUNDARY] * self.automaton.may_end[states]
-            # The scale matters only beside the chance to end here; elsewhere it might underflow.
+            # The scale cancels unless the word may end here, and might underflow.
             rows[ends > 0] *= np.exp(following.log_scale)
             rows[:, BOUNDARY] = ends
         return np.asarray(rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny))
@@ -395,30 +394,30 @@ class ConditionedModel:
         return self.automaton.prefix_probability * ending
 
     def stage(self, t: int) -> tuple[bool, bool, int]:
-        """Return what the distributions after t characters depend on: equal stages, equal ones."""
+        """Return what the distributions after t characters depend on."""
         shortest = self.automaton.requirements.constraints.min_length
         return t >= shortest, *self._completions.stage(t + 1)
 
     def is_settled(self, t: int) -> bool:
-        """Whether the distributions after t characters hold for any larger number, too."""
+        """Return whether the distributions are the same after t characters and after any more."""
         limits = self.automaton.requirements.constraints
         return limits.max_length is None and t >= limits.min_length
 
 
-HARDLY_ANY = 1e-4
-"""Constraints that have a smaller probability leave odd words."""
-MUCH_MORE = 20
-"""How many times as probable another spelling of a prefix must be to be named."""
+RARE = 1e-4
+"""Constraints of a smaller probability are reported, because their words may look odd."""
+FAR_LIKELIER = 20
+"""How many times as probable another case of a prefix must be to be suggested."""
 
 
 def warning(model: Model, constraints: Constraints, probability: float) -> str:
-    """Return what to say of constraints of this probability; nothing where many words fulfil them.
+    """Return a message about constraints that are rare, or an empty string.
 
-    A prefix that would be far more probable in another case is named.
+    It suggests a prefix in another case that is far more probable.
     """
-    said = []
-    if probability < HARDLY_ANY and constraints.describe():
-        said.append(
+    parts = []
+    if probability < RARE and constraints.describe():
+        parts.append(
             f"only {probability:.2g} of the model's words fulfil the constraints"
             f" ({constraints.describe()}): they may look odd"
         )
@@ -427,13 +426,13 @@ def warning(model: Model, constraints: Constraints, probability: float) -> str:
     others = {case(constraints.prefix) for case in cases} - {constraints.prefix}
     shares = {prefix_probability(model, other): other for other in sorted(others)}
     share = max(shares, default=0.0)
-    if share >= max(HARDLY_ANY, MUCH_MORE * own):
-        said.append(f"'{shown(shares[share])}' would fit: {share:.2g} of the words begin with it")
-    return "; ".join(said)
+    if share >= max(RARE, FAR_LIKELIER * own):
+        parts.append(f"'{shown(shares[share])}' would fit: {share:.2g} of the words begin with it")
+    return "; ".join(parts)
 
 
 def warning_of(model: Model, constraints: Constraints) -> str:
-    """Return what ``warning`` says of constraints; of their prefix alone without an automaton."""
+    """Return the ``warning`` about constraints; without an automaton about their prefix alone."""
     automaton = model.automaton()
     if automaton is None or not constraints.describe():
         prefix = constraints.prefix
@@ -444,7 +443,7 @@ def warning_of(model: Model, constraints: Constraints) -> str:
 
 
 def prefix_probability(model: Model, prefix: str) -> float:
-    """Return the probability that a word begins with ``prefix``; 0 with an unknown character."""
+    """Return the probability that a word begins with ``prefix``, 0 if it has unknown characters."""
     try:
         ids = np.append(model.vocabulary.encode(prefix), BOUNDARY)
     except VocabularyError:
@@ -452,10 +451,10 @@ def prefix_probability(model: Model, prefix: str) -> float:
     return float(np.exp(model.symbol_log_probabilities(ids)[:-1].sum()))
 
 
-def idle_ends(source: Model | Checkpoint, suffix: str) -> str:
-    """Return the spaces that end no training word, and so are to end no other.
+def unseen_final_spaces(source: Model | Checkpoint, suffix: str) -> str:
+    """Return the spaces that end no training word, and so should end no sampled word.
 
-    A space that ``suffix`` ends with is asked for. Of a model without counts its checkpoint tells.
+    A space that ``suffix`` ends with is excepted. For a model without counts its checkpoint tells.
     """
     model = source if isinstance(source, Model) else source.model
     counts, characters = model.bigram_counts(), model.vocabulary.itos
@@ -468,11 +467,11 @@ def idle_ends(source: Model | Checkpoint, suffix: str) -> str:
     return "".join(space for space in spaces if not suffix.endswith(space))
 
 
-def idle_words(constraints: Constraints) -> SamplingError:
-    """Return the error that says that constraints leave only words with such an end."""
-    asked = constraints.describe()
+def final_space_error(constraints: Constraints) -> SamplingError:
+    """Return the error that says that the constraints allow only words that end in a space."""
+    given = constraints.describe()
     return SamplingError(
-        f"all words{asked and f' with {asked}'} that the model wrote end in a space, and no"
+        f"all words{given and f' with {given}'} that the model wrote end in a space, and no"
         " training word does: relax the constraints, or ask for it by --suffix ' '"
     )
 
@@ -489,9 +488,9 @@ def _encode_text(vocabulary: Vocabulary, name: str, text: str) -> Ids:
 
 
 def _matcher(pattern: Ids, V: int, *, absorbing: bool) -> Indices:
-    """Return the automaton that has seen k symbols of the pattern in state k, shape (m + 1, V).
+    """Return the automaton whose state k says that k symbols of the pattern match, (m + 1, V).
 
-    An absorbing one stays at m once the pattern has been seen, any other goes on looking.
+    An absorbing one stays in state m after a match; the other searches on.
     """
     m = len(pattern)
     table = np.zeros((m + 1, V), np.intp)
@@ -508,7 +507,7 @@ def _pattern_automaton(contains: Sequence[Ids], suffix: Ids, V: int) -> tuple[In
     """Return the product of all matchers, (K, V), and which of its states may end a word."""
     if prod(len(text) + 1 for text in [*contains, suffix]) * V > MAX_CELLS:
         raise SamplingError(
-            "the texts of --contains and --suffix are too long together: shorten them"
+            "the texts of --contains and --suffix together are too long: shorten them"
         )
     table = np.zeros((1, V), np.intp)
     matchers = [_matcher(text, V, absorbing=True) for text in contains]
@@ -520,7 +519,7 @@ def _pattern_automaton(contains: Sequence[Ids], suffix: Ids, V: int) -> tuple[In
 def _reaching(table: Indices, goals: Flags) -> Flags:
     """Return from which states of a matcher n characters can lead to a goal, (N + 1, K) by n.
 
-    The last row holds for all larger n, too: every pattern can be written in so many characters.
+    The last row holds for all larger n, too: N characters are enough for every pattern.
     """
     rows = [goals]
     while not rows[-1].all():
@@ -529,7 +528,7 @@ def _reaching(table: Indices, goals: Flags) -> Flags:
 
 
 MAX_PAIRS = 1 << 27
-"""The most states of a model times those of the constraints: their index takes 512 MiB."""
+"""The maximum of a model's states times those of the constraints: an index of 512 MiB."""
 
 
 def _product(
@@ -559,5 +558,5 @@ def _product(
         )
     index[pairs] = np.arange(len(pairs))
     following = index[successors[pairs // K] * K + matcher[pairs % K]]
-    following[:, BOUNDARY] = 0  # leads nowhere: a word is over
+    following[:, BOUNDARY] = 0  # not used: the word has ended
     return pairs, following

@@ -1,27 +1,28 @@
-"""A look ahead for models without an automaton: how probable it is that a word will end well.
+"""A look-ahead for models without an automaton: the probability that a word will end well.
 
-A network cannot say how probable it is that a word begun will fulfil the constraints. An n-gram
+A network cannot say how probable it is that a partial word will fulfil the constraints. An n-gram
 model can, exactly, because it has an automaton: h(s), the ``Completions`` of ``constraints.py``.
 So the network is steered by an n-gram model of its own words. The next symbol is drawn from
 
     q(v | s) = P(v | s) h(s v) / Z(s)        Z(s) = sum_v P(v | s) h(s v)
 
-and a word drawn in this way is too frequent or too rare by what the n-gram model does not know.
-Its weight sets that right: P(word) / q(word) is, but for a factor that all words share,
+which makes a word too frequent or too rare where the n-gram model is wrong. An importance weight
+corrects that: P(word) / q(word) is, up to a factor that all words share,
 
     w = product over the symbols of Z(s) / h(s)
 
-A word is kept with the probability w / M. If no weight is above M, what is kept has exactly the
+A word is kept with the probability w / M. If no weight is above M, the kept words have exactly the
 network's distribution among the words that fulfil the constraints. No bound on the weights of a
 network is known, so M is the largest weight of many trials (Caffo, Booth and Davis 2002, "Empirical
-supremum rejection sampling"). What a larger weight would lose is known, too. With C the mean of w
-and C_M that of min(w, M), the total variation distance from the exact distribution is at most
+supremum rejection sampling"). The effect of a larger weight is bounded: with C the mean of w and
+C_M that of min(w, M), the total variation distance from the exact distribution is at most
 
     1 - C_M / C        which is about M / sum(w) or less over the trials
 
-because a trial has the largest weight of n by 1/n. So the trials go on until M / sum(w) is small.
+because each of n trials has the largest weight with probability 1/n. So the trials go on until
+M / sum(w) is small.
 
-The n-gram model need not be good: a bad one costs time and never exactness.
+The n-gram model need not be good: a bad one costs time, never exactness.
 """
 
 from collections.abc import Callable
@@ -39,57 +40,58 @@ from makemore.models.base import Automaton
 from makemore.models.ngram import Ngram, train_ngram
 
 ORDERS = (3, 2)
-"""The orders of the n-gram models that are tried: the first whose automaton is small enough."""
+"""The orders of n-gram models, tried in turn until an automaton is small enough."""
 MAX_LOOK_AHEAD_CELLS = 1 << 22
-"""The most states times symbols of an n-gram model and the constraints: 32 MiB."""
+"""The maximum of states times symbols of an n-gram model and the constraints: 32 MiB."""
 UNIFORM = 1e-3
-"""The share of the uniform distribution in the n-gram model: whatever can be is possible to it."""
+"""The share of the uniform distribution in the n-gram model, which makes every word possible."""
 NEGLIGIBLE = 1e-12
-"""A word begun whose weight falls to this share of the first one is given up: it may never end."""
+"""A partial word whose weight falls below this is given up: it may never end."""
 
 
 class Guide(NamedTuple):
-    """What words begun are drawn from, and what that does to their weights.
+    """What the next symbols of partial words are drawn from, and how that changes their weights.
 
     Attributes
     ----------
     rows : array of shape (B, V)
-        Distributions of the next symbol, but for a factor.
+        Distributions of the next symbol, up to a factor for each row.
     factors : array of shape (B, V) or (B, 1)
-        What the weight of a word is multiplied by for each next symbol.
+        The factor of a word's weight for each next symbol.
     """
 
     rows: Floats
     factors: Floats | Flags
 
-    def narrowed(self, narrow: Callable[[Floats], Floats]) -> "Guide":
-        """Return the guide by which symbols are chosen and not drawn: weights are no matter."""
-        rows = narrow(self.rows * self.factors)
+    def truncated(self, truncate: Callable[[Floats], Floats]) -> "Guide":
+        """Return a guide for truncated distributions: every word that it gives has the weight 1."""
+        rows = truncate(self.rows * self.factors)
         return Guide(rows, rows > 0)
 
     def gains(self, rows: Indices, symbols: Indices) -> Floats:
-        """Return what weights are multiplied by for a symbol of some rows, (n,) and (n,) -> (n,).
+        """Return the factors of the weights for a symbol of each row, (n,) and (n,) -> (n,).
 
-        It is 0 for a symbol that no draw gives: a row of zeros draws the last one all the same.
+        It is 0 for a symbol without probability, which a draw from a row of zeros gives.
         """
         factors = np.broadcast_to(self.factors, self.rows.shape)[rows, symbols]
         return np.where(self.rows[rows, symbols] > 0, factors, 0.0)
 
 
 class LookAhead:
-    """An n-gram model that knows for each word begun how probable it is to fulfil constraints.
+    """An n-gram model that knows how probably a partial word will fulfil the constraints.
 
     Parameters
     ----------
     automaton : ConstrainedAutomaton
-        Of the n-gram model and the constraints.
+        The product of the n-gram model and the constraints.
 
     Attributes
     ----------
     first : int
-        The state behind the prefix.
+        The state after the prefix.
     probability : float
-        That of the constraints, given the prefix; the mean weight times it is the true one.
+        The probability of the constraints, given the prefix, in the n-gram model. Times the mean
+        weight it is that in the steered model.
     """
 
     def __init__(self, automaton: ConstrainedAutomaton) -> None:
@@ -106,7 +108,7 @@ class LookAhead:
     def guide(self, t: int, P: Floats, states: Indices) -> Guide:
         """Return P(v | s) h(s v) / h(s) for words of t characters, and the sums of its rows.
 
-        (B, V) distributions of the model that is steered, and (B,) states.
+        ``P`` (B, V) are the distributions of the model that is steered, ``states`` (B,).
         """
         now, following = self._completions.layer(t), self._completions.layer(t + 1)
         rows = P * following.b[self._automaton.successors[states]]
@@ -120,10 +122,10 @@ class LookAhead:
 
 
 def look_ahead(words: Ids, vocabulary: Vocabulary, requirements: Requirements) -> LookAhead | None:
-    """Return a look-ahead by an n-gram model of some words, whatever they fulfil.
+    """Return a look-ahead made of words of the model, which need not fulfil the constraints.
 
-    ``words`` (n,) holds them in a row, the boundary after each. None where there are none, or where
-    the alphabet is too large for a table.
+    ``words`` (n,) holds them one after another, each with the boundary at its end. The result is
+    None where there are no words, or where the alphabet is too large for a table.
     """
     if not len(words):
         return None

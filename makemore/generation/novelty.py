@@ -1,8 +1,8 @@
-"""Which words are new: what is known by hash, and which known word is nearest.
+"""Which words are new: known words as a set of hashes, and the nearest known words.
 
-A word is known by 64 bits of its hash, so that the words of a large corpus fit in memory: among a
-million drawn words and a hundred million known ones, one is mistaken for known about once in two
-hundred thousand runs.
+Of each word 64 bits of a hash are kept, so that the words of a large corpus fit in memory. With a
+million drawn words and a hundred million known ones, a new word is mistaken for a known one about
+once in two hundred thousand runs.
 """
 
 import os
@@ -20,9 +20,9 @@ from makemore.data.text import blocks_of_lines, code_points, line_bounds, text_o
 from makemore.errors import CorpusError, shown
 
 SHOWN = 20
-"""So many words are compared with the nearest known one."""
+"""The number of words for which the nearest known word is shown."""
 
-_MERGE = 1 << 22  # hashes that wait to be merged with the known ones
+_MERGED_AT_ONCE = 1 << 22  # new hashes, before they are merged with the known ones
 
 
 class KnownWords:
@@ -40,7 +40,7 @@ class KnownWords:
         waiting: list[Hashes] = []
         for lines in blocks_of_lines(texts):
             waiting.append(distinct_hashes(hash_text(lines.text)))
-            if sum(map(len, waiting)) > _MERGE:
+            if sum(map(len, waiting)) > _MERGED_AT_ONCE:
                 self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
                 waiting = []
         self._hashes = distinct_hashes(np.concatenate([self._hashes, *waiting]))
@@ -72,12 +72,12 @@ class KnownWords:
 
 
 class Novelty:
-    """Counts, of words that pass by, those that are known, repeated and new.
+    """Counts the known, repeated and new words in blocks of text.
 
     Attributes
     ----------
     words, known, repeated, new : int
-        A word that is known counts as known each time; another is new once and then repeated.
+        A known word counts as known each time; any other is new once and then repeated.
     first : list of str
         The first ``SHOWN`` words.
     """
@@ -90,7 +90,7 @@ class Novelty:
 
     @property
     def repeated(self) -> int:
-        """The number of words that had passed before."""
+        """The number of unknown words that had been counted before."""
         return self.words - self.known - self.new
 
     def watch(self, texts: Iterable[str]) -> Iterator[str]:
@@ -109,7 +109,7 @@ class Novelty:
 
 
 def hash_text(text: str) -> Hashes:
-    """Return one hash per line of ``text``, whose last line ends with a line feed, too."""
+    """Return a hash for each line of ``text``; every line ends with a line feed."""
     return hash_lines(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
 
 
@@ -118,17 +118,16 @@ def find_corpus(
 ) -> str:
     """Return the path of the corpus that a model was trained on.
 
-    It is where it was, or it has moved together with the checkpoint: then it ends like the path of
-    old, seen from the folder of the checkpoint or from the current one. ``/old/data/words.txt`` is
-    looked for as ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``. Whether the file
-    found is the right one is for ``training_texts`` to see.
+    It may have moved together with the checkpoint: ``/old/data/words.txt`` is also sought as
+    ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``, in the folder of the checkpoint and
+    in the current one. ``training_texts`` verifies that it is the right file.
 
-    Raises ``CorpusError`` where there is none; what it advises depends on the option ``wanted_by``,
-    which is empty where a command cannot do without the words.
+    Raises ``CorpusError`` if no file is found. Its advice depends on the option ``wanted_by``,
+    which is empty where a command always needs the words.
     """
     _refuse_imported(facts, wanted_by)
     if not facts.path and ", " in facts.name:
-        cure = "name each by --exclude in place of --new"
+        cure = "name each by --exclude instead of --new"
         if not _can_exclude(facts, wanted_by):
             cure = _without(wanted_by) + "train on one file"
         raise CorpusError(
@@ -161,7 +160,7 @@ def training_texts(facts: CorpusFacts, path: str, wanted_by: str = "--new") -> I
     facts : CorpusFacts
         How the text was read, and its digest.
     path : str
-        Where it is now; see ``find_corpus``.
+        The file; see ``find_corpus``.
     wanted_by : str
         The option that needs the words.
 
@@ -176,7 +175,7 @@ def training_texts(facts: CorpusFacts, path: str, wanted_by: str = "--new") -> I
     if reading.sha256 != facts.sha256:
         cures = "name the right file by --corpus or train again"
         if _can_exclude(facts, wanted_by):
-            cures = f"keep out its words as they are now by --exclude in place of --new, {cures}"
+            cures = f"exclude its present words by --exclude instead of --new, {cures}"
         raise CorpusError(
             f"{shown(path)} has changed since the training: expected SHA-256 {facts.sha256}, found"
             f" {reading.sha256}; {cures}"
@@ -184,12 +183,12 @@ def training_texts(facts: CorpusFacts, path: str, wanted_by: str = "--new") -> I
 
 
 def _refuse_imported(facts: CorpusFacts, wanted_by: str) -> None:
-    """Raise ``CorpusError`` for a model that was not trained here."""
+    """Raise ``CorpusError`` for a model that was imported."""
     if facts.lines:
         return
-    cure = "name a file of words to keep out with --exclude"
+    cure = "name a file of words to exclude by --exclude"
     if not _can_exclude(facts, wanted_by):
-        cure = _without(wanted_by) + "train a model here"
+        cure = _without(wanted_by) + "train a model with makemore"
     raise CorpusError(
         f"the model was imported from {shown(facts.name)}, so its training words are not known:"
         f" {cure}"
@@ -197,7 +196,7 @@ def _refuse_imported(facts: CorpusFacts, wanted_by: str) -> None:
 
 
 def _can_exclude(facts: CorpusFacts, wanted_by: str) -> bool:
-    """Return whether --exclude serves as well; it reads no tables."""
+    """Return whether --exclude could replace the option; it reads no tables."""
     return wanted_by == "--new" and not facts.column
 
 
@@ -205,18 +204,18 @@ def _without(wanted_by: str) -> str:
     return f"leave out {wanted_by}, or " if wanted_by else ""
 
 
-LONG = 24
-"""Of longer words so many characters could be deleted in so many ways that pieces are better."""
+MAX_DELETED_FROM = 24
+"""Longer words are indexed by pieces, because there are too many ways to delete characters."""
 
 
 class Neighbours:
-    """A set of words, asked whether one of them is within so many edits of another word.
+    """A set of words that finds those within k edits of another word.
 
     An edit inserts, deletes or replaces a character or swaps two neighbours (the optimal string
-    alignment distance). Two words within k edits become the same by at most k deletions in each, so
-    a short word is known by all that so many deletions leave of it. A long one has too many of
-    those. It is known by the 2 k + 1 pieces that it is cut into: an edit touches two of them at
-    most, so one stands in a near word unchanged, and shifted by k characters at most.
+    alignment distance). Two words within k edits become equal by at most k deletions in each, so
+    a short word is indexed by all results of up to k deletions. A long word has too many of them
+    and is indexed by 2 k + 1 pieces: an edit touches at most two of them, so one stands unchanged
+    in every near word, shifted by at most k characters.
 
     >>> names = Neighbours(1)
     >>> names.add("maria")
@@ -230,8 +229,8 @@ class Neighbours:
         self._pieces_of: dict[tuple[int, int, str], list[str]] = defaultdict(list)
 
     def add(self, word: str) -> None:
-        """Take a word."""
-        if len(word) <= LONG:
+        """Add a word."""
+        if len(word) <= MAX_DELETED_FROM:
             for shorter in _shortened(word, self._edits):
                 self._words[shorter].append(word)
         else:
@@ -239,16 +238,18 @@ class Neighbours:
                 self._pieces_of[len(word), number, word[start:stop]].append(word)
 
     def has_near(self, word: str) -> bool:
-        """Return whether a word of the set is near."""
+        """Return whether a word of the set is within k edits."""
         return any(edit_distance(word, other) <= self._edits for other in self.candidates(word))
 
     def candidates(self, word: str) -> set[str]:
-        """Return the words of the set that may be near, all that are near among them."""
+        """Return words of the set that may be within k edits, including all that are."""
         found: set[str] = set()
-        if len(word) <= LONG + self._edits:
+        if len(word) <= MAX_DELETED_FROM + self._edits:
             for shorter in _shortened(word, self._edits):
                 found.update(self._words.get(shorter, ()))
-        for length in range(max(LONG + 1, len(word) - self._edits), len(word) + self._edits + 1):
+        for length in range(
+            max(MAX_DELETED_FROM + 1, len(word) - self._edits), len(word) + self._edits + 1
+        ):
             for number, start, stop in self._pieces(length):
                 for shift in range(-min(self._edits, start), self._edits + 1):
                     piece = word[start + shift : stop + shift]
@@ -256,14 +257,14 @@ class Neighbours:
         return found
 
     def _pieces(self, length: int) -> list[tuple[int, int, int]]:
-        """Return the number, the start and the stop of each piece of words of this length."""
+        """Return number, start and stop of each piece of a word of this length."""
         pieces = 2 * self._edits + 1
         bounds = [length * i // pieces for i in range(pieces + 1)]
         return [(i, *ends) for i, ends in enumerate(pairwise(bounds))]
 
 
 def near_words(words: Iterable[str], texts: Iterable[str], edits: int) -> set[str]:
-    """Return those of ``words`` that are within so many edits of a line of ``texts``."""
+    """Return those of ``words`` that are within ``edits`` edits of a line of ``texts``."""
     neighbours = Neighbours(edits)
     lengths: set[int] = set()
     for word in words:
@@ -279,7 +280,7 @@ def near_words(words: Iterable[str], texts: Iterable[str], edits: int) -> set[st
 
 
 def edit_distance(a: str, b: str) -> int:
-    """Return how many edits lead from one word to the other, as ``Neighbours`` counts them.
+    """Return the smallest number of edits between two words, as ``Neighbours`` counts them.
 
     >>> edit_distance("Iron Haven", "Iron aHven"), edit_distance("anna", "hanne")
     (1, 2)
@@ -297,7 +298,7 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def _shortened(word: str, deletions: int) -> set[str]:
-    """Return what up to so many deletions leave of a word."""
+    """Return all results of up to ``deletions`` deletions in a word."""
     found = newest = {word}
     for _ in range(deletions):
         newest = {part[:i] + part[i + 1 :] for part in newest for i in range(len(part))}
@@ -308,8 +309,8 @@ def _shortened(word: str, deletions: int) -> set[str]:
 def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str, int]]:
     r"""Return the nearest line of ``texts`` for each word and its edit distance.
 
-    The distance counts insertions, deletions and replacements of characters (Levenshtein 1966); of
-    equally near lines the first counts.
+    The distance counts insertions, deletions and replacements of characters (Levenshtein 1966). The
+    first of equally near lines is returned.
 
     >>> nearest_words(["anya"], ["emma\nanna\nivy\n"])
     [('anna', 1)]
@@ -321,9 +322,9 @@ def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str,
         lengths = ends - starts
         shortest = int(min(lengths[lengths > 0], default=0))
         for i, word in enumerate(words):
-            # no distance is larger than the longer of both words
+            # the distance is at most the length of the longer word
             best = found[i][1] if found[i][0] else max(len(word), shortest) + 1
-            # lengths that differ by more than the best distance so far cannot do better
+            # a difference in length of the best distance or more cannot be better
             near = np.flatnonzero((np.abs(lengths - len(word)) < best) & (lengths > 0))
             if not len(near):
                 continue
@@ -343,7 +344,7 @@ def _distances(
 ) -> npt.NDArray[np.intp]:
     """Return the edit distance of a word to each of M lines, shape (M,).
 
-    One column of the table of Wagner and Fischer (1974) at a time, for all lines together:
+    It computes the table of Wagner and Fischer (1974) by columns, for all lines at once:
     ``column[i]`` is the distance of the word's first i characters to each line's first j.
     """
     M = len(starts)

@@ -1,21 +1,20 @@
 """Draws of words from any model, many at a time and exactly from its distribution.
 
-Words are drawn in groups, all words of a group together. Each group has a random stream of its own,
-made of the seed and the group's number, so the first words are the same however many are asked for.
+Words are drawn in groups, all words of a group together. Each group has its own random stream, made
+of the seed and the group's number, so the first words do not depend on how many are drawn.
 A draw is an integer of 53 bits from the raw output of PCG64, which NumPy promises to keep; it is
 compared with the cumulative distribution on the same scale.
 
 A model with an automaton is conditioned on the constraints, and every word drawn fulfils them. Any
 other model is asked step by step: its words begin with the prefix, and a word is rejected as soon
-as it can no longer fulfil the other constraints. Where hardly any word would be kept, a look-ahead
-steers, and words are rejected by a weight that makes up for it; see ``lookahead.py``. All ways draw
+as it can no longer fulfil the other constraints. Where few words would be kept, a look-ahead steers
+the draws, and an importance weight decides which words to keep; see ``lookahead.py``. All ways draw
 from the same distribution, that of the model given that a word fulfils the constraints. (It would
-be quicker to strike out the symbols that cannot lead to the goal and to normalise what is left, but
-that is another distribution.)
+be quicker to mask the symbols that cannot lead to such a word and to normalise the rest, but that
+is another distribution.)
 
-``temperature`` changes the model. ``top_k``, ``top_p`` and temperature 0 choose among what the
-constraints leave: where a symbol can no longer lead to a word that fulfils them, it is out of the
-question before the likeliest ones are chosen. A prefix is given and not drawn.
+``temperature`` changes the model. ``top_k``, ``top_p`` and temperature 0 choose among the symbols
+that can lead to a word that fulfils the constraints. A prefix is given and not drawn.
 """
 
 import itertools
@@ -39,8 +38,8 @@ from makemore.generation.constraints import (
     ConstrainedAutomaton,
     Constraints,
     Requirements,
-    idle_ends,
-    idle_words,
+    final_space_error,
+    unseen_final_spaces,
     warning,
 )
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
@@ -52,37 +51,37 @@ from makemore.training.record import Checkpoint
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
 GROUP_CELLS = 1 << 20
-"""How much is drawn together, less at first. Other numbers give other words for the same seed."""
+"""How much is drawn together, less at first. A change changes the words of every seed."""
 
 STATE_CELLS = 1 << 23
-"""The numbers of the states of a model without an automaton that are kept at once: 64 MiB."""
+"""The size of the states that are kept of a model without an automaton, in numbers: 64 MiB."""
 
 MAX_DISTANCE = 3
-"""The largest least distance between words: more edits leave too many words to look among."""
+"""The largest ``min_distance``: with more edits, too many words may be near a word."""
 
-LEARNT_WORDS, LONGEST_LEARNT = 1 << 11, 1 << 10
-"""How many words of a model its look-ahead learns from, and the characters of the longest one."""
-OFTEN = 1 / 16
-"""Where this share of the words fulfils the constraints, the others are drawn and rejected."""
-ENOUGH, MOST_TRIALS = 128, 1 << 15
-"""Trials go on until their weights are together so many times the largest, up to so many."""
+LEARNT_WORDS, MAX_LEARNT_LENGTH = 1 << 11, 1 << 10
+"""How many words of a model its look-ahead learns from, and their maximum length."""
+MIN_ACCEPTANCE = 1 / 16
+"""From this share of accepted words on, the others are drawn and rejected, without a look-ahead."""
+WEIGHT_RATIO, MAX_TRIALS = 128, 1 << 15
+"""Trials end when the sum of their weights is this multiple of the largest, or at the maximum."""
 
 PATIENCE = 100_000
-"""The search for words ends after so many draws in a row that gave none of them."""
+"""Sampling ends after this many draws in a row that gave no word."""
 
 _BITS = 53
 _GUIDE_CELLS = 1 << 15
 _CACHED_CELLS = 1 << 16
 Draws = npt.NDArray[np.uint64]
 Words = tuple[Symbols, Ids]
-"""The symbols of many words in a row, end-of-word symbols included, and the offsets of those."""
+"""The symbols of many words one after another, and the offsets of their end-of-word symbols."""
 
 
 class DrawTable:
     """Distributions prepared for drawing by inversion of their cumulative distributions.
 
-    The unit interval of each row is cut into buckets, and a guide table tells for each bucket the
-    one symbol that it belongs to (after Chen and Asau 1974, "On generating random variates from an
+    The unit interval of each row is cut into buckets, and a guide table holds the one symbol that
+    each bucket belongs to (after Chen and Asau 1974, "On generating random variates from an
     empirical distribution"). A draw in a bucket that several symbols share is found by bisection.
 
     Parameters
@@ -130,20 +129,20 @@ class DrawTable:
 def draw_each(P: Floats, rows: Indices, draws: Draws) -> Indices:
     """Return a symbol for each row number and 53-bit draw, (B,) and (B,) -> (B,).
 
-    It is what ``DrawTable(P).draw(rows, draws)`` gives, for distributions that are used once.
+    The result is that of ``DrawTable(P).draw(rows, draws)``, at less cost for a single use.
     """
     thresholds = _thresholds(P)
     symbols = np.empty(len(rows), np.intp)
     for part in chunks(len(rows), P.shape[1]):
         symbols[part] = (thresholds[rows[part]] <= draws[part, None]).sum(axis=1)
-    return np.asarray(np.minimum(symbols, P.shape[1] - 1))  # of a row of zeros the last one
+    return np.asarray(np.minimum(symbols, P.shape[1] - 1))  # a row of zeros gives the last one
 
 
 def _thresholds(P: Floats) -> Draws:
-    """Return for each symbol the first 53-bit draw that lies above it, (S, V) -> (S, V)."""
+    """Return the first 53-bit draw above each symbol's interval, (S, V) -> (S, V)."""
     cumulative = np.cumsum(P, axis=1)
     cumulative /= np.maximum(cumulative[:, -1:], np.finfo(np.float64).tiny)
-    # From a row's last possible symbol on this is 2**53: no draw can step past it.
+    # From a row's last possible symbol on this is 2**53, which no draw reaches.
     return np.rint(cumulative * 2.0**_BITS).astype(np.uint64)
 
 
@@ -169,21 +168,21 @@ class _Choice:
         if not 0 < top_p <= 1:
             raise OptionError(f"--top-p is {top_p} and must be above 0 and at most 1")
         self.temperature, self._top_k, self._top_p = temperature, top_k, top_p
-        self.is_narrow = temperature == 0 or top_k is not None or top_p < 1
+        self.is_truncated = temperature == 0 or top_k is not None or top_p < 1
 
-    def heat(self, log_probabilities: Floats) -> Floats:
+    def tempered(self, log_probabilities: Floats) -> Floats:
         """Return the distributions at the temperature, (S, V) in nats -> (S, V).
 
-        Temperature 0 chooses the likeliest symbol later, among what the constraints leave.
+        At temperature 0 ``truncate`` chooses the likeliest symbol, once constraints are applied.
         """
         return softmax(log_probabilities / (self.temperature or 1.0))
 
-    def narrow(self, P: Floats) -> Floats:
-        """Return the distributions of the symbols that may be chosen, (S, V) -> (S, V).
+    def truncate(self, P: Floats) -> Floats:
+        """Return the distributions truncated by top-k, top-p or temperature 0, (S, V) -> (S, V).
 
         A row of zeros stays one.
         """
-        if not self.is_narrow:
+        if not self.is_truncated:
             return P
         if self.temperature == 0:
             greedy = np.zeros(P.shape)
@@ -203,10 +202,10 @@ class _Choice:
         return np.asarray(narrowed / np.maximum(sums, np.finfo(np.float64).tiny))
 
     def describe(self) -> str:
-        """Return the options that narrow the choice or change the model, as they are typed."""
+        """Return the options that differ from their defaults, as they are typed."""
         options = {"temperature": (self.temperature, 1.0), "top-k": (self._top_k, None)}
         options["top-p"] = (self._top_p, 1.0)
-        return " ".join(f"--{n} {v:g}" for n, (v, usual) in options.items() if v != usual)
+        return " ".join(f"--{n} {v:g}" for n, (v, default) in options.items() if v != default)
 
 
 def next_distributions(
@@ -216,45 +215,44 @@ def next_distributions(
     top_k: int | None = None,
     top_p: float = 1.0,
 ) -> Floats:
-    """Return the distributions that words are drawn from, (S, V) log-probabilities -> (S, V).
+    """Return the distributions to draw from, (S, V) log-probabilities -> (S, V).
 
     Parameters
     ----------
     temperature : float
-        Divides the log-probabilities: below 1 the likely symbols gain, above 1 the rare ones. At 0
-        the likeliest symbol is certain (the first of equals).
+        Divides the log-probabilities: below 1 likely symbols gain, above 1 rare ones. At 0 the
+        likeliest symbol is certain, the first one if several are equal.
     top_k : int, optional
         Keep the k likeliest symbols of each row.
     top_p : float
-        Of what is left, keep the likeliest symbols that together reach this probability ("nucleus
+        Keep the fewest likeliest symbols that together reach this share of the rest ("nucleus
         sampling", Holtzman et al. 2020).
     """
     choice = _Choice(temperature, top_k, top_p)
-    return choice.narrow(choice.heat(log_probabilities))
+    return choice.truncate(choice.tempered(log_probabilities))
 
 
 class Sampler:
-    """Draws words from a model under constraints: built once, asked often.
+    """Draws words from a model under constraints. It is built once for many draws.
 
     Parameters
     ----------
     source : Model or Checkpoint
     temperature, top_k, top_p
-        As in ``next_distributions``, among what the constraints leave.
+        As in ``next_distributions``, applied to what the constraints allow.
     constraints : Constraints
         Every word fulfils them: the distribution is the model's, conditioned on them.
     new : bool
-        Keep out the training words. They are read again, so the source must be a checkpoint.
+        Exclude the training words. They are read again, so the source must be a checkpoint.
     exclude : iterable of str, or KnownWords
-        Keep out these words, too.
+        Exclude these words, too.
     corpus : path, optional
-        Where the training words are now, if the checkpoint does not know.
+        The file of the training words, if it has moved.
 
     Attributes
     ----------
     warning : str
-        What to say of constraints that hardly any word of the model fulfils; else nothing. Of a
-        model without an automaton that is told of the prefix alone.
+        A message about constraints that few words of the model fulfil, or an empty string.
 
     Raises
     ------
@@ -280,7 +278,7 @@ class Sampler:
     ) -> None:
         model = source if isinstance(source, Model) else source.model
         self._source, self._model, self._corpus = source, model, corpus
-        self._unwanted = unwanted_words(source, new, exclude, corpus)
+        self._excluded = excluded_words(source, new, exclude, corpus)
         choice = _Choice(temperature, top_k, top_p)
         constraints = constraints or Constraints()
         requirements = Requirements.of(model, constraints)
@@ -294,7 +292,7 @@ class Sampler:
             is_settled = conditioned.is_settled(len(requirements.prefix) + 1)
             self._writer = (_Lanes if is_settled else _Lockstep)(conditioned, choice)
             self.warning = warning(model, constraints, conditioned.probability)
-        self._idle_ends = idle_ends(source, constraints.suffix)
+        self._unseen_final_spaces = unseen_final_spaces(source, constraints.suffix)
         self._constraints = constraints
         self._as_text = text_writer(model.vocabulary)
 
@@ -302,8 +300,7 @@ class Sampler:
     def error(self) -> float:
         """A bound on the total variation distance of the words from the model's distribution.
 
-        It is 0, but for a model without an automaton under constraints that few of its words
-        fulfil: see ``lookahead.py``. There it is an estimate.
+        It is 0 unless a look-ahead steers (see ``lookahead.py``), where it is an estimate.
         """
         return self._writer.error
 
@@ -322,21 +319,20 @@ class Sampler:
         ----------
         count : int
         seed : int, optional
-            Gives the same words again; without it nobody can foresee them.
+            The same seed gives the same words; without it they differ every time.
         unique : bool
             Skip words that were drawn before.
         best : bool
-            Draw many more words, and return the best ones that are unlike each other, as
-            ``best_words`` chooses them.
+            Draw many more words, and return the best ones, as ``best_words`` chooses them.
         min_distance : int
-            From 1 to ``MAX_DISTANCE``: the words are distinct, and so many edits at least from each
-            other and from the training words, which are read again, once.
+            From 1 to ``MAX_DISTANCE``: the words are distinct, and at least this many edits from
+            each other and from the training words, which are read again, once.
 
         Raises ``SamplingError`` as ``texts`` does.
         """
         if count < 0 or not 0 <= min_distance <= MAX_DISTANCE:
             raise OptionError(
-                f"the count is {count} and the least distance {min_distance}: expected 0 or more,"
+                f"the count is {count} and the minimum distance {min_distance}: expected 0 or more,"
                 f" and from 0 to {MAX_DISTANCE}"
             )
         if seed is None:
@@ -373,19 +369,19 @@ class Sampler:
 
         No word ends in a space where no training word does, unless ``suffix`` asks for one.
 
-        With ``unique``, or words to keep out, there may be fewer than ``count`` words: the search
-        ends after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word
-        does not end within ``MAX_LENGTH`` characters from where it may, where draws do not fulfil
-        the constraints, and where the constraints leave only words that end in such a space.
+        With ``unique``, or words to exclude, there may be fewer than ``count`` words: sampling ends
+        after ``PATIENCE`` draws in a row that gave none. Raises ``SamplingError`` where a word does
+        not end within ``MAX_LENGTH`` characters from where it may, where draws do not fulfil the
+        constraints, and where the constraints allow only words that end in such a space.
         """
-        if unique or self._idle_ends or any(map(len, self._unwanted)):
+        if unique or self._unseen_final_spaces or any(map(len, self._excluded)):
             yield from self._other_texts(count, seed, unique)
             return
         yield from self._all_texts(count, seed)
 
     def _all_texts(self, count: int, seed: int) -> Iterator[str]:
         groups = self._groups(seed)
-        while count > 0:  # a group more would take longer than the words of a short request
+        while count > 0:  # no group is drawn in advance: it would take longer than a few words
             symbols, ends = next(groups)
             ends = ends[:count]
             count -= len(ends)
@@ -408,19 +404,21 @@ class Sampler:
         return text
 
     def _other_texts(self, count: int, seed: int, unique: bool) -> Iterator[str]:
-        """Yield words that are not kept out, each only once if ``unique``."""
+        """Yield words that are not excluded, each only once if ``unique``."""
         seen: set[int] = set()
-        misses, all_idle = 0, bool(self._idle_ends)
+        misses, all_end_in_space = 0, bool(self._unseen_final_spaces)
         texts = self._all_texts(sys.maxsize, seed)
         while count > 0 and misses < PATIENCE:
             text = next(texts)
             words = text.split("\n")
             hashes = hash_text(text)
-            is_unwanted = [known.contain_hashes(hashes) for known in self._unwanted]
-            wanted = np.flatnonzero(~np.any(is_unwanted, axis=0)).tolist()
-            if self._idle_ends:
-                all_idle = all_idle and all(word[-1] in self._idle_ends for word in words[:-1])
-                wanted = [i for i in wanted if words[i][-1] not in self._idle_ends]
+            is_excluded = [known.contain_hashes(hashes) for known in self._excluded]
+            wanted = np.flatnonzero(~np.any(is_excluded, axis=0)).tolist()
+            if self._unseen_final_spaces:
+                all_end_in_space = all_end_in_space and all(
+                    word[-1] in self._unseen_final_spaces for word in words[:-1]
+                )
+                wanted = [i for i in wanted if words[i][-1] not in self._unseen_final_spaces]
             if unique:
                 wanted = [i for i in wanted if _add(seen, int(hashes[i]))]
             found = [words[i] for i in wanted[:count]]
@@ -428,12 +426,12 @@ class Sampler:
             count -= len(found)
             if found:
                 yield "".join(word + "\n" for word in found)
-        if count > 0 and all_idle:
-            raise idle_words(self._constraints)
+        if count > 0 and all_end_in_space:
+            raise final_space_error(self._constraints)
 
 
 class _Writer(ABC):
-    """Writes the words of one group after another; see ``Sampler.error``."""
+    """Writes words, a group at a time. ``error`` is that of ``Sampler``."""
 
     error = 0.0
 
@@ -446,25 +444,25 @@ def _conditioned(
     automaton: Automaton, requirements: Requirements, choice: _Choice
 ) -> ConditionedModel:
     """Return the model given the constraints. Raises ``SamplingError`` if no word fulfils them."""
-    P = choice.heat(automaton.log_probabilities)
+    P = choice.tempered(automaton.log_probabilities)
     try:
         return ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
     except SamplingError:
-        if choice.temperature not in (0, 1):  # probabilities may have become zero there alone
+        if choice.temperature not in (0, 1):  # the temperature may have made probabilities zero
             P = softmax(automaton.log_probabilities)
             ConditionedModel(ConstrainedAutomaton(P, automaton, requirements))
             raise SamplingError(
                 f"at {choice.describe()} no word with {requirements.constraints.describe()} has a"
-                " probability above zero: name a temperature nearer to 1"
+                " probability above zero: choose a temperature nearer to 1"
             ) from None
         raise
 
 
 class _Lanes(_Writer):
-    """Writes words where only the first symbol behind the prefix is special.
+    """Writes words where only the distribution of the first symbol after the prefix is special.
 
-    Each lane writes word after word for ``STEPS`` symbols and then ends its last one. To stop there
-    does not favour any words: whether a word begins is decided before it is drawn.
+    Each lane writes word after word for ``STEPS`` symbols and then finishes its last one. That
+    favours no words, because whether a word is begun is decided before it is drawn.
     """
 
     def __init__(self, model: ConditionedModel, choice: _Choice) -> None:
@@ -474,7 +472,7 @@ class _Lanes(_Writer):
         t = len(automaton.requirements.prefix)
         first = model.next_probabilities(t, np.array([automaton.start]))
         others = model.next_probabilities(t + 1, np.arange(self._begin))
-        self._table = DrawTable(choice.narrow(np.concatenate((others, first))))
+        self._table = DrawTable(choice.truncate(np.concatenate((others, first))))
         successors = np.concatenate((automaton.successors, automaton.successors[[automaton.start]]))
         successors[:, BOUNDARY] = self._begin
         self._successors = successors.ravel()
@@ -495,14 +493,14 @@ class _Lanes(_Writer):
             columns.append(_column(lanes, alive, symbols))
             states[alive] = self._successors.take(states[alive] * self._V + symbols)
             alive = alive[symbols != BOUNDARY]
-        raise _endless(self._choice)
+        raise _no_end_error(self._choice)
 
 
 class _Lockstep(_Writer):
-    """Writes words whose distribution changes with their length, one word a lane.
+    """Writes words whose distribution depends on their length, one word a lane.
 
-    The tables of small models are kept, one for each stage; of large models only the rows that are
-    needed are made, again for each group.
+    The tables of small models are kept, one for each stage. For large models each group makes only
+    the rows that it needs.
     """
 
     def __init__(self, model: ConditionedModel, choice: _Choice) -> None:
@@ -514,11 +512,11 @@ class _Lockstep(_Writer):
         requirements = model.automaton.requirements
         limits = requirements.constraints
         self._last = max(len(requirements.prefix), limits.min_length) + MAX_LENGTH
-        self._most_lanes = GROUP_CELLS // (limits.max_length or limits.min_length)
+        self._max_lanes = GROUP_CELLS // (limits.max_length or limits.min_length)
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
         """Return the words of one group, without their prefix."""
-        lanes = min(lanes, self._most_lanes)
+        lanes = min(lanes, self._max_lanes)
         alive = np.arange(lanes)
         states = np.full(lanes, self._model.automaton.start)
         columns = []
@@ -531,7 +529,7 @@ class _Lockstep(_Writer):
                 return _in_a_row(columns)
             alive, symbols = alive[going], symbols[going]
             states = self._successors.take(states[going] * self._V + symbols).astype(np.intp)
-        raise _endless(self._choice)
+        raise _no_end_error(self._choice)
 
     def _draw(self, t: int, states: Indices, draws: Draws) -> Indices:
         if not self._model.is_settled(t) and self._model.automaton.P.size > _CACHED_CELLS:
@@ -543,11 +541,11 @@ class _Lockstep(_Writer):
         return self._tables[stage].draw(states, draws)
 
     def _table(self, t: int, rows: Indices) -> DrawTable:
-        return DrawTable(self._choice.narrow(self._model.next_probabilities(t, rows)))
+        return DrawTable(self._choice.truncate(self._model.next_probabilities(t, rows)))
 
 
 class _Rejecting:
-    """Draws from the model as it is; a word that can no longer fulfil the constraints is lost."""
+    """Draws from the model itself, and rejects a word that can no longer fulfil the constraints."""
 
     def __init__(self, requirements: Requirements) -> None:
         self._requirements = requirements
@@ -558,29 +556,29 @@ class _Rejecting:
         return np.asarray(self._requirements.matcher[states, symbols])
 
     def guide(self, t: int, P: Floats, states: Indices) -> Guide:
-        """Return the distributions, and which symbols leave a way to fulfil the constraints."""
+        """Return the model's distributions, and which symbols the constraints allow."""
         return Guide(P, self._requirements.allowed(t, states))
 
 
 class _Unguided(_Rejecting):
-    """Draws from the model as it is, whatever comes: the choice is not narrowed either."""
+    """Draws from the model without constraints, top-k and top-p."""
 
     def guide(self, t: int, P: Floats, states: Indices) -> Guide:
-        """Return the distributions."""
+        """Return the model's distributions, which allow every symbol."""
         return Guide(P, np.ones((len(P), 1)))
 
 
 class _Drawn(NamedTuple):
-    """What some lanes wrote, a word each.
+    """The words that some lanes wrote, one word each.
 
     Attributes
     ----------
     columns : list of arrays of shape (lanes,)
-        The symbol of each lane at each step, -1 where its word is over.
+        The symbol of each lane at each step, -1 after its word has ended.
     weights : array of shape (lanes,)
         0 where a word was given up.
     beginnings : int
-        How many distinct beginnings the model was asked for.
+        For how many distinct beginnings of words the model was evaluated.
     """
 
     columns: list[Symbols]
@@ -588,23 +586,23 @@ class _Drawn(NamedTuple):
     beginnings: int
 
     def words(self, kept: Flags) -> Words:
-        """Return the words of the lanes that are kept."""
+        """Return the words of the kept lanes."""
         return _in_a_row([np.where(kept, c, -1).astype(np.int16) for c in self.columns])
 
 
 class _Stepwise(_Writer):
     """Writes words of any model, a step at a time.
 
-    Words that begin alike share a state: the model is asked once for each distinct beginning. Where
-    many words fulfil the constraints, the others are rejected as soon as they can no longer do so.
-    Where few do, a look-ahead steers, and a word is kept by its weight; see ``lookahead.py``. The
-    tries since the last word that was kept are bounded by ``PATIENCE``. A short draw may do without
-    a look-ahead, which takes longer.
+    Words that begin alike share a state: the model is evaluated once for each distinct beginning.
+    Where many words fulfil the constraints, the others are rejected as soon as they can no longer
+    do so. Where few do, a look-ahead steers, and a word is kept according to its weight; see
+    ``lookahead.py``. After ``PATIENCE`` draws without a kept word it gives up. ``looks_ahead`` is
+    False for a few words, which are drawn before a look-ahead is ready.
 
     Attributes
     ----------
     probability : float
-        That of the prefix; where a look-ahead steers, an estimate of that of all constraints.
+        The probability of the prefix or, if a look-ahead steers, an estimate for all constraints.
     """
 
     def __init__(
@@ -624,46 +622,47 @@ class _Stepwise(_Writer):
         if not requirements.allowed(len(requirements.prefix), first).any():
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
-        self._bound = 0.0  # on the weights; 0 keeps every word that has a weight
-        if looks_ahead and requirements.constraints.asks_more_than_a_prefix():
+        self._bound = 0.0  # on the weights; with 0 every word with a weight above 0 is kept
+        if looks_ahead and requirements.constraints.asks_for_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
     def _look_ahead(self, random: np.random.PCG64) -> None:
-        """Steer by a look-ahead where that pays. Raises ``SamplingError`` where nothing helps.
+        """Steer by a look-ahead where that pays. Raises ``SamplingError`` if no trial succeeds.
 
-        A narrow choice is always steered, so that it is made by what a symbol leads to.
+        Truncated distributions are always steered, so that they are truncated by what a symbol
+        leads to.
         """
         lanes = min(FIRST_LANES, self._lanes)
-        if not self._choice.is_narrow:
+        if not self._choice.is_truncated:
             drawn = self._draw(random, lanes, self._steering)
-            if (drawn.weights > 0).mean() >= OFTEN:
+            if (drawn.weights > 0).mean() >= MIN_ACCEPTANCE:
                 return
         words, cost = self._words(random)
         ahead = look_ahead(words, self._model.vocabulary, self._requirements)
         if ahead is None:
             return
-        if self._choice.is_narrow:
+        if self._choice.is_truncated:
             self._steering = ahead
             return
         weights = self._trials(random, ahead, cost)
         if len(weights):
             if not weights.any():
-                raise self._hopeless(lanes + len(weights), words)
+                raise self._rejection_error(lanes + len(weights), words)
             self._steering, self._bound = ahead, float(weights.max())
             self.error = min(1.0, self._bound / float(weights.sum()))
             self.probability *= ahead.probability * float(weights.mean())
 
     def _words(self, random: np.random.PCG64) -> tuple[Ids, float]:
-        """Return words of the model, whatever they fulfil, and how many beginnings each took.
+        """Return words of the model with the prefix, and the mean number of beginnings for each.
 
-        They have the prefix, are in a row, and have the boundary after each. A word that is very
-        long is left out.
+        The words stand one after another, each with the boundary at its end, and need not fulfil
+        the other constraints. Very long words are left out.
         """
         free, prefix = _Unguided(self._requirements), self._requirements.prefix
         found, beginnings = [], 0
         for first in range(0, LEARNT_WORDS, self._lanes):
             lanes = min(self._lanes, LEARNT_WORDS - first)
-            drawn = self._draw(random, lanes, free, LONGEST_LEARNT)
+            drawn = self._draw(random, lanes, free, MAX_LEARNT_LENGTH)
             beginnings += drawn.beginnings
             symbols, ends = drawn.words(drawn.weights > 0)
             starts = np.append(0, ends + 1)[: len(ends)]
@@ -672,34 +671,34 @@ class _Stepwise(_Writer):
         return np.concatenate(found), beginnings / LEARNT_WORDS
 
     def _trials(self, random: np.random.PCG64, ahead: LookAhead, cost: float) -> Floats:
-        """Return the weights of words that a look-ahead leads to, enough to know the largest one.
+        """Return the weights of words drawn with a look-ahead, enough to estimate the largest one.
 
-        An empty array where rejection alone promises as many words; ``cost`` is how many beginnings
-        a word takes there.
+        The result is empty where plain rejection is no slower; ``cost`` is the number of beginnings
+        that a word takes there.
         """
         weights, beginnings = np.zeros(0), 0
-        while len(weights) < MOST_TRIALS:
+        while len(weights) < MAX_TRIALS:
             drawn = self._draw(random, self._lanes, ahead)
             weights = np.append(weights, drawn.weights)
             beginnings += drawn.beginnings
             largest, each = weights.max(), beginnings / len(weights)
-            # A word takes each * largest / mean beginnings. By rejection alone it takes the cost
-            # divided by the probability of the constraints, ahead.probability * mean.
+            # A kept word takes each * largest / mean beginnings. By plain rejection it takes the
+            # cost divided by the probability of the constraints, ahead.probability * mean.
             if each * largest * ahead.probability >= cost:
                 return np.zeros(0)
-            if weights.sum() >= ENOUGH * largest:
+            if weights.sum() >= WEIGHT_RATIO * largest:
                 break
         return weights
 
     def write_words(self, random: np.random.PCG64, lanes: int) -> Words:
-        """Return those words of one group that are kept, without their prefix."""
+        """Return the kept words of one group, without their prefix."""
         lanes = min(lanes, self._lanes)
         drawn = self._draw(random, lanes, self._steering)
         threshold = self._bound * _draws(random, lanes) * 2.0**-_BITS if self._bound else 0.0
         symbols, ends = drawn.words(drawn.weights > threshold)
         self._misses = 0 if len(ends) else self._misses + lanes
         if self._misses >= PATIENCE:
-            raise self._hopeless(self._misses, self._words(random)[0])
+            raise self._rejection_error(self._misses, self._words(random)[0])
         return symbols, ends
 
     def _draw(
@@ -709,10 +708,10 @@ class _Stepwise(_Writer):
         steering: _Rejecting | LookAhead,
         longest: int | None = None,
     ) -> _Drawn:
-        """Return what so many lanes write, with weights.
+        """Return the words that the lanes write, with their weights.
 
-        A word that is given up has the weight 0, and so has one of ``longest`` characters or more
-        behind the prefix. Without ``longest`` a word that does not end is an error.
+        The weight is 0 for a word that is given up, and for one of ``longest`` characters or more
+        after the prefix. Without ``longest`` a word that does not end is an error.
         """
         V, first = len(self._model.vocabulary), len(self._requirements.prefix)
         state, progress = self._first, np.array([steering.first])
@@ -720,13 +719,13 @@ class _Stepwise(_Writer):
         nodes = np.zeros(lanes, np.intp)  # the beginning of each lane's word, a row of the state
         columns: list[Symbols] = []
         weights, beginnings = np.ones(lanes), 0
-        most = max(first, self._requirements.constraints.min_length) + MAX_LENGTH
-        for t in range(first, most if longest is None else first + longest):
-            P = self._choice.heat(self._model.log_probabilities(state))
+        limit = max(first, self._requirements.constraints.min_length) + MAX_LENGTH
+        for t in range(first, limit if longest is None else first + longest):
+            P = self._choice.tempered(self._model.log_probabilities(state))
             beginnings += len(P)
             guide = steering.guide(t, P, progress)
-            if self._choice.is_narrow and not isinstance(steering, _Unguided):
-                guide = guide.narrowed(self._choice.narrow)
+            if self._choice.is_truncated and not isinstance(steering, _Unguided):
+                guide = guide.truncated(self._choice.truncate)
             symbols = draw_each(guide.rows, nodes, _draws(random, len(alive)))
             columns.append(_column(lanes, alive, symbols))
             weights[alive] *= guide.gains(nodes, symbols)
@@ -740,12 +739,12 @@ class _Stepwise(_Writer):
             progress = steering.follow(progress[parents], last)
             state = self._model.advance(select(state, parents), last)
         if longest is None:
-            raise _endless(self._choice)
+            raise _no_end_error(self._choice)
         weights[alive] = 0.0
         return _Drawn(columns, weights, beginnings)
 
     def _after_prefix(self) -> tuple[State, float]:
-        """Return the state of a word behind the prefix, and P(prefix). Raises ``SamplingError``."""
+        """Return the state after the prefix, and P(prefix). Raises ``SamplingError``."""
         state, log_P = self._model.start(1), 0.0
         for symbol in self._requirements.prefix.tolist():
             log_P += float(self._model.log_probabilities(state)[0, symbol])
@@ -754,8 +753,8 @@ class _Stepwise(_Writer):
             state = self._model.advance(state, np.array([symbol]))
         return state, math.exp(log_P)
 
-    def _hopeless(self, tries: int, free: Ids) -> SamplingError:
-        """Return the error that says which constraint how many words drawn freely fulfil."""
+    def _rejection_error(self, tries: int, free: Ids) -> SamplingError:
+        """Return the error that says what share of unconstrained words fulfils each constraint."""
         words = text_writer(self._model.vocabulary)(free.astype(np.int16)).split("\n")[:-1]
         shares = self._requirements.constraints.shares(words) if words else {}
         found = ", ".join(f"{share:.2%} {name}" for name, share in shares.items())
@@ -777,13 +776,13 @@ def _column(lanes: int, alive: Indices, symbols: Indices) -> Symbols:
 
 
 def _in_a_row(columns: list[Symbols]) -> Words:
-    """Return the words one after another, from what each lane wrote at each step."""
+    """Return the words one after another, given the symbols of each lane at each step."""
     symbols = np.stack(columns, axis=1).ravel()
     symbols = symbols[symbols >= 0]
     return symbols, np.flatnonzero(symbols == BOUNDARY)
 
 
-def _endless(choice: _Choice) -> SamplingError:
+def _no_end_error(choice: _Choice) -> SamplingError:
     options = choice.describe()
     return SamplingError(
         f"a word has not ended after {MAX_LENGTH:,} characters{options and f' at {options}'}: the"
@@ -820,9 +819,9 @@ def sample(
 ) -> list[str]:
     """Return up to ``count`` words drawn from a model, as ``makemore sample`` writes them.
 
-    The parameters are those of ``Sampler`` and of its ``sample``; whoever asks several times builds
-    a ``Sampler`` once. The first words are the same for every larger count, unless the ``best`` are
-    asked for. Raises ``SamplingError``.
+    The parameters are those of ``Sampler`` and of its method ``sample``; for several calls, build a
+    ``Sampler`` once. The first words are the same for every larger count, except with ``best``.
+    Raises ``SamplingError``.
     """
     sampler = Sampler(
         source,
@@ -838,22 +837,22 @@ def sample(
 
 
 def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> list[str]:
-    """Return up to so many words at little cost: no table of all the model's states is made."""
+    """Return up to ``count`` words at little cost: no table of all the model's states is made."""
     requirements = Requirements.of(model, Constraints(max_length=max_length))
     writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0), looks_ahead=False)
     symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
     return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
 
 
-def unwanted_words(
+def excluded_words(
     source: Model | Checkpoint,
     new: bool,
     exclude: KnownWords | Iterable[str],
     corpus: str | os.PathLike[str],
 ) -> list[KnownWords]:
-    """Return the words that are kept out: the training words, if ``new``, and those to exclude.
+    """Return the excluded words: the training words, if ``new``, and those of ``exclude``.
 
-    The training words are read again from ``corpus``, or from where they were.
+    The training words are read again, from ``corpus`` if that is given.
     """
     found = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
     if new:
@@ -867,7 +866,7 @@ def _training_texts(
     """Return the text that a model was trained on, in blocks."""
     if isinstance(source, Model):
         raise OptionError(
-            f"{option} needs the checkpoint in place of its model: it knows the training words"
+            f"{option} needs the checkpoint instead of its model: it knows the training words"
         )
     wanted_by = "--" + option.replace("_", "-")
     path = os.fspath(corpus) or find_corpus(source.corpus, wanted_by=wanted_by)

@@ -1,11 +1,11 @@
 """The most probable words of a model, exactly and in order.
 
-Best-first search (A*, Hart, Nilsson and Raphael 1968): of all words begun, the one that can still
-become the most probable word is continued first. Where the model has an automaton, the probability
-of the best ending is known from ``Completions``, so the search goes straight to each next word:
-with N words of T symbols it looks at about N * T * V beginnings. Elsewhere the best ending is taken
-to be certain. The result is exact all the same, for a longer word is never likelier than its
-beginning, and it comes quickly where no constraint rules out the likeliest words.
+Best-first search (A*, Hart, Nilsson and Raphael 1968) continues the partial word whose completion
+can be the most probable. If the model has an automaton, the probability of the best completion is
+known from ``Completions``, and the search goes straight to each next word: N words of T symbols
+take about N * T * V beginnings. Otherwise the bound on that probability is 1. The result is still
+exact, because a word is never more probable than its beginning, and the search is quick unless the
+constraints rule out the likeliest words.
 """
 
 import heapq
@@ -25,20 +25,20 @@ from makemore.generation.constraints import (
     ConstrainedAutomaton,
     Constraints,
     Requirements,
-    idle_ends,
-    idle_words,
+    final_space_error,
+    unseen_final_spaces,
 )
 from makemore.generation.novelty import KnownWords
-from makemore.generation.sampling import unwanted_words
+from makemore.generation.sampling import excluded_words
 from makemore.models.base import Model, State, arrays_of, joined, select
 from makemore.training.record import Checkpoint
 
 MAX_EXPANSIONS = 200_000
-"""The search without an automaton gives up after so many beginnings that it has continued."""
+"""The maximum number of beginnings that the search without an automaton continues."""
 AT_ONCE = 64
-"""The most beginnings that are continued at once."""
+"""The maximum number of beginnings that are continued at once."""
 HEAP_CELLS, MIN_HEAP = 1 << 26, 1 << 10
-"""The numbers that the heap may hold, 512 MiB, and the beginnings that it may hold in any case."""
+"""The maximum size of the heap: numbers, 512 MiB, or this many beginnings if that is more."""
 
 
 def top(
@@ -59,14 +59,14 @@ def top(
     count : int
     constraints : Constraints, optional
     new : bool
-        Leave out the training words, which are read again.
+        Exclude the training words, which are read again.
     exclude : KnownWords or words
-        Leave these out, too.
+        Exclude these words, too.
     corpus : path, optional
-        Where the training words are now, if they are not where they were.
+        The file of the training words, if it has moved.
 
     Raises ``OptionError`` for a count below 0, and ``SamplingError`` as ``most_probable_words``
-    does; its ``found`` are the words before that.
+    does; its ``found`` holds the words found before.
     """
     if count < 0:
         raise OptionError(f"the count is {count} and must be 0 or more")
@@ -89,14 +89,14 @@ def most_probable_words(
     exclude: KnownWords | Iterable[str] = (),
     corpus: str | os.PathLike[str] = "",
 ) -> Iterator[tuple[str, float]]:
-    """Yield words and their probabilities, the most probable first, as long as there are any.
+    """Yield words and their probabilities, the most probable first.
 
     The parameters are those of ``top``. The probability is the model's for the whole word, its end
     included. No word ends in a space where no training word does, unless the suffix asks for one.
-    Words of equal probability come in the order of their characters' ids. Raises ``SamplingError``
-    before the first word where no word fulfils the constraints, and after the last one that is
-    certain where the search would take too long to find another; also at the end where all words
-    end in such a space.
+    Equally probable words come in the order of their characters' ids.
+
+    Raises ``SamplingError`` if no word fulfils the constraints, if the search for the next word
+    would take too long, and if all words end in such a space.
     """
     model = source if isinstance(source, Model) else source.model
     constraints = constraints or Constraints()
@@ -109,23 +109,23 @@ def most_probable_words(
         constrained = ConstrainedAutomaton(P, automaton, requirements)
         completions = Completions(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
-    if idle := idle_ends(source, constraints.suffix):
-        found = _without_idle(found, idle, constraints)
-    unwanted = unwanted_words(source, new, exclude, corpus)
+    if idle := unseen_final_spaces(source, constraints.suffix):
+        found = _without_final_spaces(found, idle, constraints)
+    unwanted = excluded_words(source, new, exclude, corpus)
     return (pair for pair in found if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
 
 
-def _without_idle(
+def _without_final_spaces(
     found: Iterator[tuple[str, float]], idle: str, constraints: Constraints
 ) -> Iterator[tuple[str, float]]:
     """Yield the words that do not end in these spaces. Raises ``SamplingError`` where all do."""
-    all_idle = True
+    all_end_in_space = True
     for word, p in found:
         if word[-1] not in idle:
-            all_idle = False
+            all_end_in_space = False
             yield word, p
-    if all_idle:
-        raise idle_words(constraints)
+    if all_end_in_space:
+        raise final_space_error(constraints)
 
 
 def _best_first(
@@ -135,8 +135,7 @@ def _best_first(
     with np.errstate(divide="ignore"):
         log_P = np.log(automaton.P)
         begun = float(np.log(automaton.prefix_probability))
-    # the log-probability of the best ending, negated; the symbols so far; their log-probability;
-    # the state
+    # (-log-probability of the best completion, symbols, their log-probability, state)
     heap = [(0.0, prefix, begun, automaton.start)]
     while heap:
         _, symbols, so_far, state = heapq.heappop(heap)
@@ -154,7 +153,7 @@ def _best_first(
 def _bounds(
     automaton: ConstrainedAutomaton, completions: Completions, log_P: Floats, t: int, state: int
 ) -> Floats:
-    """Return the log-probability of the best ending by each next symbol, shape (V,)."""
+    """Return the log-probability of the best completion by each next symbol, shape (V,)."""
     layer = completions.layer(t + 1)
     with np.errstate(divide="ignore"):
         best = np.log(layer.b[automaton.successors[state]]) + layer.log_scale
@@ -165,17 +164,17 @@ def _bounds(
 
 
 class _Beginning(NamedTuple):
-    """A word begun, or a whole word; the likeliest one is the least of several.
+    """A partial word, or a whole one. The smallest in order is the likeliest.
 
     Attributes
     ----------
     nats : float
         -log P of the symbols.
     symbols : list of int
-        A boundary at the end says that it is a whole word. No two have the same symbols, so what
-        follows is never compared.
+        A boundary at the end marks a whole word. No two are equal, so the fields below are never
+        compared.
     progress : int
-        What of the constraints is fulfilled before the last symbol.
+        The state of the constraints before the last symbol.
     state : State
         The model's state before the last symbol, of this one word.
     """
@@ -187,18 +186,18 @@ class _Beginning(NamedTuple):
 
 
 def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tuple[str, float]]:
-    """Yield the same by asking the model for some words begun at a time.
+    """Yield the most probable words of a model of which no completion is known.
 
-    Several beginnings are continued at once, because a model answers for many in little more time
-    than for one. A whole word comes out when nothing on the heap is likelier. When the heap is
-    full, its worse half goes, and the search ends before it would come to what has gone.
+    Several beginnings are continued at once, because a model evaluates many in little more time
+    than one. A whole word is yielded when nothing on the heap is likelier. When the heap is full,
+    its less probable half is dropped, and the search ends when it reaches what was dropped.
     """
     heap = _first_beginnings(model, requirements)
-    most = _most_beginnings(model)
-    gone = math.inf  # the nats of the likeliest beginning that has gone
+    limit = _max_beginnings(model)
+    dropped = math.inf  # the nats of the likeliest beginning that was dropped
     found = expansions = 0
     while heap:
-        if heap[0].nats >= gone or expansions >= MAX_EXPANSIONS:
+        if heap[0].nats >= dropped or expansions >= MAX_EXPANSIONS:
             raise SamplingError(
                 f"the search ended after {expansions:,} beginnings: the {found:,} words before that"
                 " are exact and in order; relax the constraints to find more"
@@ -208,22 +207,22 @@ def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tup
             found += 1
             yield model.vocabulary.decode(word.symbols), math.exp(-word.nats)
             continue
-        chosen = _likeliest(heap, min(AT_ONCE, MAX_EXPANSIONS - expansions))
+        chosen = _take_likeliest(heap, min(AT_ONCE, MAX_EXPANSIONS - expansions))
         expansions += len(chosen)
         for longer in _continuations(model, requirements, chosen):
             heapq.heappush(heap, longer)
-        if len(heap) > most:
+        if len(heap) > limit:
             heap.sort()
-            gone = min(gone, heap[most // 2].nats)
-            del heap[most // 2 :]
+            dropped = min(dropped, heap[limit // 2].nats)
+            del heap[limit // 2 :]
     if not found:
         raise requirements.impossible()
 
 
-def _likeliest(heap: list[_Beginning], most: int) -> list[_Beginning]:
-    """Take the likeliest beginnings from the heap, ``most`` of them or up to a whole word."""
+def _take_likeliest(heap: list[_Beginning], limit: int) -> list[_Beginning]:
+    """Take up to ``limit`` of the likeliest beginnings from the heap, but no whole word."""
     chosen: list[_Beginning] = []
-    while heap and len(chosen) < most and heap[0].symbols[-1] != BOUNDARY:
+    while heap and len(chosen) < limit and heap[0].symbols[-1] != BOUNDARY:
         chosen.append(heapq.heappop(heap))
     return chosen
 
@@ -231,7 +230,7 @@ def _likeliest(heap: list[_Beginning], most: int) -> list[_Beginning]:
 def _continuations(
     model: Model, requirements: Requirements, chosen: list[_Beginning]
 ) -> Iterator[_Beginning]:
-    """Yield all that is one symbol longer and can still fulfil the constraints."""
+    """Yield the beginnings that are one symbol longer and can still fulfil the constraints."""
     last = np.array([beginning.symbols[-1] for beginning in chosen])
     progress = np.array([beginning.progress for beginning in chosen])
     progress = requirements.matcher[progress, last]
@@ -252,7 +251,7 @@ def _followers(
     state: State,
     log_P: Floats,
 ) -> Iterator[_Beginning]:
-    """Yield what follows one beginning, with a copy of its state."""
+    """Yield the continuations of one beginning, with a copy of its state."""
     allowed = requirements.allowed(len(symbols), np.array([progress]))[0] & (log_P > -np.inf)
     copy = tuple(array.copy() for array in arrays_of(state))
     own: State = copy if isinstance(state, tuple) else copy[0]
@@ -261,7 +260,7 @@ def _followers(
 
 
 def _first_beginnings(model: Model, requirements: Requirements) -> list[_Beginning]:
-    """Return what follows the prefix, as a heap; nothing where it has no probability."""
+    """Return the continuations of the prefix as a heap, empty if the prefix is impossible."""
     state, nats, prefix = model.start(1), 0.0, requirements.prefix.tolist()
     for symbol in prefix:
         nats -= float(model.log_probabilities(state)[0, symbol])
@@ -273,7 +272,7 @@ def _first_beginnings(model: Model, requirements: Requirements) -> list[_Beginni
     return sorted(_followers(requirements, nats, prefix, first, state, log_P))
 
 
-def _most_beginnings(model: Model) -> int:
-    """Return how many beginnings the heap may hold, each perhaps with a state of its own."""
+def _max_beginnings(model: Model) -> int:
+    """Return how many beginnings the heap may hold if each has its own state."""
     cells = sum(array.size for array in arrays_of(model.start(1)))
     return max(MIN_HEAP, HEAP_CELLS // (cells + 64))

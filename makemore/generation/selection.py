@@ -1,13 +1,13 @@
-"""The best few of many words: probable ones that are unlike each other and unlike known ones.
+"""Chooses the best of many words: probable ones that differ from each other and from known ones.
 
 By mean surprisal alone the best words of a list of companies are "Bright Motors", "Bright Systems",
-"Bright Harbor". So the words are chosen one by one, and a word pays for what the chosen ones have
-in common with it (as maximal marginal relevance does, Carbonell and Goldstein 1998): the one with
-the smallest
+"Bright Harbor". So words are chosen one by one, and what a word has in common with the chosen ones
+is penalised (maximal marginal relevance, Carbonell and Goldstein 1998). The next word is the one
+with the smallest
 
     mean surprisal + COMMON * share of its trigrams that a chosen word has
 
-is next, in nats per symbol. The beginning and the end of a word count as symbols of trigrams.
+in nats per symbol. The beginning and the end of a word count as symbols of trigrams.
 """
 
 from collections import defaultdict
@@ -23,13 +23,13 @@ from makemore.generation.novelty import Neighbours, near_words
 from makemore.models.base import Model
 
 COMMON = 1.0
-"""Nats per symbol that a word pays if all of its trigrams have been chosen."""
+"""The penalty of a word all of whose trigrams occur in chosen words, in nats per symbol."""
 
 DRAWN, MIN_DRAWN = 100, 5_000
-"""So many words are drawn for one that is chosen, and in all at least."""
+"""The number of words drawn for each chosen word, and the minimum in all."""
 
 CONSIDERED, MIN_CONSIDERED = 20, 1_000
-"""Of those, the best are looked at first, so many for one that is chosen, and in all at least."""
+"""The best of them are considered first: their number for each chosen word, and the minimum."""
 
 
 def best_words(
@@ -46,13 +46,13 @@ def best_words(
     ----------
     model : Model
     words : iterable of str
-        Distinct words, as many as ``words_needed`` says, or fewer.
+        Distinct words: ``words_needed`` of them, or fewer.
     count : int
     min_distance : int
-        The chosen words are so many edits apart at least. An edit is one of symbols.
+        The minimum number of edits between chosen words. An edit changes symbols.
     known : sequence of str, optional
-        Blocks of lines as ``Vocabulary.shortened`` writes them; the chosen words are as far from
-        each line, too.
+        Blocks of lines as ``Vocabulary.shortened`` writes them. The minimum distance holds for each
+        line, too.
     """
     vocabulary = model.vocabulary
     drawn = list(islice(words, words_needed(count)))
@@ -74,7 +74,7 @@ def best_words(
 
 
 def words_needed(count: int) -> int:
-    """Return how many words to draw to choose so many of them."""
+    """Return how many words to draw in order to choose ``count`` of them."""
     return max(MIN_DRAWN, DRAWN * count) if count else 0
 
 
@@ -86,7 +86,7 @@ def far_words(
     min_distance: int,
     known: Sequence[str] | None = None,
 ) -> Iterator[str]:
-    """Yield up to ``count`` of the words, in their order, that are as far apart as asked.
+    """Yield up to ``count`` of the words, in their order, at the minimum distance or more.
 
     The parameters are those of ``best_words``.
     """
@@ -102,13 +102,13 @@ def far_words(
 
 
 def most_probable_first(model: Model, words: Sequence[str]) -> list[str]:
-    """Return the words by falling probability; equally probable ones stay in their order."""
+    """Return the words by falling probability; equally probable ones keep their order."""
     order = np.argsort(score_words(model, words).total, kind="stable")
     return [words[i] for i in order.tolist()]
 
 
 def _greedy(words: Sequence[tuple[str, float]], chosen: Neighbours) -> Iterator[str]:
-    """Yield one after another of words with their mean surprisals, as the module's text says."""
+    """Yield words, given with their mean surprisals, in the order of the module's docstring."""
     trigrams = [_trigrams(word) for word, _ in words]
     holders: dict[str, list[int]] = defaultdict(list)
     for i, own in enumerate(trigrams):
