@@ -49,7 +49,7 @@ def test_mp4_without_ffmpeg_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PlottingError, match=r"ffmpeg, which was not found: .*\.gif"):
+    with pytest.raises(PlottingError, match=r"ffmpeg, which makes an .mp4, was not found: .*\.gif"):
         animate_learning(never(), SYMBOLS, tmp_path / "learning.mp4")
 
 

@@ -119,8 +119,8 @@ def find_corpus(
     """Return the path of the corpus that a model was trained on.
 
     It may have moved together with the checkpoint: ``/old/data/words.txt`` is also sought as
-    ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``, in the folder of the checkpoint and
-    in the current one. ``training_texts`` verifies that it is the right file.
+    ``old/data/words.txt``, ``data/words.txt`` and ``words.txt``, in the checkpoint's folder and in
+    the current one. ``training_texts`` verifies that it is the right file.
 
     Raises ``CorpusError`` if no file is found. Its advice depends on the option ``wanted_by``,
     which is empty where a command always needs the words.

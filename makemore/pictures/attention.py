@@ -1,4 +1,4 @@
-"""How a transformer attends: for each head, which symbols each symbol of a word looks back at."""
+"""A picture of attention: for each head, which symbols of a word each symbol attends to."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_POSITIONS = 40
-"""The most positions of a word: of more, a small heatmap could not name each."""
+"""The maximum number of positions that a small heatmap can label."""
 MAX_BLOCKS, MAX_HEADS = 6, 8
-"""The most rows and columns of small heatmaps."""
+"""The maximum numbers of rows and columns of small heatmaps."""
 
 
 def draw_attention(
@@ -34,15 +34,14 @@ def draw_attention(
 ) -> "Figure":
     """Return a picture of attention: a row of small heatmaps for each block, one for each head.
 
-    In each a row is a symbol that looks, and a column one that is looked at. More attention stands
-    out.
+    A row is a symbol that attends, a column one that is attended to. More attention stands out.
 
     Parameters
     ----------
     weights : array of shape (blocks, heads, T, T)
-        Each row sums to 1; no position looks at a later one.
+        Each row sums to 1; no position attends to a later one.
     symbols : sequence of str, length T
-        Those of the word; the first is empty and stands for the boundary.
+        The symbols of the word; the first is empty and stands for the boundary.
     title : str
         Stands above the picture; may have several lines.
     dark : bool
@@ -92,7 +91,7 @@ def _draw(
         _draw_head(axes, weights[block, head], labels, size, theme)
         axes.set_xlabel(f"block {block + 1}, head {head + 1}", size=8, color=theme.muted)
     caption = (
-        "Each row looks at the columns; “.” is the word's start."
+        "Each row attends to the columns; “.” is the start of the word."
         f" {'Lighter' if dark else 'Darker'} means more attention."
     )
     size = type_size(caption, (width - left) * POINTS_PER_INCH, 9)

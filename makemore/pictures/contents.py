@@ -1,4 +1,4 @@
-"""What a picture shows of a checkpoint: a table of its model, and a title."""
+"""The contents of pictures: tables and histories of a checkpoint, and titles."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def plain_title(checkpoint: Checkpoint) -> str:
 
 
 def picture_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above a picture: the corpus, the model and its loss."""
+    """Return the title of a picture: the corpus, the model and its loss."""
     title = plain_title(checkpoint)
     if checkpoint.training.is_import:
         return title
@@ -25,30 +25,30 @@ def picture_title(checkpoint: Checkpoint) -> str:
 
 
 def film_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above each frame of a film, which shows the loss of its moment itself.
+    """Return the title of a film, whose frames show their own losses.
 
-    It says which table that is, where it is not the whole model.
+    It names the table of pairs if that is not the whole model.
     """
     return ", ".join(filter(None, (plain_title(checkpoint), checkpoint.model.table_of_pairs)))
 
 
 def heatmap_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above a heatmap: which table it is, where it is not the whole model."""
+    """Return the title of a heatmap, which names the table if that is not the whole model."""
     return (film_title if checkpoint.model.table_of_pairs else picture_title)(checkpoint)
 
 
 def objective_name(checkpoint: Checkpoint) -> str:
-    """Return what ``losses_by_step`` are."""
+    """Return the name of the objective, whose values are ``losses_by_step``."""
     return "loss and penalty" if checkpoint.training.options.get("l2") else "loss"
 
 
 def embeddings_title(checkpoint: Checkpoint) -> str:
-    """Return what stands above a picture of symbols' vectors."""
+    """Return the title of a picture of embeddings."""
     return f"{plain_title(checkpoint)}, its characters as the first layer sees them"
 
 
 def learnt_vectors(model: Model) -> Floats:
-    """Return the vectors of the characters, (V - 1, n). Raises ``PlottingError`` without any."""
+    """Return the embeddings of the characters, (V - 1, n). Raises ``PlottingError`` without any."""
     vectors = model.symbol_vectors()
     if vectors is None:
         raise PlottingError(
@@ -58,7 +58,7 @@ def learnt_vectors(model: Model) -> Floats:
 
 
 def attention_of(model: Model, word: str) -> Floats:
-    """Return how the positions of a word attend, as ``Model.attention`` does, without None.
+    """Return the attention weights of a word, as ``Model.attention`` does.
 
     Raises ``PlottingError`` for a model without attention, and for words that it cannot read.
     """
@@ -77,8 +77,8 @@ def attention_of(model: Model, word: str) -> Floats:
 def losses_by_step(checkpoint: Checkpoint) -> Floats:
     """Return the objective after 0, 1, ... steps; for a bigram of n steps n + 1 numbers.
 
-    The history has the objective before each step. What the last step gave follows from the model.
-    A network's history is the losses of its mini-batches, and those alone.
+    The history has the objective before each step; that after the last step follows from the model.
+    For a network the result is the losses of its mini-batches.
     """
     training, W = checkpoint.training, checkpoint.model.bigram_weights()
     if W is None or not len(training.loss_history):
@@ -96,7 +96,7 @@ def learning_rates(checkpoint: Checkpoint) -> Floats:
 
 
 def heatmap_values(model: Model, values: str) -> Table:
-    """Return what a heatmap of the model shows, (V, V). Raises ``PlottingError``."""
+    """Return the table for a heatmap of the model, (V, V). Raises ``PlottingError``."""
     tables: dict[str, Callable[[], Table | None]] = {
         "probabilities": model.bigram_table,
         "counts": model.bigram_counts,

@@ -1,5 +1,7 @@
-"""The curves of a training: the loss step by step, and its distance from the minimum."""
+"""The curves of a training: the loss at each step, and its distance from the minimum."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +28,7 @@ NO_CURVE = (
 )
 
 MAX_CURVE_POINTS = 2_000
-"""The most steps that a curve shows: it is not wider in dots."""
+"""The maximum number of points of a curve, which is no wider in dots."""
 
 
 def draw_loss(
@@ -37,52 +39,69 @@ def draw_loss(
     title: str = "",
     dark: bool = False,
 ) -> "Figure":
-    """Return a picture of the loss by step and, below it, of its distance from the minimum.
+    """Return a picture of the loss at each step and, below it, of its distance from the minimum.
 
-    Both have a logarithmic axis of steps, because most happens in the first ones. The distance has
-    a logarithmic scale, too: steady progress is a straight line, a standstill a flat one.
+    The axis of steps is logarithmic, because most happens in the first ones. That of the distance
+    is logarithmic, too: steady progress is a straight line, and none is a flat one.
 
     Parameters
     ----------
     history : array of shape (steps + 1,), nats per symbol
         The training objective before the first step and after each, as ``losses_by_step`` gives it.
     minimum : float or None
-        The closed-form minimum, where there is one; without it there is no second panel.
+        The closed-form minimum, if there is one; without it there is no second panel.
     what : str
-        What the objective is called: with a penalty it is more than the loss.
+        The name of the objective, which is more than the loss if there is a penalty.
 
     Raises
     ------
     PlottingError
-        The history is empty: nothing was trained step by step.
+        The history is empty: the model was not trained by steps.
     """
     if not len(history):
         raise PlottingError(NO_CURVE)
     kept = log_spaced_steps(len(history), MAX_CURVE_POINTS)
     steps, losses = np.array(kept), np.asarray(history, np.float64)[kept]
-    with_distance = minimum is not None and bool((losses > minimum).any())
+    distances = None
+    if minimum is not None and (losses > minimum).any():
+        distances = losses - minimum
     theme = choose_theme(dark)
+    height, shares = (4.6, [1.0]) if distances is None else (7.0, [1.0, 1.0])
+    with _panels(title, height, shares, theme) as (figure, panels):
+        _draw_losses(panels[0], steps, losses, minimum, theme)
+        panels[0].set_ylabel(f"{what} (nats per symbol)")
+        if distances is not None:
+            _draw_distance(panels[1], steps, distances, theme)
+        finish_step_axis(panels[-1], int(steps[-1]))
+    return figure
+
+
+@contextmanager
+def _panels(
+    title: str, height: float, shares: Sequence[float], theme: Theme
+) -> "Iterator[tuple[Figure, list[Axes]]]":
+    """Yield a figure and its panels, one below the other, and lay it out after the block.
+
+    The height is in inches; each panel has its share of it.
+    """
     title = heading_lines(title)
     with drawing(theme, [title]) as substitutes:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(8, 7 if with_distance else 4.6), dpi=75, layout=layout)
-        panels = figure.subplots(1 + with_distance, 1, sharex=True, squeeze=False)[:, 0]
+        figure = Figure(figsize=(8, height), dpi=75, layout=layout)
+        panels = figure.subplots(len(shares), 1, sharex=True, squeeze=False, height_ratios=shares)[
+            :, 0
+        ].tolist()
         figure.suptitle(
             title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
         )
-        _draw_losses(panels[0], steps, losses, minimum, theme)
-        panels[0].set_ylabel(f"{what} (nats per symbol)")
-        if minimum is not None and with_distance:
-            _draw_distance(panels[1], steps, losses - minimum, theme)
-        finish_step_axis(panels[-1], int(steps[-1]))
+        yield figure, panels
         figure.align_ylabels()
         # The layout is computed here, in this style, and not again at each save.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-    return figure
 
 
 def draw_network_loss(
@@ -93,18 +112,18 @@ def draw_network_loss(
     title: str = "",
     dark: bool = False,
 ) -> "Figure":
-    """Return a picture of a network's training and validation loss by step.
+    """Return a picture of a network's training and validation losses.
 
-    Below them stands the learning rate, where it is given.
+    Below them is the learning rate, if it is given.
 
     Parameters
     ----------
     history : array of shape (steps,), nats per symbol
-        The loss of each mini-batch before its step. Single batches scatter: the curve shows means
-        over ``SMOOTHED_POINTS`` parts of the training.
+        The loss of each mini-batch before its step. The curve shows means over ``SMOOTHED_POINTS``
+        parts of the training, because the losses of single batches are noisy.
     validation : array of shape (m, 2)
-        Measurements of the validation loss: after how many steps, and nats per symbol. The lowest
-        is marked: that step is kept.
+        Measurements of the validation loss: the number of steps, and nats per symbol. The lowest
+        one, whose step is kept, is marked.
     rates : array of shape (steps,), optional
         The learning rate of each step.
 
@@ -116,43 +135,28 @@ def draw_network_loss(
     if not len(history):
         raise PlottingError(NO_CURVE)
     theme = choose_theme(dark)
-    title = heading_lines(title)
-    with drawing(theme, [title]) as substitutes:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-        figure = Figure(figsize=(8, 4.6 if rates is None else 6.2), dpi=75, layout=layout)
-        heights = [3.6] if rates is None else [3.6, 1]
-        panels = figure.subplots(
-            len(heights), 1, sharex=True, squeeze=False, height_ratios=heights
-        )[:, 0]
-        figure.suptitle(
-            title.translate(substitutes), size=type_size(title, 8 * POINTS_PER_INCH, 14)
-        )
+    height, shares = (4.6, [1.0]) if rates is None else (6.2, [3.6, 1.0])
+    with _panels(title, height, shares, theme) as (figure, panels):
         _draw_means(panels[0], history, validation, theme)
         if rates is not None:
             _draw_rates(panels[-1], rates, theme)
         panels[-1].set_xlabel("step")
-        figure.align_ylabels()
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
     return figure
 
 
 def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme) -> None:
     steps, losses = _means(history)
-    marker = "o" if len(steps) == 1 else None  # a line of one point is not seen
+    marker = "o" if len(steps) == 1 else None  # a line of one point is invisible
     label = "training, mini-batches"
     axes.plot(steps, losses, color=theme.line, linewidth=1.5, marker=marker, label=label)
     if len(validation):
         _draw_validation(axes, validation, theme)
     axes.set_xlim(0, len(history))
-    # The first steps fall from log V: with them, what matters afterwards would be a flat line.
+    # The loss falls from log V at first: with all of that, the rest would look flat.
     shown = np.concatenate((losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1]))
     low, high = float(shown.min()), float(shown.max())
     top = high + 0.05
-    axes.set_ylim(low - 0.05 - 0.1 * (high - low), top)  # below stands the best step's loss
+    axes.set_ylim(low - 0.05 - 0.1 * (high - low), top)  # the best step's loss is written below
     if losses[0] > top:
         axes.annotate(
             f"falls from {history[0]:.2f} at step 0, above the axes",
@@ -168,14 +172,11 @@ def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme)
 
 
 SMOOTHED_POINTS = 200
-"""The most points of a network's training loss."""
+"""The maximum number of points of the curve of a network's training loss."""
 
 
 def _means(history: Floats) -> tuple[Floats, Floats]:
-    """Return the middle steps of parts of a history, and the mean of each part.
-
-    The first number of a history is the loss after 0 steps.
-    """
+    """Return the middle step and the mean loss of each part of a history that begins at step 0."""
     parts = np.array_split(np.asarray(history, np.float64), min(len(history), SMOOTHED_POINTS))
     counts = np.array([len(part) for part in parts])
     return np.cumsum(counts) - (counts + 1) / 2, np.array([part.mean() for part in parts])
@@ -191,14 +192,14 @@ def _draw_rates(axes: "Axes", rates: Floats, theme: Theme) -> None:
 
 
 def _draw_validation(axes: "Axes", validation: Floats, theme: Theme) -> None:
-    """Draw the validation loss, and mark the lowest one."""
+    """Draw the validation losses, and mark the lowest one."""
     axes.plot(*validation.T, color=theme.accent, linewidth=2, label="validation")
     step, loss = validation[validation[:, 1].argmin()].tolist()
     axes.plot([step], [loss], "o", color=theme.accent, markersize=5, clip_on=False)
     axes.annotate(
         f"{loss:.4f} after step {int(step):,}, kept",
         (step, loss),
-        xytext=(0, -7),  # above it is the training loss, or the validation loss of other steps
+        xytext=(0, -7),  # above are the training loss and the other validation losses
         textcoords="offset points",
         ha="left" if step < validation[-1, 0] / 2 else "right",
         va="top",
@@ -241,7 +242,7 @@ def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) ->
     axes.set_yscale("log")
     axes.margins(y=0.1)
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-    # Only a scale of less than a decade needs numbers between the powers of ten.
+    # Only a scale of less than a decade needs labels between the powers of ten.
     if distances.max() > 10 * distances.min():
         axes.minorticks_off()
     else:
@@ -268,7 +269,7 @@ def _mark(
 
 
 def finish_panel(axes: "Axes") -> None:
-    """Leave two sides open and draw a grid."""
+    """Draw a grid, and no lines at the top and the right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(linewidth=0.6)
 

@@ -1,7 +1,7 @@
-"""What a network has learnt about symbols: those that it takes for much the same stand together.
+"""A picture of symbols' embeddings, in which symbols that a network treats alike are close.
 
-The vectors of the symbols have many dimensions. Their first two principal components are the plane
-on which they lie farthest apart, found by the singular value decomposition (Eckart and Young 1936,
+The embeddings have many dimensions. Their first two principal components span the plane of the
+largest variance, found by the singular value decomposition (Eckart and Young 1936,
 "The approximation of one matrix by another of lower rank").
 """
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 7.5
-"""Inches of the picture."""
+"""The side of the picture in inches."""
 SIZES = (18, 15, 12, 10, 8)
-"""The sizes of type that are tried, in this order."""
+"""The sizes of type, in the order in which they are tried."""
 DOT = 3.0
 """The diameter of a dot in points."""
 LINK = 8.0
-"""The distance in points of a label from its dot, to which a line leads."""
+"""The distance of a shifted label from its dot, in points; a line connects them."""
 BESIDE = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
-"""Where a label may be written: on its place, right of it, left, above, below."""
+"""The directions in which a label may be shifted: none, right, left, up, down."""
 
 Shifts = list[tuple[float, float] | None]
-"""How far from its place each label is written, in points; None for a label without room."""
+"""The offset of each label from its point, in points; None for a label without room."""
 
 
 class Plane(NamedTuple):
@@ -49,9 +49,9 @@ class Plane(NamedTuple):
     Attributes
     ----------
     coordinates : array of shape (n, 2)
-        The mean is 0; of each column, the number that is farthest from 0 is positive.
+        The mean is 0; the number of the largest magnitude in each column is positive.
     shares : array of shape (2,)
-        Of the variance of the points, along each component.
+        The share of the variance along each component.
     """
 
     coordinates: Floats
@@ -59,7 +59,7 @@ class Plane(NamedTuple):
 
 
 def principal_plane(vectors: Floats) -> Plane:
-    """Return where points (n, d) lie on the plane of their first two principal components.
+    """Return points (n, d) projected on the plane of their first two principal components.
 
     >>> plane = principal_plane(np.array([[0.0, 0.0], [0.0, 0.0], [3.0, 4.0]]))  # on a line
     >>> plane.coordinates[:, 0].round(3).tolist()
@@ -79,10 +79,10 @@ def principal_plane(vectors: Floats) -> Plane:
 def draw_embeddings(
     vectors: Floats, symbols: Sequence[str], *, title: str = "", dark: bool = False
 ) -> "Figure":
-    """Return a picture of symbols where their vectors lie on the plane of most variance.
+    """Return a picture of symbols at their vectors' positions on the plane of largest variance.
 
-    Each symbol is written where it lies, or beside its dot with a line to it; where there is no
-    room it is a dot.
+    Each symbol is written at its position or beside a dot with a line to it; without room there is
+    only the dot.
 
     Parameters
     ----------
@@ -109,21 +109,9 @@ def draw_embeddings(
         labels = [label.translate(substitutes) for label in labels]
         figure = Figure(figsize=(SIDE, SIDE), dpi=75)
         axes = figure.add_axes((0.11, 0.09, 0.85, 0.85 - 0.03 * title.count("\n")))
-        room = SIDE * POINTS_PER_INCH
-        size = type_size(title, 0.85 * room, 14)
+        size = type_size(title, 0.85 * SIDE * POINTS_PER_INCH, 14)
         figure.text(0.11, 0.98, title.translate(substitutes), size=size, va="top")
-        points = plane.coordinates
-        low, high = points.min(axis=0), points.max(axis=0)
-        middle, reach = (low + high) / 2, (float((high - low).max()) / 2 or 1.0) * 1.12
-        axes.set_xlim(middle[0] - reach, middle[0] + reach)
-        axes.set_ylim(middle[1] - reach, middle[1] + reach)
-        places = points * 0.85 * room / (2 * reach)
-        size, shifts = _largest_type(places, labels)
-        for point, label, shift in zip(points.tolist(), labels, shifts, strict=True):
-            if shift != (0.0, 0.0):
-                axes.plot(*point, "o", color=theme.line, markersize=DOT, alpha=0.6)
-            if shift is not None:
-                _write(axes, point, label, shift, size, theme)
+        _draw_symbols(axes, plane.coordinates, labels, theme)
         first, second = (f"{share:.0%} of the variance" for share in plane.shares.tolist())
         axes.set_xlabel(f"first principal component, {first}")
         axes.set_ylabel(f"second principal component, {second}")
@@ -131,16 +119,31 @@ def draw_embeddings(
     return figure
 
 
+def _draw_symbols(axes: "Axes", points: Floats, labels: Sequence[str], theme: Theme) -> None:
+    """Write each label at its point (n, 2), or beside a dot if others leave no room there."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, reach = (low + high) / 2, (float((high - low).max()) / 2 or 1.0) * 1.12
+    axes.set_xlim(middle[0] - reach, middle[0] + reach)
+    axes.set_ylim(middle[1] - reach, middle[1] + reach)
+    places = points * 0.85 * (SIDE * POINTS_PER_INCH) / (2 * reach)
+    size, shifts = _largest_type(places, labels)
+    for point, label, shift in zip(points.tolist(), labels, shifts, strict=True):
+        if shift != (0.0, 0.0):
+            axes.plot(*point, "o", color=theme.line, markersize=DOT, alpha=0.6)
+        if shift is not None:
+            _write(axes, point, label, shift, size, theme)
+
+
 def _largest_type(places: Floats, labels: Sequence[str]) -> tuple[float, Shifts]:
     """Return the size of type and the shifts of the labels.
 
-    It is the largest size in which all labels stand on their places, else the largest in which
-    there is room for all, else the last.
+    It is the largest size in which no label is shifted, or else the largest with room for all, or
+    else the smallest.
     """
     tried = [(size, arrange(places, labels, size)) for size in SIZES]
-    on_places = (found for found in tried if set(found[1]) == {(0.0, 0.0)})
+    unshifted = (found for found in tried if set(found[1]) == {(0.0, 0.0)})
     with_room = (found for found in tried if None not in found[1])
-    return next(on_places, next(with_room, tried[-1]))
+    return next(unshifted, next(with_room, tried[-1]))
 
 
 def _write(
@@ -151,7 +154,7 @@ def _write(
     size: float,
     theme: Theme,
 ) -> None:
-    """Write a label, with a line to its dot where it does not stand on its place."""
+    """Write a label, with a line to its dot if it is shifted."""
     line = {"arrowstyle": "-", "color": theme.line, "alpha": 0.6, "shrinkA": 0, "shrinkB": 0}
     axes.annotate(
         label,
@@ -167,10 +170,10 @@ def _write(
 
 
 def arrange(places: Floats, labels: Sequence[str], size: float) -> Shifts:
-    """Return how far from its place each label is written, so that none covers another; or None.
+    """Return the shift of each label, so that no label covers another; None if there is no room.
 
-    Places (n, 2) and distances are in points. A label stands on its place or, if need be, beside
-    it. The first labels have precedence.
+    Places (n, 2) and distances are in points. A label is shifted only if need be. Earlier labels
+    have precedence.
     """
     half = size / 2 * np.stack([[EMS_PER_COLUMN * columns(label), 1.0] for label in labels])
     taken, reach = np.empty((0, 2)), np.empty((0, 2))

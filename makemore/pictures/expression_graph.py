@@ -1,4 +1,4 @@
-"""The graph of a computation as a picture and as text: what a Tensor was made from, left to right.
+"""The expression graph of a Tensor as a picture, from left to right, and as text.
 
 Each node shows its label or operation, its value, and the gradient of the output with respect to
 it. A value that is used twice is one node with two edges.
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_NODES = 100
-"""The most nodes of a picture that can be read."""
+"""The maximum number of nodes in a legible picture."""
 _WIDTH, _HEIGHT = 1.75, 0.78  # inches of a node
 _ACROSS, _DOWN = 2.35, 1.0  # inches from one node to the next
 _BESIDE = 0.16  # inches between the edges of a value that is used twice in one operation
-_SWEEPS = 8  # over the columns, each of which takes away crossings of edges
+_SWEEPS = 8  # over the columns, to remove crossings of edges
 
 
 def draw_graph(output: Tensor, *, title: str = "", dark: bool = False) -> "Figure":
-    """Return a picture of the expression graph of ``output``, its parts to the left of it.
+    """Return a picture of the expression graph of ``output``, which is the node on the right.
 
-    Gradients are those of ``output``, or of its sum where it is not one number. Save the picture
-    with ``save_figure``.
+    Gradients are those of ``output``, or of its sum if it is an array. ``save_figure`` saves the
+    picture.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def draw_graph(output: Tensor, *, title: str = "", dark: bool = False) -> "Figur
     nodes = list(ancestors(output))
     if len(nodes) > MAX_NODES:
         raise PlottingError(
-            f"the graph has {len(nodes):,} nodes, and a picture of more than {MAX_NODES} cannot be"
-            " read: draw a part of it, from one of its Tensors"
+            f"the graph has {len(nodes):,} nodes, and a picture of more than {MAX_NODES} is"
+            " illegible: draw the graph of one of its Tensors"
         )
     layout = _Layout(output)
     places = layout.places()
@@ -122,14 +122,14 @@ def _draw_table(axes: "Axes", table: Floats, theme: Theme) -> None:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.ticker import MaxNLocator
 
-    most = float(np.abs(table).max()) or 1.0
+    limit = float(np.abs(table).max()) or 1.0
     shades = [theme.accent, theme.background, theme.line]
     colours = LinearSegmentedColormap.from_list("around zero", shades)
-    image = axes.imshow(table, cmap=colours, vmin=-most, vmax=most, aspect="auto")
+    image = axes.imshow(table, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
     axes.figure.colorbar(image, ax=axes)
     if max(table.shape) <= 16:
         for (row, column), number in np.ndenumerate(table):
-            ink = theme.background if abs(number) > 0.6 * most else theme.text
+            ink = theme.background if abs(number) > 0.6 * limit else theme.text
             text = f"{number:.3g}"
             axes.text(column, row, text, ha="center", va="center", size=9, color=ink)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -137,9 +137,9 @@ def _draw_table(axes: "Axes", table: Floats, theme: Theme) -> None:
 
 
 def text_tree(output: Tensor) -> str:
-    """Return the expression graph as lines of text, each part indented below what is made of it.
+    """Return the expression graph as lines of text, the parents of each node indented below it.
 
-    A part that was shown before is named again without its own parts.
+    A node that was shown before is named again without its parents.
 
     >>> x, y = Tensor(3.0, label="x"), Tensor(2.0, label="y")
     >>> print(text_tree(x * y + x))
@@ -181,7 +181,7 @@ def _value(array: Any) -> str:
 
 
 def _texts(output: Tensor, nodes: Sequence[Tensor]) -> dict[Tensor, str]:
-    """Return the lines that each node shows."""
+    """Return the text in each node."""
     wanted = [node for node in nodes if node.requires_grad]
     found: dict[Tensor, Any] = {}
     if output.requires_grad:
@@ -200,7 +200,7 @@ def _texts(output: Tensor, nodes: Sequence[Tensor]) -> dict[Tensor, str]:
 
 
 class _Bend(NamedTuple):
-    """Where an edge that is longer than a column passes through one."""
+    """The point where a long edge passes through a column."""
 
     start: Tensor
     end: Tensor
@@ -212,9 +212,9 @@ _Part = Tensor | _Bend
 
 
 class _Layout:
-    """Where the nodes of a graph stand: in columns, each to the right of all that it is made from.
+    """The positions of the nodes of a graph: in columns, each to the right of its parents.
 
-    Edges that pass a column take room there, so that they do not run through nodes. Source:
+    An edge that passes a column takes room there, so that it does not run through nodes. Source:
     Sugiyama, Tagawa and Toda 1981, "Methods for visual understanding of hierarchical system
     structures".
 
@@ -240,7 +240,7 @@ class _Layout:
         self._uncross()
 
     def _uncross(self) -> None:
-        """Order each column by the mean height of a part's neighbours, again and again."""
+        """Order each column by the mean height of each part's neighbours, in several sweeps."""
         neighbours: dict[_Part, list[_Part]] = {}
         for way in self.ways:
             for one, other in itertools.pairwise(way):
@@ -257,7 +257,7 @@ class _Layout:
                 column.sort(key=lambda part, height=height: -height.get(part, 0.0))  # type: ignore[misc]
 
     def places(self) -> dict[_Part, tuple[float, float]]:
-        """Return the middle of each part in inches; a column is centred."""
+        """Return the centre of each part in inches; columns are centred vertically."""
         found: dict[_Part, tuple[float, float]] = {}
         for number, column in enumerate(self._columns):
             rooms = [_DOWN if isinstance(part, Tensor) else _DOWN / 3 for part in column]
@@ -269,9 +269,9 @@ class _Layout:
 
 
 def _column_numbers(output: Tensor) -> dict[Tensor, int]:
-    """Return the column of each node: as far to the right as what is made of it allows."""
+    """Return the column of each node: as far to the right as possible."""
     uses = ancestors(output)
-    after = dict.fromkeys(uses, 0)  # the longest way from a node to the output
+    after = dict.fromkeys(uses, 0)  # the length of the longest path from a node to the output
     ready = [output]
     while ready:
         node = ready.pop()
@@ -308,9 +308,9 @@ def _draw_node(
 def _draw_edge(
     axes: "Axes", places: Sequence[tuple[float, float]], above: float, theme: Theme
 ) -> None:
-    """Draw an edge from the right side of its start by its bends to the left side of its end.
+    """Draw an edge from the right side of its start, along its bends, to the left side of its end.
 
-    Its ends are ``above`` the middles of the sides, in inches.
+    Its ends are ``above`` inches above the middles of the sides.
     """
     (x, y), *bends, (end_x, end_y) = places
     y, end_y = y + above, end_y + above

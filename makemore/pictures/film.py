@@ -1,4 +1,4 @@
-"""The training as a film: the table, the falling loss and the samples, as a GIF or an MP4."""
+"""A film of a training, as a GIF or an MP4: the table, the loss and samples at each moment."""
 
 import io
 import shutil
@@ -36,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 ANIMATION_ENDINGS = (".gif", ".mp4")
 MAX_ANIMATED = 100
-"""The most symbols in a film."""
+"""The maximum number of symbols in a film."""
 MAX_FILM_COLUMNS = 28
 MAX_FILM_WORDS = 7
 FRAMES_PER_SECOND = 10
@@ -50,13 +50,13 @@ class Frame:
     Attributes
     ----------
     step : int
-        Steps taken so far.
+        The number of steps taken.
     probabilities : array of shape (V, V)
         Rows are distributions over the second symbol.
     loss : float
         Nats per symbol.
     samples : sequence of str
-        Words as the model writes them now.
+        Words that the model writes at that step.
     """
 
     step: int
@@ -75,11 +75,10 @@ def animate_learning(
     title: str = "",
     dark: bool = False,
 ) -> None:
-    """Write a film of the training to ``path``: the table, the falling loss and samples.
+    """Write a film of the training to ``path``: the table, the loss and samples at each moment.
 
-    Pillow writes a GIF, the program ffmpeg an MP4. Sixty frames take six seconds;
-    ``log_spaced_steps`` chooses the steps that deserve one. The other parameters are those of
-    ``draw_heatmap`` and ``draw_loss``.
+    Pillow writes a GIF, the program ffmpeg an MP4. Sixty frames take six seconds. The other
+    parameters are those of ``draw_heatmap`` and ``draw_loss``.
 
     Raises
     ------
@@ -89,7 +88,7 @@ def animate_learning(
     """
     ending = animation_ending(path)
     selection = select_symbols(len(symbols), frequencies, MAX_ANIMATED)
-    ids = selection.ids  # a frame keeps only what is shown of it, which saves memory
+    ids = selection.ids  # of each frame only what is shown is kept, to save memory
     shown = [
         replace(frame, probabilities=table_part(frame.probabilities, ids, "probabilities"))
         for frame in frames
@@ -109,9 +108,9 @@ def _film(
     minimum: float | None,
     theme: Theme,
 ) -> Iterator[Pixels]:
-    """Yield a picture per frame, each (height, width, 3).
+    """Yield a picture (height, width, 3) of each frame.
 
-    The axes are drawn once; a frame draws only what moves, on a copy of them.
+    The axes are drawn once. Each frame draws only what changes, on a copy of them.
     """
     samples = [printable(word) for frame in frames for word in frame.samples]
     with drawing(theme, [heading, *labels, *samples]) as substitutes:
@@ -126,22 +125,22 @@ def _film(
         table = _FilmTable(figure, labels, highest, theme)
         curve = _FilmCurve(figure, frames, minimum, theme)
         words = _FilmWords(figure, substitutes, theme)
-        moving = [*table.artists, *curve.artists, *words.artists]
-        for artist in moving:
+        changing = [*table.artists, *curve.artists, *words.artists]
+        for artist in changing:
             artist.set_animated(True)
         canvas.draw()
-        still = canvas.copy_from_bbox(figure.bbox)
+        unchanged = canvas.copy_from_bbox(figure.bbox)
         for k in range(len(frames)):
-            canvas.restore_region(still)
+            canvas.restore_region(unchanged)
             for part in (table, curve, words):
                 part.show(frames[: k + 1])
-            for artist in moving:
+            for artist in changing:
                 figure.draw_artist(artist)
             yield np.array(canvas.buffer_rgba())[..., :3]
 
 
 class _FilmTable:
-    """The probabilities of the last frame as cells; all frames share a scale up to ``highest``."""
+    """The probabilities of a frame as coloured cells, on one scale up to ``highest``."""
 
     def __init__(
         self, figure: "Figure", labels: Sequence[str], highest: float, theme: Theme
@@ -170,7 +169,7 @@ class _FilmTable:
 
 
 class _FilmCurve:
-    """The loss of the frames so far, on axes that have room for all."""
+    """The losses of the frames so far, on axes with room for all frames."""
 
     def __init__(
         self, figure: "Figure", frames: Sequence[Frame], minimum: float | None, theme: Theme
@@ -200,7 +199,7 @@ class _FilmCurve:
 
 
 class _FilmWords:
-    """The samples of the last frame."""
+    """The samples of a frame."""
 
     def __init__(self, figure: "Figure", substitutes: Mapping[int, str], theme: Theme) -> None:
         figure.text(0.62, 0.36, "samples", size=10, va="top", color=theme.muted)
@@ -209,13 +208,13 @@ class _FilmWords:
         self.artists: list[Artist] = [self._text]
 
     def show(self, frames: Sequence[Frame]) -> None:
-        """Show as many samples as there is room for, one a line."""
+        """Show the samples of the last of these frames, as many as fit, one a line."""
         words = [printable(word).translate(dict(self._substitutes)) for word in frames[-1].samples]
         self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
 
 
 def _shortened(word: str) -> str:
-    """Return as much of ``word`` as fits beside the table."""
+    """Return ``word``, cut off where it does not fit beside the table."""
     start = word[:MAX_FILM_COLUMNS]
     while columns(start) > MAX_FILM_COLUMNS:
         start = start[:-1]
@@ -234,12 +233,12 @@ def animation_ending(path: str | Path) -> str:
 
 
 def _gif(pictures: Iterable[Pixels]) -> bytes:
-    """Return the pictures as a GIF that plays again and again and rests on the last."""
+    """Return the pictures as a GIF that loops, with a pause at the last one."""
     from PIL import Image
 
     images = [Image.fromarray(picture) for picture in pictures]
-    # All frames share the palette of the last, which shows all shades: with palettes of their own
-    # they would flicker. Dithering would flicker, too, and make the file larger.
+    # All frames share the palette of the last one, which has all shades: different palettes would
+    # flicker, and so would dithering, which makes the file larger as well.
     palette = images[-1].quantize(256, Image.Quantize.MAXCOVERAGE)
     frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     _restore_background(frames, images[0].getpixel((0, 0)))
@@ -251,7 +250,7 @@ def _gif(pictures: Iterable[Pixels]) -> bytes:
 
 
 def _restore_background(frames: "Sequence[Image.Image]", colour: Any) -> None:
-    """Give the background its exact colour back, which the corner shows: it is most of a frame."""
+    """Restore the exact colour of the background, which fills most of a frame and its corners."""
     background: Any = frames[0].getpixel((0, 0))
     for frame in frames:
         colours = frame.getpalette() or []
@@ -264,18 +263,18 @@ def _ffmpeg() -> str:
     program = shutil.which("ffmpeg")
     if program is None:
         raise PlottingError(
-            "an .mp4 is made by the program ffmpeg, which was not found:"
-            " install it, or choose a name that ends in .gif"
+            "the program ffmpeg, which makes an .mp4, was not found: install it, or choose a name"
+            " that ends in .gif"
         )
     return program
 
 
 def _mp4(pictures: Iterable[Pixels]) -> bytes:
-    """Return the pictures as an H.264 film that rests on the last. Raises ``PlottingError``."""
+    """Return the pictures as an H.264 film that ends in a pause. Raises ``PlottingError``."""
     frames = list(pictures)
     frames += frames[-1:] * (FRAMES_PER_SECOND * LAST_FRAME_SECONDS)
     height, width, _ = frames[0].shape
-    # An .mp4 begins with a table that is known last, so ffmpeg cannot write it into a pipe.
+    # An .mp4 begins with a table that is known at the end, so ffmpeg cannot write it to a pipe.
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder, "film.mp4")
         command = [_ffmpeg(), "-loglevel", "error", "-f", "rawvideo", "-pixel_format", "rgb24"]
@@ -285,9 +284,9 @@ def _mp4(pictures: Iterable[Pixels]) -> bytes:
             command, input=b"".join(map(np.ndarray.tobytes, frames)), capture_output=True
         )
         if done.returncode:
-            complaint = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+            message = done.stderr.decode(errors="replace").strip().split("\n")[-1]
             raise PlottingError(
-                f"ffmpeg ended with {done.returncode}: {shown(complaint)};"
+                f"ffmpeg ended with {done.returncode}: {shown(message)};"
                 " choose a name that ends in .gif"
             )
         return film.read_bytes()

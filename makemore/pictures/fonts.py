@@ -1,15 +1,15 @@
 """The choice of fonts for the characters of a picture.
 
-What no font can draw is found before drawing, so that a code point can stand for it instead of an
-empty box.
+Characters that no font can draw are found before drawing, so that the picture shows their code
+points instead of empty boxes.
 """
 
 
 def choose_fonts(characters: set[str]) -> tuple[list[str], set[str]]:
-    """Return the font families that draw ``characters``, and those characters that none has.
+    """Return the font families that draw ``characters``, and the characters that no font has.
 
     DejaVu Sans comes with matplotlib and is enough for most alphabets. The installed
-    fonts are searched only for what it lacks.
+    fonts are searched only for the characters that it lacks.
     """
     from matplotlib.font_manager import findfont
 
@@ -17,7 +17,7 @@ def choose_fonts(characters: set[str]) -> tuple[list[str], set[str]]:
     missing = characters - {"\n"} - _drawn_by(findfont(families[0]), characters)
     found = _installed_fonts_with(missing) if missing else {}
     while found:
-        # Few fonts look best together, so take the one that has most of what is missing.
+        # Few fonts look best, so take the one that has most of the missing characters.
         best = max(sorted(found), key=lambda family: len(found[family]))
         families.append(best)
         missing -= found[best]
@@ -26,7 +26,7 @@ def choose_fonts(characters: set[str]) -> tuple[list[str], set[str]]:
 
 
 def _installed_fonts_with(characters: set[str]) -> dict[str, set[str]]:
-    """Return the installed font families that draw some of ``characters``, each with those."""
+    """Return which of ``characters`` each installed font family draws, if any."""
     from matplotlib.font_manager import fontManager
 
     plain = {

@@ -1,6 +1,6 @@
 """The heatmap: a picture of the table of pairs.
 
-The data are plain arrays, so every model that has a table of pairs can be drawn.
+The data are plain arrays, so the table of any model can be drawn.
 """
 
 from collections.abc import Sequence
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 MAX_SHOWN = 300
-"""The most symbols in one picture: with more, print can no longer show a label for each."""
+"""The maximum number of symbols in a picture: for more there would be no room for labels."""
 MAX_NAMED_CELLS = 1_600
-"""The most cells that are named one by one: these take matplotlib about two seconds."""
+"""The maximum number of cells with text, which take matplotlib about two seconds."""
 MIN_TYPE = 4.5
-"""The smallest type that a cell is named in, in points."""
+"""The smallest size of type in a cell, in points."""
 SCREEN_DPI = 55
 """Dots per inch of a heatmap in a window, where fifteen inches should fit."""
 
@@ -55,7 +55,7 @@ def draw_heatmap(
 ) -> "Figure":
     """Return a picture of ``table`` with a row per first and a column per second symbol.
 
-    Greater values stand out. Up to 40 symbols each cell names its bigram and its number. Of more
+    Large values stand out. With up to 40 symbols each cell shows its bigram and its number. Of more
     than ``MAX_SHOWN`` symbols the most frequent are shown, and the picture says so.
 
     Parameters
@@ -65,7 +65,7 @@ def draw_heatmap(
     symbols : sequence of str, length V
         As in ``Vocabulary.itos``: the first is empty and stands for the boundary.
     values : str
-        Which of ``QUANTITIES`` the table holds.
+        A key of ``QUANTITIES``: what the table holds.
     frequencies : array of shape (V,), optional
         How often each symbol occurs. Without it the first symbols count as the most frequent.
     title : str
@@ -102,7 +102,7 @@ class _HeatmapLayout:
         widest = max(map(columns, labels))
         self.side = min(max(0.5 * V, 6.0), 14.0)
         self.cell = self.side * POINTS_PER_INCH / V
-        # Many labels stand in two rows, which lets them be twice as large.
+        # Many labels are written in two rows, so that they can be twice as large.
         self.staggered = self.cell < 8
         rows = 2 if self.staggered else 1
         self.label_size = min(14.0, 0.85 * self.cell * rows)
@@ -132,7 +132,7 @@ class _HeatmapLayout:
         figure.text(self.left / self.width, y, heading, size=size, va="top", linespacing=1.3)
 
     def write_caption(self, figure: "Figure", dark: bool, theme: Theme) -> None:
-        """Explain below the cells how to read them."""
+        """Write below the cells how to read them."""
         caption = (
             "Row “.” is the start of a word, column “.” its end."
             f" {'Lighter' if dark else 'Darker'} means more probable."
@@ -144,7 +144,7 @@ class _HeatmapLayout:
 
 
 def turn_long_labels(axes: "Axes") -> None:
-    """Write the labels above the columns upwards where they are wider than three characters."""
+    """Turn the labels above the columns if they are wider than three characters."""
     for label in axes.get_xticklabels(which="both"):
         label.set_rotation(90 if columns(label.get_text()) > 3 else 0)
 
@@ -155,7 +155,7 @@ def draw_cells(axes: "Axes", table: Floats, values: str, theme: Theme) -> "AxesI
 
     low, high = limits(table, values)
     norm = PowerNorm(QUANTITIES[values].gamma, low, high)
-    cells = np.maximum(table, low)  # -inf gets the colour of the least number
+    cells = np.maximum(table, low)  # -inf gets the colour of the smallest number
     return axes.imshow(cells, colour_map(theme), norm, interpolation="nearest", aspect="auto")
 
 
@@ -200,7 +200,7 @@ def _name_cells(
 ) -> None:
     """Write in each cell its bigram and its number, dark on light cells and light on dark ones.
 
-    Text that would be smaller than ``MIN_TYPE`` is left out. ``cell`` is a cell's side in points.
+    Text smaller than ``MIN_TYPE`` is left out. ``cell`` is the side of a cell in points.
     """
     quantity = QUANTITIES[values]
     low, _ = limits(table, values)
@@ -216,7 +216,7 @@ def _name_cells(
 
 
 def colour_map(theme: Theme) -> "LinearSegmentedColormap":
-    """Return the colours from the least value to the greatest."""
+    """Return the colours from the smallest value to the largest."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("makemore", theme.scale)

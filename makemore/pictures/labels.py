@@ -1,7 +1,6 @@
-"""What is shown of a table of pairs and of a training, and how it is written.
+"""Labels of symbols and numbers, and the choice of symbols to show.
 
-Which symbols where there are too many, and their labels; what the numbers mean; which steps. It is
-the same in pictures, in the terminal and on the page, and needs none of their libraries.
+Pictures, the terminal and the page share this module, which needs none of their libraries.
 """
 
 import math
@@ -17,17 +16,17 @@ from makemore.errors import EACH_BUT_JOINED
 
 
 class Quantity(NamedTuple):
-    """What the numbers of a table mean and how they are shown.
+    """The meaning of the numbers of a table, and how they are shown.
 
     Attributes
     ----------
     label : str
-        Of the colour scale.
+        The label of the colour scale.
     text : function of float to str
-        The number as it stands in a cell.
+        Formats a number for a cell.
     gamma : float
-        Colour follows the number to this power. Few pairs are frequent; the square root, 0.5, lets
-        the others still differ.
+        The exponent from numbers to colours. Most pairs are rare; the square root, 0.5, keeps them
+        distinguishable.
     """
 
     label: str
@@ -49,7 +48,7 @@ def _count_text(value: float) -> str:
 def _weight_text(value: float) -> str:
     if value == -math.inf:
         return "\N{MINUS SIGN}∞"
-    tenths = round(value, 1) + 0.0  # which makes a plain zero of -0.0
+    tenths = round(value, 1) + 0.0  # turns -0.0 into 0.0
     return f"{tenths:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -74,7 +73,7 @@ def table_part(table: Table, ids: Ids, values: str) -> Floats:
 
 
 def limits(table: Floats, values: str) -> tuple[float, float]:
-    """Return the numbers at both ends of the colour scale; the second is always the larger."""
+    """Return the limits of the colour scale; the second is always the larger one."""
     finite = table[np.isfinite(table)]
     low = float(finite.min()) if values == "weights" else 0.0
     high = float(finite.max())
@@ -105,7 +104,7 @@ def symbol_label(symbol: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with an escape for everything that would not show as itself."""
+    """Return ``text`` with an escape for each character that is not printable."""
     return EACH_BUT_JOINED.sub(
         lambda found: found[0] if found[0].isprintable() else code_point(found[0]), text
     )

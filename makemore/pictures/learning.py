@@ -1,4 +1,4 @@
-"""The training of a model as moments to look at: of a bigram once more, of a network as kept."""
+"""The frames of a film: a bigram's training is repeated, a network's frames were kept."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,10 +22,10 @@ def learning_frames(
 ) -> Iterator[Frame]:
     """Yield moments of the training, denser at its start.
 
-    Those of a network stand in its checkpoint. Of a bigram there are ``FRAMES``: the descent is
-    repeated from the seed, the options and the counts in the checkpoint; it gives
-    the same weights. The sample words of all frames are drawn with one seed, so that they can be
-    compared. ``report`` is told the steps done and how many there are.
+    Those of a network are in its checkpoint. For a bigram there are ``FRAMES``: its descent is
+    repeated with the seed, the options and the counts in the checkpoint, which gives the same
+    weights. The words of all frames are drawn with one seed, so that they can be compared.
+    ``report`` is called with the number of steps done and the total.
 
     Raises ``PlottingError`` where the model was not trained step by step.
     """
@@ -63,14 +63,14 @@ def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
 
 
 def _kept_frames(checkpoint: Checkpoint) -> Iterator[Frame]:
-    """Yield the moments that a checkpoint keeps.
+    """Yield the moments that a checkpoint holds.
 
-    The loss of a moment is the mean over the mini-batches of its last steps, an eighth of them.
+    The loss of a moment is the mean over its last mini-batches, an eighth of those so far.
     """
     training, decode = checkpoint.training, checkpoint.model.vocabulary.decode
     steps = training.film_steps.tolist()
     for step, table, words in zip(steps, training.film_tables, training.film_words, strict=True):
-        # loss_history[step] was measured after as many steps, unless the training ended there
+        # loss_history[step] was measured after that many steps, unless the training ended there
         first = min(step - step // 8, len(training.loss_history) - 1)
         loss = float(training.loss_history[first : step + 1].mean())
         samples = [decode(word[word > 0].tolist()) for word in words]

@@ -1,4 +1,4 @@
-"""Where a picture goes: into a file, whole or not at all, or into a window."""
+"""The output of a picture: to a file, atomically, or in a window."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PICTURE_ENDINGS = (".png", ".svg", ".pdf")
 SHARPNESS = 2
-"""A file has so many times more dots per inch than a window."""
+"""The dots per inch of a file, relative to those of a window."""
 
 
 def picture_ending(path: str | Path) -> str:
@@ -36,7 +36,7 @@ def known_ending(path: str | Path, known: Sequence[str], what: str) -> str:
 def save_figure(figure: "Figure", path: str | Path) -> None:
     """Write ``figure`` to ``path`` as png, svg or pdf, whole or not at all.
 
-    The same figure gives the same bytes with the same matplotlib: nothing in them tells the time.
+    The same figure gives the same bytes with the same matplotlib: they hold no date.
     Raises ``PlottingError`` for an unknown ending, and when the file cannot be written.
     """
     ending = picture_ending(path)
@@ -82,7 +82,7 @@ def show(figure: "Figure") -> None:
             "no window can be opened: there is no display, or Python has no toolkit for windows"
             f" such as Tk or Qt; {_INSTEAD}"
         )
-    # The window was opened for an empty figure; it takes over the one to show.
+    # The window was opened for an empty figure, which is replaced here.
     figure.set_canvas(window.canvas)
     window.canvas.figure = figure
     pyplot.show()

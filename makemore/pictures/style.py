@@ -1,8 +1,8 @@
-"""Ink and type: the colours of a picture, its fonts, and how matplotlib is set up to draw.
+"""The style of pictures: colours, fonts, and matplotlib's settings.
 
-Three things differ from matplotlib's ways. Text is never read as mathematics, so ``$`` is a
-character like any other. A character that no font can draw is shown by its code point. The user's
-own matplotlib settings are left out, so the same data give the same bytes.
+Three things differ from matplotlib's defaults. Text is never read as mathematics, so ``$`` is an
+ordinary character. A character that no font can draw is shown by its code point. The user's
+own matplotlib settings are ignored, so the same data give the same bytes.
 
 The modules of this room import matplotlib inside functions, so that no other command waits for it.
 Figures are made without pyplot, which keeps no state and needs no display; only ``show`` in
@@ -21,11 +21,11 @@ from makemore.pictures.labels import code_point, columns, printable
 POINTS_PER_INCH = 72
 """Sizes of type are in points, sizes of figures in inches."""
 EMS_PER_COLUMN = 0.7
-"""The width in print of what takes one column in a terminal, in sizes of type; rarely more."""
+"""The width of a terminal column in print, relative to the size of type; rarely more."""
 
 
 class Theme(NamedTuple):
-    """The colours of a picture; ``scale`` goes from the least value to the greatest."""
+    """The colours of a picture; ``scale`` goes from the smallest value to the largest."""
 
     background: str
     text: str
@@ -36,7 +36,7 @@ class Theme(NamedTuple):
     scale: tuple[str, ...]
 
 
-# More stands out from the page: darker on a light one (ColorBrewer's Blues), lighter on a dark one.
+# Large values stand out: dark on a light page (ColorBrewer's Blues), light on a dark one.
 LIGHT = Theme(
     background="#ffffff",
     text="#1a1f26",
@@ -78,7 +78,7 @@ def load_matplotlib() -> None:
     """Import matplotlib. Raises ``PlottingError`` when a wrong MPLBACKEND prevents it."""
     try:
         with _quiet():
-            import matplotlib.font_manager  # noqa: F401  (this is what logs most)
+            import matplotlib.font_manager  # noqa: F401  (which logs the most)
     except ValueError as error:
         raise PlottingError(
             f"matplotlib does not start: {error}; check the environment variable MPLBACKEND"
@@ -87,7 +87,7 @@ def load_matplotlib() -> None:
 
 @contextmanager
 def settings(changes: Any) -> Iterator[None]:
-    """Set matplotlib to its defaults with these ``changes``, and restore all of it afterwards."""
+    """Set matplotlib to its defaults with these ``changes``, and restore its settings after."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -130,6 +130,6 @@ def heading_lines(title: str, note: str = "") -> str:
     return "\n".join(filter(None, (*map(printable, title.split("\n")), note)))
 
 
-def type_size(text: str, width: float, most: float) -> float:
-    """Return the size of type at which ``text`` fits into ``width`` points, at most ``most``."""
-    return min(most, width / (EMS_PER_COLUMN * max(1, *map(columns, text.split("\n")))))
+def type_size(text: str, width: float, maximum: float) -> float:
+    """Return the size of type at which ``text`` fits into ``width`` points, or the maximum."""
+    return min(maximum, width / (EMS_PER_COLUMN * max(1, *map(columns, text.split("\n")))))

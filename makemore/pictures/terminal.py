@@ -36,9 +36,9 @@ def heatmap_text(
     """Return ``table`` as lines for a terminal of ``width`` columns, without a final line feed.
 
     A cell is two columns wide, which makes it about square: a shade, or with ``colour`` one of
-    xterm's 256 colours as background and the bigram in it where its characters are narrow. Where
-    not all symbols fit, the most frequent are shown and the last line says so. The parameters are
-    those of ``draw_heatmap``.
+    xterm's 256 colours as background with the bigram in it if its characters are narrow. If not
+    all symbols fit, the most frequent are shown, and the last line says so. The other parameters
+    are those of ``draw_heatmap``.
     """
     margin = max(columns(symbol_label(symbol)) for symbol in symbols) + 1
     selection = select_symbols(len(symbols), frequencies, max(1, (width - margin) // 2))
@@ -59,7 +59,7 @@ def heatmap_text(
 
 
 def _terminal_label(symbol: str) -> str:
-    """Return the label of ``symbol``, kept from turning a line round where it reads leftwards."""
+    """Return the label of ``symbol``; a right-to-left one does not reverse the line."""
     label = symbol_label(symbol)
     left_to_right_mark = "\u200e"
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in label):
@@ -72,7 +72,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def _column_heads(labels: Sequence[str], margin: int) -> list[str]:
-    """Return the lines above the columns; a label of more than two columns is written downwards."""
+    """Return the lines above the columns; a label wider than two columns is written downwards."""
     stacks = [[label] if columns(label) <= 2 else list(label) for label in labels]
     height = max(map(len, stacks))
     stacks = [[""] * (height - len(stack)) + stack for stack in stacks]
@@ -97,7 +97,7 @@ def _coloured_row(intensities: Floats, first: str, labels: Sequence[str]) -> str
 
 
 def _shaded_legend(low: float, high: float, values: str, width: int) -> list[str]:
-    """Return what the shades mean: the number from which each one is used."""
+    """Return the legend of the shades: the number from which each one is used."""
     quantity, steps = QUANTITIES[values], len(SHADES) - 1
     halfway = (np.arange(1, steps + 1) - 0.5) / steps
     edges = low + (high - low) * halfway ** (1 / quantity.gamma)
@@ -107,7 +107,7 @@ def _shaded_legend(low: float, high: float, values: str, width: int) -> list[str
 
 
 def _coloured_legend(low: float, high: float, values: str, width: int) -> list[str]:
-    """Return what the colours mean: the scale between its ends, which is one line of any width."""
+    """Return the legend of the colours: one line with the scale and its limits."""
     quantity = QUANTITIES[values]
     swatches = "".join(f"\x1b[48;5;{background}m  " for background, _ in _TERMINAL_SCALE)
     return [f"{quantity.label}: {quantity.text(low)} {swatches}\x1b[0m {quantity.text(high)}"]
