@@ -214,7 +214,7 @@ def test_without_rare_characters_among_others_the_cure_is_named(
 
 def test_what_cannot_be_is_answered() -> None:
     checkpoint = train(corpus(), options("bigram"))
-    with pytest.raises(PlottingError, match="train without it"):
+    with pytest.raises(PlottingError, match="train without --unknown"):
         render_page(checkpoint)
     with pytest.raises(OptionError, match="train without it"):
         RankEstimator(checkpoint)
@@ -316,7 +316,7 @@ def test_pictures_have_a_row_for_it(folder: Path) -> None:
         (("train", "words.txt", "--unknown"), 1, "so choose a --min-count of"),
         (("train", "words.txt", "--unknown", "--symbols", "ab"), 2, "leave out --symbols"),
         (("train", "words.txt", "--unknown", "--dask", "local"), 2, "leave out --dask"),
-        (("page", "-c", "u.npz"), 1, "train without it"),
+        (("page", "-c", "u.npz"), 1, "train without --unknown"),
         (("score", "--rank", "-c", "u.npz"), 2, "train without it"),
         (("sample", "--prefix", "x", "-c", "u.npz"), 1, "'x' is not in the vocabulary"),
     ],

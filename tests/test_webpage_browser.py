@@ -229,7 +229,7 @@ def test_the_page_scores_as_the_model_does(
         contexts = [padded[t : t + C] for t in range(len(ids) + 1)]
         log_probabilities = ngram.model.log_probabilities(np.array(contexts))
         expected = [-row[v] for row, v in zip(log_probabilities, [*ids, 0], strict=True)]
-        nats = browser.run("return surprises(model, arguments[0])", ids)
+        nats = browser.run("return surprisals(model, arguments[0])", ids)
         np.testing.assert_allclose(nats, expected, atol=1e-6)
 
 
@@ -320,7 +320,7 @@ def test_words_and_link_are_copied(page: Browser) -> None:
 # ---- the scorer ----
 
 
-def test_a_typed_word_is_coloured_by_surprise(page: Browser, bigram: Checkpoint) -> None:
+def test_a_typed_word_is_coloured_by_surprisal(page: Browser, bigram: Checkpoint) -> None:
     page.type("#word", "qxa")
     tiles = page.driver.find_elements(By.CSS_SELECTOR, "#tiles li")
     P = bigram.model.bigram_table()
@@ -328,7 +328,7 @@ def test_a_typed_word_is_coloured_by_surprise(page: Browser, bigram: Checkpoint)
     assert [tile.text.split("\n") for tile in tiles] == [
         [symbol, f"{x:.2f}"] for symbol, x in zip(["q", "x", "a", "end"], nats, strict=True)
     ]
-    levels = [float(str(page.run(LEVEL, tile, "--surprise"))) for tile in tiles]
+    levels = [float(str(page.run(LEVEL, tile, "--surprisal"))) for tile in tiles]
     np.testing.assert_allclose(levels, np.minimum(1.0, np.array(nats) / 7), rtol=1e-5)
     colours = [tile.value_of_css_property("background-color") for tile in tiles]
     assert len(set(colours)) == len(set(levels))

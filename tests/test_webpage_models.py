@@ -182,7 +182,7 @@ def test_many_words_come_in_slices_and_only_the_latest_are_shown(page: Browser) 
 def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
     is_same, kept = page.run(
         """
-        const kept = new Kept(model.model, itos.length);
+        const kept = new Cached(model.model, itos.length);
         kept.most = 50;
         const words = JSON.stringify(sample(kept, 200, 3, {}));
         const size = (node) => [...node.children.values()].reduce((n, c) => n + size(c), 1);

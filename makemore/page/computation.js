@@ -1,16 +1,16 @@
-// One step of the word that is scored, as a graph: one-hot, logits, probabilities, loss.
+// Draws the computation of a symbol's loss as a graph: one-hot, logits, probabilities, loss.
 
-const MOST_ROWS = 32; // symbols of a column; of a larger alphabet the likeliest ones
+const MAX_ROWS = 32; // symbols of a column, the likeliest ones of a larger alphabet
 const ROW = 14; // the height of a symbol, in pixels
-const WIDE = 600; // pixels from which there is room for numbers
-const MOST_IN_LABEL = 8; // characters of a symbol
+const WIDE = 600; // pixels; narrower pictures have no numbers
+const MAX_LABEL = 8; // characters of a symbol
 
-let computed = { ids: [], nats: [], step: 0 }; // the word whose steps are shown, and which one
+let computed = { ids: [], nats: [], step: 0 }; // the scored word and the step that is shown
 
-/** Show the steps of a word, of which the symbols up to the first unknown one have surprisals. */
+/** Show the steps of a word; nats holds the surprisals up to the first unknown symbol. */
 function showComputation(ids, nats) {
-  const most = nats.indexOf(largest(nats));
-  computed = { ids, nats, step: Math.max(0, most) };
+  const mostSurprising = nats.indexOf(largest(nats));
+  computed = { ids, nats, step: Math.max(0, mostSurprising) };
   byId("steps").replaceChildren(...nats.map((_, t) => stepButton(ids, t)));
   drawComputation();
 }
@@ -26,7 +26,7 @@ function stepButton(ids, t) {
   return button;
 }
 
-/** Return what is computed at a step: what is seen, logits where there are any, P, what came. */
+/** Return the symbols seen at a step, the logits if there are any, P, and the symbol that came. */
 function computationAt(ids, t) {
   const state = wordStates(model, ids.slice(0, t)).at(-1);
   const boundaries = new Array(data.context_length ?? 1).fill(BOUNDARY);
@@ -55,7 +55,7 @@ function computationNote(hasWord) {
     ? "Each symbol of the word above has a step of its own. Choose one."
     : "Type a word above: each of its symbols has a step of its own.";
   const rest = ` Of the ${numbers.format(itos.length)} symbols the likeliest have a row.`;
-  return itos.length > MOST_ROWS ? start + rest : start;
+  return itos.length > MAX_ROWS ? start + rest : start;
 }
 
 function computationText({ seen, logits, P, came }) {
@@ -81,11 +81,11 @@ function computationText({ seen, logits, P, came }) {
   );
 }
 
-/** Return the symbols that have a row: all, or the likeliest and those that take part. */
+/** Return the symbols that have a row: all, or the likeliest, those seen and the one that came. */
 function computationRows({ seen, P, came }) {
   const all = [...P.keys()];
-  if (all.length <= MOST_ROWS) return all;
-  const likeliest = all.toSorted((a, b) => P[b] - P[a]).slice(0, MOST_ROWS - 4);
+  if (all.length <= MAX_ROWS) return all;
+  const likeliest = all.toSorted((a, b) => P[b] - P[a]).slice(0, MAX_ROWS - 4);
   return [...new Set([...likeliest, came, ...seen])].toSorted((a, b) => a - b);
 }
 
@@ -111,7 +111,7 @@ function computationPicture(found) {
   return picture;
 }
 
-/** Return where the columns stand, each as [left, right], and the middle y of each symbol. */
+/** Return the position of each column as [left, right], and the y of each symbol's middle. */
 function computationPlaces(width, rows, hasLogits) {
   const at = (share) => Math.round(share * width);
   const top = 30;
@@ -128,7 +128,7 @@ function computationPlaces(width, rows, hasLogits) {
   };
 }
 
-/** Return lines from what is seen through the model to each logit, and on to its probability. */
+/** Return lines from the seen symbols through the model to each logit and its probability. */
 function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, top, bottom, y }) {
   const target = logits ? middle : P;
   const node = [(input[1] + target[0]) / 2, seen.length === 1 ? y(seen[0]) : (top + bottom) / 2];
@@ -141,10 +141,10 @@ function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, t
   ];
 }
 
-/** Return as much of a symbol's label as there is room for. */
+/** Return the label of a symbol, cut off if it is long. */
 function shortLabel(symbol) {
   const whole = label(symbol);
-  return whole.length <= MOST_IN_LABEL ? whole : whole.slice(0, MOST_IN_LABEL - 1) + "\u2026";
+  return whole.length <= MAX_LABEL ? whole : whole.slice(0, MAX_LABEL - 1) + "\u2026";
 }
 
 function inputCells({ seen, came }, rows, { labels, input, y }) {
@@ -160,7 +160,7 @@ function inputCells({ seen, came }, rows, { labels, input, y }) {
   });
 }
 
-/** Return a bar from zero for each number, with the number where there is room. */
+/** Return a bar from zero for each number, and the number if there is room. */
 function bars(values, rows, [left, right], { width, y }, came) {
   const finite = rows.map((symbol) => values[symbol]).filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(0, ...finite)];
@@ -176,7 +176,7 @@ function bars(values, rows, [left, right], { width, y }, came) {
   });
 }
 
-/** Return a number as it stands beside a bar. */
+/** Return the text of a number beside a bar. */
 function shortNumber(value) {
   if (!Number.isFinite(value)) return "\u2212\u221e";
   return value.toFixed(3).replace("-", "\u2212");

@@ -1,6 +1,6 @@
 // The curves of a training.
 
-const MOST_POINTS = 300; // of a curve: it is not wider in dots
+const MAX_POINTS = 300; // of a curve, which is no wider in dots
 
 /** Draw curves into an element: each {points: [[step, loss], ...], name}, and a minimum or null. */
 function drawCurves(within, curves, minimum, height, words) {
@@ -16,14 +16,14 @@ function drawCurves(within, curves, minimum, height, words) {
   within.replaceChildren(picture);
 }
 
-/** Return where steps (logarithmic) and losses stand, in units of the picture. */
+/** Return the scales of steps (logarithmic) and losses, in units of the picture. */
 function curveScales(curves, minimum, width, height) {
   const [left, right, top, bottom] = [40, width - 12, 28, height - 40];
   const points = curves.flatMap((curve) => curve.points);
   const losses = points.map(([, loss]) => loss).concat(minimum ?? []);
   const [low, high] = [Math.min(...losses), largest(losses)];
   const steps = Math.max(1, largest(points.map(([step]) => step)));
-  const floor = bottom - (minimum === null ? 4 : 22); // room for the words on the minimum
+  const floor = bottom - (minimum === null ? 4 : 22); // room for the label of the minimum
   return {
     ...{ width, height, left, right, bottom, low, high, steps },
     x: (step) => left + ((right - left) * Math.log(1 + step)) / Math.log(1 + steps),
@@ -62,7 +62,7 @@ function minimumLine(minimum, { y, left, right }) {
   ];
 }
 
-/** Return about five round numbers between two. */
+/** Return about five round numbers between two limits. */
 function niceTicks(low, high) {
   const rough = (high - low || 1) / 6;
   const size = 10 ** Math.floor(Math.log10(rough));

@@ -1,10 +1,10 @@
 // The training of a bigram: gradient descent on the counts of all pairs.
 
 /**
- * Weights W on their way down, V rows of V numbers, and the counts N of the same shape.
+ * The weights W, V rows of V numbers, and the counts N of the same shape.
  *
  * The loss is -(N * log softmax(W)).sum() / n, in nats per symbol, with n the sum of N; its
- * gradient is (N.sum(axis=1) * P - N) / n. W is both before the first step and after each.
+ * gradient is (N.sum(axis=1) * P - N) / n.
  */
 class Descent {
   constructor(N, seed) {
@@ -15,17 +15,17 @@ class Descent {
     const random = randomDraws(seed);
     this.W = this.N.map((row) => row.map(() => (2 * random()) / DRAWS - 1)); // in [-1, 1)
     this.measure();
-    this.losses = [this.loss]; // before each step, and after the last
+    this.losses = [this.loss]; // before the first step and after each
   }
 
-  /** Set the probabilities and the loss of the weights as they are. */
+  /** Compute the probabilities and the loss of the weights. */
   measure() {
     this.loss = 0;
     this.P = this.W.map((logits, i) => {
       const greatest = largest(logits);
       const exponentials = logits.map((z) => exp(z - greatest));
       const normaliser = exponentials.reduce((total, e) => total + e, 0);
-      // log P = z - greatest - log(normaliser), which is finite where P is too small to be
+      // log P = z - greatest - log(normaliser) is finite even where P underflows.
       const likelihood = dot(this.N[i], logits) - this.rowSums[i] * (greatest + log(normaliser));
       this.loss -= likelihood / this.n;
       return exponentials.map((e) => e / normaliser);
@@ -43,7 +43,7 @@ class Descent {
     this.losses.push(this.loss);
   }
 
-  // as a model: the state is the last symbol
+  // The methods of a model, whose state is the last symbol.
 
   start() {
     return BOUNDARY;

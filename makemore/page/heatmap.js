@@ -1,9 +1,9 @@
-// The heatmap: a grid of pairs with one place for the keyboard.
+// The heatmap: a grid of pairs, of which one cell has the keyboard focus.
 
-const DEEP = 0.55; // the colour level from which the light text is the better legible one
-const MOST_LABELLED = 30; // symbols whose pairs are written in the cells; more have smaller cells
-const MOST_IN_HEAD = 12; // characters of a symbol beside the rows and above the columns
-const FOLLOWERS = 12; // in each row of the table that stands for the heatmap
+const DARK_LEVEL = 0.55; // the colour level from which light text has the better contrast
+const MAX_LABELLED = 30; // symbols; with more, cells are smaller and have no text
+const MAX_HEADER = 12; // characters of a symbol in the headers
+const FOLLOWERS = 12; // in each row of the table, which is an alternative to the heatmap
 
 const shownSymbols = data.heatmap.symbols;
 
@@ -11,9 +11,9 @@ function drawHeatmap() {
   const grid = byId("heatmap");
   const longest = largest(shownSymbols.map((symbol) => label(symbol).length));
   grid.style.setProperty("--columns", shownSymbols.length + 1);
-  grid.style.setProperty("--longest", Math.min(longest, MOST_IN_HEAD));
+  grid.style.setProperty("--longest", Math.min(longest, MAX_HEADER));
   grid.classList.toggle("long", longest > 3);
-  byId("heatmap-frame").classList.toggle("many", shownSymbols.length > MOST_LABELLED);
+  byId("heatmap-frame").classList.toggle("many", shownSymbols.length > MAX_LABELLED);
   const corner = element("div", { role: "columnheader", "aria-label": `first ${data.unit}` });
   const heads = shownSymbols.map((symbol) => header("columnheader", symbol));
   grid.append(element("div", { role: "row" }, corner, ...heads));
@@ -57,7 +57,7 @@ function heatmapCell(i, j) {
   cell.textContent = pair.length <= 4 ? pair : ""; // escapes are too long for a cell
   cell.setAttribute("aria-label", cellText(i, j).join(""));
   cell.style.setProperty("--level", level);
-  cell.classList.toggle("deep", level > DEEP);
+  cell.classList.toggle("deep", level > DARK_LEVEL);
   cell.classList.toggle("boundary", j === 0);
   cell.classList.toggle("boundary-row", i === 0);
   cell.dataset.i = i;
@@ -67,7 +67,7 @@ function heatmapCell(i, j) {
 
 const cellAt = (i, j) => byId("heatmap").children[i + 1].children[j + 1];
 
-/** Return what a cell says, in pieces of which every second one is a symbol. */
+/** Return the text of a cell, in pieces of which every second one is a symbol. */
 function cellText(i, j) {
   const [first, second] = [label(shownSymbols[i]), label(shownSymbols[j])];
   const { P, N } = data.heatmap;

@@ -1,15 +1,15 @@
 "use strict";
-// Numbers that are the same in every browser: logarithm, exponential, random draws.
+// Functions with the same results in every browser: logarithm, exponential, random draws.
 //
-// Only + - * / and square roots of float64, and integers, decide what is drawn: IEEE 754 defines
-// them to the last bit. Math.exp, Math.log, Math.tanh and Math.pow may differ between browsers in
-// the last bit and are not used.
+// The draws depend only on integers and on + - * / and square roots of float64, which IEEE 754
+// defines to the last bit. Math.exp, Math.log, Math.tanh and Math.pow are not used, because browsers
+// may differ in their last bit.
 
 const LN2 = 0.6931471805599453;
 const SQRT2 = 1.4142135623730951;
 const SMALLEST = 2 ** -1022; // the smallest normal number
 const number = new Float64Array(1);
-const bits = new Uint32Array(number.buffer); // [low, high] on a little-endian machine, as all are
+const bits = new Uint32Array(number.buffer); // [low, high], as all machines are little-endian
 
 /** Return the natural logarithm of x >= 0, to about 1e-16; -Infinity below the normal numbers. */
 function log(x) {
@@ -22,7 +22,7 @@ function log(x) {
     mantissa /= 2;
     exponent += 1;
   }
-  // log m = 2 artanh z, and |z| <= 0.172 makes eleven terms of its series enough.
+  // log m = 2 artanh z; with |z| <= 0.172 eleven terms of its series are enough.
   const z = (mantissa - 1) / (mantissa + 1);
   let sum = 0;
   for (let k = 21; k >= 1; k -= 2) sum = sum * z * z + 1 / k;
@@ -33,7 +33,7 @@ function log(x) {
 function exp(x) {
   if (x < -700) return 0;
   const exponent = Math.round(x / LN2);
-  const rest = x - exponent * LN2; // |rest| <= 0.35 makes fourteen terms of the series enough
+  const rest = x - exponent * LN2; // with |rest| <= 0.35 fourteen terms of the series are enough
   let sum = 1;
   for (let k = 14; k >= 1; k -= 1) sum = 1 + (sum * rest) / k;
   bits[0] = 0;
@@ -41,7 +41,7 @@ function exp(x) {
   return sum * number[0];
 }
 
-/** Return the hyperbolic tangent of x, to about 1e-16 absolutely. */
+/** Return the hyperbolic tangent of x, to an absolute error of about 1e-16. */
 function tanh(x) {
   const e = exp(-2 * Math.abs(x));
   const value = (1 - e) / (1 + e);
@@ -54,7 +54,7 @@ function sigmoid(x) {
   return (x < 0 ? e : 1) / (1 + e);
 }
 
-/** Return exp(logits) normalised, (V,) -> (V,). The greatest is subtracted: nothing overflows. */
+/** Return exp(logits) normalised, (V,) -> (V,). The maximum is subtracted to avoid overflow. */
 function softmax(logits) {
   const greatest = largest(logits);
   const P = Float64Array.from(logits, (z) => exp(z - greatest));
@@ -62,13 +62,13 @@ function softmax(logits) {
   return P.map((p) => p / sum);
 }
 
-/** Return the largest of some numbers, which may be more than a call can have arguments. */
+/** Return the maximum of numbers, which may be too many for the arguments of Math.max. */
 function largest(values) {
-  return values.reduce((most, value) => (value > most ? value : most), -Infinity);
+  return values.reduce((greatest, value) => (value > greatest ? value : greatest), -Infinity);
 }
 
 /**
- * Return a function that returns draws: integers of 53 bits, uniform.
+ * Return a function that returns draws: uniform integers of 53 bits.
  *
  * xoshiro128** (Blackman and Vigna 2021, "Scrambled linear pseudorandom number generators"), whose
  * state is four outputs of a mixed counter that starts at the seed, an integer in [0, 2**32).

@@ -1,22 +1,22 @@
-// The models: what may follow the beginning of a word.
+// The models: the distribution of the next symbol of a word.
 //
 // V symbols; ids count from 0, and 0 is the boundary that starts and ends every word. A model
-// answers as in Python, about one word at a time:
+// has the methods that it has in Python, for one word at a time:
 //
 //     start() -> state                     before the first symbol
 //     advance(state, symbol) -> state      never over a boundary
 //     probabilities(state) -> (V,)         of the next symbol
 //
-// A network answers logits(state) -> (V,) in place of the last. One function a layer, one class a
-// kind of model: its equations stand in the Python file of that name in makemore/models/. Weights
-// are float32 as they were learnt, all else is float64.
+// A network has logits(state) -> (V,) instead of the last. There is a function for each layer and a
+// class for each kind of model, whose equations are in the Python file of that name in
+// makemore/models/. Weights are float32, as they were learnt; everything else is float64.
 
 const BOUNDARY = 0;
 
-/** Return of how many states numbers are kept, V and perhaps 1,024 each: about 128 MB in all. */
-const mostStates = (V) => 2 ** 24 / (V + 1024);
+/** Return the number of cached states, of V and perhaps 1,024 numbers each: about 128 MB in all. */
+const maxStates = (V) => 2 ** 24 / (V + 1024);
 
-// ---- what the page carries ----
+// ---- unpacking the data of the page ----
 
 /** Return the bytes that Python compressed and wrote as base64. */
 async function unpack(packed) {
@@ -27,8 +27,8 @@ async function unpack(packed) {
   return new Response(stream).arrayBuffer();
 }
 
-/** Return a function that returns the next elements of a buffer as an array of a type. */
-function taker(buffer) {
+/** Return a function that reads the next elements of a buffer as an array of a type. */
+function bufferReader(buffer) {
   let offset = 0;
   return (Type, length) => {
     const array = new Type(buffer, offset, length);
@@ -37,10 +37,10 @@ function taker(buffer) {
   };
 }
 
-/** Return the model that the page's data describe. */
+/** Return the model described by the data of the page. */
 async function makeModel(described, V) {
   if (described.kind === "automaton") return new Automaton(V, await unpackArcs(described));
-  return new Kept(await makePart(described, V), V);
+  return new Cached(await makePart(described, V), V);
 }
 
 async function makePart(described, V) {
@@ -52,9 +52,9 @@ async function makePart(described, V) {
   return new NETWORKS[kind](options, await unpackParameters(described));
 }
 
-/** Return the arrays of a network as fields: "cells.0.input_weight" is .cells[0].input_weight. */
+/** Return the arrays of a network as nested fields: "cells.0.bias" becomes .cells[0].bias. */
 async function unpackParameters({ arrays, packed }) {
-  const take = taker(await unpack(packed));
+  const take = bufferReader(await unpack(packed));
   const parameters = {};
   for (const [name, size] of arrays) {
     const path = name.split(".");
@@ -65,9 +65,9 @@ async function unpackParameters({ arrays, packed }) {
   return parameters;
 }
 
-/** Return what Python's Arcs.packed() packed: arrays one after another, of S and of A elements. */
+/** Return the arrays that Python's Arcs.packed() wrote, of S and of A elements. */
 async function unpackArcs({ start, states, arcs, packed }) {
-  const take = taker(await unpack(packed));
+  const take = bufferReader(await unpack(packed));
   return {
     start,
     fallbacks: take(Int32Array, states),
@@ -79,14 +79,14 @@ async function unpackArcs({ start, states, arcs, packed }) {
   };
 }
 
-// ---- models that are made of others, or of states ----
+// ---- models made of others, or of states ----
 
-/** A model whose answers are kept by the beginnings of words: each is asked once. */
-class Kept {
+/** Caches the results of a model in a tree of the beginnings of words. */
+class Cached {
   constructor(model, V) {
     this.model = model;
-    this.most = mostStates(V);
-    this.parents = []; // of all nodes but the root
+    this.limit = maxStates(V);
+    this.parents = []; // the parents of all nodes but the root
     this.root = this.node(model.start());
   }
 
@@ -100,15 +100,15 @@ class Kept {
 
   advance(node, symbol) {
     if (!node.children.has(symbol)) {
-      if (this.parents.length >= this.most) this.forget();
+      if (this.parents.length >= this.limit) this.clear();
       node.children.set(symbol, this.node(this.model.advance(node.state, symbol)));
       this.parents.push(node);
     }
     return node.children.get(symbol);
   }
 
-  /** Begin anew. A node that somebody holds stays what it is. */
-  forget() {
+  /** Empty the cache. Nodes that are still in use stay valid. */
+  clear() {
     for (const parent of this.parents) parent.children.clear();
     this.parents = [];
   }
@@ -117,13 +117,13 @@ class Kept {
     return (node.P ??= this.model.probabilities(node.state));
   }
 
-  /** Return the logits that probabilities are made of, or undefined where there are none. */
+  /** Return the logits of a network, or undefined. */
   logits(node) {
     return this.model.logits?.(node.state);
   }
 }
 
-/** The weighted mean of several models' probabilities; its state is the list of theirs. */
+/** The weighted mean of several models' probabilities; its state is the list of their states. */
 class Mixture {
   constructor(weights, models) {
     this.weights = weights;
@@ -146,14 +146,14 @@ class Mixture {
   }
 }
 
-/** A model as states: what may come next in each, and where it leads. S states, A arcs. */
+/** A finite automaton: distributions and successors by state. S states, A arcs. */
 class Automaton {
   constructor(V, arcs) {
     this.V = V;
     this.arcs = arcs;
     this.firsts = new Int32Array(arcs.lengths.length + 1); // the first arc of each state
     arcs.lengths.forEach((length, s) => (this.firsts[s + 1] = this.firsts[s] + length));
-    this.rows = new Map(); // of states that were asked for: a word visits few
+    this.rows = new Map(); // of the visited states
   }
 
   start() {
@@ -187,9 +187,9 @@ class Automaton {
   }
 }
 
-// ---- layers: from vectors to vectors, all of float64 ----
+// ---- layers, from vectors to vectors of float64 ----
 
-/** Return x W + b, (n,) -> (m,), with the rows of W one after another. */
+/** Return x W + b, (n,) -> (m,); W is stored by rows. */
 function linear(x, { weight, bias }) {
   const y = Float64Array.from(bias);
   let k = 0;
@@ -203,7 +203,7 @@ function embed({ weight }, symbol, V) {
   return Float64Array.from(weight.subarray(symbol * n, (symbol + 1) * n));
 }
 
-/** Return vectors one after another as one. */
+/** Return the concatenation of vectors. */
 function joined(vectors) {
   const whole = new Float64Array(vectors.reduce((n, vector) => n + vector.length, 0));
   let offset = 0;
@@ -230,13 +230,13 @@ function layerNorm(x, { weight, bias }) {
   return centred.map((number, i) => number * scale * weight[i] + bias[i]);
 }
 
-/** Return x normalised by the running means and variances of the training. */
+/** Return x normalised by the running means and variances: batch normalisation. */
 function batchNorm(x, { weight, bias, running_mean, running_var }) {
   const scale = (i) => weight[i] / Math.sqrt(running_var[i] + EPSILON);
   return x.map((number, i) => (number - running_mean[i]) * scale(i) + bias[i]);
 }
 
-/** Return what one query sees: the values of positions by how well their keys fit, (n,). */
+/** Return the attention of a query: the mean of values, weighted by softmax(q k / sqrt(d)), (n,). */
 function attention(query, keys, values, heads) {
   const size = query.length / heads;
   const seen = new Float64Array(query.length);
@@ -253,7 +253,7 @@ function attention(query, keys, values, heads) {
   return seen;
 }
 
-// ---- the cells of recurrent layers: inputs x, products u and the state s to the new state ----
+// ---- recurrent cells, from inputs x, products u and the state s to the new state ----
 
 /** h' = tanh(x + u) */
 function elmanCell(x, u) {
@@ -286,7 +286,7 @@ function longShortTermCell(x, u, s) {
 
 // ---- the networks ----
 
-/** What networks share: options, parameters by name, and probabilities from logits. */
+/** The base class of networks: options, parameters by name, and probabilities from logits. */
 class Network {
   constructor(options, parameters) {
     Object.assign(this, parameters); // layers by their names in Python
@@ -298,7 +298,7 @@ class Network {
     return softmax(this.logits(state));
   }
 
-  /** Return the layers of a list, which may have none. */
+  /** Return the layers of a list, which may be empty. */
   layers(name) {
     return Object.values(this[name] ?? {});
   }
@@ -308,7 +308,7 @@ class Network {
   }
 }
 
-/** A network that sees the last symbols: its state is their ids. */
+/** A network that sees the last few symbols; its state is their ids. */
 class WindowedNetwork extends Network {
   start() {
     return new Array(this.options.context).fill(BOUNDARY);
@@ -344,7 +344,7 @@ class Wavenet extends WindowedNetwork {
   }
 }
 
-/** A bag of the symbols so far: the state is the sum of their embeddings, and the last symbol. */
+/** A bag of symbols; the state is the sum of their embeddings, their number and the last one. */
 class Bow extends Network {
   start() {
     return { total: this.embedded(BOUNDARY), length: 1, last: BOUNDARY };
@@ -361,7 +361,7 @@ class Bow extends Network {
   }
 }
 
-/** Recurrent layers: the state is the list of theirs. */
+/** Recurrent layers; the state is the list of their states. */
 class Recurrent extends Network {
   start() {
     const { layers, hidden_size } = this.options;
@@ -425,7 +425,7 @@ class Transformer extends Network {
 
   advance(state, symbol) {
     const { cache, position } = state;
-    if (position === this.options.longest) return state; // whatever follows, the word has to end
+    if (position === this.options.longest) return state; // the word has to end here
     const here = position + 1;
     let x = sum(this.embedded(symbol), embed(this.positions, here, this.options.longest + 1));
     const blocks = this.layers("blocks").map((block, i) => {
@@ -437,7 +437,7 @@ class Transformer extends Network {
     return { cache: blocks, position: here, x };
   }
 
-  /** Return what a block's attention finds, and its keys and values with those of x. */
+  /** Return the attention of a block, and its keys and values with those of x. */
   look(block, x, { keys, values }) {
     const n = x.length;
     const qkv = linear(layerNorm(x, block.attention_norm), block.qkv);

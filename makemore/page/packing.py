@@ -1,15 +1,15 @@
-"""A model as the page carries it: states and arcs, or the parameters of a network.
+"""Packs a model for the page: as states and arcs, or as the parameters of a network.
 
-What has a finite automaton goes into the page as one, with the rows cut down to *arcs*: with f(s)
-the shorter context that a state s falls back to,
+A finite automaton is packed as *arcs* in place of full rows: with f(s) the shorter context that a
+state s falls back to,
 
-    P(v | s) = probability of the arc (s, v)     where there is one
-               share(s) * P(v | f(s))            elsewhere
+    P(v | s) = probability of the arc (s, v)     if there is one
+               share(s) * P(v | f(s))            otherwise
 
-which for an interpolated n-gram model leaves one arc for each n-gram that was seen. A network goes
-in as its parameters, and a mixture as its weights and its components; ``models.js`` has the
-equations. Numbers are float32. A network's have no more digits; the page's probabilities of an
-automaton are within 1e-6 of the model's, relatively, and those below 1e-38 are zero there.
+which for an interpolated n-gram model leaves an arc for each n-gram that was seen. A network is
+packed as its parameters, a mixture as its weights and components; ``models.js`` has the equations.
+Numbers are float32, the precision of a network's parameters. The page's probabilities of an
+automaton have a relative error up to 1e-6, and those below 1e-38 become zero.
 """
 
 import base64
@@ -30,15 +30,15 @@ from makemore.models.network import Network
 from makemore.nn.attention import sinusoids
 
 MAX_DATA = 1 << 26
-"""The most bytes of compressed model in a page: browsers open a page of 90 MB, but slowly."""
+"""The maximum size of a compressed model in bytes: browsers open a page of 90 MB, but slowly."""
 
 _SAME = 1e-9
-"""Relative difference below which a row is told by its fallback's. It adds up along fallbacks, and
-stays far below the precision of a float32."""
+"""The relative difference below which an arc is left out. Differences add up along fallbacks, and
+stay far below the precision of a float32."""
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """Return all that the page needs to compute the model's probabilities, as JSON values.
+    """Return the data from which the page computes the model's probabilities, as JSON values.
 
     Raises ``PlottingError`` when the model is too large for a page.
     """
@@ -65,7 +65,7 @@ def _described(model: Model) -> dict[str, Any]:
 
 
 def _packed_size(described: Mapping[str, Any]) -> int:
-    """Return how many bytes of numbers a description holds, those of its components included."""
+    """Return the size in bytes of the packed numbers, including those of components."""
     own = len(described.get("packed", "")) // 4 * 3
     return own + sum(map(_packed_size, described.get("components", ())))
 
@@ -102,20 +102,20 @@ def _automaton_data(model: Model) -> dict[str, Any]:
 
 
 def _packed(arrays: Sequence[tuple[npt.NDArray[Any], str]]) -> str:
-    """Return arrays one after another in the types given, as a zlib stream in base64."""
+    """Return the concatenation of arrays in the given types, as a zlib stream in base64."""
     whole = b"".join(array.astype(kind).tobytes() for array, kind in arrays)
     return base64.b64encode(zlib.compress(whole, 9)).decode("ascii")
 
 
 @dataclass(frozen=True)
 class Arcs:
-    """An automaton in rows of different length; S states, A arcs in order of state and symbol.
+    """An automaton as S states and A arcs, which are sorted by state and symbol.
 
     Attributes
     ----------
     start : int
     fallbacks : array of shape (S,), int32
-        -1 where a state has none; its arcs are then all V symbols.
+        -1 for a state without one, which has an arc for each of V symbols.
     shares : array of shape (S,), float64
     lengths : array of shape (S,)
         The number of arcs of each state.
@@ -134,7 +134,7 @@ class Arcs:
 
     @classmethod
     def of(cls, automaton: Automaton) -> "Arcs":
-        """Return the fewest arcs that tell the automaton."""
+        """Return the fewest arcs that determine the automaton."""
         S, V = automaton.log_probabilities.shape
         fallbacks = automaton.fallbacks
         if fallbacks is None:
@@ -143,9 +143,9 @@ class Arcs:
         return cls(automaton.start, fallbacks, *map(np.concatenate, zip(*parts, strict=True)))
 
     def packed(self) -> str:
-        """Return the arrays one after another, little-endian, as ``_packed`` writes them."""
+        """Return the arrays, packed in little-endian order."""
         return _packed(
-            [  # wide types first, so that all are aligned
+            [  # wide types come first, so that all are aligned
                 (self.fallbacks, "<i4"),
                 (self.shares, "<f4"),
                 (self.probabilities, "<f4"),
@@ -163,12 +163,12 @@ def _cut_down(
     falls_back = (fallbacks >= 0)[:, None]
     P = np.exp(automaton.log_probabilities[chunk])
     lower = np.where(falls_back, np.exp(automaton.log_probabilities[fallbacks]), 0.0)
-    # Interpolation only adds to what the fallback gives, so the smallest ratio is the share.
+    # Interpolation only adds to the share of the fallback, which is the smallest ratio.
     ratios = np.divide(P, lower, out=np.full(P.shape, np.inf), where=lower > 0)
     shares = np.where(falls_back, ratios.min(axis=1, keepdims=True), 0.0)
     successors = automaton.successors[chunk]
     leads_elsewhere = successors != automaton.successors[fallbacks]
-    leads_elsewhere[:, BOUNDARY] = False  # a word is over
+    leads_elsewhere[:, BOUNDARY] = False  # the word has ended
     is_arc = ~falls_back | leads_elsewhere | (np.abs(P - shares * lower) > _SAME * P)
     lengths = is_arc.sum(axis=1)
     return shares[:, 0], lengths, np.nonzero(is_arc)[1], P[is_arc], successors[is_arc]

@@ -1,9 +1,9 @@
-// What all parts of the page share: its data, its elements, its settings. Texts from the checkpoint
-// reach the page as texts only; its security policy (trusted types) would stop any other way.
+// What all parts of the page share: data, elements, settings. Texts from the checkpoint become text
+// nodes; the security policy (trusted types) forbids anything else.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MOST_WORDS = 1000;
-const MOST_SEED = 2 ** 32 - 1;
+const MAX_WORDS = 1000;
+const MAX_SEED = 2 ** 32 - 1;
 
 const byId = (id) => document.getElementById(id);
 const field = Object.fromEntries(
@@ -23,7 +23,7 @@ function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
-/** Return the same for an element of a picture. */
+/** Return a new SVG element with attributes and children. */
 function svgElement(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
@@ -42,11 +42,11 @@ function filled(made, attributes, children) {
   return made;
 }
 
-// a joiner shows where it stands between characters that it may join
+// A joiner is not escaped between characters that it may join.
 const JOINED = "(?<=[^\\0-\\x7f])[\\u200c\\u200d](?=[^\\0-\\x7f\\u200c\\u200d])";
 const HIDDEN = new RegExp(`(?!${JOINED})(?:[\\p{C}\\p{Zl}\\p{Zp}]|(?! )\\p{Zs})`, "gu");
 
-/** Return text with escapes for what does not print, as Python's errors.shown does. */
+/** Return text with escapes for unprintable characters, as Python's errors.shown does. */
 function shown(text) {
   return text.replace(HIDDEN, (character) => {
     const code = character.codePointAt(0);
@@ -58,22 +58,22 @@ function shown(text) {
 
 const quoted = (text) => `\u201c${shown(text)}\u201d`;
 
-/** Return how a symbol is written where it stands alone. */
+/** Return the label of a symbol. */
 function label(symbol) {
   if (symbol === BOUNDARY) return ".";
   const character = itos[symbol];
-  if (character === " ") return "\u2423"; // a space would not be seen
+  if (character === " ") return "\u2423"; // a space would be invisible
   if (character === ".") return "'.'"; // it is not the boundary
   return /^\p{M}/u.test(character) ? "\u25cc" + character : shown(character); // on a dotted circle
 }
 
-/** Return a probability in per cent, with three digits that count. */
+/** Return a probability in per cent, with three significant digits. */
 function percent(p) {
   if (p === 0) return "0 %";
   return p < 1e-6 ? `${(p * 100).toExponential(1)} %` : `${Number((p * 100).toPrecision(3))} %`;
 }
 
-/** Return how many there are of something, as "1 word" or "2 words". */
+/** Return a number with its noun, as "1 word" or "2 words". */
 const counted = (n, what) => `${numbers.format(n)} ${what}${n === 1 ? "" : "s"}`;
 
 /** Return typed text as the model reads it. */
@@ -83,9 +83,9 @@ const encode = (text) => cut(text).map((symbol) => stoi.get(symbol));
 const decode = (ids) => ids.map((id) => itos[id]).join("");
 
 const several = new Set([...itos, ...data.unknown].filter((symbol) => [...symbol].length > 1));
-const longest = [...several].reduce((most, symbol) => Math.max(most, [...symbol].length), 1);
+const longest = [...several].reduce((length, symbol) => Math.max(length, [...symbol].length), 1);
 
-/** Return the symbols of a text, from the left each time the longest that fits, as Python does. */
+/** Return the symbols of a text: from the left, always the longest that matches, as in Python. */
 function cut(text) {
   const characters = [...text];
   const symbols = [];
@@ -97,33 +97,33 @@ function cut(text) {
   return symbols;
 }
 
-// ---- the settings, which stand in the page and in its address ----
+// ---- the settings, which are in the fields and in the address ----
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/** Return the number in a text, or the other one where there is none, within its range. */
-function numberIn(text, otherwise, low, high) {
+/** Return the number in a text, clamped to its range, or the default if there is none. */
+function numberIn(text, byDefault, low, high) {
   const value = text === null || text.trim() === "" ? NaN : Number(text);
-  return Number.isFinite(value) ? clamp(value, low, high) : otherwise;
+  return Number.isFinite(value) ? clamp(value, low, high) : byDefault;
 }
 
 function settings() {
   return {
-    count: Math.trunc(numberIn(field.count.value, 20, 1, MOST_WORDS)),
+    count: Math.trunc(numberIn(field.count.value, 20, 1, MAX_WORDS)),
     temperature: numberIn(field.temperature.value, 1, 0, 2),
     prefix: field.prefix.value,
-    seed: Math.trunc(numberIn(field.seed.value, 0, 0, MOST_SEED)),
+    seed: Math.trunc(numberIn(field.seed.value, 0, 0, MAX_SEED)),
     word: field.word.value,
   };
 }
 
-/** Fill the fields from the address; what it does not name gets its first value. */
+/** Fill the fields from the address, or with their defaults. */
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  field.count.value = Math.trunc(numberIn(asked.get("count"), 20, 1, MOST_WORDS));
+  field.count.value = Math.trunc(numberIn(asked.get("count"), 20, 1, MAX_WORDS));
   field.temperature.value = numberIn(asked.get("temperature"), 1, 0, 2);
   field.prefix.value = asked.get("prefix") ?? "";
-  field.seed.value = Math.trunc(numberIn(asked.get("seed"), data.seed, 0, MOST_SEED));
+  field.seed.value = Math.trunc(numberIn(asked.get("seed"), data.seed, 0, MAX_SEED));
   field.word.value = asked.get("word") ?? "";
   wordIsChosen = asked.has("word");
 }

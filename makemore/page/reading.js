@@ -1,11 +1,11 @@
-// How typed text is read: changed as the text of the training corpus was.
+// Changes typed text as the text of the training corpus was changed.
 
 /**
  * Return text as the model reads it.
  *
- * normalize is a normal form or empty, lowercase whether capitals become small, accents either null
- * or {marks, strokes}: the marks to take away as the inside of a class of a regular expression, and
- * letters without their strokes. The order is that of Python's text_change.
+ * normalize is a normal form or empty, lowercase a boolean, accents null or {marks, strokes}: the
+ * marks to remove, as the inside of a character class, and letters without their strokes. The order
+ * of the changes is that of Python's text_change.
  */
 function readAs(text, { normalize, lowercase, accents }) {
   let read = normalize ? text.normalize(normalize) : text;
@@ -18,7 +18,7 @@ function withoutAccents(text, { marks, strokes }) {
   return bare.replace(/[^]/gu, (character) => strokes[character] ?? character).normalize("NFC");
 }
 
-/** Return the first other way to write a text that is known, or null. */
+/** Return another form of a text that is known, or null. */
 function knownForm(text, isKnown) {
   const bare = text.normalize("NFD").replace(/\p{M}/gu, "");
   const forms = [

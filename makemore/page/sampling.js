@@ -1,25 +1,25 @@
-// How words are drawn from a model, and how surprising one is to it.
+// Draws words from a model, and computes the surprisal of a word.
 
-const MAX_LENGTH = 10000; // characters; a longer word shows that the model does not end its words
-const TURN = 64; // symbols
+const MAX_LENGTH = 10000; // characters, by which a model that ends its words has ended one
+const PAUSE_AFTER = 64; // symbols of a long word, to let other code run
 const DRAWS = 2 ** 53; // a draw is an integer in [0, DRAWS)
 
-/** Return the distribution that words are drawn from, up to a constant factor, (V,) -> (V,). */
+/** Return the distribution to draw from, up to a constant factor, (V,) -> (V,). */
 function nextDistribution(P, temperature) {
   if (temperature === 1) return P;
-  const most = largest(P);
+  const greatest = largest(P);
   if (temperature === 0) {
-    const likeliest = P.indexOf(most); // the first of equals
+    const likeliest = P.indexOf(greatest); // the first if several are equal
     return P.map((_, symbol) => (symbol === likeliest ? 1 : 0));
   }
-  return P.map((p) => (p === 0 ? 0 : exp(log(p / most) / temperature)));
+  return P.map((p) => (p === 0 ? 0 : exp(log(p / greatest) / temperature)));
 }
 
-/** Return the cumulative distribution on the scale of the draws, (V,) -> (V,). */
+/** Return the cumulative distribution, scaled to DRAWS, (V,) -> (V,). */
 function drawThresholds(P) {
   let sum = 0;
   const cumulative = P.map((p) => (sum += p));
-  // From the last possible symbol on this is DRAWS: no draw can step past it.
+  // From the last possible symbol on this is DRAWS, which no draw reaches.
   return cumulative.map((c) => Math.round((c / sum) * DRAWS));
 }
 
@@ -55,9 +55,9 @@ class Sampler {
   }
 
   /**
-   * Return a word, or null where no word is possible or the word has not ended.
+   * Return a word, or null if no word is possible or the word does not end.
    *
-   * It is a generator: in a long word it yields null now and then, so that others have their turn.
+   * It is a generator: in a long word it yields null now and then, to let other code run.
    */
   *word(random) {
     if (!this.possible) return null;
@@ -67,7 +67,7 @@ class Sampler {
     while (symbol !== BOUNDARY) {
       word.push(symbol);
       if (word.length > MAX_LENGTH) return null;
-      if (word.length % TURN === 0) yield null;
+      if (word.length % PAUSE_AFTER === 0) yield null;
       state = this.model.advance(state, symbol);
       symbol = drawSymbol(this.thresholdsOf(state), random());
     }
@@ -80,7 +80,7 @@ class Sampler {
 
   thresholdsOf(state) {
     if (!this.thresholds.has(state)) {
-      if (this.thresholds.size > mostStates(this.first.length)) this.thresholds.clear();
+      if (this.thresholds.size > maxStates(this.first.length)) this.thresholds.clear();
       this.thresholds.set(state, drawThresholds(this.distribution(state)));
     }
     return this.thresholds.get(state);
@@ -88,9 +88,9 @@ class Sampler {
 }
 
 /**
- * Yield up to count words, and nulls in between where one takes long.
+ * Yield up to count words, and nulls between them if one takes long.
  *
- * There are fewer where the model writes none, or does not end its words.
+ * There are fewer if the model writes none, or does not end its words.
  */
 function* drawnWords(model, count, seed, options) {
   const sampler = new Sampler(model, options);
@@ -102,13 +102,13 @@ function* drawnWords(model, count, seed, options) {
   }
 }
 
-/** Return up to count words at once. */
+/** Return up to count words in one array. */
 function sample(model, count, seed, options) {
   return [...drawnWords(model, count, seed, options)].filter((word) => word !== null);
 }
 
-/** Return -log P in nats of each symbol of a word and of its end, (T,) ids -> (T + 1,). */
-function surprises(model, word) {
+/** Return the surprisals, -log P in nats, of a word's symbols and end, (T,) ids -> (T + 1,). */
+function surprisals(model, word) {
   const states = wordStates(model, word);
   return states.map((state, t) => -log(model.probabilities(state)[word[t] ?? BOUNDARY]));
 }

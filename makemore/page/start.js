@@ -1,4 +1,4 @@
-// All of it, in order.
+// Draws the page, then listens to its fields and buttons.
 
 function drawFacts() {
   for (const [title, facts] of Object.entries(data.facts)) {
@@ -66,5 +66,5 @@ async function start() {
 
 start().catch((error) => {
   byId("problem").textContent =
-    `The page could not start: ${error.message}. Browsers of 2023 and later can.`;
+    `The page could not start: ${error.message}. It needs a browser of 2023 or later.`;
 });

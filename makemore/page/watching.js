@@ -1,11 +1,11 @@
-// Watch it learn: a bigram trained in the page, a step a frame.
+// Watch it learn: trains a bigram in the page, a step a frame.
 
 const WATCHED_WORDS = 5;
-const MOST_WATCHED = 60; // characters of a word: random weights write long ones
+const MAX_WATCHED = 60; // characters of a word, because random weights write long ones
 const SHADES = 64;
-const LEGIBLE = 10; // pixels of a cell from which there are letters beside them
+const MIN_LABELLED_CELL = 10; // pixels; smaller cells have no labels
 let watched = null; // the descent
-let watching = 0; // the animation frame that is asked for, 0 while it is paused
+let watching = 0; // the id of the requested animation frame, 0 while it is paused
 
 const isWatchable = () => data.model === "bigram" && data.heatmap.N?.length === itos.length;
 const rate = () => 10 ** Number(byId("rate").value);
@@ -20,14 +20,14 @@ function startWatching() {
   });
   byId("watch-reset").addEventListener("click", () => {
     newWatched(crypto.getRandomValues(new Uint32Array(1))[0]);
-    tellWatched();
+    reportWatched();
   });
   byId("rate").addEventListener("input", showRate);
   new ResizeObserver(drawWatched).observe(byId("watch-loss"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawWatched);
   showRate();
   newWatched(data.seed);
-  tellWatched();
+  reportWatched();
 }
 
 function newWatched(seed) {
@@ -43,7 +43,7 @@ function showRate() {
 
 function runWatching() {
   byId("watch-run").textContent = "Pause";
-  byId("watch-status").setAttribute("aria-live", "off"); // a step a frame is too much to be read out
+  byId("watch-status").setAttribute("aria-live", "off"); // it changes too often to be read out
   const frame = () => {
     watching = requestAnimationFrame(frame);
     watchStep();
@@ -54,18 +54,18 @@ function runWatching() {
 function pauseWatching() {
   cancelAnimationFrame(watching);
   watching = 0;
-  byId("watch-run").textContent = "Go on";
+  byId("watch-run").textContent = "Continue";
   byId("watch-status").setAttribute("aria-live", "polite");
-  tellWatched();
+  reportWatched();
 }
 
 function watchStep() {
   watched.step(rate());
   drawWatched();
-  tellWatched();
+  reportWatched();
 }
 
-function tellWatched() {
+function reportWatched() {
   byId("watch-status").textContent = watchedText();
 }
 
@@ -82,16 +82,16 @@ function drawWatched() {
   drawCurves(byId("watch-loss"), curves, data.losses.minimum, 320, watchedText());
   const words = sample(watched, WATCHED_WORDS, 0, {});
   const items = words.map((ids) =>
-    element("li", { dir: "auto" }, shown(decode(ids.slice(0, MOST_WATCHED)))),
+    element("li", { dir: "auto" }, shown(decode(ids.slice(0, MAX_WATCHED)))),
   );
   byId("watch-words").replaceChildren(...items);
   drawWatchedTable();
 }
 
-/** Return at most about MOST_POINTS of the steps below a number, evenly on a logarithmic scale. */
+/** Return up to MAX_POINTS of the steps below a number, evenly spaced on a logarithmic scale. */
 function spacedSteps(steps) {
-  const spaced = Array.from({ length: MOST_POINTS }, (_, k) =>
-    Math.round(steps ** (k / (MOST_POINTS - 1))),
+  const spaced = Array.from({ length: MAX_POINTS }, (_, k) =>
+    Math.round(steps ** (k / (MAX_POINTS - 1))),
   );
   return [...new Set(spaced)].map((step) => step - 1);
 }
@@ -117,7 +117,7 @@ function drawWatchedTable() {
     }),
   );
   canvas.setAttribute("aria-label", `Probabilities of all pairs after ${watchedText()}`);
-  if (size < LEGIBLE * scale) return; // the order is that of the heatmap above
+  if (size < MIN_LABELLED_CELL * scale) return; // the order is that of the heatmap above
   context.fillStyle = colour("--quiet");
   context.font = `${Math.round(size * 0.7)}px sans-serif`;
   [context.textAlign, context.textBaseline] = ["center", "middle"];

@@ -1,10 +1,9 @@
-"""One HTML page of a checkpoint that anyone can open from a disk and that asks for nothing else.
+"""Writes one self-contained HTML page of a checkpoint, which opens from a disk.
 
-The page is made of the files in ``page/``: its frame, its style and its scripts, which are
-``SCRIPTS`` in this order: first pure functions, then what is seen and touched. They go into one
-file together with a block of JSON, which holds all that comes from the checkpoint. Nothing of that
-is ever markup or script: the block has no ``<``, the scripts hand its texts to the page as texts
-only, and the page's content security policy lets no other script run and no request leave.
+The page is made of the files in ``page/``: frame, style and ``SCRIPTS``, pure functions before the
+user interface. A block of JSON holds everything that comes from the checkpoint.
+Nothing of it can become markup or script: the block has no ``<``, the scripts insert its texts as
+text nodes, and the content security policy allows no other script and no request.
 
 The scripts compute the model's probabilities in float64 by + - * / and square roots alone, which
 IEEE 754 defines to the last bit, so every browser draws the same words from the same seed.
@@ -38,7 +37,7 @@ from makemore.training.record import Checkpoint, TrainingRecord, log_spaced_step
 from makemore.version import __version__
 
 MAX_SHOWN = 64
-"""The most symbols that the page's heatmap shows: each pair is an element of the page."""
+"""The maximum number of symbols in the page's heatmap, where each pair is an element."""
 
 MAX_CURVE_POINTS = 300
 
@@ -49,7 +48,7 @@ SCRIPTS = (
 
 
 def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.html") -> None:
-    """Write the page of ``checkpoint`` to ``path``, whole or not at all.
+    """Write the page of ``checkpoint`` to ``path`` atomically.
 
     Raises ``PlottingError`` when the model is too large for a page, the name does not end in .html
     or .htm, or the file cannot be written.
@@ -64,7 +63,7 @@ def write_page(checkpoint: Checkpoint, path: str | os.PathLike[str] = "makemore.
 
 
 def refuse_other_endings(path: str | os.PathLike[str]) -> None:
-    """Raise ``PlottingError`` for a path without the ending of a page: it may be precious."""
+    """Raise ``PlottingError`` for a path without the ending of a page: another file is kept."""
     if os.path.splitext(path)[1].lower() not in (".html", ".htm"):
         raise PlottingError(
             f"{shown(os.fspath(path))} is not the name of an HTML file: it must end in .html or"
@@ -75,12 +74,12 @@ def refuse_other_endings(path: str | os.PathLike[str]) -> None:
 def render_page(checkpoint: Checkpoint) -> str:
     """Return the page of ``checkpoint``, to be stored as UTF-8.
 
-    Raises ``PlottingError`` when the model is too large for a page, or reads what it never writes.
+    Raises ``PlottingError`` when the model is too large, or has a symbol for unknown characters.
     """
     if checkpoint.model.vocabulary.unk is not None:
         raise PlottingError(
-            "a page writes all that its model reads, and one trained with --unknown does not: train"
-            " without it"
+            "a page cannot hold a model with a symbol for unknown characters: train without"
+            " --unknown"
         )
     style = _source("page.css")
     script = "".join(_source(f"{name}.js") for name in SCRIPTS)
@@ -93,13 +92,13 @@ def render_page(checkpoint: Checkpoint) -> str:
     }
     page = _source("page.html")
     for name, text in parts.items():
-        before, after = page.split(f"@{name}@")  # each stands there once, the data last
+        before, after = page.split(f"@{name}@")  # each occurs once, the data last
         page = before + text + after
     return page
 
 
 def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return all that the page knows, as JSON values.
+    """Return the data of the page, as JSON values.
 
     Raises ``PlottingError`` when the model is too large for a page.
     """
@@ -110,7 +109,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": model.name,
         "method": training.method,
         "context_length": model.context_length,
-        "seed": training.seed % (1 << 32),  # the page's generator takes 32 bits
+        "seed": training.seed % (1 << 32),  # the page's random generator takes 32 bits
         "characters": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
         "unknown": vocabulary.unknown,
         "unit": _unit(vocabulary),
@@ -135,7 +134,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _reading_data(corpus: CorpusFacts) -> dict[str, Any]:
-    """Return how the page changes what is typed, as ``readAs`` in ``reading.js`` takes it."""
+    """Return how the page changes typed text, for ``readAs`` in ``reading.js``."""
     return {
         "normalize": corpus.normalize.upper(),
         "lowercase": corpus.lowercase,
@@ -144,13 +143,13 @@ def _reading_data(corpus: CorpusFacts) -> dict[str, Any]:
 
 
 def _accents() -> dict[str, Any]:
-    """Return which marks are accents, and letters with a stroke and without it.
+    """Return the marks that are accents, and the letters with strokes and their plain forms.
 
-    Browsers can take letters and marks apart, but do not tell a mark's combining class.
+    Browsers can separate letters and marks, but do not know a mark's combining class.
     """
     without_accents = text_change(lowercase=False, strip_accents=True, normalize="") or str
     marks = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.combining(chr(c))]
-    letters = map(chr, range(0x80, 0x250))  # Latin ones; others have no strokes
+    letters = map(chr, range(0x80, 0x250))  # Latin letters; no others have strokes
     return {
         "marks": "".join(mark for mark in marks if without_accents("a" + mark) == "a"),
         "strokes": {
@@ -163,7 +162,7 @@ def _accents() -> dict[str, Any]:
 
 
 def _heatmap_data(model: Model) -> dict[str, Any]:
-    """Return the table of pairs, of the most frequent symbols where there are many."""
+    """Return the table of pairs; of many symbols only the most frequent."""
     P, N = model.bigram_table(), model.bigram_counts()
     frequencies = P.sum(axis=0) if N is None else N.sum(axis=0)
     symbols = select_symbols(len(P), frequencies, MAX_SHOWN).ids
@@ -179,7 +178,7 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
 
 
 def _rounded(table: Floats) -> list[list[float | None]]:
-    """Return the numbers with six digits, which the page shows; None stands for -inf."""
+    """Return the numbers rounded to six digits; None stands for -inf."""
     return [
         [float(f"{number:.6g}") if math.isfinite(number) else None for number in row]
         for row in table.tolist()
@@ -187,9 +186,9 @@ def _rounded(table: Floats) -> list[list[float | None]]:
 
 
 def _curve(checkpoint: Checkpoint) -> list[tuple[float, float]]:
-    """Return steps and losses, evenly spaced on a logarithmic scale: the curve falls early.
+    """Return steps, evenly spaced on a logarithmic scale, and their losses.
 
-    Those of a network are means over the mini-batches up to the next point.
+    For a network these are means over the mini-batches up to the next point.
     """
     losses = losses_by_step(checkpoint)
     steps = log_spaced_steps(len(losses), MAX_CURVE_POINTS) if len(losses) else []
@@ -229,7 +228,7 @@ def _sight(context_length: int | None) -> str:
 
 
 def _unit(vocabulary: Vocabulary) -> str:
-    """Return what the alphabet consists of, in one word."""
+    """Return the noun for the elements of the alphabet."""
     return "symbol" if vocabulary.spelling else "character"
 
 
@@ -253,7 +252,7 @@ def _training_facts(training: TrainingRecord) -> dict[str, str]:
 
 
 def _options_text(options: Mapping[str, Any]) -> str:
-    """Return the options that are single values, but those that the page tells elsewhere."""
+    """Return the options that are single values and not shown elsewhere."""
     return ", ".join(
         f"{name.replace('_', ' ')} {value}"
         for name, value in options.items()
@@ -263,7 +262,7 @@ def _options_text(options: Mapping[str, Any]) -> str:
 
 def _loss_text(loss: float) -> str:
     if math.isinf(loss):
-        return "infinite: a held-out word is impossible to the model"
+        return "infinite: the model gives a held-out word no probability"
     return (
         f"{loss:.4f} nats per symbol ({bits_per_symbol(loss):.4f} bits, perplexity"
         f" {perplexity(loss):.3f})"
@@ -271,7 +270,7 @@ def _loss_text(loss: float) -> str:
 
 
 def _source(name: str) -> str:
-    """Return a file of the page as the browser will see it, with line feeds only."""
+    """Return a file of the page as browsers see it, with line feeds only."""
     from importlib.resources import files
 
     return files("makemore").joinpath("page", name).read_text("utf-8").replace("\r\n", "\n")
@@ -283,7 +282,7 @@ def _csp_hash(text: str) -> str:
 
 
 def _as_json(value: Any) -> str:
-    """Return JSON in ASCII that cannot end or change the element it stands in."""
+    """Return JSON in ASCII that cannot end the element in which it is embedded."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    # Outside of strings JSON has none of these, and inside an escape means the same.
+    # These occur only inside strings, where an escape means the same.
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")

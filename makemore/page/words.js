@@ -1,10 +1,10 @@
-// The words: drawing them, and how surprising one is.
+// Draws words, and scores one.
 
-const MOST_SURPRISE = 7; // nats at which the colour is full: a symbol expected once in 1,100
-const MOST_IN_SIGHT = 100; // words: more stand in a box that scrolls
-const SLICE = 40; // milliseconds of drawing after which the page is looked after
-let drawing = 0; // which drawing of words is the latest
-let wordIsChosen = false; // whether somebody chose the word that is scored; if not, it is the first
+const MAX_SURPRISAL = 7; // nats with the full colour: a symbol expected once in 1,100
+const MAX_UNSCROLLED = 100; // words; more are shown in a box that scrolls
+const SLICE = 40; // milliseconds of drawing, after which the page may react
+let drawing = 0; // the number of the latest drawing of words
+let wordIsChosen = false; // by the user; if not, the first word is scored
 
 // ---- the generator ----
 
@@ -16,12 +16,12 @@ function makeWords() {
   const words = unknown === undefined ? drawnWords(model, count, seed, options) : [].values();
   byId("temperature-shown").textContent = String(temperature);
   byId("words").replaceChildren();
-  byId("words").classList.toggle("many", count > MOST_IN_SIGHT);
+  byId("words").classList.toggle("many", count > MAX_UNSCROLLED);
   drawing += 1;
   drawSlice(words, { number: drawing, words: [], unknown, read, count, seed });
 }
 
-/** Draw words for a while; the rest of them later, unless others were asked for meanwhile. */
+/** Draw words for a while, and the rest later, unless a new drawing has begun. */
 function drawSlice(words, state) {
   const end = performance.now() + SLICE;
   const found = [];
@@ -32,12 +32,12 @@ function drawSlice(words, state) {
   }
   state.words.push(...found);
   byId("words").append(...found.map(wordItem));
-  if (next.done) return tellWords(state);
+  if (next.done) return reportWords(state);
   byId("make-status").textContent = `Drawing: ${numbers.format(state.words.length)} words so far.`;
   setTimeout(() => state.number === drawing && drawSlice(words, state));
 }
 
-function tellWords({ words, unknown, read, count, seed }) {
+function reportWords({ words, unknown, read, count, seed }) {
   const isWhole = words.length === count;
   const kinds = new Set(words.map(decode)).size;
   byId("make-problem").replaceChildren(...(isWhole ? [] : missingText(unknown, read)));
@@ -51,7 +51,7 @@ function tellWords({ words, unknown, read, count, seed }) {
   }
 }
 
-/** Return why there are fewer words than were asked for, and what would do. */
+/** Return why there are fewer words than were asked for, and what to do. */
 function missingText(unknown, read) {
   if (unknown !== undefined) {
     const many = counted(itos.length - 1, data.unit);
@@ -62,7 +62,7 @@ function missingText(unknown, read) {
   return [`At this temperature the model writes no whole word${such}.`];
 }
 
-/** Return a button that writes a text so that all its characters are known, where there is one. */
+/** Return a button that replaces a text by a form whose characters are known, if there is one. */
 function knownFormButton(text, target, what) {
   const form = knownForm(text, (form) => cut(form).every(isKnown));
   if (form === null) return [];
@@ -107,9 +107,9 @@ async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    done = copyBySelection(text); // where a page from a disk may not use the clipboard
+    done = copyBySelection(text); // a page from a disk may not use the clipboard
   }
-  byId("make-status").textContent = done ? `${what} copied.` : "The browser did not let me copy.";
+  byId("make-status").textContent = done ? `${what} copied.` : "The browser forbids copying.";
 }
 
 function copyBySelection(text) {
@@ -124,7 +124,7 @@ function copyBySelection(text) {
   return done;
 }
 
-/** Return the words as they are shown: escapes, and so nothing that a terminal would obey. */
+/** Return the words as they are shown, with control characters escaped. */
 function wordsAsText() {
   return [...byId("words").children].map((item) => item.textContent + "\n").join("");
 }
@@ -136,9 +136,9 @@ function scoreWord() {
   const characters = cut(read);
   const unknown = characters.findIndex((character) => !isKnown(character));
   const ids = encode(unknown < 0 ? read : characters.slice(0, unknown).join(""));
-  const nats = surprises(model, ids);
-  if (unknown >= 0) nats.pop(); // the end was not reached
-  const tiles = nats.map((surprise, t) => scoreTile(ids, t, surprise));
+  const nats = surprisals(model, ids);
+  if (unknown >= 0) nats.pop(); // the end of the word is not scored
+  const tiles = nats.map((surprisal, t) => scoreTile(ids, t, surprisal));
   tiles.push(...characters.slice(ids.length).map(unscoredTile));
   const isEmpty = characters.length === 0;
   byId("tiles").replaceChildren(...(isEmpty ? [] : tiles));
@@ -157,11 +157,11 @@ function scoreTile(ids, t, nats) {
     element("span", {}, natsText(nats)),
   );
   tile.classList.toggle("end", t === ids.length);
-  tile.style.setProperty("--surprise", Math.min(1, nats / MOST_SURPRISE));
+  tile.style.setProperty("--surprisal", Math.min(1, nats / MAX_SURPRISAL));
   return tile;
 }
 
-/** Return the name of the symbol at a step of a word, and after what it comes. */
+/** Return the name of the symbol at a step of a word, and what is before it. */
 function stepNames(ids, t) {
   return {
     name: t < ids.length ? label(ids[t]) : "end",
