@@ -171,7 +171,7 @@ def test_an_encoding_error_in_another_encoding_names_the_place(block_size: int) 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 1 << 20])
 def test_utf_16_without_its_mark_is_an_error_of_one_line(data: bytes, block_size: int) -> None:
     corpus = Corpus(Corpus.from_bytes(data).sources, encoding="utf-16")
-    with pytest.raises(CorpusError, match=r"is not utf-16 text: .*BOM"):
+    with pytest.raises(CorpusError, match=r"utf-16.*BOM"):
         blocks_of(corpus, block_size)
 
 

@@ -377,7 +377,8 @@ def test_dripping_is_ended_by_the_total_deadline(
     started = time.monotonic()
     message = failure(server, tmp_path, patience)
     assert time.monotonic() - started < 1.2
-    assert "seconds" in message
+    # From 3.14.1 on Python itself ends what is endless after a hundred such answers.
+    assert "seconds" in message or "interim responses" in message
 
 
 def test_silent_server_is_ended_by_the_connect_deadline(server: Server, tmp_path: Path) -> None:
