@@ -219,6 +219,25 @@ def test_training_words_that_were_left_out_are_references_of_an_ngram_model() ->
     assert held_out[:, 1].mean() < ngram.training.calibration[:, 1].mean()
 
 
+def test_networks_of_folds_make_the_rate_of_a_network_hold_on_fresh_words(
+    names: list[str],
+) -> None:
+    """Of 1,500 words 150 are held out, which alone tell nothing of a rate of 0.5%."""
+    words = sorted(set(names))
+    order = np.random.default_rng(0).permutation(len(words))
+    known, fresh = ([words[i] for i in part] for part in (order[:1_500], order[1_500:16_000]))
+    network = train(
+        Corpus.from_words(known),
+        TrainingOptions(
+            "mlp", embedding_size=8, hidden_size=32, steps=120, batch_size=64, calibration_folds=4
+        ),
+    )
+    assert len(network.training.calibration) == 1_500 - 30  # all but the validation words
+    p = network.calibration().p_values(score_words(network.model, fresh))
+    for rate in (0.005, 0.01, 0.05, 0.1):
+        assert 0.6 * rate < np.mean(p <= rate) < 1.4 * rate
+
+
 @pytest.mark.parametrize(("limit", "value"), [("ENOUGH", 3), ("MAX_SYMBOLS", 100)])
 def test_no_training_words_are_left_out_of_a_large_corpus(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from makemore.checkpoint import load, save
 from makemore.cli import main
+from makemore.counting.passes import survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import split_of_text, split_words
 from makemore.data.text import Lines
@@ -21,7 +22,15 @@ from makemore.kinds import KINDS
 from makemore.reporting import advice
 from makemore.training import batches as module
 from makemore.training import minibatch
-from makemore.training.batches import HELD_OUT, TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.batches import (
+    HELD_OUT,
+    LEFT_OUT,
+    TRAINING,
+    VALIDATION,
+    Batches,
+    Words,
+    blocks_of,
+)
 from makemore.training.minibatch import mean_loss
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
@@ -63,13 +72,13 @@ def batch_words(batch: tuple[Any, Any], vocabulary: Vocabulary) -> dict[str, flo
 
 
 def make_batches(
-    tmp_path: Path, words: list[str], block_bytes: int = 1 << 20, seed: int = 0
+    tmp_path: Path, words: list[str], block_bytes: int = 1 << 20, seed: int = 0, fold: int = 0
 ) -> Any:
     path = tmp_path / "words.txt"
     path.write_text("".join(word + "\n" for word in words))
     with blocks_of(Corpus.from_paths(path), block_bytes) as blocks:
         split, _ = split_of_text([Lines("".join(f"{word}\n" for word in words))], SHARES)
-        return Batches(blocks, Vocabulary("".join(words)), split.bounds, 7, seed)
+        return Batches(blocks, Vocabulary("".join(words)), split.bounds, 7, seed, fold, 3)
 
 
 def test_each_word_has_one_role_and_held_out_words_do_not_depend_on_validation() -> None:
@@ -225,6 +234,103 @@ def test_resumed_training_gives_the_same_weights(tmp_path: Path, kind: str) -> N
         assert (resumed.training.loss_history == whole.training.loss_history).all()
         history = resumed.training.validation_history
         assert (history == whole.training.validation_history).all()
+
+
+# ---- folds: networks that leave a part of the training words out, for calibration ----
+
+
+def test_each_training_word_is_in_one_fold_and_is_not_trained_on_there(tmp_path: Path) -> None:
+    whole = make_batches(tmp_path, NAMES)
+    vocabulary = Vocabulary("".join(NAMES))
+    found: Counter[str] = Counter()
+    for fold in (1, 2, 3):
+        batches = make_batches(tmp_path, NAMES, fold=fold)
+        left_out, kept, held_out, validation = (
+            texts(batches.words(role, 1 << 20), vocabulary)
+            for role in (LEFT_OUT, TRAINING, HELD_OUT, VALIDATION)
+        )
+        found.update(left_out)
+        assert left_out.keys().isdisjoint(kept)
+        assert left_out | kept == texts(whole.words(TRAINING, 1 << 20), vocabulary)
+        assert held_out == texts(whole.words(HELD_OUT, 1 << 20), vocabulary)
+        assert validation == texts(whole.words(VALIDATION, 1 << 20), vocabulary)
+        drawn = {word for _ in range(30) for word in batch_words(batches.next(), vocabulary)}
+        assert drawn == kept.keys()
+    assert set(found.values()) == {1}
+    assert found.keys() == texts(whole.words(TRAINING, 1 << 20), vocabulary).keys()
+
+
+def test_folds_add_references_and_change_nothing_else() -> None:
+    plain, with_folds = trained(), trained(calibration_folds=3)
+    for name, array in plain.model.arrays().items():
+        assert (with_folds.model.arrays()[name] == array).all(), name
+    assert (with_folds.training.loss_history == plain.training.loss_history).all()
+    assert (with_folds.training.film_steps == plain.training.film_steps).all()
+    held_out = plain.corpus.held_out_lines
+    training = plain.corpus.lines - held_out - round(0.2 * len(NAMES))
+    assert len(plain.training.calibration) == held_out
+    assert len(with_folds.training.calibration) == held_out + training
+    longer = train(
+        Corpus.from_words([*NAMES, "bananananana"]),
+        TrainingOptions(
+            "transformer", embedding_size=8, layers=1, heads=1, steps=3, calibration_folds=2
+        ),
+    )
+    assert longer.training.calibration[:, 1].max() < 10
+
+
+def stopping_at(fold: int, stop: int = 5) -> Any:
+    return lambda step: (step.fold, step.number + 1) == (fold, stop)
+
+
+def test_a_training_that_is_stopped_in_a_fold_keeps_the_network_and_the_folds_before() -> None:
+    corpus, chosen = Corpus.from_words(NAMES), options(calibration_folds=3)
+    whole = train(corpus, chosen)
+    part = train(corpus, chosen, on_step=stopping_at(2))
+    assert part.resumption is None
+    for name, array in whole.model.arrays().items():
+        assert (part.model.arrays()[name] == array).all(), name
+    rows = {tuple(row) for row in whole.training.calibration.tolist()}
+    assert {tuple(row) for row in part.training.calibration.tolist()} < rows
+    assert len(part.training.calibration) > part.corpus.held_out_lines
+
+
+def test_a_training_that_is_stopped_before_its_folds_goes_on_to_them(tmp_path: Path) -> None:
+    corpus, chosen = Corpus.from_words(NAMES), options(calibration_folds=2)
+    part = train(corpus, chosen, on_step=stopping_at(0))
+    assert len(part.training.calibration) == part.corpus.held_out_lines
+    save(tmp_path / "part.npz", part)
+    resumed = train(corpus, resume=load(tmp_path / "part.npz"))
+    whole = train(corpus, chosen)
+    assert (resumed.training.calibration == whole.training.calibration).all()
+    assert (resumed.training.film_steps == whole.training.film_steps).all()
+
+
+def test_a_fold_that_diverges_does_not_take_the_network_along() -> None:
+    def fail(step: Any) -> None:
+        if step.fold == 2:
+            raise TrainingError("the loss is not a finite number")
+
+    corpus, chosen = Corpus.from_words(NAMES), options(calibration_folds=2)
+    failures: list[TrainingError] = []
+    part = train(corpus, chosen, on_step=fail, on_failure=failures.append)
+    assert len(failures) == 1
+    assert len(part.training.loss_history) == 20
+    with pytest.raises(TrainingError, match="not a finite number"):
+        train(corpus, chosen, on_step=fail)
+
+
+def test_the_networks_of_folds_share_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds_a_step(corpus: Corpus, timed: TrainingOptions, on_survey: Any) -> float:
+        on_survey(survey_corpus(corpus, timed.holdout))
+        return 0.01
+
+    monkeypatch.setattr(minibatch, "seconds_a_step", seconds_a_step)
+    corpus, steps = Corpus.from_words(NAMES), {}
+    for folds in (None, 4):
+        given = options(steps=10_000, time_limit=60.0, calibration_folds=folds, validation=0.0)
+        steps[folds] = minibatch._within_time(corpus, given)[0].steps
+    assert steps[4] == pytest.approx(steps[None] / 5, rel=0.01)
 
 
 def test_what_cannot_be_resumed_is_refused() -> None:

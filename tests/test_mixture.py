@@ -156,6 +156,7 @@ def test_components_are_written_as_they_are_read() -> None:
         ("mixture", "expected"),
         ("bigram", "expected"),
         ("gru:size=3", "unknown option 'size'"),
+        ("gru:calibration_folds=3", "only a network alone"),
         ("gru:steps=many", "the value 'many'"),
         ("gru:steps=0", "--steps is 0"),
         ("gru:heads=4", "no effect"),

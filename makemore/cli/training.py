@@ -448,7 +448,7 @@ class _Watcher:
     def on_step(self, step: Any) -> bool:
         """Show how far the training is, and return whether to stop it."""
         now = time.monotonic()
-        if not self._started or step.number < self._last:  # the next network of a mixture
+        if not self._started or step.number < self._last:  # the next network
             self._started, self._first, self._rows = now, step.number, 0
             self._next_line, self._next_words = now + LINE_PAUSE, now + WORDS_PAUSE
             if self._keep:  # from now on there is something to keep
@@ -477,6 +477,8 @@ class _Watcher:
         done = step.number + 1 - self._first
         left = seconds / done * (step.steps - step.number - 1)
         parts = [f"training {step.objective:.3f}"]
+        if step.fold:
+            parts.insert(0, f"calibration fold {step.fold}")
         if step.validation:
             parts.append(f"validation {step.validation[1]:.3f}")
         parts.append(f"{self._rows / seconds:,.0f} nodes/s")

@@ -25,7 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Floats, Integers
+from makemore.arrays import Floats, Ids, Integers
+from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import CheckpointError
 from makemore.evaluation.losses import Scores, score_words
 from makemore.evaluation.regularity import regularities
@@ -64,6 +65,15 @@ def references(symbols: Integers, means: Floats) -> Floats:
     finite = np.minimum(means, IMPOSSIBLE)
     sample = np.stack((symbols.astype(np.float64), finite), axis=1)[~np.isnan(finite)]
     return np.asarray(sample[np.lexsort((sample[:, 1], sample[:, 0]))])
+
+
+def references_of_ids(ids: Ids, nats: Floats) -> Floats:
+    """Return such rows from words as ids, each ended by a boundary, and their surprisals, (n,)."""
+    ends = np.flatnonzero(ids == BOUNDARY)
+    if not len(ends):
+        return np.zeros((0, 2))
+    lengths = np.diff(ends, prepend=-1)
+    return references(lengths, np.add.reduceat(nats, ends + 1 - lengths) / lengths)
 
 
 class _Length(NamedTuple):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from makemore.arrays import Floats, Hashes, Ids, Indices, Integers, Symbols
+from makemore.arrays import Flags, Floats, Hashes, Ids, Indices, Integers, Symbols
 from makemore.counting.passes import unknown_to
 from makemore.counting.prefix_tree import alike
 from makemore.counting.tables import add_at
@@ -98,6 +98,9 @@ class Batches:
     bounds : sequence of float
         Of the ``Split`` into held-out, validation and training words.
     batch_size, seed : int
+    fold, folds : int
+        Training words are dealt into ``folds`` folds by their hashes, and those of number ``fold``,
+        from 1, are ``LEFT_OUT`` instead; with 0 none are.
 
     Attributes
     ----------
@@ -114,7 +117,10 @@ class Batches:
         bounds: Sequence[float],
         batch_size: int,
         seed: int,
+        fold: int = 0,
+        folds: int = 1,
     ) -> None:
+        self.fold, self._folds = fold, folds
         self._blocks = blocks
         self._vocabulary = vocabulary
         self._bounds = bounds
@@ -179,10 +185,14 @@ class Batches:
         lines = _in_one([without_lines_holding(unknown, lines)[0] for lines in blocks])
         hashes = hash_lines(np.frombuffer(lines.text.encode(), np.uint8))
         ids = self._vocabulary.encode_text(lines.text)
-        return _distinct(ids, hashes, lines.weights, role, self._bounds)
+        roles = role_of(hashes, self._bounds)
+        if self.fold:
+            is_left_out = hashes % np.uint64(self._folds) == self.fold - 1
+            roles[(roles == TRAINING) & is_left_out] = LEFT_OUT
+        return _distinct(ids, hashes, lines.weights, roles == role)
 
 
-TRAINING, HELD_OUT, VALIDATION = range(3)
+TRAINING, HELD_OUT, VALIDATION, LEFT_OUT = range(4)
 """The roles of words."""
 
 
@@ -193,13 +203,11 @@ def _in_one(parts: Sequence[Lines]) -> Lines:
     return Lines(text, np.concatenate(weights) if weights else None)
 
 
-def _distinct(
-    ids: Symbols, hashes: Hashes, weights: Integers | None, role: int, bounds: Sequence[float]
-) -> Words:
-    """Return the distinct words of a role among lines of ids with these hashes and weights."""
+def _distinct(ids: Symbols, hashes: Hashes, weights: Integers | None, is_wanted: Flags) -> Words:
+    """Return the distinct wanted words among lines of ids with these hashes and weights."""
     stops = np.flatnonzero(ids == BOUNDARY) + 1
     starts = np.concatenate((np.zeros(1, np.intp), stops))[:-1]
-    wanted = np.flatnonzero((role_of(hashes, bounds) == role) & (stops - starts > 1))
+    wanted = np.flatnonzero(is_wanted & (stops - starts > 1))
     _, first, which = np.unique(hashes[wanted], return_index=True, return_inverse=True)
     counts = np.zeros(len(first), np.int64)
     add_at(counts, which, None if weights is None else weights[wanted])

@@ -8,7 +8,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.holdout import Split, without_repetition
 from makemore.data.text import Lines
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
-from makemore.evaluation.calibration import references
+from makemore.evaluation.calibration import references_of_ids
 from makemore.models.left_out import left_out_log_probabilities
 from makemore.models.ngram import Ngram
 
@@ -39,10 +39,7 @@ def left_out_references(model: Ngram, text: Corpus, split: Split, held_out: int)
     chosen = words.text.split("\n")[:-1][: ENOUGH - held_out]  # those with the smallest hashes
     ids = model.vocabulary.encode_text("".join(f"{word}\n" for word in chosen)).astype(np.int64)
     copies = words.weights[: len(chosen)]
-    lengths = np.diff(np.flatnonzero(ids == BOUNDARY), prepend=-1)
-    starts = np.cumsum(lengths) - lengths
-    nats = 0.0 - left_out_log_probabilities(model, ids, copies)
-    return references(lengths, np.add.reduceat(nats, starts) / lengths)
+    return references_of_ids(ids, 0.0 - left_out_log_probabilities(model, ids, copies))
 
 
 def _lines_of(row: IdRow, vocabulary: Vocabulary) -> Lines:

@@ -25,6 +25,7 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
 from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
+from makemore.evaluation.calibration import references_of_ids
 from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.models.network import Network
@@ -33,12 +34,14 @@ from makemore.nn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_by
 from makemore.nn.schedules import Schedule, constant, cosine, one_cycle, warm_up
 from makemore.training.batches import (
     HELD_OUT,
+    LEFT_OUT,
     TRAINING,
     VALIDATION,
     Batches,
     Words,
     blocks_of,
 )
+from makemore.training.left_out import ENOUGH
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint, OnStep, Outcome, Position, Resumption, Watch
 
@@ -76,6 +79,8 @@ class NetworkStep:
         The distinct beginnings of words that the step computed.
     snapshot : callable
         Returns the model as it is now.
+    fold : int
+        Of a network that is trained for calibration, the fold that it leaves out, from 1; else 0.
     """
 
     number: int
@@ -84,6 +89,7 @@ class NetworkStep:
     validation: tuple[int, float] | None
     rows: int
     snapshot: Callable[[], Model]
+    fold: int = 0
 
 
 def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
@@ -102,19 +108,41 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             split = split_for_validation(
                 text, survey.vocabulary, options.holdout, options.validation
             )
-            batches = Batches(
-                blocks, survey.vocabulary, split.bounds, options.batch_size, options.seed
-            )
-            training = _Training(survey, batches, options, watch.resume, place)
+            folds = options.calibration_folds or 0
+
+            def training_of(fold: int) -> _Training:
+                """Return the training of the network, or without a fold, from 1, of another one."""
+                of_words = blocks, survey.vocabulary, split.bounds
+                of_batches = options.batch_size, options.seed
+                batches = Batches(*of_words, *of_batches, fold, max(folds, 1))
+                return _Training(survey, batches, options, None if fold else watch.resume, place)
+
+            training, left_out = training_of(0), list[Floats]()
             try:
-                for step in training.steps():
-                    if watch.on_step and watch.on_step(step):
-                        break
+                if training.descend(watch.on_step):
+                    left_out = list(_scores_of_folds(folds, training_of, watch))
             except TrainingError as error:
                 if not (watch.on_failure and training.has_measured):
                     raise
                 watch.on_failure(error)
-            return training.outcome()
+            return training.outcome()._replace(
+                references=np.concatenate(left_out) if left_out else None
+            )
+
+
+def _scores_of_folds(
+    folds: int, training_of: Callable[[int], "_Training"], watch: Watch
+) -> Iterator[Floats]:
+    """Yield scores of training words by networks that leave them out, until one is stopped.
+
+    They have seen a little less than the network that is calibrated, and so find good words a
+    little more surprising: it rather flags too few.
+    """
+    for fold in range(1, 1 + folds):
+        training = training_of(fold)
+        if not training.descend(watch.on_step):
+            return
+        yield training.scores_of_fold(ENOUGH // folds)
 
 
 def _placing_on(device: str) -> Callable[[Array], Array]:
@@ -145,6 +173,7 @@ def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOpti
     timed = TrainingOptions(**{**options.record(), "time_limit": None})
     seconds = seconds_a_step(corpus, timed, surveys.append)
     left = time_to_train(options.time_limit) - 2 * (time.perf_counter() - started)
+    left /= 1 + (options.calibration_folds or 0)
     facts = surveys[0].facts
     of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
     at_the_end = min(facts.symbols, MEASURED_SYMBOLS) / of_a_step / 3
@@ -235,6 +264,10 @@ class _Training:
         self._optimizer.averages = {name: place(average) for name, average in averages}
         self._vector = ParameterVector(self._model.parameters())
 
+    def descend(self, on_step: Callable[[Any], bool | None] | None) -> bool:
+        """Take all steps, or return False where ``on_step`` stops. Raises ``TrainingError``."""
+        return not any(on_step and on_step(step) for step in self.steps())
+
     def steps(self) -> Iterator[NetworkStep]:
         """Take the steps one by one. Raises ``TrainingError`` where a number is not finite."""
         steps, every = self._options.steps, max(1, math.ceil(self._options.steps / MEASUREMENTS))
@@ -246,7 +279,8 @@ class _Training:
             if (number + 1) % every == 0 or number + 1 == steps:
                 self._measure()
             last = self._measured[-1] if self._measured else None
-            yield NetworkStep(number, steps, loss, last, rows, self._snapshot)
+            fold = self._batches.fold
+            yield NetworkStep(number, steps, loss, last, rows, self._snapshot, fold)
 
     @property
     def has_measured(self) -> bool:
@@ -324,8 +358,21 @@ class _Training:
         return _on_host(self._model.state())
 
     def _snapshot(self) -> Model:
+        return self._with(self._arrays())
+
+    def _with(self, arrays: Mapping[str, Array]) -> Model:
+        """Return the model with these parameters."""
         model = self._model
-        return type(model).from_arrays(model.vocabulary, model.options(), self._arrays())
+        return type(model).from_arrays(model.vocabulary, model.options(), arrays)
+
+    def scores_of_fold(self, count: int) -> Floats:
+        """Return scores of at most so many words that were left out, as ``calibrate`` does."""
+        best = self._with(self._best or self._arrays())
+        words = self._batches.words(LEFT_OUT, MEASURED_SYMBOLS)
+        # a longer word than the network has positions says nothing of one that has more
+        known = np.flatnonzero(words.lengths - 1 <= (best.longest_word or math.inf))
+        ids, _ = words.chosen(known[:: max(1, -(-len(known) // count))])
+        return references_of_ids(ids, 0.0 - best.symbol_log_probabilities(ids))
 
     def outcome(self) -> Outcome:
         """Return the best model, its losses and histories, and what going on needs."""
@@ -335,9 +382,7 @@ class _Training:
             position = asdict(self._batches.position)
             averages = _on_host(self._optimizer.averages)
             resumption = Resumption(position, self._arrays(), averages)
-        model = self._model
-        arrays = self._best or self._arrays()
-        best = type(model).from_arrays(model.vocabulary, model.options(), arrays)
+        best = self._with(self._best or self._arrays())
         return Outcome(
             model=best,
             survey=self._survey,

@@ -219,6 +219,10 @@ def parse_components(text: str) -> Components:
             name, _, value = setting.partition("=")
             if name not in OPTION:
                 raise OptionError(f"--components gives {kind} an unknown option {name!a}")
+            if name == "calibration_folds":
+                raise OptionError(
+                    f"--components gives {kind} {name}: only a network alone has them"
+                )
             try:
                 own[name] = OPTION[name].parsed(value)
             except ValueError:

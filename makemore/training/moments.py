@@ -41,7 +41,7 @@ class Moments:
             if not self._wanted:
                 count = min(MOMENTS, max(2, step.steps // STEPS_A_MOMENT))
                 self._wanted = {taken + 1 for taken in log_spaced_steps(step.steps, count)}
-            if step.number + 1 in self._wanted:
+            if step.number + 1 in self._wanted and not step.fold:
                 self._keep(step.number + 1, step.snapshot())
             return on_step(step) if on_step else None
 

@@ -37,6 +37,7 @@ class Settings(TypedDict, total=False):
     seed: int | None
     holdout: float | None
     validation: float | None
+    calibration_folds: int | None
     min_count: int | None
 
 

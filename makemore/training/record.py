@@ -220,8 +220,8 @@ class Outcome(NamedTuple):
     """What training one kind of model gives; see ``TrainingRecord`` for the losses.
 
     ``recorded`` are options whose values the training itself chose; with a "model" among them they
-    are the whole record. ``references`` are scores of training words that were left out, as
-    ``calibrate`` gives those of held-out ones.
+    are the whole record. ``references`` are scores of training words by models that have not seen
+    them, as ``calibrate`` gives those of held-out ones.
     """
 
     model: Model
