@@ -3,6 +3,7 @@
 import sys
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,7 @@ from makemore.cli.options import (
 
 if TYPE_CHECKING:
     from makemore.data.corpus import Reading
+    from makemore.evaluation.outliers import Outlier
 
 DEFAULT_COUNT = 20
 
@@ -64,12 +66,7 @@ def outliers(
     character is its surprisal. The p-value in JSON is the share of the lines that hold the word or
     one before it: a rank, which does not say how likely an error is.
     """
-    import json
-    from dataclasses import replace
-
     from makemore.evaluation.outliers import find_outliers
-    from makemore.json_values import outlier_values
-    from makemore.reporting import outlier_row
 
     text = text_of_files(files or ("-",), encoding, errors=errors)
     lines, names, before = _lines_of(text)
@@ -84,13 +81,7 @@ def outliers(
         if fpr is not None and outlier.p_value > fpr:
             break
         word = lines[outlier.lines[0] - 1]
-        of_files = None
-        if len(names) > 1:
-            of_files, numbers = _in_files(outlier.lines, names, before)
-            outlier = replace(outlier, lines=numbers)
-        row = outlier_row(outlier, word, of_files, colours=wants_colour())
-        values = outlier_values(outlier, word, of_files)
-        write_results((json.dumps(values) if as_json else row) + "\n")
+        write_results(_printed(outlier, word, names, before, as_json=as_json) + "\n")
     sys.stdout.flush()
     distinct = len(set(filter(None, read)))
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
@@ -99,7 +90,7 @@ def outliers(
 
 
 def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:
-    """Return the lines of files, the files' names, and how many lines stand before each file."""
+    """Return the lines of all files, the files' names, and the number of lines before each file."""
     lines: list[str] = []
     names: list[str] = []
     before: list[int] = []
@@ -109,6 +100,24 @@ def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:
         for block in blocks:
             lines += block.text.split("\n")[:-1]
     return lines, names, before
+
+
+def _printed(
+    outlier: "Outlier", word: str, names: Sequence[str], before: Sequence[int], *, as_json: bool
+) -> str:
+    """Return the line that is printed for an outlier; ``word`` is as it stands in its file."""
+    import json
+
+    from makemore.json_values import outlier_values
+    from makemore.reporting import outlier_row
+
+    of_files = None
+    if len(names) > 1:
+        of_files, numbers = _in_files(outlier.lines, names, before)
+        outlier = replace(outlier, lines=numbers)
+    if as_json:
+        return json.dumps(outlier_values(outlier, word, of_files))
+    return outlier_row(outlier, word, of_files, colours=wants_colour())
 
 
 def _in_files(

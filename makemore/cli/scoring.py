@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,12 @@ from makemore.cli.options import (
 
 if TYPE_CHECKING:
     from makemore.cli.streaming import Streams
+    from makemore.data.corpus import Reading
     from makemore.data.table import Columns
     from makemore.evaluation.calibration import Calibration
     from makemore.evaluation.losses import Choices
     from makemore.evaluation.scoring import Judgement, Summary
+    from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
 
@@ -133,7 +135,6 @@ def score(
     model does not know, or -. The sums over all lines go to stderr.
     """
     from makemore.cli.streaming import Streams
-    from makemore.evaluation.scoring import judge
     from makemore.reporting import describe_scores
 
     _refuse_idle(options, fpr, fail_on_flag, against, against_words)
@@ -141,29 +142,20 @@ def score(
     loaded = load_checkpoint(checkpoint)
     large = loaded.model.context_length is None
     models = _models(loaded, against, options["ignore_case"])
-    asked = _asked(loaded, fpr, options)
+    how = models | _asked(loaded, fpr, options)
     streams = Streams(files or ("-",))
     with streams.finished():
         text = text_of_files(streams, encoding, columns, errors, large=large)
-        parts = (
-            part
-            for file, blocks in text.by_source()
-            for part in judge(
-                loaded.model,
-                streams.watched(blocks),
-                file=file if len(files) > 1 else "",
-                **models,
-                **asked,
-            )
-        )
+        parts = _judged(loaded.model, text, streams, how, names_files=len(files) > 1)
         write = _writer(**{name: options[name] for name in WRITING})
         summary = _written(parts, streams, write, sort=sort)
         theirs = None
         if against_words:
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
-            theirs = _choices(judge(loaded.model, words, **models))
+            theirs = _choices(loaded.model, words, models)
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
-        _tell_unscored(text.damaged, summary, errors, is_table=columns is not None)
+        for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
+            click.echo(line, err=True)
     if what := _what_was_seen(loaded, text.sha256, summary):
         again = _outliers_of(files, columns, encoding, errors, options["ignore_case"])
         say(f"{what}, so hardly any is odd to it{again}")
@@ -171,13 +163,15 @@ def score(
         ctx.exit(FLAGGED)
 
 
-def _tell_unscored(damaged: int, summary: "Summary", errors: str, *, is_table: bool) -> None:
-    """Say how many lines could not be decoded, and how many were blank."""
+def _lines_without_words(
+    summary: "Summary", damaged: int, errors: str, *, is_table: bool
+) -> Iterator[str]:
+    """Yield a row of the summary for damaged lines and one for blank lines, if there are any."""
     if told := damage(damaged, errors):
-        click.echo(f"damaged   {told}", err=True)
-    blank = summary.blank - damaged * (errors == "skip")  # these were read as blank lines
+        yield f"damaged   {told}"
+    blank = summary.blank - damaged * (errors == "skip")  # skipped lines were read as blank ones
     if blank and not is_table:  # a table's lines may be titles, or a part of a row
-        click.echo(f"blank     {blank:,} line{'s' * (blank != 1)}", err=True)
+        yield f"blank     {blank:,} line{'s' * (blank != 1)}"
 
 
 def _what_was_seen(checkpoint: "Checkpoint", sha256: str, summary: "Summary") -> str:
@@ -251,6 +245,16 @@ def _asked(loaded: "Checkpoint", fpr: float | None, options: dict[str, Any]) -> 
     }
 
 
+def _judged(
+    model: "Model", text: "Reading", streams: "Streams", how: dict[str, Any], *, names_files: bool
+) -> "Iterator[Judgement]":
+    """Yield what ``judge`` makes of the words of each block, file by file."""
+    from makemore.evaluation.scoring import judge
+
+    for file, blocks in text.by_source():
+        yield from judge(model, streams.watched(blocks), file=file if names_files else "", **how)
+
+
 def _writer(
     *, as_json: bool, only: str | None, explain: bool, line_numbers: bool
 ) -> "Callable[[Judgement], None]":
@@ -295,11 +299,12 @@ def _written(
     return summary
 
 
-def _choices(parts: "Iterable[Judgement]") -> "Choices":
-    """Return how often the model and the one that it is compared with find words likelier."""
+def _choices(model: "Model", words: "Reading", models: dict[str, Any]) -> "Choices":
+    """Return how often the model, and how often the other one, finds a word likelier."""
     from makemore.evaluation.losses import Choices
-    from makemore.evaluation.scoring import Summary
+    from makemore.evaluation.scoring import Summary, judge
 
+    parts = judge(model, words, **models)
     (choices,) = sum((part.summary for part in parts), Summary()).choices or (Choices(),)
     return choices
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from makemore.arrays import Floats
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import split_for_validation
