@@ -1,7 +1,8 @@
-"""Streams: lines are worked on as they come, and a signal ends a stream without losing any.
+"""Streams: lines are scored as they arrive, and a signal ends a stream without losing any.
 
-SIGINT and SIGTERM are heard while a stream is waited for, which is then at its end. While what was
-read is worked on they wait, though not for long: who reads the results may have stopped reading.
+While a command waits for input, SIGINT and SIGTERM mean the end of the stream. While it works on
+lines that it has read, it defers them, but not for long: the reader of the results may have stopped
+reading.
 """
 
 import io
@@ -22,18 +23,18 @@ from makemore.data.sources import STDIN, FileSource, Source
 if TYPE_CHECKING:
     from makemore.data.text import Lines
 
-PATIENCE = 0.5
-"""Seconds after a signal in which the lines that were read must be out."""
+GRACE = 0.5
+"""Seconds after a signal within which the results of all lines that were read must be written."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Woken(BaseException):
-    """A signal came while a stream was waited for."""
+    """A signal came while the command waited for input."""
 
 
 class Streams:
-    """What a command reads, some of it perhaps as it comes.
+    """The inputs of a command, of which some may be streams.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class Streams:
     Attributes
     ----------
     are_live : bool
-        Whether there is one among them whose lines must not wait, and cannot be read again.
+        Whether one of them is a stream: its lines must not wait, and cannot be read again.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -51,7 +52,7 @@ class Streams:
         self.are_live = any(map(_is_stream, self.paths))
         self._signum: int | None = None
         self._waits = False
-        self._is_behind = False  # whether results of lines that were read are not out
+        self._is_behind = False  # whether results of lines that were read are not yet written
 
     def sources(self) -> tuple[Source, ...]:
         """Return where the bytes come from."""
@@ -61,22 +62,21 @@ class Streams:
         )
 
     def watched(self, blocks: "Iterable[Lines]") -> "Iterator[Lines]":
-        """Yield blocks of lines, of which ``are_out`` tells when the command is done with them."""
+        """Yield blocks of lines, which are pending until the command calls ``are_out``."""
         for block in blocks:
             self._is_behind = True
             yield block
 
     def are_out(self) -> None:
-        """Note that the results of all lines that were read are out."""
+        """Note that the results of all lines that were read are written."""
         self._is_behind = False
 
     @contextmanager
     def finished(self) -> Iterator[None]:
-        """Finish the lines that were read before a signal.
+        """Finish the lines that were read before a signal; then do what the signal asks for.
 
-        Say so where that cannot be, or where the reader of the results has gone. How many lines it
-        has not read nobody knows: some of them may wait in the pipe. All other failures are said
-        elsewhere.
+        If that is impossible, or if the reader of the results has closed the pipe, say that results
+        are lost. Their number is unknown: the pipe may hold some that the reader never read.
         """
         if not self.are_live:
             yield
@@ -91,11 +91,11 @@ class Streams:
 
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
-        """Note signals in the block; do what they ask for after it, or after ``PATIENCE``."""
+        """Defer signals to the end of the block, but at most by ``GRACE`` seconds."""
         before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
 
         def do(signum: int, frame: FrameType | None) -> None:
-            """Do what the signal that was noted asks for."""
+            """Call the handler of the signal that was noted."""
             handler = before[signal.Signals(self._signum or signum)]
             if callable(handler):
                 handler(self._signum or signum, frame)
@@ -104,7 +104,7 @@ class Streams:
             """Note a signal."""
             if self._signum is None:
                 self._signum = signum
-                signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+                signal.setitimer(signal.ITIMER_REAL, GRACE)
             if self._waits:
                 raise _Woken
 
@@ -122,7 +122,7 @@ class Streams:
             do(self._signum, None)
 
     def wait_for(self, descriptor: int) -> bool:
-        """Wait for bytes or the end; return False where a signal came instead."""
+        """Wait for bytes or the end of the stream; return False if a signal came first."""
         try:
             self._waits = True
             if self._signum is None:
@@ -136,7 +136,7 @@ class Streams:
 
 @dataclass(frozen=True)
 class StreamSource(FileSource):
-    """A pipe, a terminal or a device; a signal ends it."""
+    """A pipe, a terminal or a device, which ends at a signal."""
 
     streams: Streams
 
@@ -148,7 +148,7 @@ class StreamSource(FileSource):
 
 
 class _Stream(io.RawIOBase):
-    """The bytes of a descriptor as they come."""
+    """The bytes of a descriptor as they arrive."""
 
     def __init__(self, descriptor: int, streams: Streams) -> None:
         self._descriptor = descriptor
@@ -160,7 +160,7 @@ class _Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Put what has come into ``buffer``; return how many bytes that were, 0 at the end."""
+        """Read what has arrived into ``buffer``; return the number of bytes, 0 at the end."""
         if self._is_over or not self._streams.wait_for(self._descriptor):
             return 0
         count = os.readv(self._descriptor, [buffer])
@@ -175,11 +175,11 @@ class _Stream(io.RawIOBase):
 
 
 def _is_stream(path: str) -> bool:
-    """Return whether a path, or stdin for -, gives bytes as somebody sends them."""
+    """Return whether a path, or stdin for -, is a pipe, a socket or a device."""
     if os.name != "posix":
         return False
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode if path == STDIN else os.stat(path).st_mode
-    except (AttributeError, OSError, ValueError):  # no descriptor stands behind it
+    except (AttributeError, OSError, ValueError):  # it has no file descriptor
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)

@@ -7,12 +7,11 @@ large as the word's or larger. If the word is one more like them, its rank among
     p = (1 + r) / (1 + n)
 
 is at most a with probability a (the conformal p-value of Vovk, Gammerman, Shafer 2005, "Algorithmic
-learning in a random world"): to flag the words with p <= a flags a share of a of good words.
+learning in a random world"): flagging the words with p <= a flags a share a of the good ones.
 
-Few words of a length tell nothing of small rates. Beyond the ``TAIL`` largest of them, all lengths
-together tell how far out a word is. They are compared in units of the standard deviation from their
-length's mean, z; with T(z) the share of all references that are as far out, and u the K-th largest
-mean of the length,
+A few words of one length cannot resolve small rates. Beyond the K-th largest mean of a length, u,
+the references of all lengths are therefore pooled. They are compared by z, the distance from the
+mean of their length in standard deviations; with T(z) the share of all references at z or beyond,
 
     p = (1 + K) / (1 + n) * T(z) / T(z(u))
 
@@ -33,28 +32,28 @@ from makemore.evaluation.regularity import regularities
 from makemore.models.base import Model
 
 TAIL = 10
-"""The most words of one length beyond which all lengths are asked."""
+"""The largest K: the tail of a length that all lengths together resolve."""
 
 ENOUGH = 100
-"""So many words tell the spread of their neighbours, and of themselves."""
+"""The number of words of neighbouring lengths that a mean and a variance are estimated from."""
 
 MAX_WORDS = 1 << 15
-"""The most references that are kept: half a MiB in a checkpoint."""
+"""The most held-out words whose scores are kept: half a MiB in a checkpoint."""
 
 IMPOSSIBLE = 1000.0
 """Stands for an infinite mean surprisal, to keep numbers finite: exp(-1000) is 0.0."""
 
-_OWN = 1
-"""How many words' worth the neighbours' mean is beside the own mean of a length."""
-_SPREAD = 5
-"""How many words' worth the neighbours' variance is beside the own variance of a length."""
+_MEAN_WEIGHT = 1
+"""The neighbours' mean counts as so many words of the length itself."""
+_VARIANCE_WEIGHT = 5
+"""The neighbours' variance counts as that of so many words of the length itself."""
 
 
 def calibrate(model: Model, words: Sequence[str]) -> Floats:
-    """Return what a ``Calibration`` is made of: the scores of distinct held-out words, (k, 2).
+    """Return the references of a ``Calibration``: the scores of distinct held-out words, (k, 2).
 
-    A row holds a word's symbols and its mean surprisal; rows ascend. The first ``MAX_WORDS`` words
-    are taken, without those that have a character the model does not know.
+    A row holds a word's number of symbols and its mean surprisal; rows ascend. Words beyond the
+    first ``MAX_WORDS``, and words with a character that the model does not know, are left out.
     """
     scores = score_words(model, words[:MAX_WORDS])
     return references(scores.symbols, scores.mean)
@@ -77,13 +76,13 @@ def references_of_ids(ids: Ids, nats: Floats) -> Floats:
 
 
 class _Length(NamedTuple):
-    """The references of one length, and in which units they are compared with others.
+    """The references of one length, and the scale on which they are compared with others.
 
     Attributes
     ----------
     values : array of shape (n,), ascending
     centre, spread : float
-        Their mean, and the standard deviation of one more from it.
+        Their mean, and the standard deviation of a further word from it.
     """
 
     values: Floats
@@ -91,12 +90,12 @@ class _Length(NamedTuple):
     spread: float
 
     def z(self, values: Floats) -> Floats:
-        """Return how far out values are."""
+        """Return the distances of values from the mean, in standard deviations."""
         return (values - self.centre) / self.spread
 
 
 class Calibration:
-    """What reference words score at each length.
+    """The scores of reference words by length, and the p-values of other words among them.
 
     Parameters
     ----------
@@ -127,7 +126,7 @@ class Calibration:
 
     @property
     def smallest_p(self) -> float:
-        """The p-value of the strangest word of the length that has the most to compare with."""
+        """The smallest p-value that a word of any length among the references can have."""
         return float(self.smallest(self._surprisal.lengths).min())
 
     def p_values(self, scores: Scores) -> Floats:
@@ -147,7 +146,7 @@ class Calibration:
         return self._regularity.p_values(*regularity_sample(text).T)
 
     def smallest(self, symbols: Integers | Floats) -> Floats:
-        """Return the p-value of the strangest word of so many symbols, shape of ``symbols``."""
+        """Return the smallest p-value of a word with so many symbols, shape of ``symbols``."""
         return self._surprisal.p_values(symbols, np.full(len(symbols), IMPOSSIBLE))
 
 
@@ -158,7 +157,7 @@ def regularity_sample(text: str) -> Floats:
 
 
 class _Ranks:
-    """Values of references by their lengths, and how rarely others are as large.
+    """The values of references by length, and the p-values of other values among them.
 
     Parameters
     ----------
@@ -183,7 +182,7 @@ class _Ranks:
         return p
 
     def _p_values(self, symbols: float, values: Floats) -> Floats:
-        # all lengths beyond the longest known are judged alike, so they need one place
+        # all lengths beyond the longest known one have the same neighbours
         length = self._length(min(symbols, max(self._groups) + 1))
         shares = self._shares(length.z(values))
         n = len(length.values)
@@ -195,7 +194,7 @@ class _Ranks:
         return np.where(r >= K, 1 + r, (1 + K) * np.minimum(beyond, 1.0)) / (1 + n)
 
     def _shares(self, z: Floats) -> Floats:
-        """Return T(z): the share of all references that are as far out as each value."""
+        """Return T(z): the share of all references at each value or beyond."""
         r = len(self._z) - np.searchsorted(self._z, z)
         return np.asarray((1 + r) / (1 + len(self._z)))
 
@@ -203,11 +202,11 @@ class _Ranks:
         if symbols not in self._lengths:
             own = self._groups.get(symbols, np.zeros(0))
             n, (others, mean, variance) = len(own), self._neighbours(symbols)
-            trust, spread = (_OWN, _SPREAD) if others else (0.0, 0.0)
-            centre = (own.sum() + trust * mean) / (n + trust)
+            a, b = (_MEAN_WEIGHT, _VARIANCE_WEIGHT) if others else (0, 0)
+            centre = (own.sum() + a * mean) / (n + a)
             squares = ((own - own.mean()) ** 2).sum() if n else 0.0
-            variance = (squares + spread * variance) / max(max(n - 1, 0) + spread, 1)
-            variance *= 1 + 1 / (n + trust)  # for the mean itself is uncertain
+            variance = (squares + b * variance) / max(max(n - 1, 0) + b, 1)
+            variance *= 1 + 1 / (n + a)  # the mean itself is uncertain
             self._lengths[symbols] = _Length(own, float(centre), max(float(variance) ** 0.5, 1e-9))
         return self._lengths[symbols]
 

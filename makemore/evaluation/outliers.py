@@ -1,4 +1,4 @@
-"""The words that do not belong to a list, by what the rest of the list says about each.
+"""Finds the words that do not belong to a list, judging each word by the rest of the list.
 
 A model that was trained on a list has seen its typing errors, too, and finds them likely. So the
 distinct words are dealt into folds by their hashes, and each is judged by an n-gram model of the
@@ -6,9 +6,9 @@ words in all other folds. In a list of n lines with D distinct words, a word w o
 
     P(w) = (c(w) - 1) / n + D / n P_ngram(w)
 
-for every line but the first of a word repeats another. A word is odd where something else than the
-list explains it better: a slip in another word w', as ``slips.py`` describes it, or noise, in which
-all V symbols are equally likely. Its score, in nats, is
+because all lines of a word but the first repeat it. A word is odd if something else explains it
+better than the list does: a slip in another word w', as in ``slips.py``, or noise, in which all V
+symbols are equally likely. Its score, in nats, is
 
     log max(max over w' of P(w') P(w | w'), NOISE V**-symbols) - log P(w)
 """
@@ -40,29 +40,29 @@ from makemore.models.ngram import Ngram, train_ngram
 FOLDS = 10
 
 MIN_WORDS = 10
-"""Of fewer distinct words nobody can say what is odd among them."""
+"""The fewest distinct words of a list that show what is odd among them."""
 
 MAX_ORDER = 6
 
 MAX_CELLS = 1 << 24
-"""The most states times symbols of a model here: its automaton takes 192 MiB."""
+"""The largest automaton of a model, in states times symbols: it takes 192 MiB."""
 
 MAX_CHARACTERS = math.isqrt(MAX_CELLS) - 2
-"""Of so many even the bigram, with a state for each symbol and the root, has fewer cells."""
+"""The most distinct characters: a bigram has a state for each symbol and one for the root."""
 
 MAX_LETTERS = 64
-"""So many of the most frequent characters are tried in the place of others."""
+"""The most characters that a correction may put in, the most frequent ones of the list."""
 
 MAX_REPEATED = 100
-"""The longest word, in characters, that is compared with words that stand on several lines."""
+"""The longest word, in characters, that is compared with words on several lines."""
 
 NOISE = 20.0
 """The weight of noise beside a slip. It is large because V**-symbols spreads noise over all
-lengths, and a list has few. With a weight of 100, more real words would stand before the slips.
+lengths, and a list has few. With a weight of 100, more real words would rank before the slips.
 """
 
 MUCH = 20.0
-"""A correction is named where it explains a word so many times better than the list does."""
+"""A correction is named if it explains a word this many times better than the list does."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def find_outliers(
 ) -> list[Outlier]:
     """Return the ``count`` oddest distinct words among the lines of a list, the oddest first.
 
-    A blank line holds no word. ``progress`` is called with the words looked at and all there are.
+    A blank line holds no word. ``progress`` is called with how many words are done, of how many.
     Raises ``CorpusError`` for a list that is too short, or has too many distinct characters.
     """
     refuse_one_text(lines)
@@ -115,7 +115,7 @@ def find_outliers(
     folds = deal(search.words)
     done = 0
     for fold, model in zip(folds, fold_models(search.words, folds), strict=True):
-        search.look_at(fold, model)
+        search.score_fold(fold, model)
         done += len(fold)
         if progress:
             progress(done, len(search.words))
@@ -123,7 +123,7 @@ def find_outliers(
 
 
 class _Search:
-    """D distinct words of a list, and what has been found out about them.
+    """The D distinct words of a list, with their scores and corrections found so far.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class _Search:
     Attributes
     ----------
     scores : array of shape (D,)
-        As far as they are known; one below the best ``count`` may be less than it should.
+        Lower bounds until all folds are searched; those of the best ``count`` are exact then.
     """
 
     def __init__(self, counts: Mapping[str, int], count: int) -> None:
@@ -148,8 +148,8 @@ class _Search:
         self._repeated = _RepeatedWords(counts)
         self._characters = Counter("".join(self.words)).most_common(MAX_LETTERS)
 
-    def look_at(self, fold: Integers, model: Ngram) -> None:
-        """Find out about the words of a fold by a model of the others, (words,) numbers."""
+    def score_fold(self, fold: Integers, model: Ngram) -> None:
+        """Score the words of a fold, (words,) numbers, by a model of the other folds."""
         words, V, n = [self.words[i] for i in fold.tolist()], len(model.vocabulary), self._lines
         text = SlipSearch(model, model.vocabulary.encode_words(words)[1:])
         by_model = np.log(len(self.words) / n) - text.totals
@@ -159,7 +159,7 @@ class _Search:
         self.scores[fold] = np.log(NOISE) - symbols * np.log(V) - log_p
         self._compare_with_repeated(fold, log_p, slips(symbols - 1, V))
         letters = np.array([model.vocabulary.stoi[c] for c, _ in self._characters])
-        behind = log_p - by_model  # what an edit must make good first
+        behind = log_p - by_model  # gains are relative to the model, scores to P(w)
         floors = self._floor() + behind
         for edits in text.gainful(letters, floors):
             of = text.word_of[edits.starts]
@@ -196,13 +196,13 @@ class _Search:
         return float(self._counts.sum())
 
     def _floor(self) -> float:
-        """Return what a score must exceed to be among the wanted ones, as far as they are known."""
+        """Return the score to exceed to be among the wanted ones, by the scores found so far."""
         if not self._wanted:
             return np.inf
         return float(np.partition(self.scores, -self._wanted)[-self._wanted])
 
     def _compare_with_repeated(self, fold: Integers, log_p: Floats, chances: Slips) -> None:
-        """Take the words on several lines that a slip makes words of the fold."""
+        """Take words on several lines that a slip turns into words of the fold as corrections."""
         most = np.log(max(self._counts.max() - 1, 1e-300) / self._lines)
         for k in np.flatnonzero(most - log_p > self._floor()).tolist():
             for correct, repeats, slip in self._repeated.near(self.words[fold[k]]):
@@ -211,7 +211,7 @@ class _Search:
                 self._take(int(fold[k]), float(gain), correct)
 
     def _take(self, i: int, gain: float, correct: str) -> None:
-        """Take a correction of a word if it is the best."""
+        """Take a correction of a word if it is the best so far."""
         if gain > self._corrections.get(i, (-np.inf, ""))[0]:
             self._corrections[i] = (gain, correct)
             self.scores[i] = max(self.scores[i], gain)
@@ -222,7 +222,7 @@ class _Search:
 
 
 class _RepeatedWords:
-    """The words on several lines, found by what is left of them without one character."""
+    """An index of the words on several lines by their deletion variants."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._repeats = {word: n - 1 for word, n in counts.items() if n > 1}
@@ -232,7 +232,7 @@ class _RepeatedWords:
                 self._by_variant[variant].append(word)
 
     def near(self, word: str) -> Iterator[tuple[str, int, str]]:
-        """Yield the words that a slip makes ``word``, how often each is repeated, and the slip."""
+        """Yield words that a slip turns into ``word``, how often each repeats, and the slip."""
         if not self._repeats:
             return
         others = {other for v in _variants(word) for other in self._by_variant.get(v, ())}
@@ -242,14 +242,14 @@ class _RepeatedWords:
 
 
 def _variants(word: str) -> set[str]:
-    """Return a word, and it without each of its characters: words within an edit share one."""
+    """Return a word, and it without each of its characters: words one edit apart share one."""
     if len(word) > MAX_REPEATED:
         return set()
     return {word} | {word[:i] + word[i + 1 :] for i in range(len(word))}
 
 
 def _best_of_each(of: Integers, gains: Floats) -> Integers:
-    """Return the number of the edit with the largest gain of each word that has one."""
+    """Return the numbers of the edits with the largest gain for their word."""
     order = np.lexsort((gains, of))
     is_last = np.append(of[order][1:] != of[order][:-1], True)[: len(order)]
     return np.asarray(order[is_last])
@@ -262,10 +262,10 @@ def deal(words: Sequence[str]) -> list[Integers]:
 
 
 def fold_models(words: Sequence[str], folds: Sequence[Integers]) -> Iterator[Ngram]:
-    """Yield for each fold the model of the words in the others, of the order that is best.
+    """Yield for each fold the model of the words in the others.
 
-    The order is chosen on the first fold. Raises ``CorpusError`` for a list of more than
-    ``MAX_CHARACTERS``.
+    Its order is the one with the smallest loss on the first fold. Raises ``CorpusError`` for a list
+    of more than ``MAX_CHARACTERS``.
     """
     characters = set("".join(words))
     if len(characters) > MAX_CHARACTERS:
@@ -291,7 +291,7 @@ def fold_models(words: Sequence[str], folds: Sequence[Integers]) -> Iterator[Ngr
 
 
 def _best_order(model: Ngram, words: Sequence[str]) -> int:
-    """Return the order whose model, of a useful size, gives these words the smallest loss."""
+    """Return the order that gives these words the smallest loss within ``MAX_CELLS``."""
     losses = {}
     for order in range(MIN_ORDER, len(model.tree.sizes) + 1):
         lower = model.of_order(order)

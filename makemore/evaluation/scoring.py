@@ -1,4 +1,4 @@
-"""Words and what a model makes of them, block by block, as text or as JSON. It prints nothing."""
+"""Scores words block by block, and formats the results as text or as JSON. It prints nothing."""
 
 import json
 import math
@@ -33,10 +33,10 @@ from makemore.models.base import Model
 from makemore.training.record import Checkpoint
 
 BLOCK = 1 << 16
-"""Bytes of a corpus that are best read at a time: what is made of them stays in the cache."""
+"""The bytes of text that are scored at a time: the arrays of a block stay in the cache."""
 
 LARGE_BLOCK = 1 << 18
-"""The same for models that see the whole word: the more words, the more of them they share."""
+"""The same for models that see the whole word: words of a block share their beginnings."""
 
 _NATS_PER_STEP = 1.5
 _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
@@ -45,7 +45,7 @@ _BACKGROUNDS = (0, 230, 229, 222, 215, 209, 203, 196)
 
 @dataclass(frozen=True)
 class Summary:
-    """What was found in many words; summaries of parts add up.
+    """Sums over many words; the summaries of parts add up.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A block of n words and all that was asked about them.
+    """A block of n words and the results for each of them.
 
     Attributes
     ----------
@@ -308,7 +308,7 @@ def judge(
     others: Sequence[tuple[Model, Reading]] = (),
     ranker: RankEstimator | None = None,
 ) -> Iterator[Judgement]:
-    """Yield what ``model`` makes of the words in blocks of text, as ``Corpus.read`` gives them.
+    """Score the words in blocks of text, as ``Corpus.read`` gives them; yield a result a block.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def judge(
     fpr : float
         The false-positive rate to flag words at.
     regular : bool
-        Whether words are flagged that are too regular, too: each reason has half of the rate.
+        Whether words that are too regular are flagged, too: each reason has half of the rate.
     others : sequence of Model and callable
         Adds the log-likelihood ratio to each of these models, which read words in their own ways.
     ranker : RankEstimator, optional
@@ -346,16 +346,16 @@ def judge(
             scores,
             words,
             numbers,
-            np.full(len(words), file, object) if file else None,
-            p_values,
-            fpr,
-            calibration.smallest(scores.symbols) if calibration else None,
-            _ratios(scores, text, others),
-            weights,
-            ranker,
-            is_regular,
-            len(lines) - len(words),
-            sketch,
+            files=np.full(len(words), file, object) if file else None,
+            p_values=p_values,
+            fpr=fpr,
+            smallest=calibration.smallest(scores.symbols) if calibration else None,
+            ratios=_ratios(scores, text, others),
+            weights=weights,
+            ranker=ranker,
+            is_regular=is_regular,
+            blank=len(lines) - len(words),
+            sketch=sketch,
         )
 
 

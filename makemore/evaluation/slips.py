@@ -1,4 +1,4 @@
-"""Slips of the pen: the words within one edit of a word, and how much more probable they are.
+"""Slips of the fingers: the corrections within one edit of a word, and how probable they are.
 
 A noisy channel (Kernighan, Church, Gale 1990, "A spelling correction program based on a noisy
 channel model") makes one slip in a correct word: a wrong symbol, one that is dropped, added or
@@ -7,9 +7,9 @@ and each wrong symbol. The gain of the correction w' of a word w is, in nats,
 
     log P(w') + log P(w | w') - log P(w)
 
-A list has millions of edits. Only those are followed to their end that can still exceed a floor: no
-factor is above 1, so a gain only falls on the way. And a model that looks back C symbols reads a
-word from the C-th symbol after an edit on as it did before.
+A list has millions of edits. An edit is followed symbol by symbol, and only while its gain exceeds
+a floor (branch and bound): no probability is above 1, so each symbol lowers the gain. A model with
+a context of C symbols reads a word as before from the C-th symbol after an edit on.
 """
 
 from collections.abc import Iterator
@@ -38,9 +38,10 @@ class Slips(NamedTuple):
 
 
 def slips(lengths: Integers, V: int) -> Slips:
-    """Return what slips that give words of so many characters are like, shape of ``lengths`` each.
+    """Return the log-probabilities of slips that result in words of so many characters.
 
-    Places are counted in the correct word, which may be longer or shorter by one.
+    Each has the shape of ``lengths``. Places are counted in the correct word, which may be longer
+    or shorter by one.
     """
     wrong = -np.log(lengths) - np.log(V - 1)
     doubled = -np.log(np.maximum(lengths - 1, 1))
@@ -69,12 +70,12 @@ def slip_between(correct: str, word: str) -> str | None:
 
 
 class Edits(NamedTuple):
-    """Edits in a row of words, E of them; each puts up to two symbols in the place of others.
+    """E edits of words in a row; each puts up to two symbols in the place of others.
 
     Attributes
     ----------
     starts, stops : array of shape (E,)
-        The offsets of the first symbol that goes and of the first after it that stays.
+        The offsets of the symbols that are replaced, ``stops`` excluded.
     first, second : array of shape (E,)
         The new symbols, or ``NONE``.
     gains : array of shape (E,), nats
@@ -142,7 +143,7 @@ class SlipSearch:
     def gainful(self, letters: Ids, floors: Floats) -> Iterator[Edits]:
         """Yield the edits whose gains exceed the floors of their words, (words,), part by part.
 
-        ``letters`` are the symbols that may come in anew. The floors are looked at for each part.
+        ``letters`` are the symbols that may be put in. Floors may be raised between the parts.
         """
         for part in chunks(len(self._ids), 2 * len(letters)):
             at = np.arange(len(self._ids))[part]
@@ -150,7 +151,7 @@ class SlipSearch:
                 yield self._followed(edits, floors)
 
     def _edits(self, at: Integers, letters: Ids, floors: Floats) -> Iterator[Edits]:
-        """Yield the edits at some offsets that can gain so much, without what they cost."""
+        """Yield the edits at some offsets whose gains may exceed the floors, before their costs."""
         ids, none = self._ids[at], np.full(len(at), NONE)
         slips = Slips(*(slip[at] for slip in self._slips))
         is_character = ids != BOUNDARY
@@ -172,14 +173,14 @@ class SlipSearch:
     def _new(
         self, starts: Integers, stops: Integers, first: Ids, second: Ids, chances: Floats
     ) -> Edits:
-        """Return edits whose gains are what they would be if all new symbols were certain."""
+        """Return edits with upper bounds of their gains, as if all symbols had probability 1."""
         ends = self.ends[self.word_of[starts]]
         known = np.minimum(stops + self._reach, ends + 1)
         saved = self._nats_before[known] - self._nats_before[starts]
         return Edits(starts, stops, first, second, chances + saved)
 
     def _followed(self, edits: Edits, floors: Floats) -> Edits:
-        """Return the edits that exceed the floors after what their symbols cost."""
+        """Return the edits whose gains exceed the floors with the surprisal of all symbols."""
         states = self._states[edits.starts]
         for step in range(2 + self._reach):
             if step < 2:
