@@ -286,6 +286,14 @@ def test_a_rate_too_small_to_be_told_is_said_so(folder: Path) -> None:
     result = run(folder, "score", "-c", "latin.npz", "--fpr", "1e-5", text="ba\n")
     assert result.exit_code == 0
     assert "no line of known characters can be flagged at 0.001%" in result.stderr
+    assert "train with a larger --holdout or on more words" in result.stderr
+    network = train(
+        Corpus.from_words(["ba" * n for n in range(1, 30)]),
+        TrainingOptions("mlp", steps=1, hidden_size=4),
+    )
+    save(folder / "mlp.npz", network)
+    result = run(folder, "score", "-c", "mlp.npz", "--fpr", "1e-5", text="ba\n")
+    assert "a larger --holdout, --calibration-folds or on more words" in result.stderr
     result = run(folder, "score", "-c", "latin.npz", "--fpr", "20%", text="ba\n")
     assert "can be flagged" not in result.stderr
 

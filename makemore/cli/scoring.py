@@ -313,9 +313,10 @@ def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
     """Return what words are judged by, and say so where it cannot flag any at this rate."""
     calibration = checkpoint.calibration()
     if fpr < calibration.smallest_p:
+        folds = ", --calibration-folds" * ("calibration_folds" in checkpoint.training.options)
         say(
             f"no line of known characters can be flagged at {100 * fpr:.4g}%: the model has held"
             f" out too few words for less than {100 * calibration.smallest_p:.3g}%; train with a"
-            " larger --holdout or on more words"
+            f" larger --holdout{folds} or on more words"
         )
     return calibration
