@@ -317,8 +317,7 @@ OPTIONS = (
         EVALUATION,
         "Also train this many networks, each without one part of the training words, and calibrate"
         " score --fpr on that part, too. The training takes as many times longer.",
-        lambda value: 2 <= value <= 100,
-        "from 2 to 100",
+        Range(lambda value: 2 <= value <= 100, "from 2 to 100"),
     ),
     Option(
         "min_count",

@@ -372,7 +372,7 @@ class _Training:
         words = self._batches.words(LEFT_OUT, MEASURED_SYMBOLS)
         # a longer word than the network has positions says nothing of one that has more
         known = np.flatnonzero(words.lengths - 1 <= (best.longest_word or math.inf))
-        ids, _ = words.chosen(known[:: max(1, -(-len(known) // count))])
+        ids, _ = words.chosen(known[:: max(1, -(-len(known) // count))]).row()
         return references_of_ids(ids, 0.0 - best.symbol_log_probabilities(ids))
 
     def outcome(self) -> Outcome:
