@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from makemore.counting.ngrams import NgramCounter
 from makemore.data.corpus import Corpus
-from makemore.data.holdout import held_out_words
+from makemore.data.holdout import split_words
 from makemore.data.text import Lines, lines_with_words
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import VocabularyError
@@ -194,7 +194,7 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(
 
 
 def test_random_letters_are_told_from_names_never_seen(names: list[str]) -> None:
-    held = held_out_words(names, 0.1)
+    held = split_words(names, [0.1]) == 1
     model = make_bigram([name for name, is_held in zip(names, held, strict=True) if not is_held])
     unseen = sorted({name for name, is_held in zip(names, held, strict=True) if is_held})
     letters = iter(np.random.default_rng(0).integers(97, 123, sum(map(len, unseen))))

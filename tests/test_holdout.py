@@ -15,7 +15,6 @@ from makemore.data import holdout
 from makemore.data.holdout import (
     hash_lines,
     held_out_lines,
-    held_out_words,
     split_of_text,
     split_words,
 )
@@ -61,7 +60,7 @@ def test_held_out_lines_are_the_bytes_of_the_held_out_words(words: list[str], sh
 
 def test_of_many_words_a_share_of_all_hashes_is_held_out() -> None:
     words = [f"{i}" for i in range(20_000)]
-    held_out = held_out_words(words, 0.1)
+    held_out = split_words(words, [0.1]) == 1
     assert abs(int(held_out.sum()) - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
     assert held_out.tolist() == [is_held_out(word, 0.1) for word in words]
 
@@ -85,7 +84,7 @@ def test_of_many_words_a_share_of_all_hashes_is_held_out() -> None:
 )
 def test_of_few_words_an_exact_number_is_held_out(n: int, share: float, expected: int) -> None:
     words = [f"w{i}" for i in range(n)]
-    held_out = held_out_words(words * 2, share)  # a word that comes twice is one word
+    held_out = split_words(words * 2, [share]) == 1  # a word that comes twice is one word
     assert held_out.sum() == 2 * expected
     chosen = {word for word, is_out in zip(words * 2, held_out, strict=True) if is_out}
     assert chosen == set(sorted(words, key=word_hash)[:expected])
@@ -95,14 +94,14 @@ def test_ten_names_always_hold_out_one() -> None:
     generator = random.Random(1)
     for _ in range(300):
         words = ["".join(generator.choices("abcdefgh", k=6)) for _ in range(10)]
-        assert held_out_words(words, 0.1).sum() == 1
+        assert (split_words(words, [0.1]) == 1).sum() == 1
 
 
 @given(st.lists(st.text("abé", min_size=1, max_size=4)), st.sampled_from([0.05, 0.3, 0.8]))
 def test_the_split_is_the_same_in_whatever_order(words: list[str], share: float) -> None:
-    held_out = dict(zip(words, held_out_words(words, share).tolist(), strict=True))
+    held_out = dict(zip(words, (split_words(words, [share]) == 1).tolist(), strict=True))
     assert {word for word in words if held_out[word]} == held_out_of(words, share)
-    backwards = held_out_words(words[::-1], share).tolist()
+    backwards = (split_words(words[::-1], [share]) == 1).tolist()
     assert backwards == [held_out[word] for word in words[::-1]]
 
 
@@ -110,13 +109,13 @@ def test_the_split_is_the_same_in_whatever_order(words: list[str], share: float)
 def test_validation_words_are_others_and_leave_the_held_out_ones_as_they_are(n: int) -> None:
     words = [f"{i}" for i in range(n)]
     alone, both = split_words(words, [0.1]), split_words(words, [0.1, 0.05])
-    np.testing.assert_array_equal(both == 0, alone == 0)
-    assert (both == 2).any()  # something is left for training
+    np.testing.assert_array_equal(both == 1, alone == 1)
+    assert (both == 0).any()  # something is left for training
     if n == 12_000:
-        assert abs(int((both == 1).sum()) - 600) < 4 * (n * 0.05 * 0.95) ** 0.5
+        assert abs(int((both == 2).sum()) - 600) < 4 * (n * 0.05 * 0.95) ** 0.5
     else:
         wanted = max(round(0.05 * n), 1 if n >= 10 else 0)
-        assert (both == 1).sum() == min(wanted, n - 1 - (both == 0).sum())
+        assert (both == 2).sum() == min(wanted, n - 1 - (both == 1).sum())
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:

@@ -26,12 +26,12 @@ def test_the_order_is_the_best_on_validation_words_alone() -> None:
     words += [word + word for word in words]
     found = train(Corpus.from_words(words), TrainingOptions("ngram", order="auto"))
     parts = split_words(words, [0.1, 0.2])
-    assert found.corpus.held_out_lines == (parts == 0).sum()
+    assert found.corpus.held_out_lines == (parts == 1).sum()
     vocabulary = Vocabulary("".join(words))
     losses = {}
     for order in range(2, 11):
         counts = []
-        for part in (2, 1):  # training, validation
+        for part in (0, 2):  # training, validation
             counter = NgramCounter(len(vocabulary), order)
             own = [word for word, p in zip(words, parts, strict=True) if p == part]
             counter.add(vocabulary.encode_words(own))

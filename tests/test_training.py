@@ -21,7 +21,7 @@ from makemore.cli import main
 from makemore.counting.passes import count_bigrams, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
-from makemore.data.holdout import held_out_words
+from makemore.data.holdout import split_words
 from makemore.errors import CorpusError, OptionError, TrainingError
 from makemore.kinds import KINDS, OPTION, OPTIONS
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
@@ -228,7 +228,7 @@ def test_training_stops_early_when_asked() -> None:
 
 def test_no_word_stands_on_both_sides() -> None:
     words = WORDS * 3
-    held = held_out_words(words, 0.3)
+    held = split_words(words, [0.3]) == 1
     assert 0 < held.sum() < len(words)
     kept = {word for word, is_held in zip(words, held, strict=True) if not is_held}
     assert not kept & {word for word, is_held in zip(words, held, strict=True) if is_held}

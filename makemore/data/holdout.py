@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Bytes, Flags, Hashes, Ids, Indices, Integers, Offsets
+from makemore.arrays import Bytes, Flags, Hashes, Indices, Integers, Offsets
 from makemore.data.text import Lines, line_bounds, without_lines_holding
 from makemore.errors import OptionError, shown
 
@@ -270,19 +270,17 @@ def hash_words(text: str) -> Hashes:
     return _hash_lines(data, starts, ends)[ends > starts]
 
 
-def split_words(words: Sequence[str], shares: Sequence[float]) -> Ids:
-    """Return in which share each of ``words`` is, shape (len(words),); no word may be empty.
+def split_words(words: Sequence[str], shares: Sequence[float]) -> Integers:
+    """Return the role of each of ``words``, as ``role_of`` numbers them; shape (len(words),).
 
-    0 is the first share, the held-out words; 1 the second, those for validation; ``len(shares)`` is
-    what is left for training. No word may hold a line feed.
+    No word may be empty or hold a line feed. ``shares`` are as ``split_of`` takes them.
 
     >>> split_words([f"{i}" for i in range(20)], [0.1, 0.05]).tolist()
-    [2, 2, 0, 0, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+    [0, 0, 1, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     """
     text = "".join(word + "\n" for word in words)
     split, _ = split_of_text([Lines(text)], shares)
-    limits = np.array([int(bound * _MODULUS) for bound in split.bounds], np.uint64)
-    return np.searchsorted(limits, hash_words(text), side="right")
+    return role_of(hash_words(text), split.bounds)
 
 
 def all_held_out(name: str) -> str:
@@ -291,11 +289,6 @@ def all_held_out(name: str) -> str:
         f"every word of {shown(name)} is held out, none is left for training: hold out none with"
         " --holdout 0"
     )
-
-
-def held_out_words(words: Sequence[str], share: float) -> Flags:
-    """Return which of ``words`` are held out when a corpus of them is split, as ``split_words``."""
-    return np.equal(split_words(words, [share]), 0)
 
 
 def _hash_lines(text: Bytes, line_starts: Offsets, ends: Offsets) -> Hashes:

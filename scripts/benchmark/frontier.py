@@ -38,8 +38,8 @@ from pathlib import Path
 from makemore.data.holdout import split_words
 words = Path(sys.argv[1]).read_text("utf-8").split()
 parts = {"training": [], "held_out": []}
-for word, part in zip(words, split_words(words, [0.1])):
-    parts["training" if part else "held_out"].append(word)
+for word, is_held_out in zip(words, split_words(words, [0.1]) == 1):
+    parts["held_out" if is_held_out else "training"].append(word)
 Path(sys.argv[2]).write_text(json.dumps(parts), "utf-8")
 """
 

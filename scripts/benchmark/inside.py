@@ -69,13 +69,13 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     likely.
     """
     from makemore import Corpus, load, roc_auc, score
-    from makemore.data.holdout import held_out_words
+    from makemore.data.holdout import split_words
     from makemore.evaluation.losses import perplexity
 
     loaded = load(checkpoint)
     model, record = loaded.model, loaded.training
     words = list(Corpus.from_paths(names).words())
-    chosen = held_out_words(words, record.options["holdout"])
+    chosen = split_words(words, [record.options["holdout"]]) == 1
     held_out = [word for word, held in zip(words, chosen, strict=True) if held]
     letters, generator = model.vocabulary.characters, random.Random(RANDOM_SEED)
     strings = ["".join(generator.choices(letters, k=len(word))) for word in held_out]
