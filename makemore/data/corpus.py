@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -43,7 +44,6 @@ from makemore.data.text import (
     refuse_one_text,
     refuse_other_encodings,
     text_change,
-    words_of,
 )
 from makemore.data.vocabulary import MAX_VOCABULARY, REPLACEMENT
 from makemore.errors import (
@@ -64,6 +64,7 @@ ERRORS = ("strict", "replace", "skip")
 
 _FIRST = 1 << 13  # bytes that show what a text is like
 _HEAD = 1024  # bytes from which the encoding is guessed
+_FORBIDDEN = re.compile("[\n\r\ud800-\udfff]")  # in a word: line ends and surrogates
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and, where it is known, how many there are in all."""
@@ -253,7 +254,7 @@ class Corpus:
         refuse_one_text(words)
         words = list(words)
         for word in words:
-            if "\n" in word or "\r" in word or (not word.isascii() and _has_surrogate(word)):
+            if _FORBIDDEN.search(word):
                 raise CorpusError(f"{word!a} holds a line end or a surrogate: expected a word")
         data = "".join(word + "\n" for word in words).encode()
         return cls((BytesSource(name, data, begins_file=False),))
@@ -341,7 +342,7 @@ class Corpus:
     def words(self) -> Iterator[str]:
         """Yield the words one by one."""
         for block in self.read():
-            yield from words_of(block)
+            yield from filter(None, block.split("\n"))
 
     @contextmanager
     def rereadable(self) -> Iterator["Corpus"]:
@@ -352,12 +353,11 @@ class Corpus:
         import tempfile  # imports a dozen modules that only a pipe needs
 
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
-            sources: list[Source] = []
-            for i, source in enumerate(self.sources):
-                if not source.rereadable:
-                    source = _spooled(source, os.path.join(folder, str(i)))
-                sources.append(source)
-            yield replace(self, sources=tuple(sources))
+            copies = (
+                source if source.rereadable else _spooled(source, os.path.join(folder, str(i)))
+                for i, source in enumerate(self.sources)
+            )
+            yield replace(self, sources=tuple(copies))
 
 
 class Reading:
@@ -405,57 +405,48 @@ class Reading:
         ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
         """
         counts_lines = counts_lines or not self._corpus.is_rereadable
-        for _, blocks in self._by_source(counts_lines, on_error):
+        for _, blocks in self.by_source(counts_lines=counts_lines, on_error=on_error):
             yield from blocks
 
-    def by_source(self) -> Iterator[tuple[str, Iterator[Lines]]]:
-        """Yield the name and the blocks of each source, which must be read before the next one."""
-        return self._by_source(True, None)
-
-    def _by_source(
-        self, counts_lines: bool, on_error: Callable[[DecodingError], None] | None
+    def by_source(
+        self,
+        *,
+        counts_lines: bool = True,
+        on_error: Callable[[DecodingError], None] | None = None,
     ) -> Iterator[tuple[str, Iterator[Lines]]]:
+        """Yield the name and the blocks of each source, which must be read before the next one."""
         _keep_freed_memory()
-        changed = self._changed()
+        columns, change = self._corpus.columns, self._change()
         for source in self._corpus.sources:
-            yield source.name, map(changed, self._lines(source, counts_lines, on_error))
+            texts = self._texts(source, counts_lines, on_error)
+            blocks = read_table(texts, columns, source.name) if columns else map(Lines, texts)
+            yield source.name, map(change, blocks)
 
-    def _changed(self) -> Callable[[Lines], Lines]:
-        """Return what changes the lines of one block after the other."""
+    def _change(self) -> Callable[[Lines], Lines]:
+        """Return the function that changes one block after the other as the corpus asks."""
         corpus = self._corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
-        spelling, alphabet = corpus.spelling, corpus.alphabet
-        rare = re.compile(f"[^\n{re.escape(alphabet)}]") if alphabet else None
+        steps = [change] if change else []
+        if corpus.spelling:
+            steps.append(corpus.spelling.shortened)
+        if corpus.alphabet:
+            rare = re.compile(f"[^\n{re.escape(corpus.alphabet)}]")
+            steps.append(partial(rare.sub, REPLACEMENT))
         is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
         distinct = DistinctWords() if is_distinct else None
 
-        def changed(lines: Lines) -> Lines:
+        def change_lines(lines: Lines) -> Lines:
             """Return the lines of the next block, changed."""
-            changed = changed_lines(change, lines) if change else lines
-            if spelling:
-                changed = changed._replace(text=spelling.shortened(changed.text))
-            if rare:
-                changed = changed._replace(text=rare.sub(REPLACEMENT, changed.text))
-            return distinct.of(changed) if distinct else changed
+            for step in steps:
+                lines = changed_lines(step, lines)
+            return distinct.of(lines) if distinct else lines
 
-        return changed
+        return change_lines
 
     @property
     def sha256(self) -> str:
         """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
-
-    def _lines(
-        self,
-        source: Source,
-        counts_lines: bool,
-        on_error: Callable[[DecodingError], None] | None,
-    ) -> Iterator[Lines]:
-        """Yield the lines of one source, unchanged: those of its text, or those of a table."""
-        texts = self._texts(source, counts_lines, on_error)
-        if self._corpus.columns is None:
-            return map(Lines, texts)
-        return read_table(texts, self._corpus.columns, source.name)
 
     def _texts(
         self,
@@ -463,7 +454,8 @@ class Reading:
         counts_lines: bool,
         on_error: Callable[[DecodingError], None] | None,
     ) -> Iterator[str]:
-        encoding, begins_file = self._corpus.encoding, source.begins_file
+        """Yield the text of one source in blocks of whole lines."""
+        encoding, errors = self._corpus.encoding, self._corpus.errors
 
         def note(error: DecodingError) -> None:
             """Count a line that cannot be decoded."""
@@ -474,32 +466,29 @@ class Reading:
         decoder = LineDecoder(
             source.name,
             encoding,
-            begins_text=begins_file,
+            begins_text=source.begins_file,
             counts_lines=counts_lines,
-            on_error=note if on_error or self._corpus.errors != "strict" else None,
-            replaces=self._corpus.errors == "replace",
+            on_error=note if on_error or errors != "strict" else None,
+            replaces=errors == "replace",
         )
         digest = hashlib.sha256()
         with ByteStream(source, self._as_they_come) as stream:
-            if begins_file:
+            if source.begins_file:
                 refuse_other_formats(stream.peek(_HEAD), source.name)
-            if begins_file and is_utf_8(encoding):
-                refuse_other_encodings(stream.peek(_HEAD), source.name)
+                if is_utf_8(encoding):
+                    refuse_other_encodings(stream.peek(_HEAD), source.name)
             while data := stream.read(self._block_size):
                 if self._with_digest:
                     digest.update(data)
                 if block := decoder.decode(data):
                     yield block
                 decoder.refuse_damage()
-                self._report(stream.position())
+                if self._progress:
+                    self._progress(self._bytes_before + stream.position(), self._total)
             self._bytes_before += stream.position()
         self._digests.append(digest.digest())
         if block := decoder.decode(b"", final=True):
             yield block
-
-    def _report(self, position: int) -> None:
-        if self._progress:
-            self._progress(self._bytes_before + position, self._total)
 
 
 def can_be_cut(corpus: Corpus) -> bool:
@@ -616,10 +605,6 @@ def _of_several_characters(found: set[str]) -> set[str]:
             f" the limit is {MAX_VOCABULARY - 1:,}: find fewer by another pattern for --symbols"
         )
     return symbols
-
-
-def _has_surrogate(word: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _spooled(source: Source, path: str) -> Source:

@@ -326,34 +326,6 @@ def _is_one_character(data: bytes, encoding: str) -> bool:
         return False
 
 
-def words_of(text: str) -> Iterator[str]:
-    r"""Yield the words of ``text``: its lines without LF, CRLF or CR, blank ones left out.
-
-    >>> list(words_of("emma\r\n\r\nava"))
-    ['emma', 'ava']
-    """
-    for line in with_line_feeds(text).split("\n"):
-        if line:
-            yield line
-
-
-def without_lines(text: str, offsets: Iterable[int]) -> tuple[str, int]:
-    r"""Return whole lines without those that hold ``offsets``, ascending, and how many they were.
-
-    >>> without_lines("emma\nava\nmia\n", [6, 7])
-    ('emma\nmia\n', 1)
-    """
-    kept: list[str] = []
-    after = dropped = 0
-    for offset in offsets:
-        if offset >= after:
-            kept.append(text[after : text.rfind("\n", 0, offset) + 1])
-            after = text.index("\n", offset) + 1
-            dropped += 1
-    kept.append(text[after:])
-    return "".join(kept), dropped
-
-
 def without_lines_holding(pattern: re.Pattern[str], lines: Lines) -> tuple[Lines, int]:
     r"""Return ``lines`` without those in which ``pattern`` is found, and the weight of these.
 
@@ -362,18 +334,23 @@ def without_lines_holding(pattern: re.Pattern[str], lines: Lines) -> tuple[Lines
     """
     text, weights = lines
     offsets = [match.start() for match in pattern.finditer(text)]
-    kept, dropped = without_lines(text, offsets)
-    if weights is None or not dropped:
-        return Lines(kept, weights), dropped
-    numbers = np.unique(np.searchsorted(line_bounds(code_points(text))[1], offsets))
-    return Lines(kept, np.delete(weights, numbers)), int(weights[numbers].sum())
+    if not offsets:
+        return lines, 0
+    starts, ends = line_bounds(code_points(text))
+    dropped = np.unique(np.searchsorted(ends, offsets))
+    kept_from = [0, *(ends[dropped] + 1).tolist()]
+    kept_to = [*starts[dropped].tolist(), len(text)]
+    text = "".join(text[start:stop] for start, stop in zip(kept_from, kept_to, strict=True))
+    if weights is None:
+        return Lines(text), len(dropped)
+    return Lines(text, np.delete(weights, dropped)), int(weights[dropped].sum())
 
 
 def lines_with_words(lines: Lines) -> Lines:
     """Return the lines that are not blank."""
     text, weights = lines
     if "\n\n" in text or text.startswith("\n"):
-        text = "".join(word + "\n" for word in words_of(text))
+        text = "".join(word + "\n" for word in text.split("\n") if word)
         weights = None if weights is None else weights[weights > 0]
     return Lines(text, weights)
 
@@ -418,7 +395,8 @@ def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change 
     """
     steps: list[Change] = []
     if normalize:
-        steps.append(_normal_form("NFC" if normalize == "nfc" else "NFKC"))
+        form: Literal["NFC", "NFKC"] = "NFC" if normalize == "nfc" else "NFKC"
+        steps.append(lambda text: unicodedata.normalize(form, text))
     if lowercase:
         steps.append(_lowercase)
     if strip_accents:
@@ -431,10 +409,6 @@ def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change 
         return text
 
     return change if steps else None
-
-
-def _normal_form(form: Literal["NFC", "NFKC"]) -> Change:
-    return lambda text: unicodedata.normalize(form, text)
 
 
 def _lowercase(text: str) -> str:
