@@ -2,8 +2,8 @@
 
 A symbol is a character, or a text of several. Characters take the ids from 1 in code-point order,
 symbols of several characters those that follow. Id 0 is the boundary that starts and ends every
-word; it is an id and not a character, so a word may hold any character but line ends, ``.``
-included. Finding the symbols of a corpus is the work of ``counting/``.
+word; it is an id and not a character, so a word may hold any character but a line end, even ``.``.
+``counting/`` finds the symbols of a corpus.
 """
 
 import unicodedata
@@ -18,7 +18,7 @@ from makemore.data.text import code_points, refuse_one_text
 from makemore.errors import VocabularyError, shown
 
 BOUNDARY = 0
-UNKNOWN = -1  # no id: it marks what is not in the vocabulary, and cannot be decoded
+UNKNOWN = -1  # marks what is not in the vocabulary; it is no id and cannot be decoded
 REPLACEMENT = "\ufffd"  # Unicode's replacement character
 MAX_VOCABULARY = 8_192  # V x V float64 weights of this size take 512 MiB
 _LINE_ENDS = "\n\r"
@@ -30,7 +30,7 @@ class Vocabulary:
     Parameters
     ----------
     symbols : iterable of str
-        In any order; repeats count once. A str gives its characters.
+        In any order; repeats count once. A ``str`` stands for its characters.
     unknown : iterable of str
         Symbols of several characters into which text is cut as well, but that have no id.
     has_unk : bool
@@ -49,8 +49,8 @@ class Vocabulary:
     stoi : dict of str to int
         Symbol to id, 1..V-1.
     unk : int or None
-        The id that every character has that is no symbol; None where those are ``UNKNOWN``. Words
-        are read with it, but no word that is written has it.
+        The id of every character that is no symbol; None where those are ``UNKNOWN``. It is read,
+        but never generated.
 
     Raises
     ------
@@ -136,7 +136,7 @@ class Vocabulary:
         return self.spelling.cut(text) if self.spelling else list(text)
 
     def spelled_out(self, text: str) -> str:
-        """Return text of one character a symbol as people write it."""
+        """Return text with one character for each symbol as people write it."""
         return self.spelling.spelled_out(text) if self.spelling else text
 
     def shortened(self, text: str) -> str:
@@ -148,7 +148,17 @@ class Vocabulary:
 
         Raises ``VocabularyError`` for a symbol that is not in the vocabulary.
         """
-        return self._look_up(word)
+        ids = self.encode_lines(word)
+        if self.unk is not None:
+            ids[ids == self.unk] = UNKNOWN
+        if len(word) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
+            unknown = self.cut(word)[int(np.argmin(ids > BOUNDARY))]
+            what = "symbol" if self.spelling else "character"
+            raise VocabularyError(
+                f"the {what} '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
+                f" {what}s{self._advice(word, unknown)}"
+            )
+        return ids
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         """Return the symbols of ``ids`` as one string; boundaries write nothing.
@@ -164,7 +174,7 @@ class Vocabulary:
     def encode_words(self, words: Sequence[str]) -> Ids:
         """Return all words in one row of ids with a boundary before, between and after them.
 
-        The result has shape (n + 1,), where n counts each word's symbols and its end mark: a
+        The shape is (n + 1,), where n counts each word's symbols and its end-of-word symbol: the
         boundary that ends one word starts the next. Raises ``VocabularyError``.
 
         >>> Vocabulary("ab").encode_words(["ab", "b"])
@@ -174,7 +184,7 @@ class Vocabulary:
         ids = self.encode_lines("".join(f"\n{word}" for word in words) + "\n")
         if ids.min() == UNKNOWN or np.count_nonzero(ids == BOUNDARY) != len(words) + 1:
             for word in words:
-                self._look_up(word)  # raises the error that names the symbol
+                self.encode(word)  # raises the error that names the symbol
         return ids
 
     def encode_lines(self, text: str) -> Ids:
@@ -189,10 +199,9 @@ class Vocabulary:
         return np.asarray(self.encode_text(self.shortened(text)), np.int64)
 
     def encode_text(self, text: str) -> Symbols:
-        """Return what ``encode_lines`` does, of text of one character a symbol, in 16 bits."""
-        table = self._ids_by_code_point
-        # beyond its end nothing is known
-        return np.asarray(table.take(code_points(text), mode="clip"))
+        """Return the ids of text that is ``shortened`` already, in 16 bits."""
+        # "clip" takes the last entry, unknown, for a code point beyond the table
+        return np.asarray(self._ids_by_code_point.take(code_points(text), mode="clip"))
 
     @cached_property
     def _ids_by_code_point(self) -> Symbols:
@@ -203,26 +212,13 @@ class Vocabulary:
         table[ord("\n")] = BOUNDARY
         return table
 
-    def _advice(self, text: str, unknown: str) -> str:
-        """Return a hint at what to do about an unknown character, where there is one."""
+    def _advice(self, word: str, unknown: str) -> str:
+        """Return what else would accept a word with an unknown character, or nothing."""
         for form in ("NFC", "NFD"):
-            if set(unicodedata.normalize(form, text)) <= set(self.characters):
+            if set(unicodedata.normalize(form, word)) <= set(self.characters):
                 how = "in one character" if form == "NFC" else "as characters of their own"
                 return f", which writes accents {how}: train with --normalize nfc to accept both"
         for other in (unknown.lower(), unknown.upper()):
             if other != unknown and other in self.stoi:
                 return f", which has '{other}': use that form, or train with --lowercase"
         return ""
-
-    def _look_up(self, text: str) -> Ids:
-        ids = self.encode_lines(text)
-        if self.unk is not None:
-            ids[ids == self.unk] = UNKNOWN
-        if len(text) and ids.min() <= BOUNDARY:  # a line feed, too, is no character
-            unknown = self.cut(text)[int(np.argmin(ids > BOUNDARY))]
-            what = "symbol" if self.spelling else "character"
-            raise VocabularyError(
-                f"the {what} '{shown(unknown)}' is not in the vocabulary of {len(self) - 1:,}"
-                f" {what}s{self._advice(text, unknown)}"
-            )
-        return ids
