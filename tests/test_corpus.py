@@ -358,8 +358,10 @@ def test_the_lines_before_a_damaged_one_come_however_the_bytes_are_cut(
     found, told = "", ""
     try:
         for i in range(0, len(data), size):
-            found += decoder.decode(data[i : i + size])
-        found += decoder.decode(b"", final=True)
+            for block in decoder.decode(data[i : i + size]):
+                found += block
+        for block in decoder.decode(b"", final=True):
+            found += block
     except DecodingError as error:
         told = str(error)
     assert found == "".join(line + "\n" for line in good)

@@ -480,15 +480,12 @@ class Reading:
             while data := stream.read(self._block_size):
                 if self._with_digest:
                     digest.update(data)
-                if block := decoder.decode(data):
-                    yield block
-                decoder.refuse_damage()
+                yield from decoder.decode(data)
                 if self._progress:
                     self._progress(self._bytes_before + stream.position(), self._total)
             self._bytes_before += stream.position()
         self._digests.append(digest.digest())
-        if block := decoder.decode(b"", final=True):
-            yield block
+        yield from decoder.decode(b"", final=True)
 
 
 def can_be_cut(corpus: Corpus) -> bool:

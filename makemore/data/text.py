@@ -47,7 +47,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of byte
 
 
 def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
-    """Yield blocks of lines, those of plain text too. Raises ``CorpusError`` for part of a line."""
+    """Yield each block as ``Lines``. Raises ``CorpusError`` for a block that ends within a line."""
     if isinstance(blocks, str):
         raise CorpusError(r"blocks is one text: expected several, such as ['emma\nava\n']")
     for block in blocks:
@@ -61,7 +61,7 @@ def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
 
 
 def text_of_words(words: Iterable[str]) -> str:
-    """Return words as lines. Raises ``VocabularyError`` for one text, or a line feed in a word."""
+    """Return words as lines. Raises ``VocabularyError`` for a line feed in a word, or one text."""
     refuse_one_text(words)
     words = list(words)
     if any("\n" in word for word in words):
@@ -70,7 +70,7 @@ def text_of_words(words: Iterable[str]) -> str:
 
 
 def refuse_one_text(words: Iterable[str]) -> None:
-    """Raise ``VocabularyError`` for one text in place of words: its letters would be the words."""
+    """Raise ``VocabularyError`` for a text in place of words: its letters would be the words."""
     if isinstance(words, str):
         raise VocabularyError("words is one text: expected several, such as ['emma', 'ava']")
 
@@ -87,13 +87,13 @@ class LineDecoder:
     begins_text : bool
         Whether a byte order mark may stand first; it is no part of the text.
     counts_lines : bool
-        Whether errors name the line. That takes some time, and a part of a source cannot tell.
+        Whether errors name the line. Counting takes time, and a part of a source cannot know.
     on_error : callable, optional
-        Told of each line that cannot be decoded, which then becomes a blank one. Only encodings
-        with plain line feeds allow that; in others, and without it, the error is raised when the
-        lines before it have been given.
+        Called for each line that cannot be decoded, which then becomes a blank one. Only encodings
+        with plain line feeds allow that; in others, and without it, the error is raised after the
+        lines above it were returned.
     replaces : bool
-        Whether U+FFFD stands for the bytes of such a line that cannot be decoded instead.
+        Whether such a line is kept with U+FFFD in place of the bytes that cannot be decoded.
     """
 
     def __init__(
@@ -108,7 +108,6 @@ class LineDecoder:
     ) -> None:
         self._name = name
         self._replaces = replaces
-        self._failure: DecodingError | None = None
         self._encoding = codecs.lookup(encoding).name
         salvages = on_error is not None and has_plain_line_feeds(encoding)
         self._on_error = on_error if salvages else None
@@ -116,65 +115,55 @@ class LineDecoder:
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
         self._at_start = begins_text
         self._counts_lines = counts_lines
-        self._rest: list[str] = []  # the line that is not whole yet, in parts
+        self._rest: list[str] = []  # parts of a line whose end has not come yet
         self._length = 0  # of the rest, in characters
-        self._bytes = 0  # that were read before the data at hand
-        self._lines = 0  # that came out, where they are counted
-        self._offset = 0  # of the next block in bytes, where errors are told
+        self._bytes = 0  # read before the current data
+        self._lines = 0  # returned so far, if they are counted
+        self._offset = 0  # of the next block in bytes, if there is ``on_error``
 
-    def decode(self, data: bytes, final: bool = False) -> str:
-        """Return the lines that are whole now; an empty string where none is.
+    def decode(self, data: bytes, final: bool = False) -> Iterator[str]:
+        """Yield the lines that are whole now, if there are any, as one block.
 
         ``final`` says that no data follow: a last line without an end gets one. Raises
-        ``DecodingError`` and ``LongLineError``, which name the place.
+        ``DecodingError`` and ``LongLineError``, which name the place, after the lines above it.
         """
-        self.refuse_damage()
         undecoded = len(self._decoder.getstate()[0])
-        text = self._text(data, final)
+        text, damage = self._text(data, final)
         # A CR at the end may be the first half of a CRLF.
         stop = len(text) if final or not text.endswith("\r") else len(text) - 1
         end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
         self._refuse_long_lines(text, undecoded)
         self._bytes += len(data)
-        if final and (end < len(text) or (self._rest and not end)):
+        if final and not damage and (end < len(text) or (self._rest and not end)):
             text, end = text + "\n", len(text) + 1
-        if not end:
-            self._keep(text)
-            return ""
-        block = "".join([*self._rest, text[:end]])
-        self._rest, self._length = [], 0
-        self._keep(text[end:])
-        if self._on_error:
-            block = self._without_escaped(block, self._on_error)
-        block = with_line_feeds(block)
-        if self._counts_lines:  # several times as fast as str.count on short lines
-            self._lines += int(np.count_nonzero(np.frombuffer(block.encode(), np.uint8) == _LF))
-        return block
+        if end:
+            block = "".join([*self._rest, text[:end]])
+            self._rest, self._length = [], 0
+            if self._on_error:
+                block = self._without_escaped(block, self._on_error)
+            block = with_line_feeds(block)
+            if self._counts_lines:  # several times as fast as str.count on short lines
+                self._lines += int(np.count_nonzero(np.frombuffer(block.encode(), np.uint8) == _LF))
+            yield block
+        if damage:
+            raise damage
+        if end < len(text):
+            self._rest.append(text[end:])
+            self._length += len(text) - end
 
-    def refuse_damage(self) -> None:
-        """Raise ``DecodingError`` where the last data could not be decoded as a whole."""
-        if self._failure:
-            raise self._failure
-
-    def _keep(self, text: str) -> None:
-        if text:
-            self._rest.append(text)
-            self._length += len(text)
-
-    def _text(self, data: bytes, final: bool) -> str:
-        state = self._decoder.getstate()
+    def _text(self, data: bytes, final: bool) -> tuple[str, DecodingError | None]:
+        """Return the text of ``data``, or of what stands before an error in it, and the error."""
+        state, damage = self._decoder.getstate(), None
         try:
             try:
                 text = self._decoder.decode(data, final)
             except UnicodeDecodeError as error:
-                good = self._good_part(error, data, state)
-                failure = self._error(error, data, good)
-                if final or not _LINE_END.search(good):
-                    raise failure from None
-                self._failure, text = failure, good
+                self._decoder.setstate(state)
+                text = self._decoder.decode(data[: max(0, len(data) - _bad_bytes(error))])
+                damage = self._error(error, data, text)
             if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
-                text.encode()  # some encodings can write surrogates, which are no characters
-        except UnicodeError as error:  # also from reading again what stands before the other error
+                text.encode()  # fails for surrogates, which some encodings can write
+        except UnicodeError as error:  # also where the text before another error is decoded again
             raise DecodingError(
                 f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
             ) from None
@@ -183,12 +172,7 @@ class LineDecoder:
             if text.startswith("\ufeff"):
                 self._offset = len(self._encoded("\ufeff"))
                 text = text[1:]
-        return text
-
-    def _good_part(self, error: UnicodeDecodeError, data: bytes, state: tuple[bytes, int]) -> str:
-        """Return the text of ``data`` before an error in it."""
-        self._decoder.setstate(state)
-        return self._decoder.decode(data[: max(0, len(data) - _bad_bytes(error))])
+        return text, damage
 
     def _error(self, error: UnicodeDecodeError, data: bytes, good: str) -> DecodingError:
         line = None
@@ -238,17 +222,17 @@ class LineDecoder:
 
 
 def _bad_bytes(error: UnicodeDecodeError) -> int:
-    """Return how many bytes there are from the first bad one on."""
+    """Return the number of bytes from the first bad one to the end."""
     return len(error.object) - error.start
 
 
 def _decoding_error(
     name: str, encoding: str, error: UnicodeDecodeError, offset: int, line: int | None
 ) -> DecodingError:
-    """Say what is wrong at a byte of a source; lines count from 0, None where nobody knows."""
+    """Return the error at a byte of a source; ``line`` counts from 0, and is None if unknown."""
     found = error.object[error.start : error.start + 4].hex(" ")
     advice = "name the file's encoding with --encoding"
-    if encoding != _UTF_8:  # it was named
+    if encoding != _UTF_8:  # which somebody named
         advice = "the file may have another encoding"
     where = "" if line is None else f" line {line + 1:,},"
     return DecodingError(
@@ -269,16 +253,16 @@ def with_line_feeds(text: str) -> str:
 
 
 def code_points(text: str) -> Bytes | CodePoints:
-    """Return the code points of ``text``, shape (len(text),), with 8 bits for ASCII, else 32."""
+    """Return the code points of ``text``, shape (len(text),): 8 bits each for ASCII, else 32."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def line_bounds(symbols: npt.NDArray[Any]) -> tuple[Offsets, Offsets]:
-    """Return where lines start and where their line feeds stand, (lines,) each.
+    """Return the offsets at which lines start and those of their line feeds, (lines,) each.
 
-    ``symbols`` are bytes or code points of whole lines, shape (n,).
+    ``symbols`` are the bytes or code points of whole lines, shape (n,).
     """
     ends = np.flatnonzero(symbols == ord("\n"))
     return np.concatenate((np.zeros(1, np.int64), ends + 1))[: len(ends)], ends
@@ -302,10 +286,10 @@ def is_utf_8(encoding: str) -> bool:
 
 @cache
 def has_plain_line_feeds(encoding: str) -> bool:
-    """Return whether the bytes 0A and 0D are LF and CR wherever they stand: text can be cut there.
+    """Return whether the bytes 0A and 0D always are LF and CR, so that text can be cut there.
 
-    That is so in UTF-8, and where each byte is a character, as in Latin-1. In others it may be a
-    part of a character, or mean another after a shift: some bytes then give no character alone.
+    That is so in UTF-8, and where each byte is a character, as in Latin-1. In other encodings such
+    a byte may be part of a character, or have another meaning after a shift.
     """
     return is_utf_8(encoding) or (
         all(_is_one_character(bytes([byte]), encoding) for byte in range(256))
@@ -314,7 +298,7 @@ def has_plain_line_feeds(encoding: str) -> bool:
 
 
 def or_leave_out(encoding: str) -> str:
-    """Return what else helps with lines that are not in ``encoding``, where they can be cut out."""
+    """Return the further advice for lines that are not in ``encoding``, if they can be cut out."""
     return ", or give --errors skip or replace" if has_plain_line_feeds(encoding) else ""
 
 
@@ -356,7 +340,7 @@ def lines_with_words(lines: Lines) -> Lines:
 
 
 def changed_lines(change: Change, lines: Lines) -> Lines:
-    """Return lines with their text changed; a word of which nothing is left weighs nothing."""
+    """Return lines with their text changed; a word that becomes empty gets the weight 0."""
     text, weights = change(lines.text), lines.weights
     if weights is not None and ("\n\n" in text or text.startswith("\n")):
         starts, ends = line_bounds(code_points(text))
@@ -365,10 +349,10 @@ def changed_lines(change: Change, lines: Lines) -> Lines:
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:
-    """Raise ``DecodingError`` where text said to be UTF-8 begins like UTF-16 or UTF-32.
+    """Raise ``DecodingError`` if text that should be UTF-8 begins like UTF-16 or UTF-32.
 
-    Without a byte order mark UTF-16 shows by its NUL bytes: the line ends of every script, and all
-    of Latin text, have them at every second byte and there alone.
+    Without a byte order mark UTF-16 shows by its NUL bytes: Latin text, and the line ends of every
+    script, have them at every second byte, and nothing has them at the others.
     """
     even, odd = head[::2].count(0), head[1::2].count(0)
     enough = max(8, len(head) // 32)
@@ -388,10 +372,10 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
 
 
 def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change | None:
-    """Return what changes a text as asked, or None where nothing is to change.
+    """Return the function that changes a text as asked, or None if nothing is to change.
 
-    ``normalize`` is "nfc", "nfkc" or empty. Normal forms come first, so that the other two see one
-    spelling of each character.
+    ``normalize`` is "nfc", "nfkc" or empty. Normalization comes first, so that the other changes
+    see one spelling of each character.
     """
     steps: list[Change] = []
     if normalize:
@@ -403,7 +387,7 @@ def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change 
         steps.append(_without_accents)
 
     def change(text: str) -> str:
-        """Take all steps."""
+        """Apply all steps."""
         for step in steps:
             text = step(text)
         return text
@@ -414,8 +398,8 @@ def text_change(lowercase: bool, strip_accents: bool, normalize: str) -> Change 
 def _lowercase(text: str) -> str:
     """Return ``text`` in lower case; the Turkish capital İ becomes i.
 
-    Python writes it as i and a dot above (U+0307), which is right where the change must be undone
-    later, but here would be one more character of the alphabet.
+    Python writes it as i and a dot above (U+0307), which would be one more character of the
+    alphabet.
 
     >>> _lowercase("İzmir")
     'izmir'
@@ -423,7 +407,7 @@ def _lowercase(text: str) -> str:
     return text.replace("İ", "i").replace("I\u0307", "i").lower()
 
 
-# no decomposition of Unicode takes a stroke off its letter
+# Unicode does not decompose a letter with a stroke
 _STROKES = str.maketrans("ĐđĦħŁłØøŦŧƀƵƶǤǥ", "DdHhLlOoTtbZzGg")
 
 
@@ -431,9 +415,8 @@ def _without_accents(text: str) -> str:
     r"""Return ``text`` without accents: marks above, below or through a letter.
 
     These are the marks of canonical combining class 200 and up (Unicode Standard Annex 44), and the
-    strokes of ł, ø, đ, ħ, ŧ and their like. The marks below 200, such as the vowel signs of Hebrew
-    and Thai or the voicing marks of Japanese, stay. So do ß, æ, œ, þ and ð: they are letters
-    without a mark, and to write them as ss or ae is to spell anew.
+    strokes of ł, ø, đ, ħ, ŧ and the like. The marks below 200 stay, such as the vowel signs of
+    Hebrew and Thai or the voicing marks of Japanese. So do ß, æ, œ, þ and ð, which have no mark.
 
     >>> _without_accents("Zoë Łódź Straße ガ")
     'Zoe Lodz Straße ガ'
