@@ -1,6 +1,6 @@
-"""What a file is by its first bytes: compressed text is opened, and what is no text is named.
+"""What a file is by its first bytes: compressed text is opened, and what is no text is refused.
 
-gzip, bzip2, xz and zstd hold one text; a zip archive may hold one file, which then is the text.
+gzip, bzip2, xz and zstd hold one text; a zip archive may hold one file, which is then the text.
 """
 
 import io
@@ -14,7 +14,7 @@ from makemore.errors import CorpusError, shown
 _GZIP = b"\x1f\x8b"
 _XZ = b"\xfd7zXZ\0"
 _BZ2 = (
-    tuple(  # the level, then the first block's mark or that of the end; a word may begin with BZh
+    tuple(  # the level, then the mark of the first block or of the end; a word may begin with BZh
         b"BZh%d%s" % (level, mark)
         for level in range(1, 10)
         for mark in (b"1AY&SY", b"\x17rE8P\x90")
@@ -22,12 +22,12 @@ _BZ2 = (
 )
 _ZSTD = (
     b"\x28\xb5\x2f\xfd",
-    *(b"%c\x2aM\x18" % i for i in range(0x50, 0x60)),  # frames to skip, which may come first
+    *(b"%c\x2aM\x18" % i for i in range(0x50, 0x60)),  # skippable frames, which may come first
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
 _MARKS = (_GZIP, *_BZ2, _XZ, *_ZSTD, *_ZIP)
 _SMALL_READ = 1 << 16
-_ZSTD_READ = 512  # bytes; they become 16 MiB at most, which are there twice for a moment
+_ZSTD_READ = 512  # bytes; they become at most 16 MiB, which exist twice for a moment
 
 _UNPACK = "unpack it and name the files that are in it"
 _AS_TEXT = "save its words as plain text, one a line"
@@ -54,11 +54,11 @@ _DOCUMENTS = (
     ("content.xml", "OpenDocument file", _AS_TEXT),
     ("metadata.npy", "checkpoint", "name the list that it was trained on"),
 )
-"""Zip archives that are something else, by one of their files; and what to do."""
+"""Zip archives that are documents: a file in them, what they are called, and what to do."""
 
 
 class Opened(NamedTuple):
-    """A file after its first bytes were looked at.
+    """A file whose first bytes are known.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     Raises
     ------
     CorpusError
-        It is a zip archive of anything but one file, or zstd without what reads that.
+        It is a zip archive of anything but one file, or zstd and no library reads that.
     """
     head = _head(file)
     whole = file
@@ -97,11 +97,18 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     else:
         whole = io.BufferedReader(Joined(head, whole), _SMALL_READ)
     if head.startswith(_GZIP):
-        return _gzip(whole)
+        import gzip
+        import zlib
+
+        return Opened(cast(IO[bytes], gzip.GzipFile(fileobj=whole)), failures=(zlib.error,))
     if head.startswith(_BZ2):
-        return _bz2(whole)
+        import bz2
+
+        return Opened(bz2.BZ2File(whole))
     if head.startswith(_XZ):
-        return _xz(whole)
+        import lzma
+
+        return Opened(lzma.LZMAFile(whole), failures=(lzma.LZMAError,))
     if head.startswith(_ZSTD):
         return _zstd(whole, name)
     if head.startswith(_ZIP):
@@ -110,7 +117,7 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
 
 
 def _head(file: IO[bytes]) -> bytes:
-    """Return the first bytes of a file: as many as tell a mark, for more may not come soon."""
+    """Return the first bytes of a file, no more than a mark needs: others may not come soon."""
     head = b""
     while any(mark.startswith(head) and mark != head for mark in _MARKS):
         more = file.read(1)
@@ -118,25 +125,6 @@ def _head(file: IO[bytes]) -> bytes:
             break
         head += more
     return head
-
-
-def _gzip(file: IO[bytes]) -> Opened:
-    import gzip
-    import zlib
-
-    return Opened(cast(IO[bytes], gzip.GzipFile(fileobj=file)), failures=(zlib.error,))
-
-
-def _bz2(file: IO[bytes]) -> Opened:
-    import bz2
-
-    return Opened(bz2.BZ2File(file))
-
-
-def _xz(file: IO[bytes]) -> Opened:
-    import lzma
-
-    return Opened(lzma.LZMAFile(file), failures=(lzma.LZMAError,))
 
 
 def _zstd(file: IO[bytes], name: str) -> Opened:
@@ -157,16 +145,22 @@ def _zstd(file: IO[bytes], name: str) -> Opened:
 
 def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     import lzma
+    import shutil
+    import tempfile
     import zipfile
     import zlib
 
-    if not file.seekable():
-        file = closing.enter_context(_spooled(file))
+    if not file.seekable():  # the table of an archive stands at its end
+        pipe, file = file, closing.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(pipe, file)
+        file.seek(0)
     try:
         archive = closing.enter_context(zipfile.ZipFile(file))
         members = [member for member in archive.infolist() if member.filename]
         files = [m for m in members if not m.is_dir() and not _is_litter(m.filename)]
-        _refuse_documents({member.filename for member in files}, name)
+        for path, kind, advice in _DOCUMENTS:
+            if any(member.filename == path for member in files):
+                raise _other_format(name, kind, advice)
         if len(files) != 1:
             raise CorpusError(
                 f"{shown(name)} is a zip archive of {len(files):,} files, expected one list of"
@@ -178,33 +172,16 @@ def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     return Opened(stream, failures=(zipfile.BadZipFile, zlib.error, lzma.LZMAError))
 
 
-def _spooled(file: IO[bytes]) -> IO[bytes]:
-    """Return a copy of what comes through a pipe: the table of a zip archive stands at its end."""
-    import shutil
-    import tempfile
-
-    copy = tempfile.TemporaryFile()
-    shutil.copyfileobj(file, copy)
-    copy.seek(0)
-    return copy
-
-
 def _is_litter(path: str) -> bool:
-    """Return whether a file of an archive is one that a system leaves there unasked."""
+    """Return whether a system put this file into an archive unasked."""
     return path.startswith("__MACOSX/") or path.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
 
 
-def _refuse_documents(paths: set[str], name: str) -> None:
-    for path, kind, advice in _DOCUMENTS:
-        if path in paths:
-            raise _other_format(name, kind, advice)
-
-
 def refuse_other_formats(head: bytes, name: str) -> None:
-    """Raise ``CorpusError`` where a source begins like something that holds no lines of words.
+    """Raise ``CorpusError`` if a source begins like a format that is no text.
 
-    ``head`` are its first bytes after decompression, 512 of them where there are so many. A tar
-    archive shows by the checksum of its first header (POSIX.1-1988, section 10.1.1).
+    ``head`` are its first 512 bytes or more after decompression, if it has so many. A tar archive
+    shows by the checksum of its first header (POSIX.1-1988, section 10.1.1).
     """
     if _has_tar_checksum(head):
         raise _other_format(name, "tar archive", _UNPACK)
@@ -228,11 +205,11 @@ def _has_tar_checksum(head: bytes) -> bool:
 
 
 class Joined(io.RawIOBase):
-    """Bytes that were read already, then the rest of the stream they came from."""
+    """Bytes that were read already, then the rest of their stream."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head = head
-        # What has come is enough: reading on until the buffer is full would not hear Ctrl-C.
+        # read1 returns what has come: to wait for a full buffer would not hear Ctrl-C
         self._read = getattr(rest, "read1", rest.read)
         self._is_over = False
 
@@ -246,24 +223,20 @@ class Joined(io.RawIOBase):
         self._head = self._head[len(data) :]
         if not data and not self._is_over:
             data = self._read(len(buffer))
-            self._is_over = not data  # a terminal would ask for Ctrl-D once more
+            self._is_over = not data  # a terminal would ask for Ctrl-D a second time
         buffer[: len(data)] = data
         return len(data)
 
 
 class _Frames(io.RawIOBase):
-    """The frames of a zstd file, one after another; zstandard's reader takes a cut one for whole.
+    """The frames of a zstd file, one after another; zstandard's own reader misses a truncation.
 
-    Parameters
-    ----------
-    file : file of bytes
-    begin : callable
-        Makes what decompresses one frame.
+    ``begin`` returns an object that decompresses one frame.
     """
 
     def __init__(self, file: IO[bytes], begin: Callable[[], Any]) -> None:
         self._file, self._begin = file, begin
-        self._frame: Any = None  # the one that has begun
+        self._frame: Any = None  # decompresses the current frame
         self._rest = b""
         self._ready = memoryview(b"")
 
@@ -280,7 +253,7 @@ class _Frames(io.RawIOBase):
             if not data:
                 return 0
             self._frame = self._frame or self._begin()
-            self._ready = memoryview(b"")  # even an empty part keeps all that it was cut from
+            self._ready = memoryview(b"")  # or the last data stay in memory while more are made
             self._ready = memoryview(self._frame.decompress(data))
             self._rest = self._frame.unused_data
             if self._frame.eof:
