@@ -1,7 +1,7 @@
 """Look at a corpus before training: how much there is, and what does not look right.
 
-One pass, with memory for a block, a table over all of Unicode and a bounded set of hashes. Nothing
-is changed or decided here.
+This is one pass, with memory for a block, a table over all of Unicode and a bounded set of hashes.
+It changes nothing.
 """
 
 import unicodedata
@@ -28,19 +28,19 @@ from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import DecodingError
 
 MAX_EXACT = 1 << 22
-"""Up to this many distinct words they are counted; above, their number is estimated."""
+"""Up to this many distinct words are counted; a larger number is estimated."""
 
 RARE_BELOW = 10
-"""Characters that occur less often are rare."""
+"""A character that occurs less often is rare."""
 
 RARE_SHARE = 0.01
-"""Rare characters are a larger share of a short list: then they are nothing odd."""
+"""If rare characters are a larger share of all text, as in a short list, they are not odd."""
 
 _UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
 _LF = ord("\n")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")
-# how the names of letters begin that several scripts share, or none has
+# what the names of letters begin with that belong to no script, or to several
 _NO_SCRIPTS = (
     *("", "MODIFIER", "FULLWIDTH", "HALFWIDTH", "MATHEMATICAL", "FEMININE", "MASCULINE"),
     *("MICRO", "SUPERSCRIPT", "SUBSCRIPT"),
@@ -63,7 +63,7 @@ class CharacterFact:
     Attributes
     ----------
     character, code_point, name : str
-        As in ("a", "U+0061", "LATIN SMALL LETTER A").
+        For example "a", "U+0061" and "LATIN SMALL LETTER A".
     count : int
     note : str
         Why it is suspicious, or empty.
@@ -95,10 +95,10 @@ class CorpusCheck:
     lines, blank : int
         All lines, and those without a word.
     distinct : int
-        Different words.
+        Distinct words.
     distinct_is_exact : bool
-        False where there are more than ``MAX_EXACT``: then ``distinct`` is an estimate with a
-        standard error of about 0.05 percent.
+        False if there are more than ``MAX_EXACT``: then ``distinct`` is an estimate with a standard
+        error of about 0.05 percent.
     duplicates : int
         Words that repeat an earlier one; lines - blank - undecodable - distinct.
     shortest, median, longest : int
@@ -106,28 +106,28 @@ class CorpusCheck:
     characters : tuple of CharacterFact
         The alphabet, the most frequent first; counted by the weights of a table's words.
     weights : WeightFacts or None
-        Of a table with weights that has a word.
+        None without weights or without words.
     spaced : Oddity
-        Words that begin or end with a space or a tab: others than those without.
+        Words that begin or end with a space or a tab.
     mixed_scripts : Oddity
         Words with letters of two scripts, such as Latin and Cyrillic.
     decomposed : Oddity
-        Words that write an accent as a character of its own where one composed character exists.
+        Words that write an accent as a character of its own although a composed character exists.
     composed_beside_decomposed : bool
-        Whether composed accents occur too, so that one letter has two spellings.
+        Whether composed accents occur as well, so that one letter has two spellings.
     findings : tuple of Finding
         Forms other than one plain word a line: tables, counts, JSON, quotes and others.
     remedy : str
         The shell command that trains on the corpus with all findings mended; empty without any.
     undecodable : int
-        Lines that are not in the encoding; all else is of the others.
+        Lines that are not in the encoding; all other facts are about the other lines.
     encoding_errors : tuple of str
-        What is wrong in the first of them, with file, line and byte; at most ``MAX_EXAMPLES``.
+        The errors of the first of them, with file, line and byte; at most ``MAX_EXAMPLES``.
     is_whole : bool
-        False in an encoding such as UTF-16 or Shift-JIS where a line is damaged: nobody knows then
-        where the next one begins, and all else is of some of the lines above.
+        False if a line is damaged in an encoding such as UTF-16 or Shift-JIS: it is not known where
+        the next line begins, so all facts are about some of the lines above.
     failure : str
-        Why training would fail; empty where it would not.
+        Why training would fail; empty if it would not.
     """
 
     name: str
@@ -154,9 +154,10 @@ class CorpusCheck:
 
     @property
     def rare(self) -> tuple[CharacterFact, ...]:
-        """The characters that occur fewer than ``RARE_BELOW`` times; none where most text is such.
+        """The characters that occur fewer than ``RARE_BELOW`` times.
 
-        To leave out their words helps where these are few: in a short list all characters are rare.
+        There are none if they are more than ``RARE_SHARE`` of the text: to leave out their words
+        helps only if these are few.
         """
         rare = tuple(fact for fact in self.characters if fact.count < RARE_BELOW)
         total = sum(fact.count for fact in self.characters)
@@ -176,8 +177,8 @@ def check_corpus(
 ) -> CorpusCheck:
     """Read a corpus once and report on it, and whether training with this ``holdout`` would fail.
 
-    Raises ``CorpusError`` where a source cannot be opened or has a line over ``MAX_LINE``. Text
-    that is not in the corpus's encoding is part of the report.
+    Raises ``CorpusError`` if a source cannot be opened or has a line over ``MAX_LINE``. Text that
+    is not in the corpus's encoding is part of the report.
     """
     survey = _Survey(holdout)
     reading = corpus.read(block_size, progress, digest=False)
@@ -209,7 +210,7 @@ class _Survey:
         self._errors: list[str] = []
 
     def end_at(self, error: DecodingError) -> None:
-        """Take a line that is not in the encoding, and nothing after it."""
+        """Take a line that is not in the encoding, after which nothing can be read."""
         self._is_whole = False
         self._lines += 1
         self._lengths[0] += 1
@@ -320,9 +321,9 @@ class _Survey:
 
 
 class _DistinctCounter:
-    """Counts distinct hashes; beyond ``MAX_EXACT`` from how densely the smallest ones lie.
+    """Counts distinct hashes; beyond ``MAX_EXACT`` it estimates their number from the smallest.
 
-    The estimate from the k smallest of n uniform numbers below 1, the largest of them m, is
+    From the k smallest of n uniform numbers below 1, the largest of them m, the estimate of n is
     (k - 1) / m: Beyer et al. 2007, "On synopses for distinct-value estimation under multiset
     operations".
     """
@@ -343,7 +344,7 @@ class _DistinctCounter:
             self._settle()
 
     def result(self) -> tuple[int, bool]:
-        """Return how many there are, and whether that is exact."""
+        """Return the number of distinct hashes, and whether it is exact."""
         self._settle()
         if self._is_exact:
             return len(self._smallest), True
@@ -359,8 +360,8 @@ class _DistinctCounter:
 class _Scripts:
     """A bit for the script of each letter; the scripts that Japanese and Korean mix share one.
 
-    So do the 63rd script of a corpus and all that come after it. Python knows no scripts, but the
-    names of letters begin with them.
+    So do the 63rd and all further scripts of a corpus. Python does not know the script of a letter,
+    but the letter's name begins with it.
     """
 
     _UNKNOWN = -1
@@ -381,7 +382,7 @@ class _Scripts:
         return bits
 
     def _bits(self, points: Bytes | CodePoints) -> Integers:
-        """Return the bit of each code point's script, 0 for what is no letter."""
+        """Return the bit of each code point's script, 0 if it is no letter."""
         bits: Integers = look_up(self._table, points)
         if bits.min() == self._UNKNOWN:
             for point in np.unique(points[bits == self._UNKNOWN]).tolist():

@@ -218,7 +218,7 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Put what has come into ``buffer``; return how many bytes that were."""
+        """Put what has come into ``buffer``; return the number of bytes."""
         data = self._head[: len(buffer)]
         self._head = self._head[len(data) :]
         if not data and not self._is_over:
@@ -245,7 +245,7 @@ class _Frames(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` with what is ready; return how many bytes that were."""
+        """Fill ``buffer`` with what is ready; return the number of bytes."""
         while not self._ready:
             data = self._rest or self._file.read(_ZSTD_READ)
             if not data and self._frame:

@@ -3,8 +3,7 @@ r"""A corpus: where the words come from, how they are read, and what is remember
 A corpus is text with one word a line. Lines end at LF, CRLF or CR and nowhere else. Blank lines
 hold no word; nothing else is changed unless it is asked for. However the text comes (files, a pipe,
 compressed, in any encoding) it leaves this module as one stream of blocks: whole lines, each ended
-by ``\n``, of about ``BLOCK`` bytes except where one line is longer. Counting what is in the blocks
-is the work of ``counting/``.
+by ``\n``, of about ``BLOCK`` bytes unless one line is longer. ``counting/`` counts what is in them.
 """
 
 import codecs
@@ -57,17 +56,17 @@ from makemore.errors import (
 )
 
 BLOCK = 1 << 19
-"""Bytes read at a time: what is made of a block stays in the processor's cache."""
+"""Bytes read at a time: the arrays made from a block stay in the processor's cache."""
 
 ERRORS = ("strict", "replace", "skip")
-"""What becomes of a line that cannot be decoded: an error, a line with U+FFFD in it, nothing."""
+"""What becomes of a line that cannot be decoded: an error, a line with U+FFFD in it, or nothing."""
 
-_FIRST = 1 << 13  # bytes that show what a text is like
+_FIRST = 1 << 13  # bytes in which a corpus shows whether it is a table
 _HEAD = 1024  # bytes from which the encoding is guessed
 _FORBIDDEN = re.compile("[\n\r\ud800-\udfff]")  # in a word: line ends and surrogates
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes read so far and, where it is known, how many there are in all."""
+"""Called with the bytes read so far and their total, which is None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,10 @@ class CorpusFacts:
     Attributes
     ----------
     name : str
-        What a person calls the corpus: the file's name, or several joined by commas.
+        The file's name, or several joined by commas.
     sha256 : str
-        Of the bytes of the text before decoding (after decompression), in lower-case hexadecimal.
-        For several files, of their digests (32 bytes each) in the order given.
+        The digest of the text's bytes before decoding (after decompression), in lower-case
+        hexadecimal; of several files, the digest of their digests (32 bytes each) in their order.
     lines : int
         Lines that hold a word and were counted, training and held-out together.
     symbols : int
@@ -90,8 +89,8 @@ class CorpusFacts:
     held_out_fingerprint : str
         Hexadecimal; equal for equal multisets of held-out words, in whatever order they were read.
     distinct : int
-        The number of distinct words where an exact number of them was held out; 0 where a share of
-        all hashes was, see ``holdout.py``.
+        The number of distinct words if an exact number of them was held out; 0 if a share of all
+        hashes was, see ``holdout.py``.
     dropped_lines : int
         Lines left out because they hold a character rarer than ``min_count``.
     min_count : int
@@ -100,15 +99,15 @@ class CorpusFacts:
     normalize : str
         "nfc", "nfkc" or empty.
     errors : str
-        One of ``ERRORS``. With the four before it, how to read the same words again.
+        One of ``ERRORS``.
     ends_in_space : bool
-        Whether some word ends in a space, or that is not known.
+        Whether some word ends in a space; True if unknown.
     path : str
-        Of a corpus that is one file, absolute; empty for others.
+        The absolute path of a corpus that is one file, else empty.
     column, weights, delimiter, weights_as : str
-        Of a table, as ``Columns`` has them; all empty for plain lists.
+        The columns of a table, as ``Columns`` has them; all empty for a plain list.
     symbol_rule : str
-        Which symbols of several characters there are, as ``Corpus`` has it.
+        As ``Corpus`` has it.
     """
 
     name: str
@@ -136,19 +135,19 @@ class CorpusFacts:
 
     @property
     def columns(self) -> Columns | None:
-        """Which columns of a table were read. Raises ``OptionError`` where there are none such."""
+        """The columns of a table that were read. Raises ``OptionError`` for values out of range."""
         if not self.column:
             return None
         return Columns(self.column, self.weights, self.delimiter, self.weights_as)
 
 
 def reading_of(facts: CorpusFacts) -> Callable[[str], str]:
-    """Return the function that changes text as that of a training corpus was changed."""
+    """Return the function that changes text as the text of a training corpus was changed."""
     return text_change(facts.lowercase, facts.strip_accents, facts.normalize) or str
 
 
 def options_to_read(text: "Corpus | CorpusFacts", *, encoding: bool = True) -> list[str]:
-    """Return the options by which the commands read text as a corpus is or was read."""
+    """Return the options with which a command reads text as a corpus is or was read."""
     named = {"encoding": text.encoding if encoding and not is_utf_8(text.encoding) else ""}
     named |= {"errors": text.errors.removeprefix("strict"), "normalize": text.normalize}
     named["symbols"] = text.symbol_rule
@@ -165,7 +164,7 @@ def options_to_read(text: "Corpus | CorpusFacts", *, encoding: bool = True) -> l
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where words come from and how their text is changed on the way in.
+    """Where words come from, and how their text is changed when it is read.
 
     Parameters
     ----------
@@ -182,13 +181,13 @@ class Corpus:
         The sources are tables, of which these columns are read.
     symbol_rule : str
         Which symbols of several characters there are, as ``finder_of`` takes it: "graphemes",
-        "smiles", a regular expression, or empty where each character is a symbol.
+        "smiles", a regular expression, or empty if each character is a symbol.
     spelling : Spelling, optional
-        Those that were found; then the text comes with one character for each symbol.
+        The symbols that were found; with it the text has one character for each symbol.
     unknown : bool
-        Whether one symbol is to stand for all rare characters, and so for those never seen.
+        Whether one symbol shall stand for all rare characters, and so for those never seen.
     alphabet : str
-        Those that are not rare, where that was found: each other is read as ``REPLACEMENT``.
+        The characters that are not rare, if they are known: others are read as ``REPLACEMENT``.
 
     Raises
     ------
@@ -250,7 +249,7 @@ class Corpus:
 
     @classmethod
     def from_words(cls, words: Iterable[str], name: str = "words") -> "Corpus":
-        """Return the corpus of these words, which may hold no line end and no surrogate."""
+        """Return the corpus of these words, which must not hold a line end or a surrogate."""
         refuse_one_text(words)
         words = list(words)
         for word in words:
@@ -260,7 +259,7 @@ class Corpus:
         return cls((BytesSource(name, data, begins_file=False),))
 
     def changed_as(self, facts: CorpusFacts) -> "Corpus":
-        """Return the same sources with their text changed as that of an earlier corpus was."""
+        """Return the same sources, to be read as an earlier corpus was."""
         return replace(
             self,
             encoding=facts.encoding,
@@ -273,10 +272,10 @@ class Corpus:
         )
 
     def with_spelling(self) -> "Corpus":
-        """Return the corpus with the symbols that its rule finds; it is read for that.
+        """Read the corpus for the symbols that its rule finds, and return it with these.
 
-        Raises ``CorpusError`` where all symbols are single characters, and ``OptionError`` for a
-        rule that is none.
+        Raises ``CorpusError`` if all symbols are single characters, and ``OptionError`` for a rule
+        that is not valid.
         """
         if not self.symbol_rule or self.spelling:
             return self
@@ -284,10 +283,9 @@ class Corpus:
         for block in self.read(digest=False):
             for line in block.split("\n"):
                 found.update(find(line))
-                if len(found) > 2 * MAX_VOCABULARY:  # single characters among them
+                if len(found) > 2 * MAX_VOCABULARY:  # which includes single characters
                     found = _of_several_characters(found)
-            if any(map(needs_a_stand_in, set(block))):
-                found |= set(filter(needs_a_stand_in, block))
+            found.update(filter(needs_a_stand_in, set(block)))
         found = _of_several_characters(found)
         if not any(len(symbol) > 1 for symbol in found):
             raise CorpusError(
@@ -298,7 +296,7 @@ class Corpus:
 
     @property
     def path(self) -> str:
-        """The path or URL of a corpus that is one file that can be read again, else nothing."""
+        """The path or URL of a corpus that is one file and can be read again, else nothing."""
         return self.sources[0].location if len(self.sources) == 1 else ""
 
     @property
@@ -312,7 +310,7 @@ class Corpus:
         return all(source.rereadable for source in self.sources)
 
     def size(self) -> int | None:
-        """Return the bytes of all sources, compressed or not, where they are known."""
+        """Return the size of all sources in bytes, perhaps compressed, or None if unknown."""
         sizes = [source.size() for source in self.sources]
         return None if None in sizes else sum(cast(list[int], sizes))
 
@@ -323,20 +321,20 @@ class Corpus:
         digest: bool = True,
         as_they_come: bool = False,
     ) -> "Reading":
-        """Return one pass over the text: iterate over it for the text of each block.
+        """Return one pass over the text, in blocks of ``block_size`` bytes.
 
-        ``as_they_come`` says that lines do not wait for others until a block is full.
+        With ``as_they_come`` lines do not wait for others until a block is full.
         """
         return Reading(self, block_size, progress, digest, as_they_come)
 
     def head(self) -> str:
-        """Return the first lines, without taking them from a pipe; nothing where nobody can."""
+        """Return the first lines without taking them from a pipe; nothing if that fails."""
         (first, *_) = self.sources
         if not first.rereadable:
             first = BytesSource(first.name, _waiting_on(first))
         try:
             return next(iter(replace(self, sources=(first,)).read(_FIRST, digest=False)), "")
-        except CorpusError:  # whoever reads it will say so
+        except CorpusError:  # reading the corpus raises it again
             return ""
 
     def words(self) -> Iterator[str]:
@@ -346,7 +344,7 @@ class Corpus:
 
     @contextmanager
     def rereadable(self) -> Iterator["Corpus"]:
-        """Give a corpus that can be read several times: pipes are copied to temporary files."""
+        """Yield a corpus that can be read several times: pipes are copied to temporary files."""
         if self.is_rereadable:
             yield self
             return
@@ -361,7 +359,7 @@ class Corpus:
 
 
 class Reading:
-    """One pass over a corpus: iterate over it for the text of each block; then it has the digest.
+    """One pass over a corpus: iterating yields the text of each block; then the digest is known.
 
     Raises ``CorpusError`` for a source that cannot be read or decoded, or has a line that is longer
     than ``MAX_LINE``.
@@ -369,7 +367,7 @@ class Reading:
     Attributes
     ----------
     damaged : int
-        The number of lines so far that could not be decoded, where they are no error.
+        The number of lines so far that could not be decoded, if they are no error.
     """
 
     def __init__(
@@ -399,9 +397,9 @@ class Reading:
         counts_lines: bool = False,
         on_error: Callable[[DecodingError], None] | None = None,
     ) -> Iterator[Lines]:
-        """Yield the lines of each block, with their weights where the corpus has some.
+        """Yield the lines of each block, with weights if the corpus has some.
 
-        Errors in a corpus that can be read again name no line unless ``counts_lines``: see
+        Without ``counts_lines`` the errors of a corpus that can be read again name no line: see
         ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
         """
         counts_lines = counts_lines or not self._corpus.is_rereadable
@@ -414,7 +412,7 @@ class Reading:
         counts_lines: bool = True,
         on_error: Callable[[DecodingError], None] | None = None,
     ) -> Iterator[tuple[str, Iterator[Lines]]]:
-        """Yield the name and the blocks of each source, which must be read before the next one."""
+        """Yield the name and the blocks of each source; read these before the next source."""
         _keep_freed_memory()
         columns, change = self._corpus.columns, self._change()
         for source in self._corpus.sources:
@@ -445,7 +443,7 @@ class Reading:
 
     @property
     def sha256(self) -> str:
-        """The digest of all that was read, as ``CorpusFacts.sha256`` defines it."""
+        """The digest of the sources that were read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
 
     def _texts(
@@ -489,9 +487,9 @@ class Reading:
 
 
 def can_be_cut(corpus: Corpus) -> bool:
-    """Return whether parts of the corpus can be read alone: it is plain files, not compressed.
+    """Return whether parts of a corpus can be read alone: it consists of plain text files.
 
-    Tables may quote line ends and have titles in their first line.
+    Tables may quote line ends, and may have titles in their first line.
     """
     if corpus.columns or not has_plain_line_feeds(corpus.encoding):
         return False
@@ -505,7 +503,7 @@ def can_be_cut(corpus: Corpus) -> bool:
 
 
 def slices_of(corpus: Corpus, length: int) -> Iterator[SliceSource]:
-    """Cut a corpus that ``can_be_cut`` into slices of ``length`` bytes or more, at line ends."""
+    """Yield slices of a corpus that ``can_be_cut``, each of ``length`` bytes or more."""
     for file in cast(tuple[FileSource, ...], corpus.sources):
         with file.open() as stream:
             for start, stop in line_spans(stream, file.size() or 0, length):
@@ -514,9 +512,9 @@ def slices_of(corpus: Corpus, length: int) -> Iterator[SliceSource]:
 
 @contextmanager
 def naming_lines(corpus: Corpus) -> Iterator[None]:
-    """Where what is done fails because of a line of a corpus, read it again to name that line.
+    """If the block fails for a line of the corpus, read the corpus again to name that line.
 
-    Counting the lines takes time, and a part of a corpus does not know how many are above it.
+    Counting lines takes time, and a part of a corpus does not know how many are above it.
     """
     try:
         yield
@@ -529,21 +527,21 @@ def naming_lines(corpus: Corpus) -> Iterator[None]:
 
 @contextmanager
 def unchanged(corpus: Corpus) -> Iterator[None]:
-    """Raise ``CorpusError`` where a file of the corpus changes while it is read.
+    """Raise ``CorpusError`` if a file of the corpus changes while it is read.
 
-    A part of the processes, or of the passes over it, could have seen the one and a part the other.
+    Some processes or passes could have read the old file and others the new one.
     """
     before = [source.state() for source in corpus.sources]
     try:
         yield
     except MakemoreError:
-        _refuse_changed(corpus, before)  # which is why it failed
+        _refuse_changed(corpus, before)  # a change explains the failure
         raise
     _refuse_changed(corpus, before)
 
 
 def no_word(corpus: Corpus, why: str = "") -> str:
-    """Return what to say of a corpus without words; ``why`` describes the words it should hold."""
+    """Return the message for a corpus without words; ``why`` describes those it should hold."""
     if corpus.columns and corpus.columns.weight:
         why = f" with a weight above 0{why}"
     return f"{shown(corpus.name)} holds no word{why}: expected one a line"
@@ -558,7 +556,7 @@ def _refuse_changed(corpus: Corpus, before: list[object]) -> None:
 
 
 def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:
-    """Return the SHA-256 of one source by itself. Raises ``CorpusError``."""
+    """Return the SHA-256 of one source. Raises ``CorpusError``."""
     digest = hashlib.sha256()
     with ByteStream(source) as stream:
         while data := stream.read(BLOCK):
@@ -576,17 +574,17 @@ def combined_digest(digests: list[bytes]) -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Make the C library keep freed blocks for the next ones instead of returning them.
+    """Make the C library keep the memory of freed arrays for the next ones.
 
-    Fresh pages cost as much as counting what is written to them. glibc keeps memory up to twice the
-    size of the largest array that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does
+    Fresh pages cost as much as counting what is written to them. glibc keeps up to twice the size
+    of the largest array that was freed ("man mallopt", M_MMAP_THRESHOLD); elsewhere this does
     nothing.
     """
     np.empty(1 << 24, np.uint8)
 
 
 def _waiting_on(source: Source) -> bytes:
-    """Return the lines that have come through stdin and that nobody has taken."""
+    """Return the lines that wait on stdin, without taking them."""
     is_stdin = isinstance(source, FileSource) and source.path == STDIN
     peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
     data: bytes = peek(_FIRST) if is_stdin and peek else b""
@@ -605,7 +603,7 @@ def _of_several_characters(found: set[str]) -> set[str]:
 
 
 def _spooled(source: Source, path: str) -> Source:
-    """Copy a source to a file; return the file as a source of the same name."""
+    """Copy a source to a file, and return that as a source of the same name."""
     with ByteStream(source) as stream, open(path, "wb") as file:
         while data := stream.read(BLOCK):
             file.write(data)

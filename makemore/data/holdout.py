@@ -1,14 +1,14 @@
 """Which words are held out: a share of the distinct words, decided by a hash of each word alone.
 
-The words whose hashes are smallest are held out, those after them may be set apart for validation,
-and the rest is for training. A duplicate therefore never stands on both sides, and the split
-depends neither on the order of the lines nor on a seed.
+The words with the smallest hashes are held out, the next ones may be set apart for validation, and
+the others are for training. A duplicate therefore never stands on both sides, and the split depends
+neither on the order of the lines nor on a seed.
 
-A large corpus is read once, so its bounds are known before: a share of all hashes. Of n distinct
-words a share p is then held out with a standard deviation of sqrt(p (1 - p) / n). That is 0.3% for
-a tenth of ``MAX_EXACT`` words, but 9.5% for a tenth of ten words: two lists in three would miss by
-one word or more. A small corpus therefore gets the bound below which exactly round(p n) of its
-words lie.
+A large corpus is read once, so its bounds must be known before: they are shares of all hashes. Of n
+distinct words a share p is then held out with a standard deviation of sqrt(p (1 - p) / n). That is
+0.3% for a tenth of ``MAX_EXACT`` words, but 9.5% for a tenth of ten words: two lists in three would
+miss by one word or more. A small corpus therefore gets the bound below which exactly round(p n) of
+its words lie.
 
 The hash of a word with UTF-8 bytes b_0 .. b_(k-1) is
 
@@ -16,9 +16,8 @@ The hash of a word with UTF-8 bytes b_0 .. b_(k-1) is
 
 a polynomial in the odd number R whose coefficients are 64-bit numbers looked up by byte, finished
 by the mixing function of splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-generators"). The sums of all words of a text come from one sweep over it, because R has an inverse
-modulo 2**64. The sweep goes in pieces, so that the tables of powers stay small however long a line
-is.
+generators"). One sweep over a text gives the sums of all its words, because R has an inverse modulo
+2**64. It goes piece by piece, so that the tables of powers stay small however long a line is.
 """
 
 import re
@@ -34,12 +33,12 @@ from makemore.data.text import Lines, line_bounds, without_lines_holding
 from makemore.errors import OptionError, shown
 
 MAX_EXACT = 10_000
-"""Of up to so many distinct words exact numbers are set apart; of more, shares of all hashes."""
+"""Up to this many distinct words exact numbers are set apart; of more, shares of all hashes."""
 
 MAX_EXACT_TEXT = 1 << 22
-"""Of distinct words that are longer together, in characters, shares of all hashes are, too."""
+"""The same limit in characters, for all distinct words together."""
 
-_SMALLEST_LIST = 10  # of which a word is held out, however small the share
+_SMALLEST_LIST = 10  # from so many words on one is held out, however small the share
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
@@ -47,7 +46,7 @@ _PIECE = 1 << 16  # bytes; the arrays of a piece stay in the processor's second 
 
 
 class Split(NamedTuple):
-    """Where the hashes of words are cut.
+    """The bounds between the hashes of words with different roles.
 
     Attributes
     ----------
@@ -55,7 +54,7 @@ class Split(NamedTuple):
         Ascending shares of all hashes, one for each share that was asked for. The words below the
         first are held out, those between the first and the second are for validation.
     distinct : int
-        The number of distinct words where that decided the bounds, else 0.
+        The number of distinct words if it decided the bounds, else 0.
     """
 
     bounds: tuple[float, ...]
@@ -63,7 +62,7 @@ class Split(NamedTuple):
 
 
 def mix(values: Hashes) -> Hashes:
-    """Return splitmix64's finishing function: every input bit moves every output bit."""
+    """Return splitmix64's finishing function: each input bit affects all output bits."""
     mixed = values ^ (values >> np.uint64(30))
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
@@ -87,24 +86,24 @@ def hash_lines(text: Bytes) -> Hashes:
 def distinct_hashes(hashes: Hashes) -> Hashes:
     """Return the distinct hashes, sorted.
 
-    ``np.unique`` does this with a hash table from NumPy 2.3 on, which takes several times as long
-    where most differ.
+    ``np.unique`` uses a hash table from NumPy 2.3 on, which takes several times as long if most
+    hashes differ.
     """
     hashes = np.sort(hashes)
     return hashes[_firsts(hashes)]
 
 
 def _firsts(ascending: Hashes) -> Indices:
-    """Return where in ascending hashes each distinct one stands first."""
-    before = ~ascending[:1]  # differs from the first, whatever that is; nothing where there is none
+    """Return the index at which each distinct one of ascending hashes stands first."""
+    before = ~ascending[:1]  # differs from the first hash; empty if there is none
     return np.flatnonzero(np.diff(ascending, prepend=before))
 
 
 def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Indices, Hashes]:
     """Find the lines whose hashes are in the first ``share`` of all; see ``hash_lines``.
 
-    Return the offsets of their bytes, their line feeds included, their numbers from 0, of shape
-    (held-out lines,), and the hashes of all lines, (lines,). A blank line holds no word.
+    Return the offsets of their bytes, line feeds included, their numbers from 0, (held-out lines,),
+    and the hashes of all lines, (lines,). Blank lines are not among them.
     """
     all_starts, ends = line_bounds(text)
     hashes = _hash_lines(text, all_starts, ends)
@@ -118,7 +117,7 @@ def held_out_lines(text: Bytes, share: float) -> tuple[Offsets, Indices, Hashes]
 
 
 def offsets_of(starts: Offsets, lengths: Integers) -> Offsets:
-    """Return the offsets of all bytes of lines that start here and are so long, one after another.
+    """Return the offsets of all bytes of lines with these starts and lengths, one after another.
 
     >>> offsets_of(np.array([0, 7]), np.array([2, 3]))
     array([0, 1, 7, 8, 9])
@@ -144,18 +143,18 @@ def role_of(hashes: Hashes, bounds: Sequence[float]) -> Integers:
 
 
 def split_of(shares: Sequence[float], hashes: Hashes | None = None) -> Split:
-    """Return where to cut the hashes of words so that these shares of the words are set apart.
+    """Return the bounds by which these shares of the words are set apart.
 
-    Each bound depends on its share and those before it, so a further share changes none.
+    Each bound depends only on its share and those before it.
 
     Parameters
     ----------
     shares : sequence of float
         The share that is held out, then perhaps that for validation; together below 1.
     hashes : array, optional
-        Distinct ones, ascending, of a small corpus: of n words each share p gets round(p n), at
-        least one where n is 10 or more, and one word is always left for training. Without them the
-        bounds are the shares of all hashes.
+        The distinct hashes of a small corpus, ascending: of n words each share p gets round(p n),
+        at least one if n is 10 or more, and one word is always left for training. Without them the
+        bounds are shares of all hashes.
 
     >>> split_of([0.1, 0.05])
     Split(bounds=(0.1, 0.15000000000000002), distinct=0)
@@ -173,7 +172,7 @@ def split_of(shares: Sequence[float], hashes: Hashes | None = None) -> Split:
 
 
 def exact_count(share: float, n: int) -> int:
-    """Return how many of n distinct words a small corpus has in a share, while there are enough.
+    """Return how many of n distinct words are in a share of a small corpus.
 
     >>> exact_count(0.1, 9), exact_count(0.01, 10), exact_count(0.1, 30)
     (1, 1, 3)
@@ -183,10 +182,10 @@ def exact_count(share: float, n: int) -> int:
 
 
 def _bound(hashes: Hashes, count: int) -> float:
-    """Return the share of all hashes with just ``count`` of these below.
+    """Return the share of all hashes that lies above just ``count`` of these.
 
-    Halfway between two of them, 53 bits are enough: of 10,000 hashes two neighbours are closer than
-    a float can tell once in 2**38 lists.
+    It is halfway between two of them. 53 bits are enough: in one list out of 2**38 two of 10,000
+    hashes are closer than a float can tell.
     """
     if count == 0:
         return 0.0
@@ -198,11 +197,10 @@ def split_of_text(
 ) -> tuple[Split, Iterator[Lines]]:
     """Return the split of a text, and its blocks again.
 
-    The split depends on the distinct words alone, so that a word of weight k decides what k lines
-    decide. A text is read ahead until it has more than ``MAX_EXACT`` distinct words, or more than
-    ``MAX_EXACT_TEXT`` characters in them; where its words repeat much, the blocks that come back
-    hold each of them once, with a weight. Lines in which ``rare`` is found are not counted as
-    words.
+    The split depends on the distinct words alone. The text is read ahead until it has more than
+    ``MAX_EXACT`` distinct words, or more than ``MAX_EXACT_TEXT`` characters in them. If the words
+    repeat often, the returned blocks hold each of them once, with a weight. Lines in which ``rare``
+    is found do not count.
     """
     blocks = iter(blocks)
     ahead: list[Lines] = []
@@ -219,7 +217,7 @@ def split_of_text(
         hashes = distinct_hashes(np.concatenate([hashes, hash_words(lines.text)]))
         if len(hashes) > MAX_EXACT:
             return split_of(shares), chain(ahead, blocks)
-        if size > 2 * MAX_EXACT_TEXT:  # twice, so that the next blocks need not do this again
+        if size > 2 * MAX_EXACT_TEXT:  # twice, so that this is not repeated for each block
             ahead = [without_repetition(ahead)]
             size = len(ahead[0].text)
             if size > MAX_EXACT_TEXT:
@@ -234,7 +232,7 @@ def split_of_text(
 def without_repetition(blocks: Sequence[Lines]) -> Lines:
     r"""Return the distinct words of one block or more, each with the weight of all its lines.
 
-    Words are told apart by their hashes, and stand in the order of these.
+    The words are in the order of their hashes, by which they are told apart.
 
     >>> without_repetition([Lines("emma\n\nava\n"), Lines("emma\n", np.array([5]))])
     Lines(text='ava\nemma\n', weights=array([1, 6]))
@@ -252,7 +250,7 @@ def without_repetition(blocks: Sequence[Lines]) -> Lines:
 
 
 def is_split_exactly(words: Lines) -> bool:
-    """Return whether an exact number is set apart of such words ``without_repetition``."""
+    """Return whether an exact number of these words ``without_repetition`` is set apart."""
     return words.text.count("\n") <= MAX_EXACT and len(words.text) <= MAX_EXACT_TEXT
 
 
@@ -264,7 +262,7 @@ def _weights_of(lines: Lines) -> Integers:
 
 
 def hash_words(text: str) -> Hashes:
-    """Return one hash per word of whole lines, blank ones left out."""
+    """Return one hash per word of whole lines; blank lines have none."""
     data = np.frombuffer(text.encode(), np.uint8)
     starts, ends = line_bounds(data)
     return _hash_lines(data, starts, ends)[ends > starts]
@@ -284,7 +282,7 @@ def split_words(words: Sequence[str], shares: Sequence[float]) -> Integers:
 
 
 def all_held_out(name: str) -> str:
-    """Return what to say of a corpus of which no word is left for training."""
+    """Return the message for a corpus of which no word is left for training."""
     return (
         f"every word of {shown(name)} is held out, none is left for training: hold out none with"
         " --holdout 0"
@@ -312,18 +310,18 @@ def _hash_lines(text: Bytes, line_starts: Offsets, ends: Offsets) -> Hashes:
 def _sums_of_lines(piece: Bytes, starts: Offsets) -> Hashes:
     """Return the polynomials of whole lines, shape (lines,), 0 for blank ones.
 
-    Two bytes at a time: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) * R**2k.
-    A line feed counts nothing, so a term over the border of two lines belongs to the second, and
-    the terms of the line that starts at offset p start with the one that holds p. That line's sum
-    is too large by the factor R**p.
+    Two bytes are taken at once: the term of the bytes 2k and 2k + 1 is (table[b] + table[b'] * R) *
+    R**2k. A line feed counts nothing, so a term over the border of two lines belongs to the second,
+    and the first term of the line that starts at offset p is the one that holds p. The sum of that
+    line is too large by the factor R**p.
     """
     pairs = piece[: len(piece) // 2 * 2].view("<u2")
-    sums = np.empty(len(pairs) + 2, np.uint64)  # before each term; a last line feed may stand alone
+    sums = np.empty(len(pairs) + 2, np.uint64)  # before each term; the last line feed may be single
     sums[0] = sums[-1] = 0
     terms = sums[1:-1]
     np.take(_coefficients_of_pairs(), pairs, out=terms, mode="clip")  # take's fastest mode
     terms *= _powers(_R * _R % _MODULUS)[: len(terms)]
-    np.cumsum(sums, out=sums)  # a sum for each line, np.add.reduceat, takes three times as long
+    np.cumsum(sums, out=sums)  # np.add.reduceat over the lines takes three times as long
     above = np.empty(len(starts) + 1, np.uint64)
     np.take(sums, starts >> 1, out=above[:-1], mode="clip")
     above[-1] = sums[-1]
@@ -345,7 +343,7 @@ def _sum_of_long_line(line: Bytes) -> Hashes:
 
 @cache
 def _coefficients() -> Hashes:
-    """Return a fixed 64-bit number for each byte, shape (256,); zero for the line feed."""
+    """Return a fixed 64-bit number for each byte, shape (256,); 0 for the line feed."""
     table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
     table[ord("\n")] = 0
     return table

@@ -1,9 +1,9 @@
 """Sketches: a thousand hashes that tell whether the words of one list stand in another.
 
-A hash is as good as a random number, so the words with the largest hashes are a fair sample of the
-distinct words of a list, whatever their order and however often each is repeated. Of two lists, the
-words whose hashes are not below the smallest in either sample are a fair sample of both together
-(Broder 1997, "On the resemblance and containment of documents").
+A hash is as good as a random number, so the words with the largest hashes are a random sample of
+the distinct words of a list, whatever their order and however often each is repeated. The words of
+two lists whose hashes are not below the smallest in either sample are a random sample of both
+together (Broder 1997, "On the resemblance and containment of documents").
 """
 
 import math
@@ -14,14 +14,14 @@ from makemore.arrays import Hashes
 from makemore.data.holdout import distinct_hashes
 
 SIZE = 1024
-"""The most hashes of a sketch: 8 KiB in a checkpoint."""
+"""The maximum number of hashes in a sketch: 8 KiB in a checkpoint."""
 
 NOTHING = np.zeros(0, np.uint64)
 """The sketch of no words."""
 
 
 def sketch_with(sketch: Hashes, hashes: Hashes) -> Hashes:
-    """Return the sketch of a list, (at most SIZE,) ascending, with words of these hashes added."""
+    """Return a sketch, (at most SIZE,) ascending, after words with these hashes were added."""
     if len(sketch) == SIZE:
         hashes = hashes[hashes > sketch[0]]
     return distinct_hashes(np.concatenate((sketch, hashes)))[-SIZE:]
@@ -30,8 +30,8 @@ def sketch_with(sketch: Hashes, hashes: Hashes) -> Hashes:
 def are_mostly_in(words: Hashes, others: Hashes) -> bool:
     """Return whether more than half of the words of a list are in another, from their sketches.
 
-    It is said only where a list of which half the words are there would look so once in 700 times:
-    by three standard deviations of the binomial distribution.
+    The answer is True only beyond three standard deviations of the binomial distribution: a list of
+    which just half the words are there passes once in 700 times.
 
     >>> some, more = (np.arange(1, n, dtype=np.uint64) for n in (20, 400))
     >>> are_mostly_in(some, more), are_mostly_in(more, some)

@@ -1,6 +1,6 @@
 """Where the bytes of a corpus come from: files, pipes, memory, parts of files; compressed or not.
 
-Everything here is bytes. What they mean as text is the work of ``corpus.py``.
+Everything here is bytes; ``corpus.py`` makes text of them.
 """
 
 import io
@@ -27,11 +27,11 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """What messages call it."""
 
     @property
     def location(self) -> str:
-        """The absolute path or URL by which it can be found again from anywhere, or nothing."""
+        """The absolute path or URL by which it can be found again, or nothing."""
 
     @property
     def rereadable(self) -> bool:
@@ -39,10 +39,10 @@ class Source(Protocol):
 
     @property
     def begins_file(self) -> bool:
-        """Whether marks may stand first: of a compression, of the byte order, of UTF-16."""
+        """Whether it may begin with the marks of a file, such as those of gzip or UTF-16."""
 
     def size(self) -> int | None:
-        """Return how many bytes ``open`` gives before decompression, where that is known."""
+        """Return the number of bytes before decompression, or None if unknown."""
 
     def open(self) -> IO[bytes]:
         """Return the stream, still compressed. Raises ``OSError``."""
@@ -87,7 +87,7 @@ class FileSource:
         return open(self.path, "rb")
 
     def state(self) -> object:
-        """Return which file stands at the path, and its size and time; None where none does."""
+        """Return which file is at the path, its size and its time; None if there is none."""
         if not self.rereadable:
             return None
         try:
@@ -105,7 +105,7 @@ class SpooledSource(FileSource):
 
     @property
     def location(self) -> str:
-        """Nothing: the file goes when the corpus was read."""
+        """Nothing: the file is removed after the corpus was read."""
         return ""
 
     @property
@@ -116,7 +116,7 @@ class SpooledSource(FileSource):
 
 @dataclass(frozen=True)
 class SliceSource:
-    """The bytes ``start`` to ``stop`` of a file, not compressed; both stand at starts of lines."""
+    """The bytes ``start`` to ``stop`` of a plain text file; lines start at both."""
 
     path: str
     start: int
@@ -132,7 +132,7 @@ class SliceSource:
 
     @property
     def begins_file(self) -> bool:
-        """Only the first slice of a file does."""
+        """True for the first slice of a file only."""
         return self.start == 0
 
     def size(self) -> int:
@@ -146,7 +146,7 @@ class SliceSource:
         return io.BufferedReader(Limited(file, self.size()))
 
     def state(self) -> None:
-        """Nothing: who has cut the file looks after it."""
+        """Nothing: the corpus that was cut looks after its file."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class BytesSource:
     rereadable = True
 
     def size(self) -> int:
-        """Return how many there are."""
+        """Return the number of bytes."""
         return len(self.data)
 
     def open(self) -> IO[bytes]:
@@ -173,10 +173,10 @@ class BytesSource:
 
 
 class ByteStream:
-    """The bytes of a source, decompressed where the first of them say so.
+    """The bytes of a source, decompressed if the first of them say so.
 
-    ``as_they_come`` says that no read waits for more bytes than there are. Raises ``CorpusError``,
-    in one line, for whatever the system or a decompressor says against it.
+    With ``as_they_come`` a read returns what there is and does not wait for more. Raises
+    ``CorpusError`` for every error of the system or of a decompressor.
     """
 
     def __init__(self, source: Source, as_they_come: bool = False) -> None:
@@ -204,7 +204,7 @@ class ByteStream:
         self._closing.close()
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer at the end and where they are read as they come."""
+        """Return the next ``size`` bytes; fewer at the end, or if they are read as they come."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         try:
             if not self._as_they_come:
@@ -217,17 +217,17 @@ class ByteStream:
         return data
 
     def peek(self, size: int) -> bytes:
-        """Return what ``read`` would, and leave it to be read."""
+        """Return what ``read`` would return next, without taking it."""
         self._ahead = self.read(size)
         self._delivered -= len(self._ahead)
         return self._ahead
 
     def position(self) -> int:
-        """Return how far the source has been read, in its own bytes where it can tell."""
+        """Return how many bytes were read: before decompression, if the source can tell."""
         return self._file.tell() if self._file.seekable() else self._delivered
 
     def _unreadable(self, error: Exception) -> CorpusError:
-        # where there is a cause, as in fsspec's errors, the error itself only repeats the name
+        # the errors of fsspec only repeat the name, but have a cause
         reason = (
             getattr(error, "strerror", None)
             or str(error.__cause__ or "")
@@ -238,19 +238,19 @@ class ByteStream:
 
 
 def stdin_has_data(on_silence: Callable[[], None]) -> bool:
-    """Return whether somebody gives bytes on stdin: through a pipe, or as a redirected file.
+    """Return whether there are bytes on stdin, from a pipe or a redirected file; take none.
 
     This is False for a terminal, a device, a socket, a closed stdin, and a pipe or file without
-    bytes. It is also False for a file that was read in part: that is the script of a shell, or the
-    list of a loop. No byte is taken. An open pipe may give its first byte late, so this waits for
-    one or the end, and calls ``on_silence`` when it has waited for a second.
+    bytes. It is also False for a file that was read in part, which is the script of a shell or the
+    list of a loop. An open pipe may give its first byte late, so this waits for a byte or the end,
+    and calls ``on_silence`` after the first second.
     """
     if sys.stdin is None:
         return False
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
         is_file = stat.S_ISREG(mode) and sys.stdin.buffer.tell() == 0
-    except (OSError, ValueError):  # no descriptor stands behind it
+    except (OSError, ValueError):  # it has no descriptor
         return False
     if not (is_file or stat.S_ISFIFO(mode)):
         return False
@@ -260,7 +260,7 @@ def stdin_has_data(on_silence: Callable[[], None]) -> bool:
 
 
 def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:
-    """Yield start and stop of parts of a file that start where lines do, of ``length`` or more."""
+    """Yield start and stop of parts of a file of whole lines, each of ``length`` or more bytes."""
     start = 0
     while start < size:
         stop = _line_start(file, min(start + length, size))
@@ -269,7 +269,7 @@ def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, i
 
 
 def _line_start(file: IO[bytes], offset: int) -> int:
-    """Return the first position from ``offset`` on that a line feed, or the end, precedes."""
+    """Return the first position from ``offset`` on at which a line starts, or the end."""
     position = file.seek(offset - 1)
     while data := file.read(_SMALL_READ):
         found = data.find(b"\n")
@@ -291,7 +291,7 @@ class Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` as far as the limit allows; return how many bytes that were."""
+        """Fill ``buffer`` as far as the limit allows; return the number of bytes."""
         data = self._file.read(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)

@@ -1,8 +1,8 @@
-"""Tables of words: which column holds the words, which one how often each counts.
+"""Tables of words: one column holds the words, another may say how often each counts.
 
-A row becomes a line that holds its word; the other lines of a row that quotes a line end, the
-header and rows of weight 0 become blank lines, so that the number of a line stays what it was. A
-word of weight k counts as k lines of a plain list, whatever is counted.
+A row becomes a line that holds its word. The header, rows of weight 0 and the further lines of a
+row that quotes a line end become blank lines, so that line numbers stay as they are. A word of
+weight k counts as k lines of a plain list.
 """
 
 import csv
@@ -17,13 +17,13 @@ from makemore.data.text import Lines
 from makemore.errors import CorpusError, OptionError, shown
 
 MAX_WEIGHT = 1 << 53
-"""The largest weight; floating-point numbers count exactly so far."""
+"""The largest weight: floating-point numbers are exact up to it."""
 
 WEIGHTS_AS = ("count", "log", "distinct")
 
-_MAX_TOTAL = 1 << 58  # of weights times symbols: counts have 63 bits, and characters may yet grow
+_MAX_TOTAL = 1 << 58  # of weights times symbols: counts have 63 bits, and NFKC makes text longer
 _DELIMITERS = "\t;,|"  # in this order: a decimal comma may stand between semicolons
-_ROWS = 1 << 14  # that are handed on together
+_ROWS = 1 << 14  # in a block
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Columns:
     Parameters
     ----------
     word, weight : str
-        The column of the words and that of their weights, each by its number from 1 or by its
-        title in the first line. Without ``weight`` each row counts once. A first line whose weight
-        begins with a letter holds titles, too, and is left out.
+        The columns of the words and of their weights, each by its number from 1 or by its title in
+        the first line. Without ``weight`` each row counts once. A first line whose weight begins
+        with a letter also holds titles, and is left out.
     delimiter : str
         One character, "tab" or "space". Without it, the first of tab, ; , and | that stands in a
-        file's first line. Between spaces, a word after its weight takes the rest of its line,
-        quotes and spaces included, as ``uniq -c`` prints it.
+        file's first line. With "space", a word after its weight takes the rest of its line, quotes
+        and spaces included, as ``uniq -c`` prints it.
     weights_as : str
         "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
         each distinct word counts once, however many rows have it.
@@ -47,8 +47,8 @@ class Columns:
     Raises
     ------
     OptionError
-        Something is no text, a number is 0, the delimiter is not one character, or ``weights_as``
-        is something else.
+        A value is no text, a column's number is 0, the delimiter is not one character, or
+        ``weights_as`` is unknown.
     """
 
     word: str
@@ -88,7 +88,7 @@ class Columns:
         return named.get(self.delimiter, self.delimiter)
 
     def delimiter_of(self, line: str) -> str:
-        """Return what stands between the cells of a table with this first line."""
+        """Return the delimiter of a table with this first line."""
         found = (character for character in _DELIMITERS if character in line)
         return self._character or next(found, ",")
 
@@ -101,7 +101,7 @@ class Columns:
 
 
 class _Place(NamedTuple):
-    """The positions of the word and of its weight in a row, from 0."""
+    """The indices of the word and of its weight in a row."""
 
     word: int
     weight: int | None
@@ -118,9 +118,9 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     name : str
         What messages call the source.
 
-    Blank lines above the first row do not count. Raises ``CorpusError``, which names the line, for
-    a row without its word or with a weight that is not a whole number up to ``MAX_WEIGHT``, for
-    quotes that do not match, unless tabs are between the cells, and for cells that are too long.
+    Blank lines above the first row are no rows. Raises ``CorpusError``, which names the line, for a
+    row without its word or with a weight that is not a whole number up to ``MAX_WEIGHT``, for
+    quotes that do not match, unless the delimiter is a tab, and for cells that are too long.
     """
     lines = _BlockLines(texts)
     table = _Table(columns, name)
@@ -144,10 +144,10 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
 
 
 def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[list[str], int]]:
-    """Yield the cells of each row and how many lines it takes.
+    """Yield the cells of each row and the number of its lines.
 
-    Between tabs, quotes often are what they are: a row that is no CSV ends with its first line, and
-    its cells are as they stand there. Elsewhere it raises ``csv.Error``.
+    In a table with tabs, quotes often are ordinary characters: a row that is not valid CSV is read
+    as one line without quotes. In other tables it raises ``csv.Error``.
     """
     above = 0
     for first in lines:
@@ -179,7 +179,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
 
 
 def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
-    """Yield the cells of each line between spaces, of which the word at ``word`` is the last."""
+    """Yield the cells of each line; the cell at index ``word`` takes the rest of the line."""
     for line in lines:
         cells = line.strip("\n").lstrip(" ")
         yield (re.split(" +", cells, maxsplit=word) if cells else []), 1
@@ -187,12 +187,12 @@ def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], 
 
 
 class _BlockLines(Iterator[str]):
-    """The lines of blocks of text; who reads as they come must know when a block is at its end.
+    """The lines of blocks of text.
 
     Attributes
     ----------
     row : list of str
-        The lines that were taken since it was emptied.
+        The lines taken since it was last emptied.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -202,11 +202,11 @@ class _BlockLines(Iterator[str]):
 
     @property
     def are_taken(self) -> bool:
-        """Whether no line of the last block is left."""
+        """Whether no line of the last block is left, and the next one may not come soon."""
         return not self._waiting
 
     def put_back(self, lines: list[str]) -> None:
-        """Take back lines, which come again, and empty the row."""
+        """Take lines back to give them again, and empty the row."""
         self._waiting += lines[::-1]
         self.row = []
 
@@ -219,7 +219,7 @@ class _BlockLines(Iterator[str]):
 
 
 class _Table:
-    """The words and weights of rows that were read and not handed on yet."""
+    """The words and weights of the rows of a block."""
 
     def __init__(self, columns: Columns, name: str) -> None:
         self._columns = columns
@@ -231,7 +231,7 @@ class _Table:
         self._weights: list[int] = []
 
     def add(self, row: list[str], line: int, lines: int) -> None:
-        """Take the row of so many lines that begins at ``line``."""
+        """Add the row that begins at ``line`` and takes ``lines`` lines."""
         word, weight = "", 0
         is_first = bool(row) and self._first_line is None
         if is_first:
@@ -253,7 +253,7 @@ class _Table:
             )
 
     def taken(self) -> Lines:
-        """Return the lines, which are then forgotten."""
+        """Return the lines of the block, and begin the next one."""
         text = "\n".join([*self.words, ""])
         weights = np.array(self._weights, np.int64) if self._columns.weight else None
         self.words, self._weights = [], []
@@ -297,7 +297,7 @@ class _Table:
 
 
 def _has_titles(row: list[str], place: _Place) -> bool:
-    """Return whether the weight in a first row begins with a letter, and so is a title."""
+    """Return whether the weight in a first row begins with a letter and so is a title."""
     weight = "" if place.weight is None else "".join(row[place.weight : place.weight + 1])
     return weight.lstrip()[:1].isalpha()
 
@@ -307,10 +307,10 @@ def _is_number(text: str) -> bool:
 
 
 def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Place:
-    """Return where the word and the weight stand. Raises ``CorpusError`` for an unknown title."""
+    """Return the places of word and weight. Raises ``CorpusError`` for an unknown title."""
 
     def position(column: str) -> int:
-        """Return the position of a column."""
+        """Return the index of a column."""
         if _is_number(column):
             return int(column) - 1
         stripped = [title.strip() for title in titles]
@@ -332,13 +332,13 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
 
 
 class DistinctWords:
-    """Turns the later lines of a word that stood in an earlier one into blank ones."""
+    """Makes lines blank that repeat an earlier word."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def of(self, lines: Lines) -> Lines:
-        """Return the lines with each word that is new here once, and weight 1."""
+        """Return the lines, blank but for new words, with weight 1 for these."""
         words = lines.text.split("\n")[:-1]
         new = [self._is_new(word) for word in words]
         text = "".join(word * is_new + "\n" for word, is_new in zip(words, new, strict=True))
