@@ -100,7 +100,7 @@ def find_names(
     patience: Patience = BRIEF,
     progress: Callable[[int], None] | None = None,
 ) -> FoundNames:
-    """Return the names at ``target``, downloaded if need be, or else the list inside the package.
+    """Return the names at ``target``, downloaded if necessary, or the list inside the package.
 
     Raises ``DownloadError`` for another file at ``target``: it may be somebody's own list.
     """

@@ -1,9 +1,9 @@
-"""Recognise lists that do not hold one plain word a line, and say what makes them so.
+"""Recognise lists that do not hold one plain word a line, and say how to mend them.
 
-A list often comes as something else: a table, words with their counts, a dictionary with flags,
-JSON. Each form is found here, with lines that show it and the shell command or the option that
-mends it. The forms of whole files show in the first ``MAX_SAMPLE`` words; HTML entities and text
-decoded wrongly may stand anywhere, and are looked for in all lines. Nothing is changed.
+A list often is something else: a table, words with their counts, a dictionary with flags, JSON.
+Each form is found here, with lines that show it and the shell command or the option that mends it.
+The form of a whole file shows in its first ``MAX_SAMPLE`` words; HTML entities and text that was
+decoded wrongly are looked for in all lines.
 """
 
 import csv
@@ -21,19 +21,19 @@ from makemore.data.table import Columns
 from makemore.data.text import is_utf_8
 
 MAX_SAMPLE = 1000
-"""So many words, the first ones, show which form a file has."""
+"""The number of words, the first ones, that show the form of a file."""
 
 MAX_EXAMPLES = 5
 MAX_LISTED = 1 << 12
-"""Of a line of the sample so many characters are looked at."""
+"""The number of characters of each of these words that are looked at."""
 
 MAX_CASED_LINES = 1 << 17
-"""Words that differ only in case are looked for in the first so many lines."""
+"""The number of lines, the first ones, in which words that differ only in case are looked for."""
 
 _MOST = 0.9
-_MAX_CASED_WORD = 32  # in characters: bounds the memory of the words seen
-_MIN_ITEMS = 3  # a line with fewer parts may be one word
-_MIN_SPACED_ITEMS = 10  # words may hold spaces, though not so many
+_MAX_CASED_WORD = 32  # in characters, which bounds the memory for words
+_MIN_ITEMS = 3  # a line of fewer parts may be one word
+_MIN_SPACED_ITEMS = 10  # a word may hold spaces, but not so many
 _TITLES = frozenset(
     "name names first_name firstname last_name lastname full_name given_name surname word words"
     " lemma term token text title label id smiles canonical_smiles domain city country company"
@@ -44,17 +44,17 @@ _IDENTIFIER = re.compile(r"[A-Za-z]{0,12}[-_:]?\d+")
 _ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 Words = Sequence[tuple[int, str]]
-"""Line numbers from 1, and the words that stand there."""
+"""Words with the numbers of their lines, from 1."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a list of plain words does not have.
+    """A form that a list of plain words does not have.
 
     Attributes
     ----------
     what : str
-        Which form the lines have, as in "words in quotes".
+        The form, such as "words in quotes".
     lines : int
         The number of lines that have it, of those that were looked at.
     examples : tuple of (int, str)
@@ -62,9 +62,9 @@ class Finding:
     commands : tuple of str
         Shell commands, each a filter from stdin to stdout, that mend it one after the other.
     option : str
-        The options of ``makemore train`` that mend it; empty where only a command does.
+        The options of ``makemore train`` that mend it; empty if only a command does.
     looked_at : int
-        How many lines, the first ones, were looked at.
+        The number of lines, the first ones, that were looked at.
     """
 
     what: str
@@ -97,7 +97,7 @@ class Oddity:
             self.examples += ((line, word),)
 
     def finding(self, what: str, looked_at: int, command: str = "", option: str = "") -> Finding:
-        """Return these lines, perhaps none, as a form that they have."""
+        """Return the finding that these lines, perhaps none, have a form."""
         commands = (command,) if command else ()
         return Finding(what, self.words, self.examples, commands, option, looked_at)
 
@@ -106,8 +106,7 @@ class Oddity:
 class _LineForm:
     """A form that shows in each line: a pattern whose group 1 is the word, and a filter.
 
-    Where all lines are ``rows``, and the numbers in group 1 of them can be weights, an option reads
-    them as such.
+    If all lines match ``rows``, and what its group 1 holds can be weights, ``option`` reads them.
     """
 
     what: str
@@ -118,7 +117,7 @@ class _LineForm:
     option: str = ""
 
     def finding(self, shown: Words, words: Words) -> Finding:
-        """Return what was found in the lines that are shown, of all."""
+        """Return the finding in the words that are shown, of all words."""
         found = _finding(self.what, shown, self.command)
         rows = [self.rows.fullmatch(word) for _, word in words] if self.rows else [None]
         numbers = [row[1] for row in rows if row]
@@ -131,7 +130,7 @@ def _sed(script: str) -> str:
     return f"sed -E {shlex.quote(script)}"
 
 
-# "." before the end stands for the CR of a line that ends with CRLF.
+# ".?" before the end matches the CR of a line that ends with CRLF.
 _QUOTED = [
     _LineForm("words in quotes", re.compile(f"{a}(.+){b},?"), 0.5, _sed(f"s/^{a}(.*){b},?.?$/\\1/"))
     for a, b in ('""', "''", "“”", "\u2018\u2019", "„“", "«»", "``")
@@ -176,10 +175,10 @@ _LINE_FORMS = [
 
 
 def recognised(words: Words) -> list[Finding]:
-    """Return which forms the first words of a corpus have.
+    """Return the forms that the first words of a corpus have.
 
-    A word within two forms, such as a quoted one after a bullet, shows both: the commands, in this
-    order, take away one after the other.
+    A word may have several, such as one in quotes after a bullet: the commands remove one after the
+    other, in this order.
     """
     found = _json(words) or _one_line(words)
     if found:
@@ -228,7 +227,7 @@ def _json(words: Words) -> Finding | None:
 
 
 def _one_line(words: Words) -> Finding | None:
-    """Recognise words that all stand in one line."""
+    """Recognise a list that is one line."""
     if len(words) != 1:
         return None
     for separator in ("\t", ";", ",", "|", " "):
@@ -247,13 +246,13 @@ class _Table:
     Attributes
     ----------
     lines : Words
-        Those that have all columns.
+        The lines that have all columns.
     separator : str
     columns : list of tuple of str
         The cells of each column.
     word : int
-        The position of the column of the words: the one with the most distinct cells, numbers and
-        identifiers left out; the first of several.
+        The index of the column of words: the first one with the most distinct cells that are not
+        numbers or identifiers.
     """
 
     lines: Words
@@ -263,21 +262,21 @@ class _Table:
 
     @property
     def cells(self) -> Words:
-        """The words and the numbers of their lines."""
+        """The words of the table."""
         cells = self.columns[self.word]
         return [(line, cell.strip()) for (line, _), cell in zip(self.lines, cells, strict=True)]
 
     def finding(self, option: str) -> Finding:
-        """Return what was found, with the command and the option that read the words."""
+        """Return the finding, with the commands and the option that read the words."""
         is_quoted = any('"' in line for _, line in self.lines)
         commands = _column_command(self.separator, self.word, is_quoted)
         found = _finding(f"a table of {len(self.columns)} columns", self.lines, *commands)
         return replace(found, option=option)
 
     def option(self, has_header: bool) -> str:
-        """Return the options that read the words, and the weights where a column looks like it.
+        """Return the options that read the words, and the weights if a column may hold some.
 
-        Nothing where the options would read the titles as a word.
+        Return nothing if they would read a title as a word.
         """
         columns = {"column": self.word}
         weights = [i for i, c in enumerate(self.columns) if _are_weights(c[has_header:])]
@@ -301,7 +300,7 @@ class _Table:
 
 
 def _are_weights(cells: Sequence[str]) -> bool:
-    """Return whether all are whole numbers that neither count the lines nor are years."""
+    """Return whether all cells are whole numbers that neither count the lines nor are years."""
     cells = [cell.strip() for cell in cells]
     if not all(cell.isascii() and cell.isdecimal() and len(cell) < 16 for cell in cells):
         return False
@@ -337,12 +336,12 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _without_entities(line: str, separator: str) -> str:
-    """Return ``line`` without the semicolons of HTML entities where semicolons separate."""
+    """Return ``line`` without the semicolons of HTML entities, if semicolons separate cells."""
     return html.unescape(line) if separator == ";" else line
 
 
 def _variety(cells: Sequence[str]) -> int:
-    """Return the number of distinct cells, as -1 where most are empty, numbers or identifiers."""
+    """Return the number of distinct cells, or -1 if most are empty, numbers or identifiers."""
     codes = sum(
         not cell.strip() or bool(_NUMBER.fullmatch(cell) or _IDENTIFIER.fullmatch(cell))
         for cell in cells
@@ -351,7 +350,7 @@ def _variety(cells: Sequence[str]) -> int:
 
 
 def _has_title(cells: Sequence[str]) -> bool:
-    """Return whether all cells are numbers but the first."""
+    """Return whether all cells but the first are numbers."""
     first, *others = (bool(_NUMBER.fullmatch(cell.strip())) for cell in cells)
     return bool(others) and not first and all(others)
 
@@ -370,7 +369,7 @@ def _argument(separator: str) -> str:
 
 
 def _header(words: Words, is_certain: bool) -> str:
-    """Return what stands in the first line of all where that is no word, or nothing."""
+    """Return what the first line is if it is no word, else nothing."""
     if len(words) < 2 or words[0][0] != 1:
         return ""
     title = words[0][1].strip().lower().replace(" ", "_").replace("-", "_")
@@ -382,7 +381,7 @@ def _header(words: Words, is_certain: bool) -> str:
 
 
 def _cp1252(byte: int) -> str:
-    """Return the character of a byte in cp1252, or in Latin-1 where cp1252 has none."""
+    """Return the character of a byte in cp1252, or in Latin-1 if cp1252 has none."""
     try:
         return bytes([byte]).decode("cp1252")
     except UnicodeDecodeError:
@@ -396,7 +395,7 @@ _MISREAD = re.compile(  # UTF-8 of two, three and four bytes, each byte taken fo
 
 
 def _read_again(word: str) -> str | None:
-    """Return what the bytes of ``word`` in cp1252 or Latin-1 are in UTF-8, if that is text."""
+    """Return the bytes of ``word`` in cp1252 or Latin-1, decoded as UTF-8 if they are such text."""
     for encoding in ("cp1252", "latin-1"):
         try:
             return word.encode(encoding).decode()
@@ -406,10 +405,10 @@ def _read_again(word: str) -> str | None:
 
 
 def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] = ()) -> str:
-    """Return the shell command that trains on the corpus with the findings mended, or nothing.
+    """Return the shell command that trains on the corpus with all findings mended, or nothing.
 
-    Filters work on UTF-8, so a corpus in another encoding is converted before them. ``options``
-    are further ones that ``makemore train`` needs.
+    The filters need UTF-8, so a corpus in another encoding is converted first. ``options`` are
+    further options of ``makemore train``.
     """
     if all(finding.option for finding in findings if finding.commands):
         findings = [replace(finding, commands=()) for finding in findings]
@@ -417,7 +416,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     own = (finding.option for finding in findings if finding.option and not finding.commands)
     options = [*options, *dict.fromkeys(own)]
     if (not commands and not options) or (commands and corpus.columns):
-        return ""  # a filter would see the rows of a table, and not the words
+        return ""  # a filter would see the rows of a table and not its words
     paths = [source.name for source in corpus.sources if source.location]
     if len(paths) < len(corpus.sources):
         paths = ["LIST"]
@@ -434,7 +433,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
 
 
 def table_option(words: Words) -> str:
-    """Return the options that read the words of a table; nothing where these lines are none."""
+    """Return the options that read the words of a table, or nothing if these lines are none."""
     findings = recognised(words)
     is_read = findings and all(finding.option for finding in findings)
     return findings[0].option if is_read else ""
@@ -450,7 +449,7 @@ _READERS = {
 
 
 def _printing(paths: Sequence[str]) -> str:
-    """Return the shell command that prints files, by the ends of their names.
+    """Return the shell command that prints files, according to the endings of their names.
 
     >>> _printing(["a.gz", "b.gz", "c d"])
     "{ gzip -dc a.gz b.gz; cat 'c d'; }"
@@ -458,24 +457,24 @@ def _printing(paths: Sequence[str]) -> str:
     commands: list[str] = []
     for suffix, alike in groupby(paths, lambda path: os.path.splitext(path)[1]):
         reader, quoted = _READERS.get(suffix, "cat"), list(map(shlex.quote, alike))
-        # a second name would be that of a file in the archive
+        # unzip would take a second name for that of a file in the archive
         names = quoted if suffix == ".zip" else [" ".join(quoted)]
         commands += [f"{reader} {name}" for name in names]
     return commands[0] if len(commands) == 1 else f"{{ {'; '.join(commands)}; }}"
 
 
 class Recogniser:
-    """Takes a corpus in blocks, then says which forms it has."""
+    """Takes a corpus in blocks and tells which forms it has."""
 
     def __init__(self) -> None:
         self._lines = 0
         self._sample: list[tuple[int, str]] = []
         self._entities = Oddity()
         self._misread = Oddity()
-        self._other_accents = False  # in lines that were decoded as they should be
+        self._other_accents = False  # whether other lines were decoded correctly
         self._is_latin_1 = False
         self._cased = Oddity()
-        self._cased_lines = 0  # that were looked at
+        self._cased_lines = 0  # looked at
         self._spelling: dict[str, str] = {}
 
     def add(self, text: str, lines: int) -> None:
@@ -492,7 +491,7 @@ class Recogniser:
         self._lines += lines
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what was found. Its commands and options mend it in this order."""
+        """Return the findings in the order in which their commands and options mend them."""
         is_cut = len(self._sample) == MAX_SAMPLE
         sampled = self._sample[-1][0] if is_cut else self._lines
         encoding = "latin1" if self._is_latin_1 else "cp1252"

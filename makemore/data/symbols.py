@@ -1,12 +1,12 @@
 """Symbols of several characters: how a corpus shows them, and how text is cut into them.
 
-Text is cut from the left, each time into the longest symbol that fits; a character that begins none
-is a symbol by itself. That is the whole rule, when a model is trained and when it reads a word, so
-what a user says at the training only tells which symbols there are.
+Text is cut from the left, each time at the longest symbol that fits; a character at which none
+begins is a symbol by itself. That rule holds when a model is trained and when it reads a word: what
+a user says at the training only tells which symbols there are.
 
-Everything that counts works on text of one character a symbol. So each symbol of several characters
-is written as one of Unicode's private characters, U+F0000 and up, and spelled out where a person
-reads it. A private character that the text itself holds is written as another.
+All counting needs text with one character for each symbol. So a symbol of several characters is
+written as one of Unicode's private characters, U+F0000 and up, and spelled out where a person reads
+it. A private character that is in the text itself is replaced by another.
 """
 
 import re
@@ -22,10 +22,10 @@ MAX_SYMBOL = 64
 """The longest symbol, in characters."""
 
 _FIRST = 0xF0000  # the private planes 15 and 16, to the end of Unicode
-_STRANGE = "\U0010ffff"  # is never assigned: what stands for a private character without a symbol
+_STRANGE = "\U0010ffff"  # never assigned: it replaces a private character that is no symbol
 
 _SMILES = r"\[[^\[\]]*\]|Br|Cl|%\d\d|%\(\d+\)"
-"""Bracket atoms, the atoms of two letters that need no brackets, and numbers of rings from 10 on.
+"""Bracket atoms, two-letter atoms that need no brackets, and ring numbers from 10 on.
 
 OpenSMILES specification, sections 3.1 to 3.4.
 """
@@ -38,12 +38,12 @@ def finder_of(rule: str) -> Callable[[str], Iterable[str]]:
     ----------
     rule : str
         "graphemes" (extended grapheme clusters, Unicode Standard Annex 29), "smiles", or a regular
-        expression, each match of which is a symbol.
+        expression that matches symbols.
 
     Raises
     ------
     OptionError
-        The rule is no regular expression, or the package ``regex`` that knows graphemes is missing.
+        The rule is no regular expression, or the package ``regex`` for graphemes is missing.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def finder_of(rule: str) -> Callable[[str], Iterable[str]]:
 
 
 def needs_a_stand_in(symbol: str) -> bool:
-    r"""Return whether a private character is written for a symbol: it has several, or is one.
+    r"""Return whether a symbol needs a private character: it is long, or private itself.
 
     >>> [symbol for symbol in ("C", "Cl", "\U000f0001") if needs_a_stand_in(symbol)]
     ['Cl', '\U000f0001']
@@ -78,12 +78,12 @@ def needs_a_stand_in(symbol: str) -> bool:
 
 
 class Spelling:
-    r"""Some symbols of several characters, and text in which each is one private character.
+    r"""Symbols of several characters, and the private character that stands for each in text.
 
     Parameters
     ----------
     symbols : iterable of str
-        Those that need a stand-in, at least one; others are ignored, and repeats count once.
+        At least one that needs a stand-in. Others are ignored, and repeats count once.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Spelling:
         self._table = {ord(stand_in): symbol for symbol, stand_in in self._stand_ins.items()}
 
     def shortened(self, text: str) -> str:
-        """Return ``text`` with each symbol in one character."""
+        """Return ``text`` with one character for each symbol."""
         return self._pattern.sub(lambda found: self._stand_ins.get(found[0], _STRANGE), text)
 
     def spelled_out(self, text: str) -> str:
@@ -128,7 +128,7 @@ class Spelling:
         return text.translate(self._table)
 
     def cut(self, text: str) -> list[str]:
-        """Return the symbols of ``text``, which is not shortened."""
+        """Return the symbols of text that is not shortened."""
         return self._pieces.findall(text)
 
     @cached_property
@@ -142,9 +142,9 @@ class Spelling:
 
 
 def _tree(strings: Sequence[str], depth: int = 0) -> str:
-    """Return the regular expression of what follows the first characters of strings, longest first.
+    """Return a regular expression for the rest of strings after ``depth``, the longest first.
 
-    A tree and not a list of alternatives: of thousands of strings it tries those that may fit.
+    It is a tree: a list of thousands of alternatives would be tried one by one.
 
     Parameters
     ----------
