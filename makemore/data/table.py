@@ -136,9 +136,7 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
         if sum(map(len, lines.row)) > csv.field_size_limit():
             why = f"a cell has over {csv.field_size_limit():,} characters"
             cure = "fix its quotes, or take the column out"
-        raise CorpusError(
-            f"{shown(name)}, line {before + 1:,}: this row is not CSV ({why}): {cure}"
-        ) from None
+        raise _error(name, before + 1, f"this row is not CSV ({why}): {cure}") from None
     if table.words:
         yield table.taken()
 
@@ -247,10 +245,8 @@ class _Table:
             self._weights += [0] * (lines - 1)
         self._total += weight * (len(word) + 1)
         if self._total > _MAX_TOTAL:
-            raise CorpusError(
-                f"{shown(self._name)}, line {line:,}: the weights add up to more than can be"
-                " counted: use --weights-as log"
-            )
+            fault = "the weights add up to more than can be counted: use --weights-as log"
+            raise _error(self._name, line, fault)
 
     def taken(self) -> Lines:
         """Return the lines of the block, and begin the next one."""
@@ -262,20 +258,16 @@ class _Table:
     def _cells(self, row: list[str], place: _Place, line: int) -> tuple[str, int]:
         """Return the word of a row and its weight."""
         if place.word >= len(row):
-            raise self._error(line, f"expected the word in column {place.word + 1}, found", row)
-        word, weight = row[place.word].rstrip(), 1
+            raise self._missing("word", place.word, row, line)
+        word = row[place.word].rstrip()
         if "\n" in word:
-            raise CorpusError(
-                f"{shown(self._name)}, line {line:,}: the word '{shown(word[:40])}' holds a line"
-                " end: expected one word a row"
-            )
-        if place.weight is not None:
-            if place.weight >= len(row):
-                raise self._error(
-                    line, f"expected the weight in column {place.weight + 1}, found", row
-                )
-            weight = self._weight(row[place.weight].strip(), line)
-        return word, weight
+            fault = f"the word '{shown(word[:40])}' holds a line end: expected one word a row"
+            raise _error(self._name, line, fault)
+        if place.weight is None:
+            return word, 1
+        if place.weight >= len(row):
+            raise self._missing("weight", place.weight, row, line)
+        return word, self._weight(row[place.weight].strip(), line)
 
     def _weight(self, cell: str, line: int) -> int:
         if cell.isdecimal() and cell.isascii() and len(cell) < 20 and int(cell) <= MAX_WEIGHT:
@@ -286,14 +278,17 @@ class _Table:
         titles = ""
         if line == self._first_line and not self._columns.has_header:
             titles = ": if this line holds titles, name the columns by them"
-        raise CorpusError(f"{shown(self._name)}, line {line:,}: {fault}{titles}")
+        raise _error(self._name, line, fault + titles)
 
-    def _error(self, line: int, what: str, row: list[str]) -> CorpusError:
-        columns = f"{len(row)} column" + "s" * (len(row) != 1)
-        return CorpusError(
-            f"{shown(self._name)}, line {line:,}: {what} {columns}: name the right column, or what"
-            " stands between them by --delimiter"
-        )
+    def _missing(self, what: str, column: int, row: list[str], line: int) -> CorpusError:
+        found = f"{len(row)} column" + "s" * (len(row) != 1)
+        advice = "name the right column, or what stands between them by --delimiter"
+        fault = f"expected the {what} in column {column + 1}, found {found}: {advice}"
+        return _error(self._name, line, fault)
+
+
+def _error(name: str, line: int, fault: str) -> CorpusError:
+    return CorpusError(f"{shown(name)}, line {line:,}: {fault}")
 
 
 def _has_titles(row: list[str], place: _Place) -> bool:
@@ -314,19 +309,19 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
         if _is_number(column):
             return int(column) - 1
         stripped = [title.strip() for title in titles]
-        if stripped.count(column) == 1:
+        count = stripped.count(column)
+        if count == 1:
             return stripped.index(column)
-        if column in stripped:
-            raise CorpusError(
-                f"{shown(name)}, line {line:,}: {stripped.count(column)} columns have the title"
-                f" '{shown(column)}': give them different titles, or remove this line and give the"
-                " number of a column"
+        if count:
+            fault = f"{count} columns have the title '{shown(column)}'"
+            advice = (
+                "give them different titles, or remove this line and give the number of a column"
             )
-        found = ", ".join(shown(title[:40]) for title in stripped[:20])
-        raise CorpusError(
-            f"{shown(name)}, line {line:,}: expected the title '{shown(column)}', found {found}:"
-            " give a title, or the number of a column"
-        )
+        else:
+            found = ", ".join(shown(title[:40]) for title in stripped[:20])
+            fault = f"expected the title '{shown(column)}', found {found}"
+            advice = "give a title, or the number of a column"
+        raise _error(name, line, f"{fault}: {advice}")
 
     return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
 
