@@ -32,7 +32,7 @@ class ArraySpec(NamedTuple):
 
 
 MAX_BYTES = (1 << 32) - 2
-"""The most bytes of all members: zip counts in 32 bits, and its extension to 64 is not used."""
+"""The maximum size of all members: zip counts in 32 bits, and its 64-bit extension is not used."""
 
 
 class _Member(NamedTuple):
@@ -139,7 +139,7 @@ class ArchiveReader:
     def read_first_text(self, name: str, most: int) -> str:
         """Return the first member, a string of at most ``most`` characters.
 
-        Nobody else knows its length, so the file tells it.
+        Its length is known only from the file.
         """
         first_name = f"{name}.npy".encode()
         start = self._file.read(_LOCAL.size + len(first_name))

@@ -128,7 +128,7 @@ def write_arpa(path: str | os.PathLike[str], source: Model | Checkpoint) -> None
 
 @contextmanager
 def _compressed(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Give the file, or what compresses into it; equal models give equal bytes."""
+    """Yield the file, or a stream that compresses into it; equal models give equal bytes."""
     if not os.fspath(path).endswith(".gz"):
         yield file
         return
@@ -174,7 +174,7 @@ def _as_backoff(model: Model) -> Backoff:
 def _backoff_of_pairs(model: Bigram) -> Backoff:
     """Return a bigram with all its pairs as 2-grams; the 1-grams are how often each symbol comes.
 
-    Nobody asks for the 1-grams, for no pair is missing.
+    The 1-grams are never used, for no pair is missing.
     """
     V = len(model.vocabulary)
     if V * V > MAX_PAIRS:
@@ -646,7 +646,7 @@ def _without_unknown(ngrams: _Ngrams, lines: _NumberedLines) -> _Ngrams:
         raise lines.error(f"nothing but {UNKNOWN_TOKENS[0]} is probable {where}", line)
     if (np.abs(used_z - 1) <= ROUNDING / 10).all():
         return ngrams
-    with np.errstate(divide="ignore", invalid="ignore"):  # after <unk>, which nobody will ask
+    with np.errstate(divide="ignore", invalid="ignore"):  # after <unk>, which is dropped
         probabilities /= z[tree.keys // tree.V]
         backoffs *= z[links.suffix_states] / z
     weights[is_state] = backoffs[START:]
@@ -667,14 +667,14 @@ def _refuse_wrong_sums(totals: Floats, ngrams: _Ngrams, lines: _NumberedLines) -
 
 
 def _place_of(state: int, ngrams: _Ngrams) -> tuple[str, int]:
-    """Return what to call a state's next symbols, and the line of the state's n-gram."""
+    """Return how a message names a state's next symbols, and the line of the state's n-gram."""
     if state == ROOT:
         return "of the 1-grams", int(ngrams.lines[: ngrams.tree.sizes[0]].min())
     return "after this n-gram", int(ngrams.lines[ngrams.tree.is_state()][state - START])
 
 
 def own_loss(model: Model) -> float:
-    """Return about what a model loses on words that it draws itself, in nats per symbol.
+    """Return an estimate of a model's loss on words that it draws itself, in nats per symbol.
 
     That is the mean entropy of the next symbol along a few thousand words of at most ``_LONGEST``
     symbols: the loss that a model expects where it is right.

@@ -50,7 +50,7 @@ from makemore.version import __version__
 
 FORMAT = 1
 MAX_METADATA = 1 << 20
-"""The most characters of metadata: parsed, they stay below the 64 MiB that a load may take."""
+"""The maximum length of the metadata: parsed, they stay below the 64 MiB that a load may take."""
 RECORD_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "calibration": ("<f8", (None, 2)),
     "film_steps": ("<i8", (None,)),
@@ -79,7 +79,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 class _NewerFormatError(CheckpointError):
-    """The file may be whole, but only a newer makemore knows."""
+    """The file was made by a newer makemore and may be whole."""
 
 
 def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
@@ -146,7 +146,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _all_arrays(checkpoint: Checkpoint) -> dict[str, npt.NDArray[Any]]:
-    """Return what ``save`` writes, in order, having seen that ``load`` would take it."""
+    """Return what ``save`` writes, in order, after checking that ``load`` accepts it."""
     arrays = _arrays(checkpoint)
     text = _metadata_text(checkpoint, arrays)
     metadata = _parse(text)
@@ -454,6 +454,6 @@ def _shown(path: str | os.PathLike[str]) -> str:
 
 
 def _cut(value: object) -> str:
-    """Return a short form of ``value`` in ASCII."""
+    """Return ``value`` in ASCII, cut short."""
     text = ascii(value)
     return text if len(text) <= 100 else f"{text[:100]}..."

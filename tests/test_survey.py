@@ -85,7 +85,7 @@ def test_the_sample_is_the_words_of_smallest_hash(
     monkeypatch: pytest.MonkeyPatch, words_per_block: int
 ) -> None:
     monkeypatch.setattr(survey, "MAX_SAMPLE", 20)
-    monkeypatch.setattr(survey, "_SETTLE_AFTER", 3)
+    monkeypatch.setattr(survey, "_SPARE", 3)
     words = [str(i) for i in range(100)] * 3
     words += [f"{i:0{length}}" for i in range(30) for length in (256, 257)]
     random.Random(1).shuffle(words)
@@ -109,7 +109,7 @@ def test_fingerprints_add_up_modulo_the_size_of_a_hash() -> None:
 
 def test_memory_for_held_out_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MAX_SAMPLE", 20)
-    monkeypatch.setattr(survey, "_SETTLE_AFTER", 30)
+    monkeypatch.setattr(survey, "_SPARE", 30)
     collector = survey._SampleCollector()
     most = 0
     for first in range(0, 2000, 10):

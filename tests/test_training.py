@@ -359,7 +359,7 @@ def test_only_what_is_still_to_be_read_must_stay_as_it_is(
     monkeypatch.setattr("makemore.training.bigram.count_bigrams", then_changed(count_bigrams))
     assert train(corpus, TrainingOptions(holdout=0)).corpus.lines == 30
     ngram = TrainingOptions(holdout=0, model="ngram", order=2)
-    monkeypatch.setattr("makemore.training.ngram.survey_corpus", then_changed(survey_corpus))
+    monkeypatch.setattr("makemore.training.record.survey_corpus", then_changed(survey_corpus))
     with pytest.raises(CorpusError, match="names changed while it was read"):
         train(corpus, ngram)
 

@@ -35,7 +35,7 @@ def count_pairs(xs: Ids, ys: Ids, V: int) -> Counts:
     """Return N, ``N[i, j]`` being how often symbol j follows symbol i; (B,) and (B,) -> (V, V).
 
     This is ``one_hot(xs, V).T @ one_hot(ys, V)`` without the product. Raises ``VocabularyError``
-    for ids that are not below V, or not as many.
+    unless the ids are from 0 to V - 1, as many inputs as targets.
 
     >>> count_pairs(np.array([0, 1, 1]), np.array([1, 1, 0]), 2)
     array([[0, 1],

@@ -27,7 +27,7 @@ SHARD = 1 << 26
 """Bytes of a file that one task counts."""
 
 _PATIENCE = 10.0
-"""Seconds for a scheduler to answer, and for workers to come, or to come back."""
+"""How many seconds to wait for a scheduler to answer, and for workers to start or come back."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class UrlSource:
 
     @property
     def begins_file(self) -> bool:
-        """Only the first slice of a file does."""
+        """Whether this is the whole file or its first slice."""
         return self.start == 0
 
     def size(self) -> int | None:
@@ -73,7 +73,7 @@ class UrlSource:
         return io.BufferedReader(Limited(file, self.stop - self.start))
 
     def state(self) -> object:
-        """Return what fsspec knows of the file; None where there is none."""
+        """Return fsspec's token of the file's version; None where there is no file."""
         filesystem, path = _filesystem(self.url)
         try:
             return filesystem.ukey(path)
@@ -130,7 +130,7 @@ def cluster(address: str | None = None, workers: int | None = None) -> Iterator[
 
 
 def _wait_for_workers(client: Any) -> None:
-    """Wait until there is a worker, but not for long. Raises ``CorpusError``."""
+    """Wait a while for a worker. Raises ``CorpusError`` if none comes."""
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
     except TimeoutError:
@@ -173,11 +173,11 @@ def count_on_cluster(
     parts = [replace(corpus, sources=sources) for sources in _shards(corpus, shard_size)]
     done, total = 0, corpus.size()
     merged: list[Any] = []
-    with _loss_named():
+    with _naming_a_lost_cluster():
         digests = client.map(source_digest, corpus.sources if digest else (), pure=False)
         futures = client.map(partial(_shard, count), parts, pure=False)
         for part in parts:
-            # what was taken is let go here and on its worker
+            # popping the future frees its result here and on the worker
             merged = [merge([*merged, _result(client, futures.pop(0))])]
             done += part.size() or 0
             if progress:
@@ -187,8 +187,8 @@ def count_on_cluster(
 
 
 @contextmanager
-def _loss_named() -> Iterator[None]:
-    """Raise ``CorpusError`` where the block loses the cluster."""
+def _naming_a_lost_cluster() -> Iterator[None]:
+    """Turn the loss of the cluster in the block into a ``CorpusError``."""
     try:
         yield
     except _package("distributed").KilledWorker as error:
@@ -204,10 +204,10 @@ def _loss_named() -> Iterator[None]:
 
 
 def _result(client: Any, future: Any) -> Any:
-    """Return what a task gives, as long as there are workers; see ``_wait_for_workers``."""
+    """Return a task's result; wait as long as there are workers. Raises ``CorpusError``."""
     while True:
         try:
-            # A result can be lost after it was ready, with the last worker: nobody waits for ever.
+            # the last worker can take a finished result with it: do not wait for ever
             return future.result(timeout=_PATIENCE)
         except TimeoutError:
             _wait_for_workers(client)
@@ -218,7 +218,7 @@ def _shard(count: Count, corpus: Corpus) -> Any:
 
 
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[tuple[Source, ...]]:
-    """Cut the files of a corpus where lines start; what cannot be cut stays whole."""
+    """Cut the files of a corpus where lines start; a file that cannot be cut stays whole."""
     if corpus.columns and corpus.columns.weights_as == "distinct":  # whichever file a word is in
         yield corpus.sources
         return
@@ -232,7 +232,7 @@ def _shards(corpus: Corpus, shard_size: int) -> Iterator[tuple[Source, ...]]:
         try:
             with source.open() as file:
                 spans = list(line_spans(file, size, shard_size))
-        except (OSError, ValueError) as error:  # as of servers that give no part of a file
+        except (OSError, ValueError) as error:  # as for servers that cannot send a part of a file
             raise CorpusError(
                 f"cannot read {shown(source.name)} in parts: {shown(str(error))}"
             ) from None

@@ -23,8 +23,8 @@ from makemore.errors import TrainingError
 from makemore.kinds import MAX_ORDER, MIN_ORDER
 
 BYTES_EACH = 80
-"""Bytes that an n-gram takes for a time beside the 16 of its code and its count: 52 were measured
-while sorted runs become one, and 56 to 77 while a model is made."""
+"""The temporary memory for an n-gram in bytes, beside the 16 of its code and its count: 52 were
+measured while sorted runs are merged, and 56 to 77 while a model is made."""
 
 _BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
 _BUFFER = 1 << 21  # codes that are counted at once
@@ -56,7 +56,7 @@ class NgramCounts:
         return int(self.counts.sum())
 
     def contexts(self) -> Ids:
-        """Return what stands before the last symbol of each n-gram, shape (D, order - 1)."""
+        """Return the context of each n-gram, all but its last symbol, shape (D, order - 1)."""
         return self.codes[:, None] // self.V ** np.arange(self.order - 1, 0, -1) % self.V
 
     def targets(self) -> Ids:
@@ -68,8 +68,8 @@ class NgramCounter:
     """Counts the n-grams of a corpus block by block.
 
     Memory is 8 or 16 MiB for codes that wait to be counted, up to 64 MiB for a table, and for each
-    distinct n-gram of full order 16 bytes, or ``BYTES_EACH`` more while sorted runs become one. It
-    does not grow with the corpus beyond that.
+    distinct n-gram of full order 16 bytes, or ``BYTES_EACH`` more while sorted runs are merged. It
+    does not grow with the corpus otherwise.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ class NgramCounter:
         The size of the vocabulary.
     order : int
     processes : int
-        How many processes of this machine count at once and share its memory.
+        The number of processes of this machine that count at once and share its memory.
 
     Raises
     ------
     TrainingError
         The order is not supported, n-grams of so many symbols do not fit into 63 bits, or there are
-        more than memory is available for.
+        more of them than fit into memory.
 
     Examples
     --------
@@ -156,7 +156,7 @@ class NgramCounter:
         self._waiting += len(codes)
 
     def _tabulate(self) -> None:
-        """Count what waits in the table."""
+        """Count the waiting codes in the table."""
         if self._in_table > _MAX_IN_TABLE:
             self._empty_table()
         if self._table is None:
@@ -172,7 +172,7 @@ class NgramCounter:
             self._table, self._in_table = None, 0
 
     def _sort(self) -> None:
-        """Count what waits by sorting it."""
+        """Count the waiting codes by sorting them."""
         codes = self._unsorted[: self._waiting]
         codes.sort()
         starts = np.flatnonzero(mark_first(codes))
@@ -206,10 +206,7 @@ def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:
 
 
 def refuse_beyond_memory(ngrams: int, order: int, processes: int = 1) -> None:
-    """Raise ``TrainingError`` where memory does not suffice for work on so many n-grams.
-
-    ``processes`` have as many each.
-    """
+    """Raise ``TrainingError`` where memory does not suffice for so many n-grams in each process."""
     needed, available = ngrams * BYTES_EACH * processes, available_memory()
     if available is not None and needed > available:
         each = f" in each of {processes} processes" if processes > 1 else ""
@@ -227,7 +224,7 @@ def highest_order(V: int) -> int:
 def ngram_codes(ids: Ids, V: int, order: int) -> Integers:
     """Return the code of the n-gram that ends at each id but the first, shape (len(ids) - 1,).
 
-    The id before a word is the boundary; what stands before that counts as boundaries too.
+    The id before a word is the boundary; whatever stands before that counts as boundaries, too.
 
     >>> ngram_codes(np.array([0, 5, 12, 0, 7]), V=100, order=3)
     array([    5,   512, 51200,     7])

@@ -29,14 +29,14 @@ SymbolIds = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class LineCounts(NamedTuple):
-    """How much there is; pairs where they were asked for.
+    """The counts of some lines, with those of pairs if they were asked for.
 
     Attributes
     ----------
     words, symbols : int
         Lines that hold a word; their characters and end-of-word symbols.
     characters : str
-        Those that occur, in code-point order: V - 1 of them.
+        The characters that occur, in code-point order: V - 1 of them.
     pairs : array of shape (V, V), int64, optional
         ``[i, j]`` counts the pairs of symbols i and j, the boundary being 0.
     """
@@ -127,7 +127,7 @@ class PairCounter:
         return LineCounts(int(N[0].sum()), self.symbols(), characters, N)
 
     def characters(self) -> str:
-        """Return the characters of all text whose ids were given out, in code-point order."""
+        """Return all characters that have ids and occur, in code-point order."""
         is_found = self._narrow.reshape(_NARROW, _NARROW)[:_ASCII].any(axis=1)
         if self._K:
             is_found |= self._wide.reshape(self._K, self._K)[:_ASCII].any(axis=1)
@@ -155,7 +155,7 @@ class PairCounter:
         """Yield pairs (x, y) that occur, as ids, and how often; a pair may come twice."""
         for table, K in ((self._narrow, _NARROW), (self._wide, self._K)):
             for rows in chunks(K, K) if K else ():
-                # only what was counted: of a large table most has never been touched
+                # only what was counted: most of a large table has never been touched
                 part = table[rows.start * K : rows.stop * K]
                 where = np.flatnonzero(part != 0)  # four times as fast as flatnonzero(part)
                 seconds, firsts = np.divmod(where + rows.start * K, K)
@@ -183,7 +183,7 @@ class PairCounter:
             np.add.at(self._wide, pairs, one)
 
     def _make_room(self, pairs: int) -> None:
-        """Let the wide table hold all ids, and so many pairs more."""
+        """Make the wide table large enough for all ids and for so many more pairs."""
         self._pairs_in_wide += pairs
         if self._pairs_in_wide > _MAX_IN_32_BITS:
             self._wide = self._wide.astype(np.int64, copy=False)

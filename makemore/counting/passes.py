@@ -30,11 +30,11 @@ from makemore.errors import CorpusError, shown
 _SIZE_FOR_PROCESSES = 1 << 27  # bytes; smaller corpora do not even load the module
 
 Workers = Callable[..., tuple[Any, str]]
-"""What counts a corpus in parts elsewhere: called as ``workers.count_in_processes`` is, without the
-number of processes."""
+"""A function that counts a corpus in parts elsewhere. It is called like
+``workers.count_in_processes``, without the number of processes."""
 
 Jobs = int | Workers | None
-"""Who counts: so many processes of this machine, all its processors, or other workers."""
+"""Who counts: a number of processes of this machine, all its processors (None), or workers."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _counted(
     pairs: bool,
 ) -> tuple[Survey, Part]:
     """Return the survey of a corpus, and all that was counted."""
-    # where a corpus has an alphabet, rare characters have become one already
+    # a corpus with an alphabet reads its rare characters as one already
     drops_rare = min_count > 1 and not corpus.alphabet
     twice_readable = corpus.rereadable() if drops_rare else nullcontext(corpus)
     with unchanged(corpus), twice_readable as text, naming_lines(text):
@@ -182,10 +182,9 @@ def _part(
 
 
 def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
-    """Return a corpus with the characters that occur less often read as unknown ones.
+    """Return a corpus whose rare characters are read as unknown ones, if its ``unknown`` says so.
 
-    It is read for that, where its ``unknown`` asks for it. Raises ``CorpusError`` where all of its
-    characters are rare, or none is.
+    It is read once to count them. Raises ``CorpusError`` where all characters are rare, or none is.
     """
     if not corpus.unknown:
         return corpus
@@ -217,14 +216,14 @@ def _choice_of_min_count(frequencies: Counts) -> str:
 
 
 def unknown_to(vocabulary: Vocabulary) -> re.Pattern[str]:
-    """Return the pattern of characters that are not in a vocabulary; a line end is none."""
+    """Return the pattern of characters that are neither in a vocabulary nor line ends."""
     return re.compile(f"[^\n{re.escape(vocabulary.characters)}]")
 
 
 def split_for_validation(
     corpus: Corpus, vocabulary: Vocabulary, holdout: float, validation: float
 ) -> Split:
-    """Return the split of a corpus that sets validation words apart, beside those held out."""
+    """Return the split of a corpus into held-out, validation and training words."""
     blocks = corpus.read(digest=False).blocks(counts_lines=True)
     return split_of_text(blocks, [holdout, validation], unknown_to(vocabulary))[0]
 
@@ -235,8 +234,8 @@ class IdRow(NamedTuple):
     Attributes
     ----------
     ids : array of shape (n,)
-        As ``Vocabulary.encode_words`` gives them, but with 16 bits: give them more before
-        calculating with them. A row without a word is one boundary.
+        As ``Vocabulary.encode_words`` gives them, but with 16 bits: convert them before
+        calculating. A row without a word is one boundary.
     weights : array of shape (words,), optional
         How often each word counts; once without them.
     """
@@ -246,7 +245,7 @@ class IdRow(NamedTuple):
 
 
 class IdRows(NamedTuple):
-    """The words of a block by what they are for."""
+    """The words of a block by their role."""
 
     training: IdRow
     held_out: IdRow
@@ -310,7 +309,7 @@ def count_ngrams(
 def _ngrams(
     slices: Iterator[Corpus], processes: int, *, vocabulary: Vocabulary, split: Split, order: int
 ) -> list[NgramCounts]:
-    """Return the n-grams of slices of a corpus, by what their words are for."""
+    """Return the n-grams of slices of a corpus, by the role of their words."""
     counters = [NgramCounter(len(vocabulary), order, processes) for _ in IdRows._fields]
     for part in slices:
         for rows in id_blocks(part, vocabulary, split):
@@ -324,7 +323,7 @@ def _merged_ngrams(parts: Sequence[list[NgramCounts]]) -> list[NgramCounts]:
 
 
 def _set_apart(text: Bytes, split: Split) -> tuple[Indices, Indices]:
-    """Return the numbers of the lines that are held out, and of those for validation."""
+    """Return the numbers of the held-out lines and of the validation lines."""
     first, last = split.bounds[0], split.bounds[-1]
     if not last:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)

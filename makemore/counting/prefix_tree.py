@@ -2,8 +2,8 @@
 
 The nodes are the distinct beginnings of a list of words, the empty one included: it is the root.
 A node's children are the beginnings that are one symbol longer. Symbols that follow the same
-beginning have the same distribution in every model, so a model is asked once a node, and the loss
-of all words is that of the nodes with rows of target counts N:
+beginning have the same distribution in every model, so a model is evaluated once per node, and the
+loss of all words is that of the nodes with rows of target counts N:
 
     loss = -sum(N * log P) / sum(N)
 
@@ -34,7 +34,7 @@ ROOT = 0
 
 @dataclass(frozen=True)
 class Level:
-    """The nodes of one depth, and how they hang on those above: N nodes with K distinct parents.
+    """The nodes of one depth and their parents in the level above: N nodes with K distinct parents.
 
     Attributes
     ----------

@@ -30,15 +30,15 @@ from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError
 
 MAX_SAMPLE = 1 << 15
-"""The most distinct held-out words that are kept."""
+"""The maximum number of distinct held-out words that are kept."""
 
 MAX_SAMPLE_LENGTH = 256
 """The longest held-out word that is kept, in characters."""
 
-# Bytes of held-out lines that are counted together. Those of one block are so few that what each
-# call costs would take over twice as long.
+# Bytes of held-out lines that are counted together. A block has so few that the cost of the calls
+# would more than double the time.
 _BATCH = 1 << 19
-_SETTLE_AFTER = 10_000  # words above that; to sort them after each block would cost too much
+_SPARE = 10_000  # words kept above MAX_SAMPLE: sorting after each block would cost too much
 
 
 class WordSample(NamedTuple):
@@ -92,7 +92,7 @@ class Part:
         Lines left out for a rare character.
     sample : WordSample
     ends_in_space : bool
-        Whether some word does.
+        Whether some word ends in a space.
     sketch : array of at most ``sketch.SIZE`` hashes
         Of the words that are not held out.
     """
@@ -258,7 +258,7 @@ def _sum_of_tables(characters: str, tables: Iterable[tuple[str, Counts]]) -> Cou
 
 
 def pattern_of(characters: str) -> re.Pattern[str] | None:
-    """Return what finds any of these characters; None where there are none."""
+    """Return the pattern that finds any of these characters; None where there are none."""
     return re.compile(f"[{re.escape(characters)}]") if characters else None
 
 
@@ -311,7 +311,7 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         ends_in_space=part.ends_in_space,
         path=corpus.path,
         symbol_rule=corpus.symbol_rule,
-        **_table_of(corpus),
+        **_column_facts(corpus),
     )
     if (spelling := corpus.spelling) is None:
         vocabulary = Vocabulary(total.characters, has_unk=bool(corpus.alphabet))
@@ -322,8 +322,8 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
     return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split, part.sketch)
 
 
-def _table_of(corpus: Corpus) -> dict[str, str]:
-    """Return what the facts remember of the columns of a table."""
+def _column_facts(corpus: Corpus) -> dict[str, str]:
+    """Return the fields of ``CorpusFacts`` that describe the columns of a table."""
     if (columns := corpus.columns) is None:
         return {}
     return {
@@ -339,10 +339,10 @@ class _SampleCollector:
 
     def __init__(self) -> None:
         self._words: dict[int, str] = {}  # by hash
-        self._largest = (1 << 64) - 1  # no larger hash can belong to the choice any more
+        self._largest = (1 << 64) - 1  # no larger hash can be among the smallest any more
 
     def add(self, data: bytes, hashes: Hashes) -> None:
-        """Take the words of whole lines of UTF-8, none blank, and their hashes."""
+        """Add the words of whole lines of UTF-8, none blank, and their hashes."""
         distinct, first = np.unique(hashes, return_index=True)
         small = distinct <= np.uint64(self._largest)
         found = zip(distinct[small].tolist(), first[small].tolist(), strict=True)
@@ -352,21 +352,21 @@ class _SampleCollector:
             self._take((h, lines[i].decode()) for h, i in new)
 
     def merge(self, sample: WordSample) -> None:
-        """Take all that another part of the corpus gave."""
+        """Add the sample of another part of the corpus."""
         self._take(zip(sample.hashes, sample.words, strict=True))
 
     def result(self) -> WordSample:
-        """Return the choice."""
-        self._settle()
+        """Return the sample."""
+        self._prune()
         return WordSample(tuple(self._words.values()), tuple(self._words))
 
     def _take(self, words: Iterable[tuple[int, str]]) -> None:
         self._words.update((h, word) for h, word in words if len(word) <= MAX_SAMPLE_LENGTH)
-        if len(self._words) > MAX_SAMPLE + _SETTLE_AFTER:
-            self._settle()
+        if len(self._words) > MAX_SAMPLE + _SPARE:
+            self._prune()
 
-    def _settle(self) -> None:
-        """Put the words in the order of their hashes and drop all but the smallest."""
+    def _prune(self) -> None:
+        """Sort the words by their hashes and drop all but the smallest."""
         self._words = dict(sorted(self._words.items())[:MAX_SAMPLE])
         if len(self._words) == MAX_SAMPLE:
             self._largest = next(reversed(self._words))

@@ -1,7 +1,7 @@
 """Counting in tables and looking up in them, by indices that are kept in few bits.
 
-NumPy does both with indices of 64 bits, so text is several times as long that way: here it is done
-in pieces that stay in the cache.
+NumPy does both with indices of 64 bits, several times as long as text: here they are converted in
+pieces that stay in the cache.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from makemore.arrays import CACHED
 
-_LOOKED_UP = 1 << 19  # indices; shorter pieces take longer
+_LOOKED_UP = 1 << 19  # indices; shorter pieces are slower
 
 
 def add_at(
@@ -33,7 +33,7 @@ def add_at(
 
 
 def look_up(table: npt.NDArray[Any], indices: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return what ``table`` holds at ``indices``, none of them beyond it; (n,) -> (n,)."""
+    """Return ``table[indices]``, all indices being inside the table; (n,) -> (n,)."""
     found = np.empty(len(indices), table.dtype)
     for start in range(0, len(indices), _LOOKED_UP):
         stop = start + _LOOKED_UP

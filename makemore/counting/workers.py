@@ -5,9 +5,9 @@ one does so too when it has computed the digest, for which one process must see 
 Slices that a process has taken when it fails go back to the others.
 
 The other processes are fresh interpreters rather than forks, which NumPy's threads make unsafe.
-They speak in pickles over pipes: they get a request, ask for slice after slice until none is left,
-and answer with what they counted. They are in no terminal's foreground, so Ctrl-C reaches their
-parent alone; and they end by themselves when their parent is gone: when nobody gives them a slice.
+They exchange pickles over pipes: they get what to count, ask for slice after slice until none is
+left, and answer with what they counted. They are in no terminal's foreground, so Ctrl-C reaches
+their parent alone; and they end by themselves when their parent is gone and gives them no slice.
 
 ``concurrent.futures`` would import the caller's main module in each process, so that a script
 without a guard runs again in all of them; a worker that is killed would break the whole pool, and
@@ -38,10 +38,10 @@ from makemore.data.sources import SliceSource
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
-"""Bytes for which a process is worth its start, a tenth of a second or two."""
+"""The bytes that make a process worth its start, which takes a tenth of a second or two."""
 
 MIN_SLICE = 1 << 23
-"""Bytes that are counted in some milliseconds: the processes end at most that far apart."""
+"""The minimum bytes of a slice: counting it takes milliseconds, and so processes end together."""
 
 _MAX_SLICES = 1 << 10
 
@@ -51,7 +51,7 @@ _START = (
 )
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""NumPy would start threads that only take time from each other: a worker needs one."""
+"""NumPy would start threads that only compete with each other: a worker needs one."""
 
 _ASK = "next"
 
@@ -64,7 +64,7 @@ class _Counted:
 
 
 _Answer = _Counted | MakemoreError | None
-"""Of a process: None where it fails."""
+"""The answer of a process; None where it fails."""
 
 
 Count = Callable[[Iterator[Corpus], int], Any]
@@ -146,7 +146,7 @@ class _Pool:
             return None
 
     def answer(self, answer: _Answer, taken: list[SliceSource]) -> None:
-        """Say what became of the slices that a process has taken: without it they go back."""
+        """Take the answer of a process; without one, the slices that it has taken go back."""
         if answer is None:
             self._slices.extend(taken)
         self._answers.put(answer)
@@ -169,7 +169,7 @@ class _Pool:
         return part
 
     def report(self) -> None:
-        """Tell how far all are; a slice counts as read when it is taken."""
+        """Report the progress of all; a slice counts as read when it is taken."""
         left = len(self._slices) / self._slices_in_all
         self._done = max(self._done, round(self._size * (1 - left)))  # some may have come back
         if self._progress:
@@ -188,7 +188,7 @@ def work() -> None:
     try:
         _say(_Counted(count(_slices(corpus, next_slice), jobs)))
     except MakemoreError as error:
-        _say(error)  # whoever counted these slices again would find the same
+        _say(error)  # counting these slices again would raise the same
 
 
 def _say(message: object) -> None:
@@ -212,7 +212,7 @@ def slice_length(corpus: Corpus) -> int:
 def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Iterator[int]:
     """Run so many processes, each with a thread that serves it; give the number that will answer.
 
-    They may be fewer: where the system has no room for another, those that run will do.
+    They may be fewer: where the system cannot start another, those that run suffice.
     """
     asked = pickle.dumps(sys.path) + pickle.dumps((corpus, count, processes + 1))
     running: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
@@ -246,7 +246,7 @@ def _serve(process: subprocess.Popen[bytes], asked: bytes, pool: _Pool) -> None:
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[SliceSource] = []
     answer: _Answer = None
-    with suppress(Exception):  # it has ended, or says what makes pickle raise anything at all
+    with suppress(Exception):  # it has ended, or pickle raises anything at all
         to_process.write(asked)
         to_process.flush()
         while (message := pickle.load(from_process)) == _ASK:

@@ -45,7 +45,7 @@ Options = Mapping[str, Any]
 """What beside the arrays and the vocabulary defines a model, as JSON values."""
 
 MAX_CELLS = 1 << 26
-"""The most states times symbols of an automaton: 512 MiB of log-probabilities."""
+"""The maximum of states times symbols of an automaton: 512 MiB of log-probabilities."""
 
 
 def arrays_of(state: State) -> tuple[npt.NDArray[Any], ...]:
@@ -84,10 +84,9 @@ class Automaton(NamedTuple):
     start : int
         The state at the start of a word.
     fallbacks : array of shape (S,), int32, optional
-        For each state the one of a shorter context that tells most of it, -1 where there is none:
-        but for a few symbols its probabilities are that one's times a constant, and its successors
-        the same. Chains of fallbacks end. It is a hint by which an export can stay small; the rows
-        are whole without it.
+        For each state that of a shorter context, -1 where there is none: but for a few symbols its
+        probabilities are that state's times a constant, and its successors are the same. Chains of
+        fallbacks end. They are a hint to keep an export small; the rows are whole without it.
     """
 
     log_probabilities: Floats
@@ -137,7 +136,7 @@ class Model(ABC):
         gives them. The value is nan where a symbol, or one that the model looks back to, is
         ``UNKNOWN``.
 
-        The words go down their prefix tree, many at a time: what they share is asked once.
+        The words go down their prefix tree, many at a time: what they share is computed once.
         """
         found = np.empty(len(ids))
         for part in word_batches(ids, 8 * CHUNK_CELLS // max(32, len(self.vocabulary))):
@@ -163,16 +162,16 @@ class Model(ABC):
             found[start:end] = np.nan
 
     def bigram_table(self) -> Floats:
-        """Return P(next | this symbol), shape (V, V), for pictures of whatever model.
+        """Return P(next | this symbol), shape (V, V), for pictures of any model.
 
-        Row 0 is the start of a word. A model that sees more than one symbol is asked what follows
-        each symbol at a word's start. A model that can tell better overrides this.
+        Row 0 is the start of a word. For a model that sees more than one symbol, a row says what
+        follows that symbol at a word's start. A model that can tell better overrides this.
         """
         return first_rows(self, len(self.vocabulary))
 
     @property
     def longest_word(self) -> int | None:
-        """The most characters that a word of the model has; None where there is no limit."""
+        """The maximum length of a word in characters; None where there is no limit."""
         return None
 
     def bigram_counts(self) -> Counts | None:

@@ -30,7 +30,7 @@ from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.training.record import Position
 
 BLOCK_BYTES = 1 << 23
-"""Of the text of a block. What is made of it takes about ten times as much memory."""
+"""The text of a block in bytes. What is made of it takes about ten times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Words:
     Attributes
     ----------
     ids : array of shape (n,)
-        Words in a row, the boundary after each; some of them may not belong to these.
+        Words in a row, the boundary after each; there may be others among them.
     starts, stops : arrays of shape (words,)
         Where each word starts in ``ids``, and where it stops, its boundary included.
     weights : array of shape (words,)
@@ -132,7 +132,7 @@ class Batches:
         self.position = Position()
 
     def words(self, role: int, symbols: int) -> Words:
-        """Return distinct words of a role, of about so many symbols, from as few blocks as will do.
+        """Return distinct words of a role, of about so many symbols, from as few blocks as suffice.
 
         Their weights are those that they have in their block.
         """
@@ -156,7 +156,7 @@ class Batches:
                 at.epoch, at.block = at.epoch + 1, 0
 
     def _block(self, at: Position) -> tuple[Words, list[Indices]]:
-        """Return the training words of the block that the training has come to, and its batches."""
+        """Return the training words of the block at a position, and its batches."""
         if self._drawn is None or self._drawn[0] != (at.epoch, at.block):
             order = self._generator(at.epoch).permutation(len(self._blocks))
             number = int(order[at.block])
@@ -168,7 +168,7 @@ class Batches:
         return self._loaded[1], self._drawn[1]
 
     def _parts(self, words: Words, at: Position) -> list[Indices]:
-        """Return the words of each batch of a block: as equal in number as they can be."""
+        """Return the words of each batch of a block; batches are as equal in size as possible."""
         which = self._generator(at.epoch, at.block + 1).permutation(len(words))
         if self.longest is not None:
             which = which[words.lengths[which] <= self.longest + 1]
@@ -182,7 +182,7 @@ class Batches:
         """Return the distinct words of a role in a block."""
         unknown = unknown_to(self._vocabulary)
         blocks = block.read(digest=False).blocks(counts_lines=True)
-        lines = _in_one([without_lines_holding(unknown, lines)[0] for lines in blocks])
+        lines = _concatenated([without_lines_holding(unknown, lines)[0] for lines in blocks])
         hashes = hash_lines(np.frombuffer(lines.text.encode(), np.uint8))
         ids = self._vocabulary.encode_text(lines.text)
         roles = role_of(hashes, self._bounds)
@@ -196,7 +196,7 @@ TRAINING, HELD_OUT, VALIDATION, LEFT_OUT = range(4)
 """The roles of words."""
 
 
-def _in_one(parts: Sequence[Lines]) -> Lines:
+def _concatenated(parts: Sequence[Lines]) -> Lines:
     """Return all lines together."""
     weights = [part.weights for part in parts if part.weights is not None]
     text = "".join(part.text for part in parts)

@@ -1,4 +1,4 @@
-"""References for an n-gram model: training words as it would find them without having seen them."""
+"""Reference scores for an n-gram model: those of training words, had it not seen them."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from makemore.models.left_out import left_out_log_probabilities
 from makemore.models.ngram import Ngram
 
 ENOUGH = 1 << 14
-"""So many words tell how surprising good ones are: the held-out ones, and others left out."""
+"""This many words suffice to calibrate scores: held-out ones, and others that are left out."""
 
 MAX_SYMBOLS = 1 << 22
 """A corpus of more training symbols has enough held-out words, unless it has few distinct ones."""
@@ -22,9 +22,9 @@ MAX_SYMBOLS = 1 << 22
 def left_out_references(model: Ngram, text: Corpus, split: Split, held_out: int) -> Floats | None:
     """Return scores as ``calibrate`` does, of some training words, each left out by itself.
 
-    They and the ``held_out`` words make up ``ENOUGH`` where there are so many. None where that many
-    are held out, and of a model that is not smoothed by Kneser-Ney. What decides is the same for a
-    word of weight k and for k lines.
+    They make up ``ENOUGH`` with the ``held_out`` words, where there are so many. None where that
+    many are held out, and for a model that is not smoothed by Kneser-Ney. A word of weight k is
+    treated like k lines.
     """
     if held_out >= ENOUGH or model.smoothing_method != "kneser-ney":
         return None

@@ -47,19 +47,19 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint, OnStep, Outcome, Position, Resumption, Watch
 
 MEASUREMENTS = 40
-"""How often the validation loss is measured in a training, at most."""
+"""The maximum number of measurements of the validation loss in a training."""
 VALIDATION_SYMBOLS = 1 << 16
-"""The most symbols of validation words: a measurement takes a second at most."""
+"""The maximum number of symbols of validation words: a measurement takes at most a second."""
 MEASURED_SYMBOLS = 1 << 20
-"""The most symbols of training and of held-out words on which the final losses are measured."""
-RESERVE, LEAST_RESERVE = 0.06, 0.8
-"""The share of a time limit, and the fewest seconds, that a command takes beside its training."""
+"""The maximum number of symbols of training or held-out words for the final losses."""
+RESERVE, MIN_RESERVE = 0.06, 0.8
+"""The share of a time limit, and the minimum in seconds, that a command needs beside training."""
 TOLERANCE = 0.05
-"""By what share of a time limit a training may end too late, before it is stopped."""
+"""The share of a time limit by which a training may exceed it before it is stopped."""
 TIMED_STEPS = 6
-"""The steps by which the time of one is measured."""
+"""The number of steps that are timed to estimate the time of one."""
 STEP_CELLS = 1 << 27
-"""The numbers that are kept for the gradient at once: half a GiB. Larger steps go in parts."""
+"""The numbers that are kept for a gradient: half a GiB. Larger steps are taken in parts."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class NetworkStep:
     number : int
         0 for the first.
     steps : int
-        How many there are to be.
+        How many there will be.
     objective : float
         The loss of the mini-batch before the step, in nats per symbol.
     validation : tuple of (int, float), optional
@@ -95,12 +95,12 @@ class NetworkStep:
 
 def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the network trained on a corpus; see ``Trainer``."""
-    place = _placing_on(options.device)
+    copy_to_device = _copier_to(options.device)
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
             started = time.perf_counter()
             timed, measuring = _within_time(text, options)
-            deadline = started + options.time_limit * (1 + TOLERANCE) - LEAST_RESERVE
+            deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
             on_step = until(deadline, watch.on_step, measuring)
             outcome = train_network(text, timed, replace(watch, on_step=on_step))
             return outcome._replace(recorded={"steps": timed.steps})
@@ -116,7 +116,9 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                 of_words = blocks, survey.vocabulary, split.bounds
                 of_batches = options.batch_size, options.seed
                 batches = Batches(*of_words, *of_batches, fold, max(folds, 1))
-                return _Training(survey, batches, options, None if fold else watch.resume, place)
+                return _Training(
+                    survey, batches, options, None if fold else watch.resume, copy_to_device
+                )
 
             training, left_out = training_of(0), list[Floats]()
             try:
@@ -146,14 +148,16 @@ def _scores_of_folds(
         yield training.scores_of_fold(ENOUGH // folds)
 
 
-def _placing_on(device: str) -> Callable[[Array], Array]:
+def _copier_to(device: str) -> Callable[[Array], Array]:
     """Return what copies an array to a device. Raises ``OptionError`` where there is none."""
     if device == "cpu":
         return np.array
     try:
         import cupy
 
-        _ = cupy.ones((1, 1)) @ cupy.ones((1, 1))  # what is missing shows before a corpus is read
+        _ = cupy.ones((1, 1)) @ cupy.ones(
+            (1, 1)
+        )  # what is missing shows up before a corpus is read
     except (ImportError, RuntimeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise OptionError(
@@ -187,7 +191,7 @@ def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOpti
 def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> OnStep:
     """Return an ``on_step`` that also ends a training where the machine is slower than expected.
 
-    It ends when so many ``more`` steps, as slow as those so far, would pass the deadline, a time of
+    It ends when ``more`` steps, as slow as those so far, would pass the deadline, a time of
     ``time.perf_counter``.
     """
     times: list[float] = []
@@ -203,7 +207,7 @@ def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> 
 
 def time_to_train(limit: float) -> float:
     """Return how many seconds of a command's time limit a training may take."""
-    return float(limit - max(limit * RESERVE, LEAST_RESERVE))
+    return float(limit - max(limit * RESERVE, MIN_RESERVE))
 
 
 def seconds_a_step(
@@ -215,21 +219,21 @@ def seconds_a_step(
     def note(step: NetworkStep) -> None:
         times.append(time.perf_counter())
         if len(times) > TIMED_STEPS:
-            raise _EnoughError
+            raise _TimedError
 
     # the last of the steps, which this one never reaches, is the first that measures a loss
     options = TrainingOptions(**{**options.record(), "steps": 1_000})
-    with suppress(_EnoughError):
+    with suppress(_TimedError):
         train_network(corpus, options, Watch(on_step=note, on_survey=on_survey))
     return float(np.median(np.diff(times)))
 
 
-class _EnoughError(Exception):
-    """Ends a training whose outcome is not wanted."""
+class _TimedError(Exception):
+    """Ends a training that only measures time."""
 
 
 class _Training:
-    """A network on its way: its parameters, the best ones so far, and the histories."""
+    """A network in training: its parameters, the best ones so far, and the histories."""
 
     def __init__(
         self,
@@ -237,7 +241,7 @@ class _Training:
         batches: Batches,
         options: TrainingOptions,
         resume: Checkpoint | None,
-        place: Callable[[Array], Array],
+        copy_to_device: Callable[[Array], Array],
     ) -> None:
         self._survey = survey
         self._batches = batches
@@ -260,9 +264,9 @@ class _Training:
         self._best: Mapping[str, Array] | None = None
         if resume:
             self._resume(resume)
-        self._model.move(place)
+        self._model.move(copy_to_device)
         averages = self._optimizer.averages.items()
-        self._optimizer.averages = {name: place(average) for name, average in averages}
+        self._optimizer.averages = {name: copy_to_device(average) for name, average in averages}
         self._vector = ParameterVector(self._model.parameters())
 
     def descend(self, on_step: Callable[[Any], bool | None] | None) -> bool:
@@ -274,7 +278,7 @@ class _Training:
         steps, every = self._options.steps, max(1, math.ceil(self._options.steps / MEASUREMENTS))
         while (number := len(self._losses)) < steps and not self._is_out_of_patience():
             generator = np.random.default_rng([self._options.seed, 2, number])
-            with np.errstate(all="ignore"):  # what is not finite is told
+            with np.errstate(all="ignore"):  # numbers that are not finite are reported below
                 loss, rows = self._step(self._batches.next(), number, generator)
             self._losses.append(loss)
             if (number + 1) % every == 0 or number + 1 == steps:
@@ -306,7 +310,7 @@ class _Training:
         )
 
     def _set_gradient(self, words: Words, generator: np.random.Generator) -> tuple[float, int]:
-        """Set the gradient of the mean surprisal of some words; go in parts if they are many."""
+        """Set the gradient of the mean surprisal of some words, in parts if they are many."""
         parts = list(words.parts(self._part))
         lengths = [float(part.symbol_weights.sum()) for part in parts]
         total, loss, rows = sum(lengths), 0.0, 0
@@ -376,7 +380,7 @@ class _Training:
         return references_of_ids(ids, 0.0 - best.symbol_log_probabilities(ids))
 
     def outcome(self) -> Outcome:
-        """Return the best model, its losses and histories, and what going on needs."""
+        """Return the best model, its losses and histories, and what a resumption needs."""
         steps = len(self._losses)
         resumption = None
         if steps < self._options.steps and not self._is_out_of_patience():

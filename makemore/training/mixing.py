@@ -37,7 +37,7 @@ def mix(
     Parameters
     ----------
     checkpoints : mapping of str to Checkpoint
-        By what they are called. The parts of a mixture among them become parts of the new one.
+        By name. The parts of a mixture among them become parts of the new one.
     corpus : Corpus
         What they were trained on.
     words : Corpus, optional

@@ -1,7 +1,7 @@
 """Trains a mixture: an n-gram model at once, and networks in the time that is left.
 
-What a mixture is made of can be named, as ``components``. Otherwise it follows from the time limit
-and from the speed of this machine, which a few steps of each network measure; it is recorded, so
+The components can be named, by the option of that name. Otherwise they follow from the time limit
+and from the speed of this machine, which a few steps of each network measure; they are recorded, so
 that the training can be repeated without a clock. Of a network that was stopped early the steps
 that it took are recorded. To repeat them takes as long, but ends in other weights, for the learning
 rate then falls to its end.
@@ -43,7 +43,7 @@ Components = list[tuple[str, dict[str, Any]]]
 """Kinds with the options that are not their defaults."""
 
 EPOCHS = 40
-"""A network sees each word at most so often: more would be learnt by heart."""
+"""The maximum number of epochs of a network: with more it would overfit."""
 
 
 MIXED = tuple(

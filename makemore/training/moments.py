@@ -15,7 +15,7 @@ from makemore.training.record import Film, OnStep, log_spaced_steps
 
 MOMENTS = 32
 STEPS_A_MOMENT = 8
-"""So many steps at least lie between two moments on average: keeping one takes time."""
+"""The minimum number of steps from one moment to the next, on average: keeping one takes time."""
 MAX_SYMBOLS, MAX_WORDS, MAX_CHARACTERS = 100, 7, 28
 """The symbols of a table, the words, and the characters of a word that are kept."""
 
@@ -35,7 +35,7 @@ class Moments:
         self._wanted: set[int] = set()
 
     def watching(self, on_step: OnStep | None) -> OnStep:
-        """Return what is told of each step, keeps some, and tells ``on_step``, if any."""
+        """Return an ``OnStep`` that keeps moments and calls ``on_step``, if there is one."""
 
         def told(step: Any) -> bool | None:
             if not self._wanted:
@@ -65,7 +65,7 @@ class Moments:
 
 
 def plain_words(model: Model, random: np.random.Generator) -> Symbols:
-    """Return some words as ids, (``MAX_WORDS``, ``MAX_CHARACTERS``), -1 behind their ends."""
+    """Return some words as ids, (``MAX_WORDS``, ``MAX_CHARACTERS``), -1 after their ends."""
     ids = np.full((MAX_WORDS, MAX_CHARACTERS), -1, np.int16)
     alive, state = np.arange(MAX_WORDS), model.start(MAX_WORDS)
     unk = [] if model.vocabulary.unk is None else [model.vocabulary.unk]

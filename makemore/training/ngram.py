@@ -16,13 +16,13 @@ from makemore.training.left_out import left_out_references
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
-FEW_WORDS = 600
-"""So many validation words at least tell an order or weights; a fifth of the words at most."""
+MIN_WORDS = 600
+"""The minimum number of validation words to choose by, but at most a fifth of the words."""
 
 
 def validation_share(lines: int, least: float = 0.02) -> float:
     """Return the share of validation words: larger where there are few words."""
-    return max(least, min(FEW_WORDS / max(lines, 1), 0.2))
+    return max(least, min(MIN_WORDS / max(lines, 1), 0.2))
 
 
 def train_ngram(
@@ -30,7 +30,7 @@ def train_ngram(
 ) -> Outcome:
     """Return the n-gram model of a corpus; see ``Trainer``.
 
-    The words of the share ``validation`` are left out, for who wants to choose by them.
+    The words of the share ``validation`` are left out, so that a caller can choose by them.
     """
     with unchanged(corpus), corpus.rereadable() as text:
         survey = watch.survey(text, options)

@@ -83,12 +83,12 @@ class TrainingOptions:
         self.values = {name: v for name, v in values.items() if OPTION[name].applies(values)}
         suits = KINDS["ngram"].defaults("counts").keys()
         self.model_is_free = not (named or method or given.keys() - suits)
-        self._refuse_idle(given)
+        self._refuse_ineffective(given)
         for name, value in given.items():
             if fault := OPTION[name].fault(value):
                 raise OptionError(f"{OPTION[name].flag} is {value} and must be {fault}")
 
-    def _refuse_idle(self, names: Iterable[str]) -> None:
+    def _refuse_ineffective(self, names: Iterable[str]) -> None:
         """Raise ``OptionError`` for an option that decides nothing here."""
         for name in sorted(names):
             if name not in OPTION:

@@ -34,7 +34,7 @@ class Film:
     film_tables : array of shape (k, n, n), float32
         P(second | first) at a word's start, of the first n symbols.
     film_words : array of shape (k, words, characters), int16
-        Words that the model wrote, as ids; -1 stands behind their ends.
+        Words that the model wrote, as ids; -1 stands after their ends.
     """
 
     film_steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -166,7 +166,7 @@ class Checkpoint:
     def has_seen_most(self, words: Iterable[str]) -> bool:
         """Return whether most distinct words of a list stand in the training corpus.
 
-        It is said where the sketches of both tell for sure: hardly ever of a few words, or of a
+        True only where the sketches of both are conclusive: hardly ever for a few words or for a
         small part of a corpus.
         """
         text = reading_of(self.corpus)("".join(word + "\n" for word in words))
@@ -180,7 +180,7 @@ OnStep = Callable[[Any], bool | None]
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks on while a model is trained, and who counts.
+    """Who counts for a training, what is told of its progress, and what it resumes.
 
     Attributes
     ----------
@@ -217,7 +217,7 @@ class Watch:
 
 
 class Outcome(NamedTuple):
-    """What training one kind of model gives; see ``TrainingRecord`` for the losses.
+    """The result of training one kind of model; see ``TrainingRecord`` for the losses.
 
     ``recorded`` are options whose values the training itself chose; with a "model" among them they
     are the whole record. ``references`` are scores of training words by models that have not seen
@@ -258,7 +258,7 @@ def record_of(outcome: Outcome, options: Mapping[str, Any], **film: Any) -> Trai
 
 
 Trainer = Callable[[Corpus, TrainingOptions, Watch], Outcome]
-"""What trains a kind of model. It counts what its model needs, and nothing else.
+"""A function that trains a kind of model. It counts what its model needs, and nothing else.
 
 Raises ``CorpusError`` and ``TrainingError``.
 """
