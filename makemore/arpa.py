@@ -262,27 +262,21 @@ class _Levels:
         self._states: list[Integers] = []
         self._last_state = ROOT
 
-    def locate(self, ids: Ids) -> Integers:
-        """Return the position of each n-gram among those of its order, (K, n) -> (K,), or -1."""
+    def find(self, ids: Ids) -> tuple[Integers, Flags]:
+        """Return the state after each n-gram, and whether it is there, (K, n) -> (K,) each."""
         states, found = np.zeros(len(ids), np.int64), np.ones(len(ids), np.bool_)
-        at = np.zeros(len(ids), np.int64)
         for keys, own, symbols in zip(self.keys, self._states, ids.T, strict=False):
             wanted = states * self.V + symbols
             at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
             found &= keys[at] == wanted if len(keys) else False
             states = own[at] if len(keys) else states
-        return np.where(found, at, -1)
-
-    def contexts(self, ids: Ids) -> Integers:
-        """Return the state of each n-gram's context, (K, n) -> (K,)."""
-        if ids.shape[1] == 1:
-            return np.zeros(len(ids), np.int64)
-        return np.asarray(self._states[ids.shape[1] - 2][self.locate(ids[:, :-1])])
+        return states, found
 
     def add(self, ids: Ids) -> None:
         """Add the n-grams of the next order, in lexicographic order."""
         is_state = (ids[:, -1] != BOUNDARY) | (ids.shape[1] == 1)
-        self.keys.append(self.contexts(ids) * self.V + ids[:, -1])
+        contexts, _ = self.find(ids[:, :-1])
+        self.keys.append(contexts * self.V + ids[:, -1])
         self._states.append(self._last_state + np.cumsum(is_state))
         self._last_state += int(is_state.sum())
 
@@ -530,19 +524,7 @@ def _vocabulary(
     for token, line in zip(numbers, part.lines[first_rows].tolist(), strict=True):
         if token in special:
             continue
-        try:
-            symbol = symbol_of(token.decode())
-            Vocabulary([symbol])
-        except UnicodeDecodeError:
-            raise lines.error(f"the token {_quoted(token)} is not UTF-8", line) from None
-        except (ArpaError, VocabularyError) as error:
-            raise lines.error(str(error), line) from None
-        if len(symbol) > 1 and not symbols:
-            raise lines.error(
-                f"the token {_quoted(token)} has {len(symbol):,} characters: expected a model of"
-                " characters, or --symbols for one of symbols that have several",
-                line,
-            )
+        symbol = _symbol(token, line, lines, symbols)
         if spelled.setdefault(symbol, token) != token:
             raise lines.error(
                 f"{_quoted(token)} and {_quoted(spelled[symbol])} stand for the same symbol",
@@ -559,6 +541,24 @@ def _vocabulary(
     ids |= dict.fromkeys((token.encode() for token in UNKNOWN_TOKENS), len(vocabulary))
     ids[START_TOKEN.encode()] = len(vocabulary) + 1
     return vocabulary, ids
+
+
+def _symbol(token: bytes, line: int, lines: _NumberedLines, symbols: bool) -> str:
+    """Return the symbol of a token in a line. Raises ``ArpaError`` if no vocabulary takes it."""
+    try:
+        symbol = symbol_of(token.decode())
+        Vocabulary([symbol])
+    except UnicodeDecodeError:
+        raise lines.error(f"the token {_quoted(token)} is not UTF-8", line) from None
+    except (ArpaError, VocabularyError) as error:
+        raise lines.error(str(error), line) from None
+    if len(symbol) > 1 and not symbols:
+        raise lines.error(
+            f"the token {_quoted(token)} has {len(symbol):,} characters: expected a model of"
+            " characters, or --symbols for one of symbols that have several",
+            line,
+        )
+    return symbol
 
 
 def _sorted_unigrams(part: _Part, V: int, lines: _NumberedLines) -> _Part:
@@ -605,9 +605,9 @@ def _refuse_repeated(part: _Part, lines: _NumberedLines) -> None:
 def _refuse_orphans(part: _Part, levels: _Levels, lines: _NumberedLines) -> None:
     """Raise ``ArpaError`` for an n-gram without its context or its suffix."""
     for ids, what in ((part.ids[:, :-1], "last"), (part.ids[:, 1:], "first")):
-        is_missing = levels.locate(ids) < 0
-        if is_missing.any():
-            line = int(part.lines[is_missing].min())
+        _, is_there = levels.find(ids)
+        if not is_there.all():
+            line = int(part.lines[~is_there].min())
             raise lines.error(f"the n-gram without its {what} token is not in the file", line)
 
 

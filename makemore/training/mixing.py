@@ -55,6 +55,7 @@ def mix(
     _refuse_different(checkpoints)
     first = next(iter(checkpoints.values()))
     holdout, vocabulary = float(first.training.options["holdout"]), first.model.vocabulary
+    common = {"holdout": holdout, "min_count": first.corpus.min_count}
     parts = [(name, p) for name, each in checkpoints.items() for p in _components(each.model)]
     components = [part for _, part in parts]
     corpus = _read_by(vocabulary, corpus)
@@ -67,7 +68,6 @@ def mix(
             fresh, judged = _fresh_words(words, vocabulary, split.bounds[0]), components
         else:
             fresh = batches.words(VALIDATION, MEASURED_SYMBOLS)
-            common = {"holdout": holdout, "min_count": first.corpus.min_count}
             judged = [_without_validation(part, text, common, share) for part in components]
         if not len(fresh):
             raise CorpusError("there are no words to find the weights on: name some by --corpus")
@@ -81,8 +81,7 @@ def mix(
             "method": "mix",
             "checkpoints": shlex.join(checkpoints),
             **({"left_out": left_out} if left_out else {}),
-            "holdout": holdout,
-            "min_count": first.corpus.min_count,
+            **common,
             **({"words": words.name} if words else {"validation": share}),
         }
         record = record_of(outcome_of(mixture, survey, batches), options)
