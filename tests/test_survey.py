@@ -158,6 +158,23 @@ def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: fl
     assert (lean.fingerprint, lean.sample.words) == (full.fingerprint, full.sample.words)
 
 
+@pytest.mark.parametrize("holdout", [0.0, 0.5])
+def test_the_sketch_holds_the_training_words_and_no_blank_line(holdout: float) -> None:
+    words = [letters * n for letters in ("ab", "é", "中") for n in range(1, 9)]
+    training = [word for word in words if not is_held_out(word, holdout)]
+    text = "".join(f"\n{word}\n" for word in words)
+    found = count_part([Lines(text)], holdout).sketch.tolist()
+    assert found == count_part([lines_of(training)], holdout).sketch.tolist()
+    assert len(found) == len(training)
+    assert (len(training) < len(words)) == (holdout > 0)
+
+
+@pytest.mark.parametrize("texts", [["a \n", "b\n"], ["a\n", "b \n"]])
+def test_a_word_of_any_part_may_end_in_space(texts: list[str]) -> None:
+    assert merge([count_part([Lines(text)], 0.0) for text in texts]).ends_in_space
+    assert not merge([count_part([Lines("a\n b\n")], 0.0)] * 2).ends_in_space
+
+
 def test_a_survey_of_a_large_alphabet_makes_no_table_of_pairs() -> None:
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
     tracemalloc.start()
