@@ -199,13 +199,14 @@ load = pickle.load
 def load_or_die(file):
     global slices_had
     slices_had += 1
-    if slices_had == 4:  # the request and three slices
+    if slices_had == 4:  # what to count and three slices
         os._exit(3)
     return load(file)
 workers.pickle.load = load_or_die
 work()""",
     ),
     "by saying nonsense": "print('nonsense', flush=True); import time; time.sleep(100)",
+    "by saying anything else": "import pickle, sys; pickle.dump('else', sys.stdout.buffer)",
 }
 
 
