@@ -210,6 +210,20 @@ def test_training_without_validation_words_keeps_the_last_step() -> None:
     assert record.best_step == 20
 
 
+def test_of_equal_validation_losses_the_first_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makemore.training.minibatch._Training._loss", lambda *_: 1.0)
+    models: dict[int, Any] = {}
+    found = train(
+        Corpus.from_words(NAMES),
+        options(steps=3),
+        on_step=lambda step: models.update({step.number + 1: step.snapshot()}),
+    )
+    assert found.training.validation_history.tolist() == [[1, 1], [2, 1], [3, 1]]
+    for name, array in found.model.arrays().items():
+        np.testing.assert_array_equal(array, models[1].arrays()[name])
+        assert (array != models[3].arrays()[name]).any()
+
+
 @pytest.mark.parametrize("kind", ["gru", "mlp", "transformer"])
 def test_resumed_training_gives_the_same_weights(tmp_path: Path, kind: str) -> None:
     given: dict[str, Any] = {"dropout": 0.2, "steps": 30}
@@ -444,6 +458,15 @@ def test_odd_corpora_are_trained_or_refused_in_one_line() -> None:
         train(Corpus.from_words(long), TrainingOptions("transformer", steps=1, holdout=0))
     short = TrainingOptions("rnn", hidden_size=4, embedding_size=4, steps=1, holdout=0)
     assert math.isfinite(train(Corpus.from_words(long), short).training.training_loss)
+
+
+def test_words_are_cut_into_parts_where_they_fill_one() -> None:
+    stops = np.array([2, 4, 6, 8, 14])
+    words = Words(
+        np.array([1, 0] * 4 + [1] * 5 + [0], np.int16), stops - [2, 2, 2, 2, 6], stops, stops
+    )
+    assert [part.lengths.tolist() for part in words.parts(4)] == [[2, 2], [2, 2], [6]]
+    assert [len(part) for part in words.parts(100)] == [5]
 
 
 def test_mean_loss_counts_each_word_as_often_as_it_occurs() -> None:

@@ -348,6 +348,14 @@ def test_archives_and_encodings_that_cannot_be_cut_are_counted_here(tmp_path: Pa
     assert workers.job_count(utf_16, 2) == 1
 
 
+@pytest.mark.usefixtures("any_size")
+def test_no_more_processes_are_started_than_have_a_share(
+    names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "MIN_SHARE", names.stat().st_size // 3)
+    assert [workers.job_count(Corpus.from_paths(names), jobs) for jobs in (2, 3, 8)] == [2, 3, 3]
+
+
 COUNT_SLOWLY = """
 import signal, sys
 from functools import partial

@@ -77,7 +77,7 @@ class Words:
         return Words(self.ids, self.starts[which], self.stops[which], self.weights[which])
 
     def parts(self, symbols: int) -> Iterator["Words"]:
-        """Yield all words in parts of at most so many symbols, or of one word."""
+        """Yield all words in parts of about so many symbols, or of one word."""
         part = (np.cumsum(self.lengths) - 1) // symbols
         for which in np.split(np.arange(len(self)), np.flatnonzero(np.diff(part)) + 1):
             yield self.chosen(which)
