@@ -249,6 +249,15 @@ def test_no_training_words_are_left_out_of_a_large_corpus(
     assert len(ngram.training.calibration) == ngram.corpus.held_out_lines > value % 100
 
 
+def test_few_words_that_are_repeated_are_left_out_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(left_out, "MAX_SYMBOLS", 100)
+    words = ["ab", "abc", "bca", "cab"] * 50
+    ngram = train(Corpus.from_words(words), TrainingOptions("ngram", order=3, holdout=0.25))
+    assert len(ngram.training.calibration) == 4
+
+
 def test_weights_and_repeated_lines_leave_out_alike() -> None:
     table = "".join(f"{word},{n}\n" for word, n in (("ab", 3), ("abc", 1), ("bca", 2), ("cab", 1)))
     lines = ["ab"] * 3 + ["abc"] + ["bca"] * 2 + ["cab"]

@@ -3,7 +3,9 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -242,11 +244,23 @@ def test_resumed_training_gives_the_same_weights(tmp_path: Path, kind: str) -> N
         assert loaded.resumption is not None
         resumed = train(corpus, resume=loaded)
         assert resumed.resumption is None
+        assert resumed.training.seconds > part.training.seconds
         for name, array in whole.model.arrays().items():
             assert (resumed.model.arrays()[name] == array).all(), name
         assert (resumed.training.loss_history == whole.training.loss_history).all()
         history = resumed.training.validation_history
         assert (history == whole.training.validation_history).all()
+
+
+def test_resumed_training_knows_the_best_step_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = count(1.0)
+    monkeypatch.setattr("makemore.training.minibatch._Training._loss", lambda *_: next(losses))
+    corpus = Corpus.from_words(NAMES)
+    part = train(corpus, options(steps=4), on_step=lambda step: step.number == 1)
+    resumed = train(corpus, resume=part)
+    assert resumed.training.best_step == 1
+    for name, array in part.model.arrays().items():
+        np.testing.assert_array_equal(resumed.model.arrays()[name], array)
 
 
 # ---- folds: networks that leave a part of the training words out, for calibration ----
@@ -458,6 +472,27 @@ def test_odd_corpora_are_trained_or_refused_in_one_line() -> None:
         train(Corpus.from_words(long), TrainingOptions("transformer", steps=1, holdout=0))
     short = TrainingOptions("rnn", hidden_size=4, embedding_size=4, steps=1, holdout=0)
     assert math.isfinite(train(Corpus.from_words(long), short).training.training_loss)
+
+
+def test_only_words_over_the_longest_length_are_left_out(tmp_path: Path) -> None:
+    batches = make_batches(tmp_path, NAMES)
+    batches.longest = 4
+    vocabulary, drawn = Vocabulary("".join(NAMES)), set[str]()
+    while batches.position.epoch == 0:
+        drawn |= batch_words(batches.next().row(), vocabulary).keys()
+    role = roles(NAMES)
+    assert drawn == {w for w in NAMES if len(w) <= 4 and role[w] == TRAINING}
+    assert max(map(len, drawn)) == 4
+
+
+def test_a_training_ends_while_there_is_time_for_what_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for more, steps in ((0.0, 12), (5.0, 7)):  # at 111 and at 106 seconds the deadline is passed
+        clock = SimpleNamespace(perf_counter=count(100.0).__next__)
+        monkeypatch.setattr("makemore.training.minibatch.time", clock)
+        on_step = minibatch.until(110.0, None, more)
+        assert next(n for n in count(1) if on_step(None)) == steps
 
 
 def test_words_are_cut_into_parts_where_they_fill_one() -> None:

@@ -34,6 +34,7 @@ from makemore.generation.sampling import Sampler, sample
 from makemore.generation.search import top
 from makemore.models.base import Model
 from makemore.page.webpage import render_page
+from makemore.training import moments
 from makemore.training.mixing import mix
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
@@ -117,6 +118,13 @@ def test_words_are_drawn_as_if_no_other_word_had_come(
     for word in sorted(wanted, key=wanted.__getitem__)[-4:]:
         expected = drawn[first] * wanted[word] / wanted[first]
         assert drawn[word] == pytest.approx(expected, abs=5 * math.sqrt(2 * expected) + 5)
+
+
+def test_no_moment_of_a_film_shows_it(checkpoint: Checkpoint) -> None:
+    unk = checkpoint.model.vocabulary.unk
+    assert unk is not None
+    words = [moments.plain_words(checkpoint.model, np.random.default_rng(i)) for i in range(20)]
+    assert unk not in np.unique(words)
 
 
 def test_a_look_ahead_never_writes_it_either() -> None:
