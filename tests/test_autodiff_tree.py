@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.autodiff import Tensor, gradients
+from makemore.autodiff import Tensor, attention, gradients
 from makemore.autodiff.tree import (
     Cell,
     ElmanCell,
     GatedCell,
     LongShortTermCell,
+    attention_to_ancestors,
     cumulative_sum,
     levels_of_tree,
     recurrent,
 )
-from makemore.counting.prefix_tree import PrefixTree, grow_prefix_tree
+from makemore.counting.prefix_tree import PrefixTree, grow_forest, grow_prefix_tree
 from makemore.errors import AutodiffError
 
 V = 4
@@ -99,6 +100,25 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     tree = tree_of(["ab"])
     with pytest.raises(AutodiffError, match=r"\(3, 3 h\)"):
         recurrent(GatedCell, np.ones((3, 5)), np.ones((2, 6)), np.ones(6), levels_of_tree(tree))
+
+
+@pytest.mark.parametrize("size", [1.0, 100.0])  # exp overflows for the scores of the second
+def test_attention_to_ancestors_equals_that_along_each_word(size: float) -> None:
+    heads, n, tree = 2, 6, tree_of(WORDS)
+    forest = grow_forest(tree.ids, V, words=3)
+    x = Tensor(np.random.default_rng(0).standard_normal((len(forest.symbols), 3 * n)) * size)
+    found = attention_to_ancestors(x, heads, forest)
+    ends = np.flatnonzero(tree.ids == 0) + 1
+    for path in np.split(forest.nodes, ends[:-1]):
+        q, k, v = (x[path].reshape(-1, 3, heads, n // heads)).transpose(1, 2, 0, 3)
+        causal = np.tri(len(path), dtype=np.bool_)
+        along = attention(q, k, v, causal).transpose(1, 0, 2).reshape(-1, n)
+        assert np.allclose(found.data[path], along.data, rtol=1e-10, atol=1e-12)
+        weights = np.random.default_rng(1).standard_normal(along.shape)
+        gradient, expected = (
+            gradients((rows * weights).sum(), [x])[0] for rows in (found[path], along)
+        )
+        assert np.allclose(gradient, expected, rtol=1e-10, atol=1e-12 * size**2)
 
 
 def test_a_cumulative_sum_runs_from_the_root_to_each_node() -> None:

@@ -223,8 +223,12 @@ class Forest(Beginnings):
 
     @cached_property
     def mask(self) -> npt.NDArray[np.float32]:
-        """What is added to the scores of attention: 0 for ancestors, minus infinity for others."""
-        return np.where(self.is_ancestor, np.float32(0), np.float32(-np.inf))
+        """What is added to the scores of attention: 0 for ancestors, minus infinity for others.
+
+        Its shape is (blocks, T, T); a column is a node, and its rows are those it may attend to.
+        """
+        is_ancestor = self.is_ancestor.swapaxes(1, 2).copy()
+        return np.where(is_ancestor, np.float32(0), np.float32(-np.inf))
 
 
 def grow_forest(ids: Ids, V: int, words: int) -> Forest:

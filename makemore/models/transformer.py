@@ -49,7 +49,7 @@ from makemore.nn.layers import Embedding, LayerNorm, Linear
 
 SCORED_AT_ONCE = 1 << 12
 """The symbols whose words are scored at once."""
-NEIGHBOURS = 16
+NEIGHBOURS = 8
 """The words of a block; half and twice as many are slower."""
 EMBEDDINGS, POSITIONS = 0.3, 0.1
 """The deviations of the first embeddings: with 1, as PyTorch has it, the loss ends up higher."""
