@@ -20,7 +20,7 @@ begin elsewhere than at zero.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from makemore.autodiff.fused import column_sums
 from makemore.autodiff.operations import operation
 from makemore.autodiff.tensor import Array, Value, data, record, together
 from makemore.counting.prefix_tree import Forest, Level, PrefixTree
+
+Arrays: TypeAlias = tuple[Array, ...]
 
 
 class Cell(ABC):
@@ -46,12 +48,12 @@ class Cell(ABC):
 
     @staticmethod
     @abstractmethod
-    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
-        """Return the new states, and the numbers that ``backward`` needs: a row per node each."""
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Arrays]:
+        """Return the new states, and the arrays that ``backward`` needs beside s."""
 
     @staticmethod
     @abstractmethod
-    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+    def backward(d: Array, kept: Arrays, s: Array) -> tuple[Array, Array, Array | None]:
         """Return the gradients with respect to x, u and the last h numbers of s.
 
         ``d`` is the gradient with respect to the new states. That of s leaves out the way through
@@ -65,16 +67,17 @@ class ElmanCell(Cell):
     gates = 1
 
     @staticmethod
-    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Arrays]:
         """Return h' twice: it is all that ``backward`` needs."""
         h = x + u
         np.tanh(h, out=h)
-        return h, h
+        return h, (h,)
 
     @staticmethod
-    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+    def backward(d: Array, kept: Arrays, s: Array) -> tuple[Array, Array, Array | None]:
         """Return (d (1 - h'²), the same, None)."""
-        d_x = d * (1 - kept * kept)
+        (h,) = kept
+        d_x = d * (1 - h * h)
         return d_x, d_x, None
 
 
@@ -91,33 +94,34 @@ class GatedCell(Cell):
     gates = 3
 
     @staticmethod
-    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
-        """Return h', and (r, z, n) in one array of shape (N, 3 h)."""
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Arrays]:
+        """Return h', and (r, z, n) in one array of shape (N, 3 h), and u_n."""
         h = s.shape[1]
-        x = x.copy()
-        rz, n = x[:, : 2 * h], x[:, 2 * h :]
+        gates, u_n = x.copy(), u[:, 2 * h :]
+        rz, n = gates[:, : 2 * h], gates[:, 2 * h :]
         rz += u[:, : 2 * h]
         _sigmoid_in_place(rz)
         r, z = rz[:, :h], rz[:, h:]
-        n += r * u[:, 2 * h :]
+        n += r * u_n
         np.tanh(n, out=n)
         new = s - n
         new *= z
         new += n
-        return new, x
+        return new, (gates, u_n)
 
     @staticmethod
-    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
+    def backward(d: Array, kept: Arrays, s: Array) -> tuple[Array, Array, Array | None]:
         """Return the gradients of the equations, gate by gate."""
         h = s.shape[1]
-        r, z, n = kept[:, :h], kept[:, h : 2 * h], kept[:, 2 * h :]
-        d_x = np.empty_like(kept)
+        gates, u_n = kept
+        r, z, n = gates[:, :h], gates[:, h : 2 * h], gates[:, 2 * h :]
+        d_x = np.empty_like(gates)
         d_r, d_z, d_n = d_x[:, :h], d_x[:, h : 2 * h], d_x[:, 2 * h :]
         np.multiply(d, 1 - z, out=d_n)
         d_n *= 1 - n * n
-        np.multiply(d_n, u[:, 2 * h :], out=d_r)
+        np.multiply(d_n, u_n, out=d_r)
         np.multiply(d, s - n, out=d_z)
-        rz = kept[:, : 2 * h]
+        rz = gates[:, : 2 * h]
         d_x[:, : 2 * h] *= rz * (1 - rz)
         d_u = d_x.copy()
         d_u[:, 2 * h :] *= r
@@ -130,6 +134,10 @@ class LongShortTermCell(Cell):
         i, f, o = sigmoid(x + u)      g = tanh(x_g + u_g)
         c' = f c + i g                h' = o tanh(c')
 
+    Each gate is y = a tanh(a (x + u)) + 1 - a, where a is 1 for g and 1/2 for the others, as
+    sigmoid(v) = tanh(v / 2) / 2 + 1/2; its slope is (1 - y) (y + 2 a - 1). One pass over all
+    columns is three times as fast as a pass over the columns of each gate.
+
     Source: Hochreiter and Schmidhuber 1997, "Long short-term memory", with the forget gate of Gers
     et al. 2000, "Learning to forget".
     """
@@ -138,41 +146,50 @@ class LongShortTermCell(Cell):
     parts = 2
 
     @staticmethod
-    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Array]:
-        """Return (h', c'), and (i, f, g, o, tanh c') in one array of shape (N, 5 h)."""
-        h = s.shape[1] // 2
-        kept, new = np.empty_like(x, shape=(len(x), 5 * h)), np.empty_like(s)
-        gates, tanh_c, c = kept[:, : 4 * h], kept[:, 4 * h :], new[:, h:]
-        np.add(x, u, out=gates)
-        i_f, g, o = gates[:, : 2 * h], gates[:, 2 * h : 3 * h], gates[:, 3 * h :]
-        _sigmoid_in_place(i_f)
-        _sigmoid_in_place(o)
-        np.tanh(g, out=g)
-        np.multiply(gates[:, h : 2 * h], s[:, h:], out=c)
-        c += gates[:, :h] * g
-        np.tanh(c, out=tanh_c)
-        np.multiply(o, tanh_c, out=new[:, :h])
-        return new, kept
+    def scales(gates: Array) -> Array:
+        """Return a for each column of the gates, (N, 4 h) -> (4 h,)."""
+        a = np.full_like(gates, 0.5, shape=gates.shape[1])
+        h = len(a) // 4
+        a[2 * h : 3 * h] = 1
+        return a
 
     @staticmethod
-    def backward(d: Array, kept: Array, u: Array, s: Array) -> tuple[Array, Array, Array | None]:
-        """Return the gradients of the equations; x and u have the same one."""
+    def forward(x: Array, u: Array, s: Array) -> tuple[Array, Arrays]:
+        """Return (h', c'), and (i, f, g, o) in one array of shape (N, 4 h), and tanh c'."""
         h = s.shape[1] // 2
-        i, f, g, o, tanh_c = (kept[:, part * h : (part + 1) * h] for part in range(5))
+        gates, new = x + u, np.empty_like(s)
+        a = LongShortTermCell.scales(gates)
+        gates *= a
+        np.tanh(gates, out=gates)
+        gates *= a
+        gates += 1 - a
+        i, f, g, o = (gates[:, part * h : (part + 1) * h] for part in range(4))
+        c = new[:, h:]
+        np.multiply(f, s[:, h:], out=c)
+        c += i * g
+        tanh_c = np.tanh(c)
+        np.multiply(o, tanh_c, out=new[:, :h])
+        return new, (gates, tanh_c)
+
+    @staticmethod
+    def backward(d: Array, kept: Arrays, s: Array) -> tuple[Array, Array, Array | None]:
+        """Return the gradients of the equations; x and u have the same one."""
+        gates, tanh_c = kept
+        h = s.shape[1] // 2
+        i, f, g, o = (gates[:, part * h : (part + 1) * h] for part in range(4))
         d_h = d[:, :h]
         d_c = d_h * o
         d_c *= 1 - tanh_c * tanh_c
         d_c += d[:, h:]
-        d_x = np.empty_like(d, shape=(len(d), 4 * h))
+        d_x = np.empty_like(gates)
         d_i, d_f, d_g, d_o = (d_x[:, part * h : (part + 1) * h] for part in range(4))
         np.multiply(d_c, g, out=d_i)
         np.multiply(d_c, s[:, h:], out=d_f)
         np.multiply(d_c, i, out=d_g)
-        d_g *= 1 - g * g
         np.multiply(d_h, tanh_c, out=d_o)
-        i_f = kept[:, : 2 * h]
-        d_x[:, : 2 * h] *= i_f * (1 - i_f)
-        d_o *= o * (1 - o)
+        slopes = gates + (2 * LongShortTermCell.scales(gates) - 1)
+        slopes *= 1 - gates
+        d_x *= slopes
         d_c *= f
         return d_x, d_x, d_c
 
@@ -198,7 +215,7 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
         if len(U) < len(level.which):  # else each parent has one child
             U, before = U[level.which], before[level.which]
         S[level.nodes], saved = cell.forward(X[level.nodes], U, before)
-        kept.append((saved, U, before))
+        kept.append((saved, before))
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
         d_S = np.zeros_like(S)

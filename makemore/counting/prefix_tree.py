@@ -17,7 +17,7 @@ node are therefore neighbours.
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -83,11 +83,9 @@ class Level:
         """The second children and where their parents stand, then the third ones, and so on."""
         position = np.arange(len(self.which)) - self.starts[self.which]  # among the siblings
         order = np.argsort(position, kind="stable")
-        counts = np.bincount(position)
-        return [
-            (children, self.which[children])
-            for children in np.split(order, np.cumsum(counts[:-1]))[1:]
-        ]
+        ends = np.cumsum(np.bincount(position)).tolist()
+        groups = [order[start:end] for start, end in pairwise(ends)]
+        return [(children, self.which[children]) for children in groups]
 
 
 @dataclass(frozen=True)
