@@ -130,7 +130,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # to whom every name would be known: they see the imports above instead
+if not TYPE_CHECKING:  # type checkers see the imports above, and would accept any name here
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULE_OF:

@@ -1,12 +1,12 @@
-"""Where the command ``makemore`` starts, and ``python -m makemore`` too.
+"""The entry point of the command ``makemore`` and of ``python -m makemore``.
 
-Importing the command line takes a tenth of a second, in which Ctrl-C should not show a traceback
-either. So the signals come first, and nothing else is imported before them.
+Ctrl-C must not show a traceback while the command line is imported either, so signal handlers are
+installed before anything else is imported.
 
-NumPy reads how many threads its matrix products take as it is imported. They take half of the
-processors: all threads wait for the last one at each product, so where another process needs one of
-as many processors as there are threads, a step of a network takes ten times as long. On an idle
-machine of two processors the second thread is worth a tenth to a quarter of a step.
+NumPy reads the number of threads of its matrix products when it is imported. It is set to half of
+the processors. With a thread for each, another process that takes one processor makes a step of a
+network ten times as slow, because at each product all threads wait for the last one. On an idle
+machine of two processors the second thread would save a tenth to a quarter of a step.
 """
 
 import os
@@ -22,7 +22,7 @@ _EXPLANATIONS = {
 def main() -> None:
     """Run the command line and end the process."""
     for signum in _EXPLANATIONS:
-        if signal.getsignal(signum) is not signal.SIG_IGN:  # what nohup and "&" ask for
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # which nohup and "&" set
             signal.signal(signum, _end)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     from makemore.cli import main as run
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _end(signum: int, frame: FrameType | None) -> None:
-    """End at once: nothing is half done before the command line runs, or after it."""
+    """End at once: before and after the command line runs, there is nothing to clean up."""
     try:
         os.write(2, _EXPLANATIONS[signal.Signals(signum)])
     finally:

@@ -1,7 +1,7 @@
-"""The types of the package's arrays, one name each, and how much memory they may take.
+"""The types of the package's arrays, and the sizes in which they are processed.
 
-A name says what the numbers are and how many bits they have; shapes stand in the docstrings of the
-functions that take them.
+A type says what the numbers mean and how many bits they have. Shapes are in the docstrings of
+functions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,37 +29,37 @@ Table = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 CHUNK_CELLS = 1 << 20
-"""The cells of a table that are worked on at once, so that memory is bounded: 8 MiB."""
+"""The number of table cells that are processed at once, so that memory is bounded: 8 MiB."""
 
 CACHED = 1 << 16
-"""The numbers of 64 bits that are worked on at once for speed: half a MiB, which with a
-few temporary arrays stays in a processor's second-level cache."""
+"""The number of 64-bit numbers that are processed at once for speed: half a MiB, which with a few
+temporary arrays fits in a processor's second-level cache."""
 
 
 def keep_freed_memory(size: int) -> None:
-    """Make the C library keep up to so many freed bytes for the next arrays.
+    """Make the C library keep up to ``size`` freed bytes for the next arrays.
 
-    Fresh pages from the system cost as much as calculating what is written to them, and a step of
-    training makes the same arrays again and again. This is for glibc ("man mallopt"); elsewhere it
-    does nothing.
+    New pages from the system cost as much as the calculation of their contents, and each step of a
+    training allocates the same arrays. This works with glibc ("man mallopt") and does nothing
+    elsewhere.
     """
     import ctypes
 
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)
-        library.mallopt(-1, size)  # M_TRIM_THRESHOLD: what may lie free at the end
-        library.mallopt(-3, size)  # M_MMAP_THRESHOLD: smaller arrays do not get pages of their own
+        library.mallopt(-1, size)  # M_TRIM_THRESHOLD: free bytes at the end of the heap
+        library.mallopt(-3, size)  # M_MMAP_THRESHOLD: smaller arrays are in the heap
 
 
 def available_memory() -> int | None:
-    """Return the bytes that arrays may still take without swapping; None where nobody tells.
+    """Return the bytes of memory that are available without swapping; None if unknown.
 
-    Linux tells, of the machine and of the control group that a container is.
+    On Linux it is the smaller of those of the machine and of the container's control group.
     """
     found = []
     with suppress(OSError, KeyError):
         found.append(1024 * _named_numbers(_MEMORY)["MemAvailable:"])
-    with suppress(OSError, KeyError, ValueError):  # a group without a limit has "max" there
+    with suppress(OSError, KeyError, ValueError):  # without a limit the file says "max"
         limit = int((_GROUP / "memory.max").read_text())
         found.append(max(0, limit - _named_numbers(_GROUP / "memory.stat")["anon"]))
     return min(found, default=None)
@@ -84,9 +84,9 @@ def chunks(rows: int, columns: int) -> Iterator[slice]:
 
 
 def cached_blocks(vector: Any) -> Iterator[slice]:
-    """Yield slices that cover a vector, each of what stays in the cache beside a second one.
+    """Yield slices that cover a vector, each fitting in the cache beside one of a second vector.
 
-    A vector that is not NumPy's is one block: it lies on a device, and a block would cost a call.
+    A vector that is not NumPy's is one block: it is on a device, where each block costs a call.
     """
     if isinstance(vector, np.ndarray):
         return cached_chunks(len(vector), 2)

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, and nothing else.
+"""The errors that a user can cause.
 
 MakemoreError
  ├── OptionError         an option is out of its range
@@ -74,7 +74,7 @@ class SamplingError(MakemoreError):
     Attributes
     ----------
     found : sequence of (str, float)
-        The words that ``top`` had found by then, and their probabilities: exact and in order.
+        The words that ``top`` had found before, and their probabilities: exact and in order.
     """
 
     found: Sequence[tuple[str, float]] = ()
@@ -86,13 +86,13 @@ class PlottingError(MakemoreError):
 
 _JOINED = "(?<=[^\0-\x7f])[\u200c\u200d](?=[^\0-\x7f\u200c\u200d])"
 EACH_BUT_JOINED = re.compile(f"(?!{_JOINED}).", re.DOTALL)
-"""Finds each character but a joiner between characters that it may join."""
+"""Matches every character, except a joiner between characters that it may join."""
 
 
 def shown(text: str) -> str:
-    r"""Return ``text`` fit for a message: what does not print is written as an escape.
+    r"""Return ``text`` for a message, with escapes for unprintable characters.
 
-    The joiners of emoji families and of Persian or Indian words stay between such characters.
+    Joiners stay where they belong, in emoji families and in Persian or Indian words.
 
     >>> shown("naïve\x1b[2J.txt")
     'naïve\\x1b[2J.txt'
@@ -105,6 +105,6 @@ def shown(text: str) -> str:
 
 
 def unwritable(path: str | os.PathLike[str], error: OSError) -> str:
-    """Return the message for a file that the system does not let be written."""
+    """Return the message for a file that cannot be written."""
     reason, place = error.strerror or error, shown(os.fsdecode(path))
     return f"{place} cannot be written: {reason}: choose another place"

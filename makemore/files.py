@@ -1,4 +1,4 @@
-"""Puts a file in place whole or not at all. Knows bytes and folders, and nothing of the package."""
+"""Replaces a file atomically. This module knows nothing else of the package."""
 
 import errno
 import os
@@ -10,18 +10,17 @@ from typing import BinaryIO
 
 @contextmanager
 def replace_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Yield a file to write to; when the block ends well, it stands at ``path``.
+    """Yield a file to write to, which replaces ``path`` when the block ends without an error.
 
-    Promised: whatever fails, and whenever the process is killed, ``path`` holds the old bytes or
-    the new ones, whole, and a reader sees one or the other. After the block they are on the disk.
-    When the block raises, ``KeyboardInterrupt`` included, the temporary file beside the target is
-    removed. A symlink is followed to the file it names. A new file has the mode that the umask
-    gives; one that is replaced keeps its mode.
+    Guaranteed: whatever fails, and whenever the process is killed, ``path`` holds either the old
+    bytes or the new ones, complete. After the block the new ones are on the disk. When the block
+    raises, even ``KeyboardInterrupt``, the temporary file beside the target is removed. A symlink
+    is followed. A new file has the mode that the umask gives; a replaced one keeps its mode.
 
-    Not promised: that the folder exists (it is not made); the old file's owner, hard links and
-    extended attributes; which of two writers at once comes last; that a process killed outright
-    leaves no ``.makemore-*.tmp``. A device or a pipe cannot be replaced: it is written to directly,
-    so nothing there is atomic, and the file may not be seekable.
+    Not guaranteed: that the folder exists (it is not created); the old file's owner, hard links and
+    extended attributes; which of two concurrent writers comes last; that a killed process leaves no
+    ``.makemore-*.tmp``. A device or a pipe cannot be replaced: it is written to directly, which is
+    not atomic, and may not be seekable.
 
     Raises
     ------
@@ -32,7 +31,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     mode = None
     try:
-        # Not truncated: opened only to hear from the system whether writing here is allowed.
+        # Opened without truncation, only to ask the system whether writing is allowed.
         descriptor = os.open(path, os.O_WRONLY)
     except FileNotFoundError:
         pass
@@ -55,10 +54,10 @@ def _replacement(target: str, mode: int | None) -> Iterator[BinaryIO]:
     try:
         with open(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:
             if mode is not None:
-                os.chmod(temporary, mode)  # os.open left out what the umask takes away
+                os.chmod(temporary, mode)  # os.open removed the bits of the umask
             yield file
             file.flush()
-            os.fsync(file.fileno())  # or a crash after the rename could leave an empty file
+            os.fsync(file.fileno())  # otherwise a crash after the rename could leave an empty file
         os.replace(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -68,12 +67,12 @@ def _replacement(target: str, mode: int | None) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the rename itself last: it is written in the folder, not in the file."""
+    """Write the rename to the disk: it is stored in the folder, not in the file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # what file systems answer that do not sync folders
+        if error.errno != errno.EINVAL:  # the error of file systems that cannot sync folders
             raise
     finally:
         os.close(descriptor)

@@ -1,6 +1,6 @@
-"""What the commands print with ``--json``, as values for ``json.dumps``.
+"""The output of commands with ``--json``, as values for ``json.dumps``.
 
-JSON has no number for an infinite loss: it is the text "infinite".
+JSON has no infinite number: an infinite loss is the string "infinite".
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from makemore.evaluation.losses import as_json
 from makemore.training.record import Checkpoint
 
-if TYPE_CHECKING:  # a command that prints one of these does not wait for the other
+if TYPE_CHECKING:  # a command imports only what it prints
     from makemore.data.check import CorpusCheck
     from makemore.evaluation.comparison import Comparison
     from makemore.evaluation.outliers import Outlier
 
 
 def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what ``makemore info --json`` prints."""
+    """Return the output of ``makemore info --json``."""
     model, training = checkpoint.model, checkpoint.training
     vocabulary = model.vocabulary
     losses = {
@@ -41,7 +41,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any]]:
-    """Return what ``makemore compare --json`` prints."""
+    """Return the output of ``makemore compare --json``."""
     return [
         {
             "checkpoint": row.name,
@@ -62,16 +62,16 @@ def comparison_values(comparisons: "Sequence[Comparison]") -> list[dict[str, Any
 
 
 def check_values(check: "CorpusCheck") -> dict[str, Any]:
-    """Return what ``makemore check --json`` prints."""
+    """Return the output of ``makemore check --json``."""
     return asdict(check)
 
 
 def outlier_values(
     outlier: "Outlier", word: str, files: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return a line of ``makemore outliers --json``; ``word`` is as it stands in the list.
+    """Return a line of ``makemore outliers --json``; ``word`` is spelled as in the list.
 
-    ``files`` are those of its lines, where there are several lists.
+    ``files`` are the files of its lines, if there are several lists.
     """
     return {
         **({} if files is None else {"files": files}),

@@ -1,7 +1,7 @@
 """The texts that commands print about models, corpora and words. Nothing is printed here.
 
-Numbers look the same everywhere: losses in nats per symbol and bits have four decimals, perplexity
-has three, and counts have their thousands separated.
+Numbers have the same format everywhere: four decimals for losses in nats per symbol and in bits,
+three for perplexity, and thousands separators for counts.
 """
 
 import math
@@ -19,7 +19,7 @@ from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perpl
 from makemore.kinds import COMMON, KINDS, OPTION
 from makemore.training.record import Checkpoint, TrainingRecord
 
-if TYPE_CHECKING:  # a command that reports on one of these does not wait for the others
+if TYPE_CHECKING:  # a command imports only what it reports on
     from makemore.data.check import CharacterFact, CorpusCheck
     from makemore.data.formats import Finding, Oddity
     from makemore.evaluation.comparison import Comparison
@@ -28,12 +28,17 @@ if TYPE_CHECKING:  # a command that reports on one of these does not wait for th
     from makemore.generation.novelty import Novelty
 
 MAX_ODD = 20
+"""The maximum number of odd characters in a report."""
 MAX_SHOWN = 60
+"""The maximum length of an example."""
 MAX_LINES = 3
+"""The maximum number of lines or files of an outlier."""
+FAR_BELOW = 0.2
+"""The gap between training and validation loss that is called overfitting, in nats per symbol."""
 
 
 def describe_training(checkpoint: Checkpoint) -> str:
-    """Return what was read, what was trained, and how good it is."""
+    """Return a description of a training: the corpus, the model and the losses."""
     corpus, training, model = checkpoint.corpus, checkpoint.training, checkpoint.model
     what = "distinct symbol" if model.vocabulary.spelling else "character"
     characters = _counted(len(model.vocabulary) - 1, what)
@@ -69,7 +74,7 @@ def describe_training(checkpoint: Checkpoint) -> str:
 
 
 def advice(checkpoint: Checkpoint) -> list[str]:
-    """Return what the losses of a training say about another one."""
+    """Return advice for another training, according to the losses of this one."""
     training, V = checkpoint.training, len(checkpoint.model.vocabulary)
     if training.training_loss > math.log(V):
         return [
@@ -84,7 +89,7 @@ def advice(checkpoint: Checkpoint) -> list[str]:
     if training.best_step < 0.85 * steps:
         return [
             f"the validation loss was lowest after {training.best_step:,} of {steps:,} steps and"
-            " rose from there: a smaller model or more --dropout would learn less by heart"
+            " rose from there: a smaller model or more --dropout would overfit less"
         ]
     if gap < FAR_BELOW:
         return [
@@ -93,20 +98,16 @@ def advice(checkpoint: Checkpoint) -> list[str]:
         ]
     return [
         f"the training loss is {gap:.2f} below the validation loss of {lowest:.4f}: a smaller model"
-        " or more --dropout would learn less by heart"
+        " or more --dropout would overfit less"
     ]
 
 
 def better_options(checkpoint: Checkpoint) -> str:
-    """Return the options of a training that promises a better model; nothing beside a network."""
+    """Return the options that train a better model; an empty string for a network."""
     kind, recorded = checkpoint.model.name, checkpoint.training.options.get("order")
     if kind == "bigram":
         return "--model ngram --order auto"
     return "--time-limit 60" if kind == "ngram" and recorded else ""
-
-
-FAR_BELOW = 0.2
-"""The nats per symbol from which on the training loss is far below the validation loss."""
 
 
 def curve_rows(training: TrainingRecord) -> Iterator[str]:
@@ -119,7 +120,7 @@ def curve_rows(training: TrainingRecord) -> Iterator[str]:
 
 
 def _text_changes(corpus: CorpusFacts) -> str:
-    """Return how the text was changed on the way in; nothing where it was not."""
+    """Return how the text was changed when it was read; an empty string if it was not."""
     changes = ["in lower case"] * corpus.lowercase + ["without accents"] * corpus.strip_accents
     changes += [f"normalized by {corpus.normalize.upper()}"] * bool(corpus.normalize)
     changes += [f"in symbols: {shown(corpus.symbol_rule)}"] * bool(corpus.symbol_rule)
@@ -129,7 +130,7 @@ def _text_changes(corpus: CorpusFacts) -> str:
 
 
 def _held_out(corpus: CorpusFacts, share: float) -> str:
-    """Return how much was held out, and by which rule of ``holdout.py``."""
+    """Return the number of held-out words, and the rule of ``holdout.py`` that chose them."""
     if not corpus.held_out_lines:
         return "nothing: there are too few distinct words for that share"
     real = corpus.held_out_lines / corpus.lines
@@ -143,7 +144,7 @@ def _held_out(corpus: CorpusFacts, share: float) -> str:
 
 
 def _method(training: TrainingRecord) -> str:
-    """Return how a model was trained, with the options that only this method has."""
+    """Return the method of a training and its options."""
     known = [name for name in OPTION if name in training.options]
     others = [name for name in training.options if name not in OPTION]
     elsewhere = ("model", "method", "left_out", *COMMON)
@@ -156,7 +157,7 @@ def _method(training: TrainingRecord) -> str:
 
 
 def _left_out(checkpoint: Checkpoint) -> list[str]:
-    """Return a line that names the components that a mixture dropped; nothing without any."""
+    """Return a line that names the components left out of a mixture; no line if there are none."""
     from makemore.models.mixture import Mixture
 
     model, options = checkpoint.model, checkpoint.training.options
@@ -182,12 +183,12 @@ def _loss_table(checkpoint: Checkpoint) -> list[str]:
 
 
 def _loss_columns(loss: float) -> str:
-    # a space between them, however large they are
+    # separated by spaces, however large they are
     return f"{loss:16.4f} {bits_per_symbol(loss):9.4f} {perplexity(loss):12.3f}"
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> str:
-    """Return what ``makemore info`` prints."""
+    """Return the output of ``makemore info``."""
     corpus, training = checkpoint.corpus, checkpoint.training
     return "\n".join(
         [
@@ -204,7 +205,7 @@ def describe_checkpoint(checkpoint: Checkpoint) -> str:
 
 
 def _command(checkpoint: Checkpoint) -> str:
-    """Return the command that repeats a training: the options that are not the defaults."""
+    """Return the command that repeats a training, without the options at their defaults."""
     training, corpus = checkpoint.training, checkpoint.corpus
     if "checkpoints" in training.options:
         more = ["--corpus", *_named(words)] if (words := training.options.get("words")) else []
@@ -227,7 +228,7 @@ def _command(checkpoint: Checkpoint) -> str:
 
 
 def _files(corpus: CorpusFacts) -> list[str]:
-    """Return the files of a corpus as one types them; of several the folders are not known."""
+    """Return the files of a corpus as they are typed; of several files the folders are unknown."""
     if not corpus.path:
         return _named(corpus.name)
     relative = os.path.relpath(corpus.path)
@@ -236,12 +237,12 @@ def _files(corpus: CorpusFacts) -> list[str]:
 
 
 def _named(name: str) -> list[str]:
-    """Return the files that a corpus of this name was read from, as far as it tells."""
+    """Return the names of the files of a corpus with this name."""
     return ["-" if each == "stdin" else each for each in name.split(", ")]
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:
-    """Return which step of a network's training is in a checkpoint, and whether it can go on."""
+    """Return the best step of a network's training, and whether the training can be resumed."""
     training, lines = checkpoint.training, []
     if len(history := training.validation_history):
         lowest = history[:, 1].min()
@@ -252,7 +253,7 @@ def _progress(checkpoint: Checkpoint) -> list[str]:
     if checkpoint.resumption:
         lines.append(
             f"state     of the optimizer after {len(training.loss_history):,} of"
-            f" {training.options['steps']:,} steps: --resume goes on"
+            f" {training.options['steps']:,} steps: --resume continues"
         )
     return lines
 
@@ -263,10 +264,10 @@ def describe_scores(
     others: Sequence[str] = (),
     other_words: Choices | None = None,
 ) -> str:
-    """Return what ``makemore score`` says at its end about all lines.
+    """Return the summary of ``makemore score``.
 
     ``others`` are the names of the models compared with, and ``other_words`` the choices among the
-    words of the one that there is.
+    words of the other model, if there is only one.
     """
     totals = summary.totals
     lines = [f"scored    {_counted(totals.words, 'line')}, {totals.symbols:,} symbols"]
@@ -296,7 +297,7 @@ def describe_scores(
 
 
 def _flags(summary: "Summary", fpr: float) -> list[str]:
-    """Return how many lines were flagged, and how many could not be."""
+    """Return how many lines were flagged, and how many could not be flagged."""
     unknown = summary.totals.unknown_words
     everything = summary.totals.words + unknown
     lines = [
@@ -314,7 +315,7 @@ def _flags(summary: "Summary", fpr: float) -> list[str]:
 
 
 def describe_check(check: "CorpusCheck") -> str:
-    """Return what ``makemore check`` prints."""
+    """Return the output of ``makemore check``."""
     about = "" if check.distinct_is_exact else "about "
     lines = [
         f"lines       {check.lines:,}, {check.blank:,} of them blank",
@@ -333,15 +334,7 @@ def describe_check(check: "CorpusCheck") -> str:
         ]
     if check.rare:
         lines.append(f"rare        {len(check.rare):,}: {_character_list(check.rare)}")
-    lines += [_odd_character(fact) for fact in check.suspicious[:MAX_ODD]]
-    if len(check.suspicious) > MAX_ODD:
-        lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
-    lines += _oddity("with a space at the beginning or the end", check.spaced)
-    lines += _oddity("with letters of two scripts", check.mixed_scripts)
-    if check.composed_beside_decomposed:
-        what = "with accents apart, others with them joined (--normalize nfc makes them one)"
-        lines += _oddity(what, check.decomposed)
-    lines += [_finding(finding, check.lines) for finding in check.findings]
+    lines += _oddities(check)
     if check.undecodable > 1 or (check.undecodable and not check.failure):
         lines.append(f"damaged     {_are(check.undecodable)} not in the encoding, the first:")
         lines += [f"            {error}" for error in check.encoding_errors]
@@ -352,8 +345,21 @@ def describe_check(check: "CorpusCheck") -> str:
     return "\n".join([*lines, f"better      {shown(check.remedy)}"] if check.remedy else lines)
 
 
+def _oddities(check: "CorpusCheck") -> list[str]:
+    """Return lines about odd characters, odd words, and forms that were found."""
+    lines = [_odd_character(fact) for fact in check.suspicious[:MAX_ODD]]
+    if len(check.suspicious) > MAX_ODD:
+        lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
+    lines += _oddity("with a space at the beginning or the end", check.spaced)
+    lines += _oddity("with letters of two scripts", check.mixed_scripts)
+    if check.composed_beside_decomposed:
+        what = "with accents apart, others with them joined (--normalize nfc makes them one)"
+        lines += _oddity(what, check.decomposed)
+    return lines + [_finding(finding, check.lines) for finding in check.findings]
+
+
 def _finding(finding: "Finding", lines: int) -> str:
-    """Return a line about a form of a corpus of so many lines; long lines of it are cut."""
+    """Return a line about a form that was found in a corpus of this many lines."""
     examples = ", ".join(
         f"{shown(word[:MAX_SHOWN])}{'…' * (len(word) > MAX_SHOWN)} (line {line:,})"
         for line, word in finding.examples
@@ -364,10 +370,10 @@ def _finding(finding: "Finding", lines: int) -> str:
     return f"form        {finding.what}, as in {count}: {examples}"
 
 
-def _character_list(facts: "Sequence[CharacterFact]", most: int = 12) -> str:
+def _character_list(facts: "Sequence[CharacterFact]", limit: int = 12) -> str:
     """Return the first characters with their counts."""
-    listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:most])
-    return listed + (", …" if len(facts) > most else "")
+    listed = ", ".join(f"{_visible(fact.character)} {fact.count:,}" for fact in facts[:limit])
+    return listed + (", …" if len(facts) > limit else "")
 
 
 def _visible(character: str) -> str:
@@ -399,7 +405,7 @@ def _times(count: int) -> str:
 
 
 def describe_novelty(novelty: "Novelty", nearest: Sequence[tuple[str, int]]) -> str:
-    """Return what ``makemore sample --report`` says: what is new, and what is nearest to it."""
+    """Return the report of ``makemore sample --report``: new words, and the nearest known ones."""
     lines = [
         f"words     {novelty.words:,}: {novelty.known:,} in the training corpus,"
         f" {novelty.repeated:,} repeated, {novelty.new:,} new"
@@ -413,7 +419,7 @@ def describe_novelty(novelty: "Novelty", nearest: Sequence[tuple[str, int]]) -> 
 
 
 def comparison_table(comparisons: "Sequence[Comparison]") -> str:
-    """Return what ``makemore compare`` prints: a row for each checkpoint."""
+    """Return the output of ``makemore compare``, a row for each checkpoint."""
     on_corpus = any(row.corpus is not None for row in comparisons)
     header = ["checkpoint", "model", "parameters", "seconds", "training", "above minimum"]
     header += ["held out", *(["corpus"] if on_corpus else []), "bits", "perplexity"]
@@ -439,16 +445,16 @@ def _loss(loss: float | None) -> str:
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return a line of cells, the first two to the left and the numbers to the right."""
+    """Return a line of cells; the first two are left-aligned, the numbers right-aligned."""
     return "  ".join(
         cell.ljust(width) if i < 2 else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
 
 
-def _alphabet(symbols: Sequence[str], most: int = 60) -> str:
-    text = " ".join(map(shown, symbols[:most]))
-    return text + (f" … ({len(symbols):,} characters)" if len(symbols) > most else "")
+def _alphabet(symbols: Sequence[str], limit: int = 60) -> str:
+    text = " ".join(map(shown, symbols[:limit]))
+    return text + (f" … ({len(symbols):,} characters)" if len(symbols) > limit else "")
 
 
 def _value(value: Any) -> str:
@@ -458,9 +464,9 @@ def _value(value: Any) -> str:
 def outlier_row(
     outlier: "Outlier", word: str, files: Sequence[str] | None = None, *, colours: bool = False
 ) -> str:
-    """Return a line of ``makemore outliers``; ``word`` is the outlier as it stands in the list.
+    """Return a line of ``makemore outliers``; ``word`` is spelled as in the list.
 
-    ``files`` are those of its lines, where there are several lists.
+    ``files`` are the files of its lines, if there are several lists.
     """
     from makemore.evaluation.scoring import painted
 

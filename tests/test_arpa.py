@@ -648,7 +648,7 @@ def test_import_says_what_it_has_read(folder: Path) -> None:
 def test_what_was_kept_for_unknown_symbols_is_reported(folder: Path) -> None:
     (folder / "k.arpa").write_text(proper_kenlm())
     result = run("import", "k.arpa", "-c", "k.npz")
-    assert "keeps 20.000% of the probability for <unk>" in result.stderr
+    assert "gives <unk> 20.000% of the probability" in result.stderr
 
 
 def test_an_imported_model_knows_no_training_words(folder: Path) -> None:

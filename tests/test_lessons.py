@@ -9,7 +9,7 @@ from pathlib import Path
 import lesson as command
 import pytest
 from lessons.course import NAMES, Lesson, find_lesson, overview
-from lessons.setting import FEWEST_WORDS, Setting, find_setting
+from lessons.setting import MIN_WORDS, Setting, find_setting
 from lessons.stage import Exercise, Stage, table
 from lessons.windows import windows
 
@@ -164,7 +164,7 @@ def test_the_parts_of_a_split_are_all_words() -> None:
 def test_a_list_that_is_too_short_or_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CorpusError, match=f"19 words, and this lesson needs {FEWEST_WORDS}"):
+    with pytest.raises(CorpusError, match=f"19 words, and this lesson needs {MIN_WORDS}"):
         Setting(("a",) * 19, "list").split()
     path = tmp_path / "words"
     path.write_text("abc\n" * 4)

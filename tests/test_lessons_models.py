@@ -10,7 +10,7 @@ from lessons import backprop_by_hand as by_hand
 from lessons import diffusion_network as diffusion
 from lessons.autoencoder_networks import Convolutional, divergence, unfold
 from lessons.autoencoder_variational import likeness
-from lessons.backprop_pictures import MOST_LABELS, draw_passes
+from lessons.backprop_pictures import MAX_LABELS, draw_passes
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
 from lessons.embeddings_results import has_line
@@ -59,7 +59,7 @@ def test_matrices_stand_side_by_side() -> None:
     ]
 
 
-@pytest.mark.parametrize("V", [MOST_LABELS, MOST_LABELS + 1])
+@pytest.mark.parametrize("V", [MAX_LABELS, MAX_LABELS + 1])
 def test_the_passes_name_their_symbols_and_the_ends_of_their_scales(V: int) -> None:
     weights = by_hand.parameters(V, np.random.default_rng(0))
     X = np.arange(4 * by_hand.CONTEXT).reshape(4, by_hand.CONTEXT)
@@ -71,7 +71,7 @@ def test_the_passes_name_their_symbols_and_the_ends_of_their_scales(V: int) -> N
         if axes.get_title()
     }
     for name, axes in panels.items():
-        has_symbols = name.removeprefix("d_") in ("logits", "P") and V <= MOST_LABELS
+        has_symbols = name.removeprefix("d_") in ("logits", "P") and V <= MAX_LABELS
         written = [label.get_text() for label in axes.get_xticklabels()]
         assert written == (labels if has_symbols else []), name
         assert np.abs(axes.images[0].get_array()).max() == pytest.approx(1)
@@ -201,13 +201,13 @@ def test_pairs_stay_within_a_word() -> None:
 
 
 def test_the_loss_of_a_pair_is_that_of_its_answers() -> None:
-    u, w, rivals = random(4, 3), random(4, 3, seed=1), random(4, 5, 3, seed=2)
+    u, w, negatives = random(4, 3), random(4, 3, seed=1), random(4, 5, 3, seed=2)
     total = 0.0
     for b in range(4):
         total += math.log1p(math.exp(-u[b] @ w[b]))
-        total += sum(math.log1p(math.exp(u[b] @ r)) for r in rivals[b])
-    assert float(loss_of(u, w, rivals)) == pytest.approx(total / 4)
-    check_gradients(loss_of, u, w, rivals)
+        total += sum(math.log1p(math.exp(u[b] @ r)) for r in negatives[b])
+    assert float(loss_of(u, w, negatives)) == pytest.approx(total / 4)
+    check_gradients(loss_of, u, w, negatives)
 
 
 def test_rivals_are_frequencies_to_the_power_three_quarters() -> None:

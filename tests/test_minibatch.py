@@ -557,7 +557,7 @@ def test_an_option_of_another_network_is_refused(corpus: Path) -> None:
 def test_info_says_what_can_be_resumed(corpus: Path) -> None:
     part = train(Corpus.from_paths(corpus), options(), on_step=lambda step: step.number == 3)
     save("makemore.npz", part)
-    assert "after 4 of 20 steps: --resume goes on" in run("info").stdout
+    assert "after 4 of 20 steps: --resume continues" in run("info").stdout
     result = run("train", "words.txt", "--resume", "--steps", "30")
     assert result.exit_code == 2
     assert "had steps 20, not 30" in result.stderr

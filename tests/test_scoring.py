@@ -423,7 +423,7 @@ def test_compare_says_that_alphabets_differ(folder: Path) -> None:
         save(folder / f"{name}.npz", train(corpus, TrainingOptions("ngram", holdout=0.0)))
     (folder / "ab.txt").write_text("abab\n")
     result = run(folder, "compare", "ab.npz", "abc.npz", "--corpus", "ab.txt")
-    assert "the alphabets differ, of 2 to 3 symbols" in result.stderr
+    assert "the alphabets differ, with 2 to 3 symbols" in result.stderr
 
 
 def test_compare_says_that_models_cut_words_into_different_symbols(folder: Path) -> None:
@@ -435,7 +435,7 @@ def test_compare_says_that_models_cut_words_into_different_symbols(folder: Path)
     (folder / "shot.txt").write_text("shot\n")
     for other in ("th-ch.npz", "plain.npz"):
         result = run(folder, "compare", "sh-ch.npz", other, "--corpus", "shot.txt")
-        assert "the models cut words into different symbols" in result.stderr
+        assert "the models split words into different symbols" in result.stderr
         assert "the alphabets differ" not in result.stderr
     result = run(folder, "compare", "sh-ch.npz", "sh-ch.npz", "--corpus", "shot.txt")
     assert result.stderr == ""

@@ -309,7 +309,7 @@ def test_alphabets_that_differ_by_it_are_told(folder: Path) -> None:
     run("train", "words.txt", "-c", "all.npz")
     (folder / "other.txt").write_text("ab\nbab\n")
     result = run("compare", "u.npz", "all.npz", "--corpus", "other.txt")
-    assert "the alphabets differ, of 3 to 5 symbols" in result.stderr
+    assert "the alphabets differ, with 3 to 5 symbols" in result.stderr
 
 
 def test_pictures_have_a_row_for_it(folder: Path) -> None:

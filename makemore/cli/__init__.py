@@ -1,7 +1,7 @@
 """The command line: each command parses, calls the package, and prints. Nothing else prints.
 
-    console.py     failures and signals to exit codes, what goes to stdout and stderr, progress
-    streaming.py   lines that are worked on as they come, and signals that end them
+    console.py     exit codes, signals, stdout and stderr, progress bars
+    streaming.py   lines that are processed as they arrive, and signals that end them
     options.py     options that several commands share, and help in groups
     data.py        download, check
     training.py    train
@@ -48,9 +48,9 @@ COMMANDS = {
     "plot-loss": ("pictures:plot_loss", "Draw the losses of a training, step by step."),
     "plot-embeddings": (
         "pictures:plot_embeddings",
-        "Draw which characters a model takes for much the same.",
+        "Draw which characters a model treats alike.",
     ),
-    "plot-attention": ("pictures:plot_attention", "Draw what a transformer looks at in WORD."),
+    "plot-attention": ("pictures:plot_attention", "Draw the attention of a transformer in WORD."),
     "page": ("pictures:page", "Write a page to play with the model in any browser."),
     "check": ("data:check", "Look at CORPUS before training on it."),
     "download": ("data:download", "Download and verify names.txt, a list of 32,033 names."),

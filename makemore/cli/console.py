@@ -1,7 +1,7 @@
-"""What stands between the commands and the world: exit codes, signals, streams, progress.
+"""Exit codes, signals, standard streams and progress bars of the command line.
 
-Results go to stdout, all else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lines were
-flagged where that was to be told, 130 interrupted, 143 terminated.
+Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure, 2 wrong usage, 3
+lines were flagged (if an option asks for that), 130 interrupted, 143 terminated.
 """
 
 import itertools
@@ -19,18 +19,18 @@ import click
 from makemore.errors import MakemoreError, OptionError, shown
 
 PROGRESS_DELAY = 0.5
-"""Seconds: what takes less shows no progress."""
+"""The seconds before a progress bar is shown."""
 PROGRESS_PAUSE = 0.1
-"""Seconds from one drawing to the next: terminals take their time."""
+"""The seconds from one drawing to the next, because terminals are slow."""
 
-DEAF_TIME = 1.0
-"""Seconds after a signal in which another one does not disturb the cleaning up."""
+IGNORED_AFTER_SIGNAL = 1.0
+"""The seconds after a signal in which another one does not interrupt the cleaning up."""
 
 _STOPS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 class Stopped(BaseException):
-    """A signal asks the process to end. No ``Exception``, so that nothing on the way keeps it."""
+    """A signal asks the process to end. It is no ``Exception``, so that nothing catches it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(_STOPS[signal.Signals(signum)])
@@ -50,20 +50,20 @@ class CommandLine(click.Group):
             try:
                 code = self._exit_code(args, extra)
             except Stopped as stopped:
-                _give_up(sys.stdout)  # its reader may be in no hurry
+                _discard(sys.stdout)  # its reader may be slow
                 code = _failed(stopped.code, str(stopped))
             for stream in (sys.stdout, sys.stderr):
-                _is_lost(stream)  # else Python would complain at its end
+                _is_lost(stream)  # or Python would report an error when it exits
         sys.exit(code)
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Parse the arguments; --help and --version print here."""
-        with _reader_may_go():
+        with _naming_closed_pipe():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, up to the moment when its results are out."""
-        with _reader_may_go():
+        """Run a command, and flush its results."""
+        with _naming_closed_pipe():
             super().invoke(ctx)
             sys.stdout.flush()
 
@@ -74,7 +74,7 @@ class CommandLine(click.Group):
     def _exit_code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:
         try:
             if not _prepare_streams():
-                return _failed(1, "stdout is closed: send it to /dev/null if nobody is to read it")
+                return _failed(1, "stdout is closed: redirect it to /dev/null if it is not needed")
             return super().main(args, **{**extra, "standalone_mode": False}) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             with suppress(OSError):
@@ -89,7 +89,7 @@ class CommandLine(click.Group):
         except MakemoreError as error:
             return _failed(1, str(error))
         except _ReaderGoneError:
-            _give_up(sys.stdout)
+            _discard(sys.stdout)
             return 0
         except OSError as error:
             place = "stdout" if _is_lost(sys.stdout) else error.filename
@@ -99,8 +99,8 @@ class CommandLine(click.Group):
 
 
 @contextmanager
-def _reader_may_go() -> Iterator[None]:
-    """Give a closed pipe a name of its own; click would answer it with exit code 1."""
+def _naming_closed_pipe() -> Iterator[None]:
+    """Raise an exception of our own for a closed pipe; click would exit with code 1."""
     try:
         yield
     except BrokenPipeError:
@@ -108,7 +108,7 @@ def _reader_may_go() -> Iterator[None]:
 
 
 def _prepare_streams() -> bool:
-    """Return whether there is a stdout, and make both streams fit for every word."""
+    """Return whether there is a stdout, and let both streams print every character."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")
     if sys.stdout is None:
@@ -121,64 +121,64 @@ def _prepare_streams() -> bool:
 
 
 def _failed(code: int, message: str) -> int:
-    """Say why, and return the exit code."""
+    """Print the message, and return the exit code."""
     say(message)
     return code
 
 
 def _is_lost(stream: TextIO) -> bool:
-    """Flush a stream; if it does not take what it was given, give that up and return True."""
+    """Flush a stream; if that fails, discard its contents and return True."""
     try:
         stream.flush()
     except (OSError, ValueError):
-        _give_up(stream)
+        _discard(stream)
         return True
     return False
 
 
-def _give_up(stream: TextIO) -> None:
-    """Let what waits in a stream, and what comes, go nowhere."""
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream to nowhere, its buffered contents included."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the block by ``Stopped``, so that what is half done is undone.
+    """Let SIGINT and SIGTERM end the block by ``Stopped``, so that unfinished work is cleaned up.
 
-    Those that follow within ``DEAF_TIME`` are not heard, not even after the block.
+    Signals within ``IGNORED_AFTER_SIGNAL`` of another are ignored, even after the block.
     """
     stopped: list[float] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if not stopped or time.monotonic() - stopped[-1] > DEAF_TIME:
+        if not stopped or time.monotonic() - stopped[-1] > IGNORED_AFTER_SIGNAL:
             stopped.append(time.monotonic())
             raise Stopped(signum)
 
     before = {signum: signal.getsignal(signum) for signum in _STOPS}
-    heard = [signum for signum in before if before[signum] is not signal.SIG_IGN]
-    for signum in heard:
+    handled = [signum for signum in before if before[signum] is not signal.SIG_IGN]
+    for signum in handled:
         signal.signal(signum, stop)
     try:
         yield
     finally:
         if not stopped:
-            for signum in heard:
+            for signum in handled:
                 signal.signal(signum, before[signum])
 
 
 @contextmanager
 def interruption_noted(noted: list[float]) -> Iterator[None]:
-    """Let SIGINT put its time into ``noted`` instead of ending the block.
+    """Let SIGINT append its time to ``noted`` instead of ending the block.
 
-    Only one that comes ``DEAF_TIME`` after another ends it.
+    Another one, later than ``IGNORED_AFTER_SIGNAL`` after it, ends the block.
     """
     before = signal.getsignal(signal.SIGINT)
 
     def note(signum: int, frame: FrameType | None) -> None:
         """Handle the signal."""
-        is_repeated = bool(noted) and time.monotonic() - noted[-1] > DEAF_TIME
+        is_repeated = bool(noted) and time.monotonic() - noted[-1] > IGNORED_AFTER_SIGNAL
         noted.append(time.monotonic())
         if is_repeated and callable(before):
             before(signum, frame)
@@ -193,14 +193,14 @@ def interruption_noted(noted: list[float]) -> Iterator[None]:
 
 def say(message: str) -> None:
     """Print one line on stderr."""
-    with suppress(OSError):  # there is no other place to complain
+    with suppress(OSError):  # there is nowhere else to report it
         click.echo(f"makemore: {shown(message)}", err=True)
 
 
 def print_results(text: str, columns: int = 1) -> None:
-    """Print lines on stdout, with control characters escaped where a person reads them.
+    """Print lines on stdout; control characters are escaped on a terminal.
 
-    Lines have so many columns with tabs between them; a tab in the last one is data.
+    Lines have this many columns, separated by tabs; a tab in the last column is data.
     """
     if sys.stdout.isatty():
         text = "\n".join(
@@ -216,14 +216,14 @@ def write_results(text: str) -> None:
 
 
 def flush_results() -> None:
-    """Let what was written to stdout be read before anything else is said."""
+    """Flush stdout, so that results appear before the messages that follow."""
     with naming_stdout():
         sys.stdout.flush()
 
 
 @contextmanager
 def naming_stdout() -> Iterator[None]:
-    """Let an error of the system in the block, where only stdout is written to, name stdout."""
+    """Name stdout in a system error of the block, which writes to nothing else."""
     try:
         yield
     except BrokenPipeError:
@@ -233,18 +233,18 @@ def naming_stdout() -> Iterator[None]:
 
 
 def wants_colour() -> bool:
-    """Return whether stdout is a terminal whose user has nothing against colours."""
+    """Return whether stdout is a terminal and NO_COLOR is not set."""
     return _is_screen(sys.stdout) and not os.environ.get("NO_COLOR")
 
 
 def _is_screen(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that can colour text and move the cursor."""
+    """Return whether a stream is a terminal with colours and cursor movement."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def progress(label: str) -> Iterator["Bar"]:
-    """Give what is told how much is done of how much, and draws that on a terminal."""
+    """Yield a progress bar, which is called with the amount done and the total."""
     bar = Bar(label, _is_screen(sys.stderr))
     try:
         yield bar
@@ -253,9 +253,9 @@ def progress(label: str) -> Iterator["Bar"]:
 
 
 class Bar:
-    """A progress bar on stderr, which is drawn at most every ``PROGRESS_PAUSE``.
+    """A progress bar on stderr.
 
-    Nothing is drawn until ``PROGRESS_DELAY`` after the first report.
+    It appears ``PROGRESS_DELAY`` after the first report, and is redrawn every ``PROGRESS_PAUSE``.
 
     Attributes
     ----------
@@ -273,7 +273,7 @@ class Bar:
         self._last = 0
 
     def __call__(self, done: int, total: int | None, note: str = "") -> None:
-        """Take how much is done of how much, where that is known; a note stands for the rate."""
+        """Report the amount done and the total, if known; a note replaces the rate."""
         if not self.is_shown:
             return
         now = time.monotonic()
@@ -287,7 +287,7 @@ class Bar:
         self._next_drawing = now + PROGRESS_PAUSE
         if self._bar is None:
             self._bar = click.progressbar(
-                itertools.count(),  # where nobody knows the length click asks for something else
+                itertools.count(),  # click needs an iterable where the length is unknown
                 length=total,
                 label=self._label,
                 file=sys.stderr,
@@ -296,12 +296,12 @@ class Bar:
         self._draw(now - self._started)
 
     def clear(self) -> None:
-        """Make room for a line of text where the bar is drawn."""
+        """Erase the bar, so that a line can be printed in its place."""
         if self._bar is not None:
             click.echo("\r\x1b[K", file=sys.stderr, nl=False)
 
     def finish(self) -> None:
-        """Show the last report, and leave the cursor on a new line."""
+        """Draw the last report, and move the cursor to a new line."""
         if self._bar is not None and self._started is not None:
             self._draw(time.monotonic() - self._started)
             self._bar.render_finish()
@@ -312,7 +312,7 @@ class Bar:
 
 
 def _amount(number: float) -> str:
-    """Return a number with its thousands as letters.
+    """Return a number with a unit such as k or M.
 
     >>> _amount(1_234_567)
     '1.2M'

@@ -11,7 +11,7 @@ NAMES = "data/names.txt"
 
 
 @command("download", "makemore download -o names.txt")
-@output_option(NAMES, "Where to put it.")
+@output_option(NAMES, "The file.")
 def download(output: str) -> None:
     """Download and verify names.txt, a list of 32,033 names."""
     from pathlib import Path
@@ -31,9 +31,7 @@ def download(output: str) -> None:
 def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Look at CORPUS before training on it.
 
-    It tells how much there is, and what does not look right.
-
-    The exit code is 1 where training would fail.
+    It reports sizes and oddities. The exit code is 1 if training would fail.
     """
     import json
 

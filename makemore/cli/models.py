@@ -18,8 +18,8 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
-    refuse_idle,
     refuse_overwriting,
+    refuse_without_effect,
     saved,
     table_options,
     text_of_files,
@@ -65,9 +65,8 @@ def compare(
 ) -> None:
     """Compare several CHECKPOINTS in one table.
 
-    It shows their size, time of training and losses in nats per symbol.
-
-    Bits per symbol and perplexity are those of the last loss shown.
+    It shows their sizes, training times and losses in nats per symbol. Bits per symbol and
+    perplexity are those of the last loss shown.
     """
     import json
 
@@ -76,7 +75,7 @@ def compare(
     from makemore.reporting import comparison_table
 
     if corpus is None:
-        refuse_idle(ctx, list(options), "without --corpus, whose columns it names")
+        refuse_without_effect(ctx, list(options), "without --corpus, whose columns it names")
     columns = columns_of(options)
     loaded = {path: load_checkpoint(path) for path in checkpoints}
     blocks = (
@@ -87,23 +86,23 @@ def compare(
     _say_different_alphabets([each.model.vocabulary for each in loaded.values()])
     if rows[0].corpus and rows[0].corpus.unknown_words:
         say(
-            f"left out {rows[0].corpus.unknown_words:,} of the words, for a character that one of"
-            " the models does not know"
+            f"left out {rows[0].corpus.unknown_words:,} of the words, because a model does not know"
+            " a character in them"
         )
 
 
 def _say_different_alphabets(vocabularies: Sequence["Vocabulary"]) -> None:
-    """Say where losses per symbol are means over different symbols."""
-    long = {frozenset(s for s in v.symbols + v.unknown if len(s) > 1) for v in vocabularies}
-    if len(long) > 1:
+    """Say whether losses per symbol are means over different symbols."""
+    rules = {frozenset(s for s in v.symbols + v.unknown if len(s) > 1) for v in vocabularies}
+    if len(rules) > 1:
         say(
-            "the models cut words into different symbols, so their losses per symbol cannot be"
+            "the models split words into different symbols, so their losses per symbol cannot be"
             " compared: train them with the same --symbols"
         )
     elif len({vocabulary.symbols for vocabulary in vocabularies}) > 1:
         sizes = [len(vocabulary.symbols) for vocabulary in vocabularies]
         say(
-            f"the alphabets differ, of {min(sizes):,} to {max(sizes):,} symbols: a larger one"
+            f"the alphabets differ, with {min(sizes):,} to {max(sizes):,} symbols: a larger one"
             " leaves each symbol less probability"
         )
 
@@ -115,15 +114,15 @@ def _say_different_alphabets(vocabularies: Sequence["Vocabulary"]) -> None:
     "--corpus",
     type=click.Path(),
     help="Find the weights on the words of this plain list in UTF-8, on which no model was trained."
-    " If it is the training corpus, its validation words serve.",
+    " Of the training corpus itself, the validation words are used.",
 )
 @json_option
 def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_json: bool) -> None:
     """Mix trained CHECKPOINTS into one model and save it.
 
     Its probabilities are the weighted mean of theirs. The weights are found by expectation
-    maximisation on validation words of the training corpus, which is read again and verified; held
-    out words decide nothing. The models must have been trained on the same corpus.
+    maximisation on validation words of the training corpus, which is read again and verified;
+    held-out words are not used. The models must have been trained on the same corpus.
     """
     import json
     from dataclasses import replace
@@ -163,7 +162,7 @@ def mix(checkpoints: tuple[str, ...], checkpoint: str, corpus: str | None, as_js
 def export(checkpoint: str, output: str) -> None:
     """Write a bigram or n-gram model as an ARPA file.
 
-    Speech recognisers, KenLM (unless it was built for more, up to order 6) and SRILM read it. The
+    Speech recognisers, SRILM and KenLM (up to order 6, unless it was built for more) read it. The
     tokens are the characters; a space is written as ▁, and other white space as <U+0009>.
     """
     from makemore.arpa import arpa_text, write_arpa
@@ -187,10 +186,10 @@ def import_(arpa: str, checkpoint: str, symbols: bool, **changes: Any) -> None:
     """Read an n-gram model from the file ARPA and save it.
 
     The file comes from 'makemore export', KenLM or SRILM, compressed or not; - is stdin. Its tokens
-    are single characters. What it keeps for <unk> is shared by its other symbols.
+    are single characters. The probability of <unk> is shared among the other symbols.
 
-    The last three options say how the words were changed that the model was made from: words to
-    score and prefixes are then changed alike.
+    The last three options say how the training words of the model were changed: words to score and
+    prefixes are then changed alike.
     """
     from makemore.arpa import read_arpa
     from makemore.checkpoint import refuse_other_files, save
@@ -206,7 +205,7 @@ def import_(arpa: str, checkpoint: str, symbols: bool, **changes: Any) -> None:
     print_results(describe_training(imported))
     if unknown := imported.training.options.get("unknown"):
         say(
-            f"after no context the file keeps {unknown:.3%} of the probability for <unk>, which the"
-            " model has no symbol for: its other symbols share it"
+            f"without context the file gives <unk> {unknown:.3%} of the probability: the model has"
+            " no symbol for it, so its other symbols share it"
         )
     print_results(saved(checkpoint, started, replaces=replaces))

@@ -22,14 +22,14 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a heading of its own in the help."""
+    """An option that is shown under the heading of its group in the help."""
 
     def __init__(self, *args: Any, group: str = "Options", **more: Any) -> None:
         super().__init__(*args, **more)
         self.group = group
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Let the parser refuse the option where it stands twice: click would take the last."""
+        """Let the parser refuse an option that is given twice; click would take the last value."""
         super().add_to_parser(parser, ctx)
         if self.multiple or self.is_flag:
             return
@@ -47,7 +47,7 @@ class GroupedOption(click.Option):
 
 
 def _once(known: Any, process: Callable[[Any, Any], None], name: str) -> Callable[[Any, Any], None]:
-    """Return what takes an option's value, and refuses a second one."""
+    """Return a function that takes an option's value, and refuses a second one."""
 
     def take(value: Any, state: Any) -> None:
         """Take the value."""
@@ -59,7 +59,7 @@ def _once(known: Any, process: Callable[[Any, Any], None], name: str) -> Callabl
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows its options under their headings."""
+    """A command whose help shows its options in groups."""
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Parse the arguments; --help prints here."""
@@ -67,7 +67,7 @@ class GroupedCommand(click.Command):
             return super().make_context(*args, **more)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; an error of the parser names this command, too."""
+        """Parse the arguments; errors of the parser name this command."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -75,7 +75,7 @@ class GroupedCommand(click.Command):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; where text cannot be decoded, name the option that allows that."""
+        """Run the command; if text cannot be decoded, name the option that helps."""
         from makemore.errors import DecodingError
 
         try:
@@ -88,7 +88,7 @@ class GroupedCommand(click.Command):
             raise DecodingError(f"{error}{or_leave_out(ctx.params['encoding'])}") from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, a section for each heading."""
+        """Write the options, a section for each group."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}  # these come first
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -108,7 +108,7 @@ def command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Com
 
 
 def option(*names: str, group: str = "Options", **more: Any) -> Decorator:
-    """Return a decorator that adds an option under a heading; its default is shown."""
+    """Return a decorator that adds an option to a group; its default is shown."""
     more.setdefault("show_default", more.get("default") is not None)
     return click.option(*names, cls=GroupedOption, group=group, **more)
 
@@ -117,7 +117,7 @@ def all_of(*decorators: Decorator) -> Decorator:
     """Return one decorator for several options, shown in the order given."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        """Apply the last one first, as if they stood above the function."""
+        """Apply the last one first, as decorators above a function are."""
         for decorator in reversed(decorators):
             function = decorator(function)
         return function
@@ -157,7 +157,7 @@ show_option = option("--show", is_flag=True, help="Open a window, too.")
 
 
 def output_option(default: str | None, purpose: str) -> Decorator:
-    """Return the option that says where a file is put."""
+    """Return the option that names the output file."""
     return option("-o", "--output", type=click.Path(), default=default, help=purpose)
 
 
@@ -165,7 +165,7 @@ encoding_option = option(
     "--encoding",
     default="utf-8",
     group=TEXT,
-    help="The encoding of the files: any name that Python knows.",
+    help="The encoding of the files, by any name that Python knows.",
 )
 
 TABLE = "The columns of a table"
@@ -183,7 +183,7 @@ table_options = all_of(
         metavar="COLUMN",
         group=TABLE,
         help="This column holds how often each word counts: a weight of k counts as k lines. A"
-        " first line with a title there is left out.",
+        " first line with a title there is skipped.",
     ),
     option(
         "--delimiter",
@@ -207,7 +207,7 @@ errors_option = option(
     type=click.Choice(["strict", "replace", "skip"]),
     default="strict",
     group=TEXT,
-    help="What to do with a line that is not in the encoding: stop, replace its bad bytes by"
+    help="What to do with a line that is not in the encoding: stop, replace its invalid bytes by"
     " U+FFFD, or skip the line.",
 )
 change_options = all_of(
@@ -223,7 +223,7 @@ change_options = all_of(
         type=click.Choice(["nfc", "nfkc"]),
         default=None,
         group=TEXT,
-        help="Write characters that have several encodings in one form.",
+        help="Convert characters that can be written in several ways to one form.",
     ),
 )
 
@@ -250,20 +250,20 @@ constraint_options = all_of(
         "--contains",
         multiple=True,
         group=CONSTRAINTS,
-        help="The words contain this. Given several times, they contain each.",
+        help="The words contain this. It may be given several times.",
     ),
     option(
         "--min-length",
         type=click.IntRange(1),
         default=1,
         group=CONSTRAINTS,
-        help="The least length of a word, in characters.",
+        help="The minimum length of a word, in characters.",
     ),
     option(
         "--max-length",
         type=click.IntRange(1),
         group=CONSTRAINTS,
-        help="The greatest length of a word, in characters. Without it there is no limit.",
+        help="The maximum length of a word, in characters. Without it there is no limit.",
     ),
 )
 
@@ -278,7 +278,7 @@ known_options = all_of(
         "--corpus",
         type=click.Path(),
         group=CONSTRAINTS,
-        help="Where the training corpus is now, if it was moved.",
+        help="The file of the training corpus, if it has moved.",
     ),
     option(
         "--exclude",
@@ -293,8 +293,8 @@ known_options = all_of(
 def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraints":
     """Take the values of ``constraint_options`` out of a command's options.
 
-    The texts are changed as that of the training corpus was, so ``--prefix Zoë`` works with a model
-    that was trained with --lowercase.
+    The texts are changed as the training corpus was, so ``--prefix Zoë`` works with a model trained
+    with --lowercase.
     """
     from makemore.data.corpus import reading_of
     from makemore.generation.constraints import Constraints
@@ -307,7 +307,7 @@ def constraints_of(facts: "CorpusFacts", options: dict[str, Any]) -> "Constraint
 
 
 def refuse_overwriting(output: str, *inputs: str | None) -> None:
-    """Raise ``UsageError`` where the output is one of the files that are read."""
+    """Raise ``UsageError`` if the output is one of the input files."""
     for path in inputs:
         if (
             path
@@ -321,7 +321,7 @@ def refuse_overwriting(output: str, *inputs: str | None) -> None:
 def corpus_of(paths: tuple[str, ...], options: dict[str, Any], *, remote: bool = False) -> "Corpus":
     """Return the corpus of files, and take the values of ``text_options`` out of the options.
 
-    Paths that are ``remote`` may be URLs.
+    The paths may be URLs if they are ``remote``.
     """
     from dataclasses import replace
 
@@ -367,9 +367,9 @@ def text_of_files(
     *,
     large: bool = False,
 ) -> "Reading":
-    """Return the text of files as it is, in blocks; in ``large`` ones for models that share.
+    """Return the unchanged text of files in blocks, which are ``large`` for models that benefit.
 
-    Lines of pipes and terminals come in blocks of what there is.
+    Pipes and terminals are read in blocks of the lines that have arrived.
     """
     from makemore.cli.streaming import Streams
     from makemore.data.corpus import Corpus
@@ -382,7 +382,7 @@ def text_of_files(
 
 
 def damage(lines: int, errors: str) -> str:
-    """Return what to say of lines that could not be decoded; nothing where there are none."""
+    """Return a message about lines that could not be decoded; an empty one if there are none."""
     what = f"{lines:,} line{'s' * (lines != 1)} that could not be decoded"
     become = {"skip": "left out", "replace": "read with U+FFFD for the bad bytes"}
     return f"{what}: {become[errors]}" if lines else ""
@@ -393,15 +393,15 @@ def was_typed(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def refuse_idle(ctx: click.Context, names: Sequence[str], reason: str) -> None:
-    """Raise ``UsageError`` where one of these options was given: it would do nothing."""
+def refuse_without_effect(ctx: click.Context, names: Sequence[str], reason: str) -> None:
+    """Raise ``UsageError`` if one of these options was given, because it would have no effect."""
     for name in names:
         if was_typed(ctx, name):
             raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}")
 
 
 def saved(path: str, started: float, *, replaces: bool) -> str:
-    """Return what to print of a checkpoint that was saved by a command begun at ``started``."""
+    """Return a message about a checkpoint, saved by a command that began at ``started``."""
     note = ", replacing the file that was there" if replaces else ""
     return f"\nsaved {path} in {time.perf_counter() - started:.2f} s{note}"
 

@@ -1,4 +1,4 @@
-"""The commands that make something to look at: the plots and the page."""
+"""The commands that write pictures and the page."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from makemore.cli.options import (
     load_checkpoint,
     option,
     output_option,
-    refuse_idle,
+    refuse_without_effect,
     show_option,
 )
 from makemore.kinds import KINDS
@@ -57,11 +57,11 @@ def plot_heatmap(
     if animate:
         from makemore.pictures.film import animation_ending
 
-        refuse_idle(ctx, ("output", "values", "show", "text"), "with --animate")
+        refuse_without_effect(ctx, ("output", "values", "show", "text"), "with --animate")
         animation_ending(animate)
         _animate(load_checkpoint(checkpoint), animate, dark)
     elif text:
-        refuse_idle(ctx, ("output", "dark", "show"), "with --text")
+        refuse_without_effect(ctx, ("output", "dark", "show"), "with --text")
         _print_heatmap(load_checkpoint(checkpoint), values)
     else:
         from makemore.pictures.output import picture_ending
@@ -71,7 +71,7 @@ def plot_heatmap(
 
 
 def _print_heatmap(checkpoint: "Checkpoint", values: str) -> None:
-    """Print the table as characters, for the width of the terminal."""
+    """Print the table as text in the width of the terminal."""
     import shutil  # a large module
 
     from makemore.pictures.contents import heatmap_values, symbol_frequencies
@@ -123,7 +123,7 @@ def _animate(checkpoint: "Checkpoint", path: str, dark: bool) -> None:
 
 
 def _save(figure: Any, path: str, show: bool) -> None:
-    """Save a picture, say where it is, and open it in a window if asked to."""
+    """Save a picture, print its path, and show it in a window if asked to."""
     from makemore.pictures import output
 
     output.save_figure(figure, path)
@@ -180,18 +180,17 @@ def plot_embeddings(
     show: bool,
     as_json: bool,
 ) -> None:
-    """Draw which characters a model takes for much the same.
+    """Draw which characters a model treats alike.
 
-    The first layer of a network makes numbers of each character; a bigram's are its row of the
-    weights. Their first two principal components are the picture: what stands together, the model
-    treats alike. --json prints them instead.
+    The picture shows the first two principal components of the characters' embeddings in the first
+    layer of a network, or of their rows of a bigram's weights. --json prints them instead.
     """
     from makemore.pictures.contents import embeddings_title, learnt_vectors
     from makemore.pictures.embeddings import draw_embeddings, principal_plane
     from makemore.pictures.output import picture_ending
 
     if as_json:
-        refuse_idle(ctx, ("output", "dark", "show"), "with --json")
+        refuse_without_effect(ctx, ("output", "dark", "show"), "with --json")
     else:
         picture_ending(output)
     loaded = load_checkpoint(checkpoint)
@@ -219,10 +218,10 @@ def _plane_json(plane: "Plane", symbols: Sequence[str]) -> str:
 @dark_option
 @show_option
 def plot_attention(word: str, checkpoint: str, output: str, dark: bool, show: bool) -> None:
-    """Draw what a transformer looks at in WORD.
+    """Draw the attention of a transformer in WORD.
 
-    For each head a small heatmap shows which characters each one looks back at; there is a row of
-    them for each block.
+    A small heatmap for each head shows which characters each one attends to; there is a row of
+    heatmaps for each block.
     """
     from makemore.data.corpus import reading_of
     from makemore.pictures.attention import draw_attention

@@ -21,8 +21,8 @@ from makemore.cli.options import (
     number_or_percentage,
     option,
     output_option,
-    refuse_idle,
     refuse_overwriting,
+    refuse_without_effect,
 )
 
 if TYPE_CHECKING:
@@ -128,10 +128,10 @@ def sample(
     from makemore.generation.sampling import Sampler
 
     if best:
-        refuse_idle(ctx, ["count"], "beside --best, which says how many")
+        refuse_without_effect(ctx, ["count"], "beside --best, which says how many")
     uses = {"--min-distance": min_distance, "--report": report, "--new": new}
     if not any(uses.values()):
-        refuse_idle(ctx, ["corpus"], "without --new, --min-distance or --report")
+        refuse_without_effect(ctx, ["corpus"], "without --new, --min-distance or --report")
     loaded = load_checkpoint(checkpoint)
     path = _training_corpus(ctx, loaded, uses)
     if output:
@@ -322,7 +322,7 @@ def top(
     from makemore.generation.search import most_probable_words
 
     if not new:
-        refuse_idle(ctx, ["corpus"], "without --new")
+        refuse_without_effect(ctx, ["corpus"], "without --new")
     loaded = load_checkpoint(checkpoint)
     constraints = constraints_of(loaded.corpus, options)
     known = _known_words(loaded, _training_corpus(ctx, loaded, {"--new": new}), exclude)

@@ -62,13 +62,7 @@ def draw_graph(output: Tensor, *, title: str = "", dark: bool = False) -> "Figur
         axes.set_xlim(-_WIDTH / 2 - 0.2, width - _WIDTH / 2 - 0.2)
         axes.set_ylim(-middle - _DOWN / 2 - 0.15, middle + _DOWN / 2 + 0.15 + 0.4 * bool(title))
         axes.set_axis_off()
-        repeats = Counter((way[0], way[-1]) for way in layout.ways)
-        drawn: Counter[tuple[_Part, _Part]] = Counter()
-        for way in layout.ways:
-            ends = way[0], way[-1]
-            above = (repeats[ends] - 1) / 2 - drawn[ends]
-            drawn[ends] += 1
-            _draw_edge(axes, [places[part] for part in way], above * _BESIDE, theme)
+        _draw_edges(axes, layout.ways, places, theme)
         for node, text in texts.items():
             _draw_node(axes, places[node], text.translate(substitutes), bool(node.rows), theme)
         figure.text(0.01, 0.99, title.translate(substitutes), va="top", ha="left", size=13)
@@ -303,6 +297,22 @@ def _draw_node(
         )
     )
     axes.text(x, y, text, ha="center", va="center", size=9.5, linespacing=1.35, zorder=3)
+
+
+def _draw_edges(
+    axes: "Axes",
+    ways: Sequence[Sequence[_Part]],
+    places: Mapping[_Part, tuple[float, float]],
+    theme: Theme,
+) -> None:
+    """Draw the edges; those between the same two nodes are drawn side by side."""
+    repeats = Counter((way[0], way[-1]) for way in ways)
+    drawn: Counter[tuple[_Part, _Part]] = Counter()
+    for way in ways:
+        ends = way[0], way[-1]
+        above = (repeats[ends] - 1) / 2 - drawn[ends]
+        drawn[ends] += 1
+        _draw_edge(axes, [places[part] for part in way], above * _BESIDE, theme)
 
 
 def _draw_edge(
