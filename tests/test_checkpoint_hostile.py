@@ -438,9 +438,9 @@ TEXTS: dict[str, Callable[[str], str]] = {
         '{"vocabulary":"abc",' + text[1:].replace(',"vocabulary":"abc"', "")
     ),
     "too many digits": lambda text: text.replace('"seed":7', '"seed":' + "7" * 9999),
-    "nested": lambda text: text.replace('"steps":5', '"steps":' + "[" * 9999 + "]" * 9999),
+    "nested": lambda text: text.replace('"steps":5', '"steps":' + "[" * 99_999 + "]" * 99_999),
     "nested objects": lambda text: text.replace(
-        '"steps":5', '"steps":' + '{"a":' * 9999 + "0" + "}" * 9999
+        '"steps":5', '"steps":' + '{"a":' * 99_999 + "0" + "}" * 99_999
     ),
     "huge": lambda text: text.replace('"steps":5', '"steps":"' + "5" * (1 << 20) + '"'),
     "raw characters": lambda text: text.replace("names.txt", "n\u00e4mes.txt"),
