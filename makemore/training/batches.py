@@ -118,7 +118,7 @@ class Batches:
         batch_size: int,
         seed: int,
         fold: int = 0,
-        folds: int = 1,
+        folds: int = 0,
     ) -> None:
         self.fold, self._folds = fold, folds
         self._blocks = blocks

@@ -106,19 +106,17 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             return outcome._replace(recorded={"steps": timed.steps})
         survey = watch.survey(text, options)
         with blocks_of(text) as blocks:
-            split = split_for_validation(
-                text, survey.vocabulary, options.holdout, options.validation
-            )
+            vocabulary = survey.vocabulary
+            split = split_for_validation(text, vocabulary, options.holdout, options.validation)
             folds = options.calibration_folds or 0
 
             def training_of(fold: int) -> _Training:
                 """Return the training of the network, or without a fold, from 1, of another one."""
-                of_words = blocks, survey.vocabulary, split.bounds
-                of_batches = options.batch_size, options.seed
-                batches = Batches(*of_words, *of_batches, fold, max(folds, 1))
-                return _Training(
-                    survey, batches, options, None if fold else watch.resume, copy_to_device
+                batches = Batches(
+                    blocks, vocabulary, split.bounds, options.batch_size, options.seed, fold, folds
                 )
+                resume = None if fold else watch.resume
+                return _Training(survey, batches, options, resume, copy_to_device)
 
             training, left_out = training_of(0), list[Floats]()
             try:
