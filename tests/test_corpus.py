@@ -343,6 +343,13 @@ def test_progress_ends_at_the_size_of_all_files(tmp_path: Path) -> None:
 NO_LINE_END = st.binary(max_size=4).filter(lambda line: not set(line) & {10, 13})
 
 
+def test_a_line_that_ends_within_a_character_is_not_given() -> None:
+    blocks = iter(Corpus.from_bytes(b"emma\nzo\xc3").read(4))
+    assert next(blocks) == "emma\n"
+    with pytest.raises(DecodingError, match=r"line 2, byte 7: .*unexpected end of data"):
+        next(blocks)
+
+
 @given(st.lists(NO_LINE_END, max_size=6), st.integers(1, 9))
 def test_the_lines_before_a_damaged_one_come_however_the_bytes_are_cut(
     lines: list[bytes], size: int
