@@ -110,11 +110,13 @@ class CharacterCounter:
     """Counts lines by their characters alone."""
 
     def __init__(self) -> None:
-        self._frequencies = np.zeros(UNICODE, np.int64)  # by code point
+        self._frequencies = np.zeros(1 << 7, np.int64)  # by code point, up to the largest one
         self._blank_lines = 0
 
     def add(self, text: str, weights: Integers | None = None) -> None:
         """Count whole lines, as ``Lines`` has them."""
+        missing = int(code_points(text).max(initial=0)) + 1 - len(self._frequencies)
+        self._frequencies = np.pad(self._frequencies, (0, max(0, missing)))
         add_code_points(self._frequencies, Lines(text, weights))
         if weights is None and ("\n\n" in text or text.startswith("\n")):
             starts, ends = line_bounds(code_points(text))
@@ -272,7 +274,7 @@ def character_frequencies(blocks: Iterable[Lines]) -> Counts:
 
 
 def add_code_points(frequencies: Counts, lines: Lines) -> None:
-    """Add the code points of lines, line ends too, to how often each occurs, (1,114,112,)."""
+    """Add the code points of lines, line ends too, to how often each occurs."""
     points, of_points = code_points(lines.text), None
     if lines.weights is not None:
         of_points = weights_of_symbols(lines.weights, line_bounds(points)[1])
