@@ -17,9 +17,12 @@ import pytest
 from benchmark import frontier, inside, measure, peers, report, sections, setting
 from matplotlib.figure import Figure
 
+from makemore.checkpoint import save
 from makemore.counting.bigrams import bigram_pairs
+from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.models.bigram import weight_gradient
+from makemore.training.train import train
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "bench.py"
 
@@ -233,6 +236,22 @@ def test_the_one_hot_peer_takes_the_same_step(
     vocabulary = Vocabulary("".join(words))
     gradient = weight_gradient(*bigram_pairs(words, vocabulary), before[0])
     np.testing.assert_allclose(after[0], before[0] - 50 * gradient, rtol=0, atol=1e-4)
+
+
+def test_pytorchs_gru_answers_as_the_checkpoint_does(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from benchmark.torch_steps import trained_gru
+
+    corpus = Corpus.from_words(["emma", "olivia", "ava", "isabella", "mia"] * 20)
+    checkpoint = train(corpus, model="gru", steps=3, hidden_size=8)
+    save(tmp_path / "gru.npz", checkpoint)
+    model = checkpoint.model
+    theirs, ids = trained_gru(str(tmp_path / "gru.npz"))
+    with torch.no_grad():
+        logits = theirs(torch.tensor([[0, ids["a"], ids["v"]]]))[0].double()
+    state = model.advance(model.advance(model.start(1), np.array([ids["a"]])), np.array([ids["v"]]))
+    expected = model.log_probabilities(state)[0]
+    np.testing.assert_allclose(torch.log_softmax(logits, -1)[-1], expected, rtol=0, atol=1e-5)
 
 
 def test_one_section_runs_whole(tmp_path: Path) -> None:

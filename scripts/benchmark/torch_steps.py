@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 torch: Any = import_module("torch")
 nn: Any = torch.nn
 functional: Any = nn.functional
@@ -26,9 +28,9 @@ N, H, C = 64, 256, 8
 class Recurrent(Module):  # type: ignore[misc]
     """An embedding, a recurrent layer, a linear one."""
 
-    def __init__(self, V: int, layer: Any, hidden: int = H) -> None:
+    def __init__(self, V: int, layer: Any, hidden: int = H, n: int = N) -> None:
         super().__init__()
-        self.embedding, self.layer = nn.Embedding(V, N), layer(N, hidden, batch_first=True)
+        self.embedding, self.layer = nn.Embedding(V, n), layer(n, hidden, batch_first=True)
         self.head = nn.Linear(hidden, V)
 
     def forward(self, x: Any) -> Any:
@@ -174,11 +176,33 @@ def engine(what: str) -> float:
     return seconds_each(step)
 
 
-def score(path: str, hidden: str) -> float:
-    """Return the words a second that a batched loop over a gru scores."""
+def trained_gru(checkpoint: str) -> tuple[Recurrent, dict[str, int]]:
+    """Return the gru of a checkpoint of makemore's, and the ids of its symbols."""
+    with np.load(checkpoint) as file:
+        arrays = {name: file[name] for name in file.files}
+    vocabulary = json.loads(str(arrays["metadata"]))["vocabulary"]
+    names = {
+        "embedding.weight": "embedding.weight",
+        "layer.weight_ih_l0": "cells.0.input_weight",
+        "layer.weight_hh_l0": "cells.0.hidden_weight",
+        "layer.bias_ih_l0": "cells.0.input_bias",
+        "layer.bias_hh_l0": "cells.0.hidden_bias",
+        "head.weight": "head.weight",
+        "head.bias": "head.bias",
+    }
+    state = {name: torch.from_numpy(arrays[own]) for name, own in names.items()}
+    for name in ("layer.weight_ih_l0", "layer.weight_hh_l0", "head.weight"):
+        state[name] = state[name].T  # makemore's weights multiply from the right
+    V, n = state["embedding.weight"].shape
+    model = Recurrent(V, nn.GRU, state["head.weight"].shape[1], n)
+    model.load_state_dict(state)
+    return model, {symbol: i for i, symbol in enumerate(vocabulary, 1)}
+
+
+def score(path: str, checkpoint: str) -> float:
+    """Return the words a second that a batched loop over a gru scores, 1,024 words at a time."""
     words = sorted(Path(path).read_text("utf-8").split())
-    ids = {symbol: i for i, symbol in enumerate(sorted(set("".join(words))), 1)}
-    model = MODELS["gru"](len(ids) + 1)
+    model, ids = trained_gru(checkpoint)
     started, size = time.perf_counter(), 1024
     with torch.no_grad():
         for first in range(0, len(words), size):
@@ -191,10 +215,9 @@ def score(path: str, hidden: str) -> float:
     return len(words) / (time.perf_counter() - started)
 
 
-def draw(count: str) -> float:
+def draw(count: str, checkpoint: str) -> float:
     """Return the words a second that a batched loop over a gru draws, 1,024 words at a time."""
-    model = MODELS["gru"](27)
-    assert isinstance(model, Recurrent)
+    model, _ = trained_gru(checkpoint)
     cell, left, started = model.layer, int(count), time.perf_counter()
     with torch.no_grad():
         while left > 0:
