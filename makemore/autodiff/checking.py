@@ -1,8 +1,8 @@
 """Gradients held against differences: the way to find a wrong gradient.
 
 For a function f and a direction d, the slope (f(x + h d) - f(x - h d)) / 2h is the sum of gradient
-times d, up to an error that shrinks with h². One random direction meets every number of the
-gradient at once, so a few of them find what is wrong.
+times d, up to an error that shrinks with h². One random direction tests every number of the
+gradient at once, so a few of them find any error.
 
 >>> import numpy as np
 >>> from makemore.autodiff import record, tanh
@@ -50,9 +50,9 @@ def check_gradients(
     parameters : mapping of str to Tensor of float64, optional
         What ``function`` uses beside its arguments, such as a layer's ``parameters()``.
     directions, seed : int
-        Along how many random directions each array is moved, and from which seed they come.
+        The number of random directions that each array is moved along, and their seed.
     tolerance : float
-        The largest error, relative to the sum of the sizes of gradient times direction.
+        The largest error, relative to the sum of the absolute values of gradient times direction.
     """
     random = np.random.default_rng(seed)
     inputs = [_input(array) for array in arrays]

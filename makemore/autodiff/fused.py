@@ -1,7 +1,7 @@
 """The large operations: chains of small ones in one step, where these decide a network's speed.
 
-Each does what its equation says with few temporary arrays, and hands down its gradients by formula.
-The tests hold each against the same equation composed of the small operations.
+Each computes its equation with few temporary arrays, and its gradients by a formula. The tests
+compare each with the same equation composed of the small operations.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def linear(x: Value, W: Value, b: Value | None = None) -> Value:
 
 @operation
 def sum_of_rows(rows: Value, ids: Array) -> Value:
-    """Return for each k ids the sum of these rows, (K, n) and (R, k) -> (R, n)."""
+    """Return the sum of the k rows that each row of ids names, (K, n) and (R, k) -> (R, n)."""
     W = data(rows)
     value = W[ids[:, 0]]
     for column in range(1, ids.shape[1]):
@@ -56,7 +56,7 @@ def sum_of_rows(rows: Value, ids: Array) -> Value:
 
 
 MANY_HOT_ROWS = 1024
-"""Up to how many rows the gradient of ``sum_of_rows`` is one product."""
+"""The most rows for which the gradient of ``sum_of_rows`` is one product."""
 
 
 def column_sums(g: Array) -> Array:
@@ -111,7 +111,7 @@ def _cross_entropy_of_counts(logits: Value, Z: Array, N: Array) -> Value:
 
 
 def _exponentials(rows: Array, pick: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
-    """Return E = exp(rows - their maxima), its sums by row, and what ``pick`` takes of log E."""
+    """Return E = exp(rows - their maxima), the sums of its rows, and ``pick(log E)``."""
     shifted = rows - rows.max(axis=-1, keepdims=True)
     picked = pick(shifted)
     exponentials = np.exp(shifted, out=shifted)
@@ -156,13 +156,13 @@ def binary_cross_entropy_with_logits(logits: Value, targets: Value) -> Value:
 
 @operation
 def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
-    """Return x with each number 0 with probability ``p``, the others divided by 1 - p.
+    """Return x with each number set to 0 with probability ``p``, the others divided by 1 - p.
 
     Without a generator nothing is dropped. Source: Srivastava et al. 2014, "Dropout: a simple way
-    to prevent neural networks from overfitting", in the form that leaves the mean as it is.
+    to prevent neural networks from overfitting", in the form that keeps the mean.
     """
     if not 0 <= p < 1:
-        raise AutodiffError(f"dropout with probability {p}: choose one from 0 up to, not with, 1")
+        raise AutodiffError(f"dropout with probability {p}: choose one of at least 0 and below 1")
     if p == 0 or generator is None:
         return x
     X = data(x)
@@ -226,8 +226,8 @@ def batch_norm(
 ) -> tuple[Value, Array, Array]:
     """Return (x - mean) / sqrt(variance + eps) * weight + bias of each channel; mean and variance.
 
-    x has shape (B, channels, ...), all else shape (channels,). Mean and variance are those of the
-    batch and its places, or those that are ``fixed``, as in evaluation. Source: Ioffe and Szegedy
+    x has shape (B, channels, ...), all other arrays (channels,). Mean and variance are those over
+    the batch and all positions or, as in evaluation, those in ``fixed``. Source: Ioffe and Szegedy
     2015, "Batch normalization", algorithms 1 and 2.
     """
     X = data(x)
@@ -275,12 +275,12 @@ def _channel_products(a: Array, b: Array) -> Array:
 def attention(
     q: Value, k: Value, v: Value, mask: Array | None = None, kept: Array | None = None
 ) -> Value:
-    """Return softmax(q kᵀ / sqrt(n)) v, the values of the keys that fit each query.
+    """Return softmax(q kᵀ / sqrt(n)) v, the values of the keys that match each query.
 
     q has shape (..., T, n), k (..., S, n), v (..., S, m); the result (..., T, m). Where ``mask``,
     which broadcasts to (..., T, S), is False, a query does not see a key; a query that sees none
-    has the result 0. The softmax is multiplied by ``kept`` (..., T, S), which dropout makes of
-    ones. Source: Vaswani et al. 2017, "Attention is all you need", equation 1.
+    has the result 0. The softmax is multiplied by ``kept`` (..., T, S), a mask of dropout. Source:
+    Vaswani et al. 2017, "Attention is all you need", equation 1.
     """
     Q, K, U = data(q), data(k), data(v)
     scale = Q.dtype.type(1 / np.sqrt(Q.shape[-1]))
@@ -307,7 +307,7 @@ def attention(
 def softmax_in_place(S: Array) -> None:
     """Make S its softmax along the last axis; a row that is all -inf becomes 0."""
     greatest = S.max(axis=-1, keepdims=True)
-    S -= np.maximum(greatest, np.finfo(S.dtype).min)  # -inf less -inf would be no number
+    S -= np.maximum(greatest, np.finfo(S.dtype).min)  # -inf - -inf would be nan
     np.exp(S, out=S)
     sums = (S @ np.ones_like(S, shape=S.shape[-1]))[..., None]
     S /= np.maximum(sums, np.finfo(S.dtype).tiny)
@@ -385,8 +385,8 @@ def _places(
 def max_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
     """Return the greatest number of each window: (B, channels, H, W) -> (B, channels, H', W').
 
-    Windows of ``size`` by ``size`` start every ``stride`` numbers, by default side by side. What
-    is left over at the end is left out. Of equal numbers the first has the gradient.
+    Windows of ``size`` by ``size`` start every ``stride`` numbers, by default side by side; numbers
+    left over at the end are ignored. Of equal maxima the first gets the gradient.
     """
     X = data(x)
     places = _pooling(X, size, stride)

@@ -5,9 +5,9 @@ a gradient took part. Names, shapes and the ``axis`` argument are those of NumPy
 arrays of integers, take the type of the floating-point array that they meet: float32 stays float32.
 An operation whose arrays do not fit raises ``AutodiffError`` with their shapes.
 
-In the gradients, ``g`` is the gradient of the loss with respect to the result. What broadcasting
-stretched is summed in ``tensor.gradients``, for all of them. Kinks take the usual values: relu and
-absolute have gradient 0 at 0, and equal maxima share the gradient equally.
+In the gradients, ``g`` is the gradient of the loss with respect to the result. For every operation,
+``tensor.gradients`` sums over the axes that broadcasting stretched. Kinks take the usual values:
+relu and absolute have gradient 0 at 0, and equal maxima share the gradient equally.
 """
 
 import builtins
@@ -26,12 +26,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ONE_HOT_ROWS = 128
-"""Up to how many rows the gradient of ``gather`` is a product with one-hot rows: beyond, adding up
-sorted rows is faster."""
+"""The most rows for which the gradient of ``gather`` is a product with one-hot rows: for more,
+adding up sorted rows is faster."""
 
 
 def operation(function: Callable[P, R]) -> Callable[P, R]:
-    """Make NumPy's errors about shapes and indices an ``AutodiffError`` with the shapes."""
+    """Turn NumPy's errors about shapes and indices into an ``AutodiffError`` with the shapes."""
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> R:
@@ -102,7 +102,7 @@ def subtract(a: Value, b: Value) -> Value:
 
 @operation
 def multiply(a: Value, b: Value) -> Value:
-    """Return a * b, number by number."""
+    """Return a * b, element by element."""
     A, B = operands(a, b)
     return record(A * B, (a, lambda g: g * B), (b, lambda g: g * A))
 
@@ -146,7 +146,7 @@ def absolute(a: Value) -> Value:
 
 @operation
 def maximum(a: Value, b: Value) -> Value:
-    """Return the greater of a and b, number by number."""
+    """Return the greater of a and b, element by element."""
     A, B = operands(a, b)
 
     def share(mine: Any, other: Any, g: Array) -> Array:
@@ -168,7 +168,7 @@ def where(condition: Value, a: Value, b: Value) -> Value:
     )
 
 
-# Functions of each number
+# Functions of each element
 
 
 @operation
@@ -269,7 +269,7 @@ def _gelu(A: Array, value: Array, slope: Array | None) -> None:
 
 
 def _expand(g: Array, axis: Axis, keepdims: bool) -> Array:
-    """Return ``g`` with the axes of length 1 that a sum over ``axis`` has taken away."""
+    """Return ``g`` with the axes of length 1 that a sum over ``axis`` removed."""
     return g if keepdims or axis is None else np.expand_dims(g, axis)
 
 
@@ -430,7 +430,7 @@ def split(a: Value, sections: int | Sequence[int], axis: int = 0) -> list[Value]
 
 @operation
 def pad(a: Value, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
-    """Return a with ``value`` around it: (before, after) of each axis says how often."""
+    """Return a with ``value`` around it; ``widths`` holds (before, after) for each axis."""
     A = data(a)
     if len(widths) != A.ndim:
         raise ValueError(f"{len(widths)} pairs of widths for {A.ndim} axes")
@@ -445,7 +445,7 @@ def pad(a: Value, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Valu
 
 @operation
 def index(a: Value, key: Any) -> Value:
-    """Return a[key], for any key of NumPy. What is taken twice has the sum of both gradients."""
+    """Return a[key], for any NumPy key. An element taken twice gets the sum of both gradients."""
     A = data(a)
     parts = key if isinstance(key, tuple) else (key,)
     basic = all(
@@ -502,7 +502,7 @@ def _reflected(function: Callable[[Value, Value], Value]) -> Callable[[Value, Va
     return lambda self, other: function(other, self)
 
 
-def _given_apart(function: Callable[..., Value]) -> Callable[..., Value]:
+def _tuple_or_numbers(function: Callable[..., Value]) -> Callable[..., Value]:
     """Let a method take a shape or axes as one tuple or as numbers: ``x.reshape(2, 3)``."""
     return lambda self, *numbers: function(
         self, numbers[0] if len(numbers) == 1 else numbers or None
@@ -526,8 +526,8 @@ METHODS: dict[str, Any] = {
     "__rmatmul__": _reflected(matmul),
     "__getitem__": index,
     "T": property(transpose),
-    "transpose": _given_apart(transpose),
-    "reshape": _given_apart(reshape),
+    "transpose": _tuple_or_numbers(transpose),
+    "reshape": _tuple_or_numbers(reshape),
     "sum": sum,
     "mean": mean,
     "var": var,

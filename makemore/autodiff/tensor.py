@@ -8,15 +8,15 @@ into the gradient with respect to the parent. An operation writes its rows besid
         A, B = data(a), data(b)
         return record(A * B, (a, lambda g: g * B), (b, lambda g: g * A))
 
-``gradients`` starts at the loss, whose gradient with respect to itself is 1, and hands gradients
-from each tensor to its parents by the chain rule. A tensor waits until all that was made from it
-has handed its share down; the shares are added.
+``gradients`` starts at the loss, whose gradient with respect to itself is 1, and passes gradients
+from each Tensor to its parents by the chain rule. A Tensor waits until every Tensor that was made
+from it has passed on its share; the shares are summed.
 
 Rows whose parent wants no gradient are dropped, and a result without rows is a plain array. So the
 same function trains with Tensors and answers with arrays. The functions of the rows hold arrays,
-never Tensors: a graph has no cycles, and its memory is free as soon as the last name of it is gone.
+never Tensors: a graph has no cycles, so its memory is freed as soon as nothing refers to it.
 
-Left out: second derivatives, and changes of arrays in place.
+Left out: second derivatives, and in-place changes of arrays.
 
 Source: Baydin et al. 2018, "Automatic differentiation in machine learning: a survey", section 3.2.
 """
@@ -42,8 +42,8 @@ class Tensor:
     """An array that takes part in a graph of computations, and knows its gradient.
 
     ``data`` is the array, ``requires_grad`` whether its gradient is wanted, ``rows`` the parents
-    with their gradient functions (none in a Tensor that was not computed), ``grad`` the gradient
-    that ``backward`` left, of the shape of ``data``, or None. ``label`` names it in pictures.
+    with their gradient functions (none for a leaf, which no operation made), ``grad`` the gradient
+    that ``backward`` set, of the shape of ``data``, or None. ``label`` names it in pictures.
 
     >>> x, y = Tensor(2.0), Tensor(3.0)
     >>> z = x * y + x
@@ -54,7 +54,7 @@ class Tensor:
 
     __slots__ = ("data", "grad", "label", "requires_grad", "rows")
 
-    __array_ufunc__ = None  # array * Tensor asks the Tensor, instead of each number of the array
+    __array_ufunc__ = None  # array * Tensor calls Tensor.__rmul__, not once for each number
 
     def __init__(self, values: Any, requires_grad: bool = True, label: str = "") -> None:
         """Hold ``values``. Raises ``AutodiffError`` if integers are to have a gradient."""
@@ -64,7 +64,7 @@ class Tensor:
         if requires_grad and self.data.dtype.kind != "f":
             raise AutodiffError(
                 f"a Tensor of type {self.data.dtype} and shape {self.data.shape} has no gradient: "
-                "write its numbers with a decimal point, or say requires_grad=False"
+                "write its numbers with a decimal point, or pass requires_grad=False"
             )
         self.rows: tuple[Row, ...] = ()
         self.requires_grad = requires_grad
@@ -97,10 +97,10 @@ class Tensor:
         return float(self.data.item())
 
     def backward(self, gradient: Any = None) -> None:
-        """Set ``grad`` of each Tensor that was not computed, wants one, and took part in this.
+        """Set ``grad`` of each leaf with ``requires_grad`` that this Tensor was computed from.
 
-        Calling it again sets the same gradients: nothing is added to what an earlier call left.
-        ``gradient`` is that of the loss with respect to this Tensor; a loss itself needs none.
+        Calling it again sets the same gradients: they do not accumulate. ``gradient`` is that of
+        the loss with respect to this Tensor; a loss itself needs none.
         Raises ``AutodiffError`` as ``gradients`` does.
         """
         leaves = [tensor for tensor in ancestors(self) if not tensor.rows]
@@ -190,8 +190,8 @@ def record(value: Value, *rows: Row) -> Value:
 def together(parents: Sequence[Value], function: Callable[[Array], Sequence[Any]]) -> list[Row]:
     """Return the rows of an operation whose gradients share most of their work.
 
-    ``function`` turns the gradient of the result into those of all ``parents``, in order; that of a
-    parent that wants none may be None. It is called once each time that gradients are computed.
+    ``function`` turns the gradient of the result into those of all ``parents``, in order; it may
+    return None for a parent that wants none. It is called once for all of them.
     """
     wanted = [place for place, parent in enumerate(parents) if wants_gradient(parent)]
     source: Array | None = None
@@ -219,7 +219,7 @@ def together(parents: Sequence[Value], function: Callable[[Array], Sequence[Any]
 
 
 def ancestors(output: Tensor) -> dict[Tensor, int]:
-    """Return ``output`` and all Tensors that it was made from, with how often each was used."""
+    """Return ``output`` and all Tensors it was made from, each with the number of its uses."""
     uses = {output: 0}
     waiting = [output]
     while waiting:
@@ -236,9 +236,10 @@ def gradients(output: Value, wrt: Sequence[Tensor], gradient: Any = None) -> lis
     """Return the gradients of ``output`` with respect to each Tensor in ``wrt``, of their shapes.
 
     Where ``output`` is one number, ``gradient`` may be left out; else it is the gradient of a loss
-    with respect to ``output``, of its shape. The gradient of what took no part is zero. The arrays
-    may share memory: copy what you change. Raises ``AutodiffError`` if ``output`` is no Tensor that
-    wants a gradient, or if ``gradient`` is missing or of another shape.
+    with respect to ``output``, of its shape. A Tensor that ``output`` was not made from has the
+    gradient zero. The arrays may share memory: copy one before you change it. Raises
+    ``AutodiffError`` if ``output`` is not a Tensor that wants a gradient, or if ``gradient`` is
+    missing or of another shape.
     """
     seed = _seed(output, gradient)
     uses = ancestors(output)
@@ -253,7 +254,7 @@ def gradients(output: Value, wrt: Sequence[Tensor], gradient: Any = None) -> lis
             found[tensor] = g
         for parent, function in tensor.rows:
             share = _fit(function(g), parent.data)
-            # A new sum each time: other sums may hold the same array.
+            # A new array each time: another sum may hold the same one.
             sums[parent] = sums[parent] + share if parent in sums else share
             uses[parent] -= 1
             if not uses[parent]:
@@ -286,7 +287,7 @@ def _seed(output: Value, gradient: Any) -> Array:
 def _fit(g: Array, parent: Array) -> Array:
     """Return ``g`` in the shape and type of the parent's array: broadcasting is undone here.
 
-    A number that was used in many places has the sum of the gradients of all these places.
+    A number that was used in many places gets the sum of their gradients.
     """
     if g.shape != parent.shape:
         added = g.ndim - parent.ndim

@@ -13,8 +13,8 @@ their parent's product ``h_p W``, and the gradients of siblings are added before
 A ``Cell`` says what is done at each node; this module says in which order. ``cumulative_sum`` walks
 the same way without a cell.
 
-Source of backward through time: Werbos 1990, "Backpropagation through time". Left out: states that
-begin elsewhere than at zero.
+Source of backward through time: Werbos 1990, "Backpropagation through time". Left out: first
+states other than zero.
 """
 
 from abc import ABC, abstractmethod
@@ -56,8 +56,8 @@ class Cell(ABC):
     def backward(d: Array, kept: Arrays, s: Array) -> tuple[Array, Array, Array | None]:
         """Return the gradients with respect to x, u and the last h numbers of s.
 
-        ``d`` is the gradient with respect to the new states. That of s leaves out the way through
-        u; None stands for zeros, and so do the numbers of s before its last h.
+        ``d`` is the gradient with respect to the new states. The gradient of s leaves out the path
+        through u; None stands for zeros. The other numbers of s matter through u alone.
         """
 
 
@@ -309,7 +309,7 @@ def _sigmoid_in_place(a: Array) -> None:
 
 
 def levels_beside(X: Array, levels: Sequence[Level]) -> Sequence[Level]:
-    """Return the levels with their indices where X lies; to a device they are sent all at once."""
+    """Return the levels with their indices where X lies; a device gets them in one transfer."""
     if isinstance(X, np.ndarray) or not levels:
         return levels
     indices = [level.indices for level in levels]

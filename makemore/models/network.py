@@ -60,12 +60,12 @@ class Network(Layer, Model):
 
     @abstractmethod
     def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return the logits of each distinct beginning of some words, and what follows it.
+        """Return the logits of each distinct beginning of some words, and counts of what follows.
 
         ``ids`` (n,) holds the words in a row, the boundary after each, and ``weights`` (words,) how
         often each word counts; it is fastest where words that begin alike stand together. The
-        result is logits and target counts
-        of shape (R, V) each. The generator decides what dropout drops; without one nothing is.
+        logits and the target counts have shape (R, V) each. The generator decides what dropout
+        drops; without one nothing is dropped.
         """
 
     @classmethod
@@ -78,7 +78,7 @@ class Network(Layer, Model):
 
     @classmethod
     def cells_per_symbol(cls, options: Options) -> int:
-        """Return how many numbers a step of training keeps for each symbol, about."""
+        """Return about how many numbers a step of training keeps for each symbol."""
         width = int(options["hidden_size"]) + int(options["embedding_size"])
         return 16 * width * int(options.get("layers", 1))
 

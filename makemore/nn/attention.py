@@ -1,7 +1,7 @@
 """Layers of transformers: attention in several heads, positions, the block.
 
 Equations are those of Vaswani et al. 2017, "Attention is all you need"; names and defaults are
-PyTorch's, its weights side by side: q, k and v are x @ weight in one product.
+PyTorch's. The weights of q, k and v stand side by side: all three are one product, x @ weight.
 """
 
 import numpy as np
@@ -15,11 +15,12 @@ from makemore.nn.layers import Dropout, LayerNorm, Linear
 
 
 class MultiHeadAttention(Layer):
-    """Each position sees the others, in several ways at once: (B, T, n) -> (B, T, n).
+    """Each position attends to the others, in several ways at once: (B, T, n) -> (B, T, n).
 
     q, k, v = x W + b are cut into heads of n / heads numbers; each head is softmax(q kᵀ / sqrt(n /
-    heads)) v; their results side by side go through ``out``. While training, the softmax has
-    ``dropout``. The first input weights are Xavier's, the biases zero.
+    heads)) v; their results side by side go through ``out``. While training, dropout with the
+    probability ``dropout`` applies to the softmax. The first input weights are Xavier's, the biases
+    zero.
 
     Attributes
     ----------
@@ -48,10 +49,10 @@ class MultiHeadAttention(Layer):
         self.out.bias = Tensor(np.zeros(n, dtype))
 
     def __call__(self, x: Value, mask: Array | None = None, *, causal: bool = False) -> Value:
-        """Return what each position sees.
+        """Return what each position gathers from those that it attends to.
 
-        ``mask`` broadcasts to (B, heads, T, T); where it is False, a position does not see the
-        other one. With ``causal`` none sees later ones.
+        ``mask`` broadcasts to (B, heads, T, T); where it is False, a position does not attend to
+        the other one. With ``causal`` no position attends to later ones.
         """
         shape = data(x).shape
         if len(shape) != 3:
@@ -107,7 +108,7 @@ def sinusoids(positions: Array, n: int) -> Array:
 
 
 class TransformerBlock(Layer):
-    """Attention, then two linear layers; each is added to what came in: (B, T, n) -> (B, T, n).
+    """Attention, then two linear layers; each is added to its input: (B, T, n) -> (B, T, n).
 
     With the norm first, x + f(norm(x)); else norm(x + f(x)), as in the paper. The linear layers
     have ``hidden`` numbers between them, 4 n by default, and relu or gelu. ``dropout`` applies to

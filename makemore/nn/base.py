@@ -1,9 +1,9 @@
 """A layer is what it computes and what it holds; its parameters are views of one vector.
 
 A layer's fields are its parameters (Tensors), its other state (arrays, such as a running mean) and
-the layers that it is made of (alone or in a list); what begins with an underscore is none of these.
-Nothing registers itself: ``parameters`` looks
-at the fields, and a name is the way to one, such as "layers.0.weight".
+the layers that it is made of (alone or in a list); fields that begin with an underscore are none of
+these. Nothing registers itself: ``parameters`` looks at the fields, and a parameter's name is the
+path to its field, such as "layers.0.weight".
 
     layer = Sequential(Linear(2, 8, generator), Tanh(), Linear(8, 1, generator))
     vector = ParameterVector(layer.parameters())
@@ -39,7 +39,7 @@ class Layer:
         return {name: part for name, part in self._parts() if isinstance(part, Tensor)}
 
     def state(self) -> dict[str, Array]:
-        """Return the arrays that ``load`` takes: parameters, and what else the layers hold."""
+        """Return the arrays that ``load`` takes: parameters, and other state of the layers."""
         return {
             name: part.data if isinstance(part, Tensor) else part for name, part in self._parts()
         }
@@ -47,8 +47,8 @@ class Layer:
     def load(self, state: Mapping[str, Array]) -> None:
         """Take copies of the arrays of ``state``, each in the type of the array that it replaces.
 
-        Raises ``AutodiffError``, and changes nothing, if a name is missing or not known, or if a
-        shape is another. A ``ParameterVector`` is made after this: it would not see the new arrays.
+        Raises ``AutodiffError``, and changes nothing, if a name is missing or unknown, or a shape
+        differs. Make a ``ParameterVector`` after this: an earlier one would not see the new arrays.
         """
         own = self.state()
         if own.keys() != state.keys():
@@ -64,10 +64,9 @@ class Layer:
             layer._set(field, np.array(state[name], own[name].dtype))
 
     def move(self, place: Callable[[Array], Array]) -> None:
-        """Put in place of each array what ``place`` makes of it, such as ``cupy.array``.
+        """Replace each array by ``place(array)``; ``cupy.array`` moves it to a GPU.
 
-        The arrays may then live elsewhere. A ``ParameterVector`` is made after this, as after
-        ``load``.
+        Make a ``ParameterVector`` after this, as after ``load``.
         """
         for _, layer, field in list(self._fields()):
             part = getattr(layer, field)
@@ -137,7 +136,7 @@ def _named_layers(name: str, part: Any) -> Iterator[tuple[str, Layer]]:
 
 
 KEPT_BYTES = 1 << 28
-"""The freed memory that is kept for the next step."""
+"""The bytes of freed memory that are kept for the next step."""
 
 
 class ParameterVector:

@@ -73,8 +73,8 @@ class _BatchNorm(Layer):
     """(x - mean) / sqrt(variance + eps) * weight + bias of each channel.
 
     In training, mean and variance are those of the batch, and running averages move towards them by
-    the share ``momentum`` (the variance by its estimate with n - 1). In evaluation the running ones
-    are taken. Source: Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
+    the share ``momentum`` (the variance by its estimate with n - 1). Evaluation uses the running
+    averages. Source: Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
 
     Attributes
     ----------

@@ -1,12 +1,12 @@
-"""Random weights to begin with, from a generator that the caller gives.
+"""Random first weights, from a generator that the caller gives.
 
 A layer's output should vary as much as its input, else signals die out or grow from layer to layer.
-The variance of ``x @ W`` is that of x times the number of inputs times the variance of W: so the
-weights shrink with the number of numbers that enter an output, ``fan_in``, or that leave an input,
-``fan_out``.
+The variance of ``x @ W`` is that of x times the number of inputs times the variance of W. So the
+weights shrink with the number of inputs of each output, ``fan_in``, or with the number of outputs
+that each input reaches, ``fan_out``.
 
-Without a generator the result is zeros that take no memory: who only asks for the shapes, or brings
-weights that were trained, need not draw any.
+Without a generator the result is zeros that take no memory, for callers who only need the shapes or
+load trained weights.
 
 Matrices have shape (inputs, outputs), since ``x @ W`` multiplies from the right. Kernels of a
 convolution have PyTorch's shape, (outputs, inputs, height, width).
@@ -24,7 +24,7 @@ Generator = np.random.Generator | None
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Return (fan_in, fan_out): how many numbers enter an output, and how many an input reaches.
+    """Return (fan_in, fan_out): the inputs of each output, and the outputs that an input reaches.
 
     Raises ``AutodiffError`` for a shape with fewer than two axes.
 
@@ -42,14 +42,14 @@ def fans(shape: Shape) -> tuple[int, int]:
 def uniform(shape: Shape, generator: Generator, bound: float, dtype: type = np.float32) -> Array:
     """Return numbers that are equally likely anywhere between ``-bound`` and ``bound``."""
     if generator is None:
-        return _nothing(shape, dtype)
+        return _zeros(shape, dtype)
     return generator.uniform(-bound, bound, shape).astype(dtype)
 
 
 def normal(shape: Shape, generator: Generator, deviation: float, dtype: type = np.float32) -> Array:
     """Return normally distributed numbers of mean 0 and standard deviation ``deviation``."""
     if generator is None:
-        return _nothing(shape, dtype)
+        return _zeros(shape, dtype)
     return (deviation * generator.standard_normal(shape)).astype(dtype)
 
 
@@ -93,7 +93,7 @@ def kaiming_normal(
     return normal(shape, generator, _kaiming_deviation(shape, slope), dtype)
 
 
-def _nothing(shape: Shape, dtype: type) -> Array:
+def _zeros(shape: Shape, dtype: type) -> Array:
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 

@@ -101,7 +101,7 @@ class Dropout(Layer):
     def __init__(self, p: float, generator: Generator) -> None:
         if not 0 <= p < 1:
             raise AutodiffError(
-                f"dropout with probability {p}: choose one from 0 up to, not with, 1"
+                f"dropout with probability {p}: choose one of at least 0 and below 1"
             )
         self.p = p
         self.generator = generator

@@ -7,8 +7,8 @@ PyTorch's. A schedule says ``learning_rate`` before a step:
     optimizer.learning_rate = schedule(step)
     optimizer.step(vector.values, vector.gradient)
 
-A step changes the values in place, in blocks that stay in the processor's cache, for each number
-is read and written several times.
+A step changes the values in place, in blocks that stay in the processor's cache, because it reads
+and writes each number several times.
 """
 
 from abc import ABC, abstractmethod
