@@ -506,6 +506,23 @@ def test_a_second_signal_does_not_disturb_the_end(folder: Path) -> None:
     assert digests(folder) == before
 
 
+def test_a_signal_in_a_callback_whose_errors_python_ignores_ends_the_process() -> None:
+    program = (
+        "import signal, sys, time, weakref\n"
+        "from makemore.cli import main\n"
+        "import click\n"
+        "def wait(ctx):\n"
+        "    ignores = type('Ignores', (), {})()\n"
+        "    lost = weakref.ref(ignores, lambda _: signal.raise_signal(signal.SIGINT))\n"
+        "    del ignores\n"
+        "    time.sleep(60)\n"
+        "click.Command.invoke = lambda command, ctx: wait(ctx)\n"
+        "main(['train'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (130, b"makemore: interrupted\n")
+
+
 @pytest.mark.parametrize("milliseconds", [0, 10, 40, 80, 120, 180, 250])
 def test_a_signal_at_any_moment_of_the_start_is_one_line(folder: Path, milliseconds: int) -> None:
     program = (

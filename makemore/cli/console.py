@@ -26,6 +26,9 @@ PROGRESS_PAUSE = 0.1
 IGNORED_AFTER_SIGNAL = 1.0
 """The seconds after a signal in which another one does not interrupt the cleaning up."""
 
+LOST_PAUSE = 0.01
+"""The seconds after which ``Stopped`` is raised again where Python ignored it."""
+
 _STOPS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -146,7 +149,8 @@ def _discard(stream: TextIO) -> None:
 def _signals_raised() -> Iterator[None]:
     """Let SIGINT and SIGTERM end the block by ``Stopped``, so that unfinished work is cleaned up.
 
-    Signals within ``IGNORED_AFTER_SIGNAL`` of another are ignored, even after the block.
+    Signals within ``IGNORED_AFTER_SIGNAL`` of another are ignored, even after the block. Where
+    Python ignores exceptions, as in the callbacks of an import, ``Stopped`` is raised again later.
     """
     stopped: list[float] = []
 
@@ -156,6 +160,17 @@ def _signals_raised() -> Iterator[None]:
             stopped.append(time.monotonic())
             raise Stopped(signum)
 
+    def stop_again(lost: Any) -> None:
+        """Raise ``Stopped`` again a moment after Python has ignored it."""
+        if isinstance(lost.exc_value, Stopped):
+            signum = lost.exc_value.code - 128
+            stopped.clear()
+            signal.signal(signal.SIGALRM, lambda *_: stop(signum, None))
+            signal.setitimer(signal.ITIMER_REAL, LOST_PAUSE)
+        else:
+            report_lost(lost)
+
+    report_lost, sys.unraisablehook = sys.unraisablehook, stop_again
     before = {signum: signal.getsignal(signum) for signum in _STOPS}
     handled = [signum for signum in before if before[signum] is not signal.SIG_IGN]
     for signum in handled:
@@ -163,6 +178,7 @@ def _signals_raised() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = report_lost
         if not stopped:
             for signum in handled:
                 signal.signal(signum, before[signum])
