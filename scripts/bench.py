@@ -1,4 +1,4 @@
-"""``scripts/bench``: measure everything that the README says of speed and quality."""
+"""``scripts/bench``: measure all figures of speed and quality in the README."""
 
 import argparse
 import json

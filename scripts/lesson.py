@@ -15,17 +15,17 @@ from makemore.errors import MakemoreError, OptionError, shown
 from makemore.pictures.output import save_figure
 
 OPTION_NAMES = {"word": "--word", "learning_rate": "--learning-rate"}
-"""The options that only some lessons take."""
+"""The options that only some lessons have."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask for; return the exit code. Raises ``MakemoreError``."""
+    """Run the command, and return the exit code. Raises ``MakemoreError``."""
     options = _parser().parse_args(arguments)
     if options.name is None:
         print("\n".join([*overview(), "", "scripts/lesson NAME, or its number, runs one."]))
         return 0
     lesson = _find(options.name)
-    _refuse_foreign_options(lesson, options)
+    _refuse_unused_options(lesson, options)
     setting = find_setting(options.words, options.word, options.seed, options.learning_rate)
     if options.check:
         return _check(lesson, options.check, setting)
@@ -51,12 +51,12 @@ def _run(lesson: Lesson, setting: Setting, pause: bool) -> None:
 
 
 def picture_path(name: str, number: int) -> Path:
-    """Return where the picture with this number goes: lesson-NAME.png, lesson-NAME-2.png, ..."""
+    """Return the path of the picture with this number: lesson-NAME.png, lesson-NAME-2.png, ..."""
     return Path(f"lesson-{name}{f'-{number}' if number > 1 else ''}.png")
 
 
 def exercise_lines(lesson: Lesson) -> list[str]:
-    """Return the exercises as they are printed at the end."""
+    """Return the lines of the exercises."""
     lines = ["Exercises"]
     for number, exercise in enumerate(lesson.exercises, 1):
         lines += prefixed(f"{number}. ", exercise.question)
@@ -76,7 +76,7 @@ def _check(lesson: Lesson, answer: str, setting: Setting) -> int:
             raise ValueError(value)
     except ValueError:
         raise OptionError(
-            f"--check {shown(answer)} is no answer: expected the number of an exercise, 1 to"
+            f"--check {shown(answer)} is not an answer: expected the number of an exercise, 1 to"
             f" {len(lesson.exercises)}, and a value, such as --check 1=0.5"
         ) from None
     is_right, text = lesson.exercises[place].check(given, setting)
@@ -96,7 +96,7 @@ def _find(name: str) -> Lesson:
     return find_lesson(name)
 
 
-def _refuse_foreign_options(lesson: Lesson, options: argparse.Namespace) -> None:
+def _refuse_unused_options(lesson: Lesson, options: argparse.Namespace) -> None:
     for field, option in OPTION_NAMES.items():
         if getattr(options, field) is not None and field not in lesson.options:
             raise OptionError(f"the lesson {lesson.name} has no {option}: leave it out")
@@ -113,14 +113,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--words",
         metavar="FILE",
-        help="words, one a line; else data/names.txt, or the list in the package",
+        help="a file with a word on each line (data/names.txt, or the list in the package)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of all random numbers (0)")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each stage")
-    parser.add_argument("--check", metavar="1=VALUE", help="say whether exercise 1 is answered")
-    parser.add_argument("--word", help="the word to follow; else the first that is short")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="of the descent in bigram (50)"
+        "--check", metavar="1=VALUE", help="say whether this answer to exercise 1 is right"
+    )
+    parser.add_argument("--word", help="the word to follow (the first short one)")
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="the learning rate of the lesson bigram (50)",
     )
     return parser
 
@@ -135,7 +140,7 @@ if __name__ == "__main__":
     except (KeyboardInterrupt, EOFError):
         sys.exit(130)
     except OSError as error:
-        # Python would try again at its end, and complain.
+        # Otherwise Python would write again when it exits, and report the error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # in which case the reader has seen enough
+        if not isinstance(error, BrokenPipeError):  # the reader closed the pipe
             sys.exit(f"lesson: {error.strerror or error}")

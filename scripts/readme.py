@@ -1,9 +1,8 @@
-"""Runs what the README shows, and compares or rewrites the output that it shows.
+"""Runs the commands in the README, and compares or rewrites their output there.
 
 A ``console`` block holds commands after ``$ `` with their output, a ``pycon`` block a Python
-session that goes on from block to block. All run one after another in one folder that holds
-data/names.txt. Times differ from run to run, so numbers with two decimals do not count in a
-comparison.
+session that continues from block to block. All run one after another in one folder that holds
+data/names.txt. Times differ from run to run, so numbers with two decimals are not compared.
 """
 
 import argparse

@@ -172,7 +172,7 @@ def test_a_list_that_is_too_short_or_too_long_is_refused(
     with pytest.raises(CorpusError, match="the limit is 15 symbols"):
         find_setting(str(path))
     path.write_text("\n")
-    with pytest.raises(CorpusError, match="holds no word"):
+    with pytest.raises(CorpusError, match="holds no words"):
         find_setting(str(path))
 
 
@@ -181,10 +181,10 @@ def test_a_list_that_is_too_short_or_too_long_is_refused(
     [
         (["nothing"], "there is no lesson nothing: choose a number, 1 to 12, or one of numbers,"),
         (["13"], "there is no lesson 13: "),
-        (["bigram", "--check", "4=1"], "--check 4=1 is no answer: expected the number of an "),
-        (["bigram", "--check", "0=1"], "--check 0=1 is no answer"),
-        (["bigram", "--check", "1"], "--check 1 is no answer"),
-        (["bigram", "--check", "1=nan"], "--check 1=nan is no answer"),
+        (["bigram", "--check", "4=1"], "--check 4=1 is not an answer: expected the number of an "),
+        (["bigram", "--check", "0=1"], "--check 0=1 is not an answer"),
+        (["bigram", "--check", "1"], "--check 1 is not an answer"),
+        (["bigram", "--check", "1=nan"], "--check 1=nan is not an answer"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments: list[str], words: str) -> None:

@@ -210,7 +210,7 @@ def test_the_loss_of_a_pair_is_that_of_its_answers() -> None:
     check_gradients(loss_of, u, w, negatives)
 
 
-def test_rivals_are_frequencies_to_the_power_three_quarters() -> None:
+def test_negatives_are_frequencies_to_the_power_three_quarters() -> None:
     noise = noise_of(np.array([[0, 16], [16, 240]]))
     assert noise.tolist() == pytest.approx([1 / 9, 8 / 9])
 

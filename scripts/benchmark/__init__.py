@@ -4,8 +4,8 @@
     report.py      figures and targets as tables, JSON, a chart
     setting.py     a fresh installation, files to count
     sections.py    what is measured
-    inside.py      what only makemore's own functions can tell; run by itself
-    peers.py       the same work as others do it; run by itself
+    inside.py      measurements by makemore's own functions; a program of its own
+    peers.py       the same work by other software; a program of its own
 
-What is run by itself imports nothing from here: other interpreters run it.
+Programs of their own import nothing from here, because other interpreters run them.
 """

@@ -1,4 +1,4 @@
-"""Held-out loss against the seconds of the whole command: what this tool is for, in one picture.
+"""Held-out loss against the seconds of the whole command: the purpose of this tool in one picture.
 
 Every model here, with its defaults and within time limits, and, where PyTorch is installed, the
 bigram, MLP, GRU and transformer as they are taught: all in one run, one after another, on the same
@@ -46,7 +46,7 @@ Path(sys.argv[2]).write_text(json.dumps(parts), "utf-8")
 
 @dataclass(frozen=True)
 class Point:
-    """What a command reached: seconds of the whole command, held-out nats per symbol."""
+    """The result of a command: its seconds, and the held-out loss in nats per symbol."""
 
     line: str
     name: str
@@ -55,12 +55,12 @@ class Point:
 
     @property
     def is_taught(self) -> bool:
-        """Whether it is of one of the networks in PyTorch."""
+        """Whether the point is that of a network in PyTorch."""
         return self.line.startswith("PyTorch")
 
     @property
     def label(self) -> str:
-        """What the table calls it."""
+        """The name in the table."""
         return self.line.removeprefix("PyTorch, ") if self.is_taught else f"`{self.name}`"
 
 
@@ -84,7 +84,7 @@ def frontier(setting: Setting, report: Report, picture: Path) -> None:
 
 
 def trained(setting: Setting, line: str, name: str, *options: Any) -> Point:
-    """Train a model by the command, and return what it reached."""
+    """Train a model by the command, and return the result."""
     path = setting.checkpoint("frontier")
     taken = run(setting.command(name, "train", setting.names, *options, "-c", path))
     info = [str(setting.makemore), "info", "-c", str(path), "--json"]
@@ -152,14 +152,14 @@ def draw(points: list[Point], path: Path) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, alpha=0.3)
     axes.legend(frameon=False, loc="upper right")
-    figure.draw_without_rendering()  # from here on it is known where on the picture a point lies
+    figure.draw_without_rendering()  # which computes the positions of points in the picture
     write_names(axes, [point for point in points if not point.is_taught])
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
 def write_names(axes: Any, points: list[Point]) -> None:
-    """Write the names of models beside their dots: over no dot and no other name, if there is room.
+    """Write the names of models beside their dots, without overlap if there is room.
 
     The points of mixtures have dots, too, but no names.
     """

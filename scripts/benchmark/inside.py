@@ -1,4 +1,4 @@
-"""What can only be measured inside of makemore: ``python inside.py TASK ...`` prints JSON."""
+"""Measurements inside of makemore: ``python inside.py TASK ...`` prints JSON."""
 
 import json
 import random
@@ -64,7 +64,7 @@ def draw_one_at_a_time(checkpoint: str, count: str) -> float:
 def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
     """Return exact figures of a model: losses, shares of new words, the area under the ROC curve.
 
-    The curve tells random strings from held-out words by the mean surprise of a symbol. There is
+    The curve tells random strings from held-out words by the mean surprisal of a symbol. There is
     one string for each held-out word, of the same length, each letter of the alphabet equally
     likely.
     """
@@ -96,7 +96,7 @@ def quality(checkpoint: str, names: str, samples: str) -> dict[str, Any]:
 
 
 def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
-    """Return which share of samples is known, repeated, new, as ``sample --report`` counts them."""
+    """Return the shares of samples that are known, repeated and new."""
     from makemore import Sampler
     from makemore.generation.novelty import KnownWords, Novelty, training_texts
 

@@ -1,9 +1,9 @@
 """Times programs against each other: in turns, each time in a fresh process.
 
-A machine has fast and slow minutes. Programs that are to be compared therefore run A B C A B C ...,
-each run is divided by the run of its own round, and the median of these ratios is what counts.
-Wall seconds are what a person waits; CPU seconds (user and system, of the process and of those that
-it waited for) say the same where other work disturbs the machine.
+The speed of a machine varies. Programs that are compared therefore run in turns, A B C A B C ...;
+each run is divided by a run of the same round, and the result is the median of these ratios. Wall
+seconds are what a person waits; CPU seconds (user and system, of the process and its children) are
+more reliable where other work disturbs the machine.
 """
 
 import json
@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took.
+    """The cost of one run.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several measurements, and the least and greatest of them."""
+    """The median, the minimum and the maximum of several measurements."""
 
     median: float
     least: float
@@ -80,7 +80,7 @@ class BenchmarkError(Exception):
 
 
 def run(task: Task) -> Run:
-    """Run a program to its end; its output is thrown away unless it reports."""
+    """Run a program; its output is discarded unless it reports."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -131,9 +131,9 @@ def in_turns(
 
 
 def read_into_cache(path: Path) -> None:
-    """Read a file, so that the system has it in memory.
+    """Read a file, so that it is in the cache of the system.
 
-    In small blocks, for a child's peak memory is never below that of this process.
+    It is read in small blocks, because a child's peak memory is never below that of this process.
     """
     with open(path, "rb", buffering=0) as file:
         while file.read(MEGABYTE):

@@ -1,4 +1,4 @@
-"""What is measured of the engine and of the networks: steps, models, scoring, drawing."""
+"""Measurements of the engine and of networks: steps, models, scoring, drawing."""
 
 import json
 import subprocess
@@ -102,7 +102,7 @@ def models(setting: Setting, report: Report) -> None:
 
 
 def said(setting: Setting, *arguments: object) -> str:
-    """Return what a makemore command prints."""
+    """Return the output of a makemore command."""
     task = setting.command("", *arguments)
     done = subprocess.run(
         task.command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

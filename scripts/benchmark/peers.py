@@ -1,7 +1,7 @@
-"""The same work as others do it: ``python peers.py TASK ...`` prints the figure as JSON.
+"""The same work by other software: ``python peers.py TASK ...`` prints the figure as JSON.
 
-Each figure leaves out the start of the process, the imports and the preparation, which makes the
-peers look faster than a person finds them: makemore is measured with all of that.
+The figures exclude the start of the process, the imports and the preparation, which favours the
+peers: makemore is measured with all of that.
 """
 
 import json

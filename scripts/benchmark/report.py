@@ -11,7 +11,7 @@ from benchmark.measure import Spread
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured thing, in ``unit``; ``x`` is a ratio."""
+    """A measurement in ``unit``; ``x`` is a ratio."""
 
     section: str
     name: str
@@ -21,7 +21,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised of one figure: at most, or at least, the limit."""
+    """A promise about a figure: at most, or at least, the limit."""
 
     claim: str
     unit: str
@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Point:
-    """What counting a file took: a point of the scaling chart; ``peak`` in megabytes."""
+    """A point of the scaling chart: the cost of counting a file; ``peak`` is in megabytes."""
 
     name: str
     megabytes: float
@@ -48,12 +48,12 @@ class Point:
 
 @dataclass
 class Report:
-    """All that one run of the benchmark found.
+    """The results of one run of the benchmark.
 
     Attributes
     ----------
     conditions : dict
-        What was measured with which versions on which machine.
+        The versions and the machine of the measurement.
     figures, targets, points : list
     quality : list of dict
         Exact figures, the same on every machine: one entry for each model.
@@ -78,11 +78,11 @@ class Report:
         return spread
 
     def at_most(self, claim: str, unit: str, limit: float, measured: Spread) -> None:
-        """Keep a target that is met by little."""
+        """Keep a target that is an upper limit."""
         self.targets.append(Target(claim, unit, limit, True, measured))
 
     def at_least(self, claim: str, unit: str, limit: float, measured: Spread) -> None:
-        """Keep a target that is met by much."""
+        """Keep a target that is a lower limit."""
         self.targets.append(Target(claim, unit, limit, False, measured))
 
     def note(self, text: str) -> None:
@@ -135,7 +135,7 @@ def quality_table(quality: Sequence[dict[str, Any]]) -> str:
 
 
 def number(value: float) -> str:
-    """Return three significant digits, and thousands set apart.
+    """Return a number with three significant digits and thousands separators.
 
     >>> number(1234567.0), number(1.23456), number(0.000015)
     ('1,234,567', '1.23', '1.5e-05')

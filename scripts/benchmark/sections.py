@@ -1,4 +1,4 @@
-"""What is measured: a function for each section of the report."""
+"""The measurements: a function for each section of the report."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ OTHER_SCRIPTS = {
 
 
 def start_up(setting: Setting, report: Report) -> None:
-    """Measure what any command costs before it does anything."""
+    """Measure the start-up time of every command."""
     section = "start-up"
     tasks = [
         setting.code(CLICK, "import click"),
@@ -204,7 +204,7 @@ def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
 
 
 def scale(setting: Setting, report: Report) -> None:
-    """Train three models on ever larger lists: time and peak memory."""
+    """Train three models on larger and larger lists: time and peak memory."""
     for megabytes in (1, 10, 100) if setting.quick else (1, 10, 100, LARGE):
         path = draw_list(setting, megabytes)
         gru = ("--model", "gru", "--steps", 200)
@@ -228,7 +228,7 @@ def scale(setting: Setting, report: Report) -> None:
 
 
 def draw_list(setting: Setting, megabytes: int) -> Path:
-    """Write a list of about so many megabytes of words that an n-gram model draws."""
+    """Write a list of words drawn from an n-gram model, of about this many megabytes."""
     path = setting.folder / f"list-{megabytes}.txt"
     with open(setting.names, "rb") as lines:
         mean = setting.names.stat().st_size / sum(1 for _ in lines)
@@ -247,7 +247,7 @@ def word_count(path: Path, name: str = "wc") -> Task:
 
 
 def train_task(setting: Setting, name: str, path: object, *options: object) -> Task:
-    """Return the task of a training whose model is not looked at."""
+    """Return the task of a training whose model is not used."""
     return setting.command(name, "train", path, *options, "-c", setting.checkpoint("counted"))
 
 
@@ -262,10 +262,10 @@ def add_counting(
     """Report time, rate and peak memory of counting a file; keep them for the chart if wanted."""
     times = report.add(section, task.name, "s", [seconds(run) for run in runs])
     report.add(section, task.name, "MB/s", [megabytes / seconds(run) for run in runs])
-    if task.reports:  # measured inside of a process that does not matter
+    if task.reports:  # measured inside of a process
         return
     peak = None
-    if task.name.startswith("makemore"):  # others may use less than what can be measured
+    if task.name.startswith("makemore"):  # others may use less memory than can be measured
         peak = report.add(section, f"{task.name}, peak", "MB", [run.peak for run in runs])
     if charted:
         report.points.append(Point(task.name, megabytes, times, peak))
@@ -342,7 +342,7 @@ def scoring(setting: Setting, report: Report) -> None:
 
 
 def quality(setting: Setting, report: Report) -> None:
-    """Work out what does not depend on the machine: losses, novelty, recognition."""
+    """Compute the figures that do not depend on the machine: losses, novelty, recognition."""
     checkpoint = setting.checkpoint("quality")
     for model in MODELS:
         setting.do("train", setting.names, "--model", *model, "-c", checkpoint)

@@ -1,4 +1,4 @@
-"""What the benchmark needs to run: an installed makemore, files to count, and the peers."""
+"""The setting of the benchmark: an installed makemore, files to count, and the peers."""
 
 import os
 import re
@@ -23,14 +23,14 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Script:
-    """How words are written: how a text of theirs is spelt, and the encoding."""
+    """A script: how a text is spelt in it, and the encoding."""
 
     spell: Callable[[str], str]
     encoding: str = "utf-8"
 
 
 def letters(before: str, after: str) -> Callable[[str], str]:
-    """Return what writes another letter for each of ``before``."""
+    """Return a function that replaces each letter of ``before``."""
     table = str.maketrans(before, after)
     return lambda text: text.translate(table)
 
@@ -56,18 +56,18 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class Setting:
-    """Where everything is.
+    """The files and programs of the benchmark.
 
     Attributes
     ----------
     folder : Path
-        A temporary one.
+        A temporary folder.
     names : Path
-        The list of words that is learnt.
+        The list of words to train on.
     python, makemore : Path
-        Of an environment that makemore is installed in as a user installs it.
+        The programs of an environment in which makemore is installed as users install it.
     peers : str
-        A Python interpreter that has NumPy and such peers as are to be had.
+        A Python interpreter with NumPy and the available peers.
     quick : bool
     """
 
@@ -115,9 +115,9 @@ class Setting:
 def install(folder: Path) -> tuple[Path, Path]:
     """Install makemore into a new environment; return its Python and its ``makemore``.
 
-    It is not an editable installation, which looks for its files at each start, and is made from a
-    copy, so that no folder ``build`` is left in the project. The libraries are those of the
-    environment that the benchmark runs in, linked, for to install them again takes half a minute.
+    It is not an editable installation, which searches for its files at each start, and is made from
+    a copy, so that no folder ``build`` is left in the project. The libraries are linked to those of
+    the benchmark's own environment, because it takes half a minute to install them.
     """
     source, environment = folder / "source", folder / "environment"
     source.mkdir()
@@ -141,7 +141,7 @@ def install(folder: Path) -> tuple[Path, Path]:
 def link_libraries(environment: Path) -> None:
     """Link all installed libraries but makemore into another environment.
 
-    Files ``.pth`` stay behind: they cost time at each start and belong to development tools.
+    Files ``.pth`` are left out: they cost time at each start and belong to development tools.
     """
     target = sysconfig.get_path("purelib", vars={"base": str(environment)})
     for path in Path(sysconfig.get_path("purelib")).iterdir():
@@ -159,10 +159,10 @@ def find_names(argument: Path | None) -> tuple[Path, str]:
 
 
 def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path:
-    """Write a file of whole lines just under so many megabytes, always the same; return its path.
+    """Write a file of whole lines just under this many megabytes, and return its path.
 
-    The words are drawn from an n-gram model of order 5, so that they are like words, and the same
-    ones, about 10 MB, come again and again.
+    It repeats about 10 MB of words, which are drawn from an n-gram model of order 5. The file is
+    always the same.
     """
     path = setting.folder / f"{script}-{megabytes}.txt"
     drawn = setting.folder / "drawn.txt"
@@ -187,7 +187,7 @@ def write_words(setting: Setting, megabytes: int, script: str = "plain") -> Path
 def blocks_of_lines(path: Path) -> Iterator[bytes]:
     """Yield a file in blocks of whole lines.
 
-    In blocks, for the peak memory of a child process is never below that of this one.
+    The peak memory of a child process is never below that of this one.
     """
     with open(path, "rb") as lines:
         while block := b"".join(lines.readlines(MEGABYTE)):
@@ -212,7 +212,7 @@ def draw_words(setting: Setting, path: Path) -> None:
 
 
 def write_spaced(setting: Setting) -> Path:
-    """Write the names with a space between the letters, as KenLM wants its tokens."""
+    """Write the names with a space between the letters, which are the tokens of KenLM."""
     path = setting.folder / "spaced.txt"
     with open(setting.names, encoding="utf-8") as names, open(path, "w", encoding="utf-8") as file:
         for name in names:

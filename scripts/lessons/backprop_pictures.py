@@ -9,17 +9,17 @@ from lessons.figures import ACCENT, LINE, MUTED, SIGNED, canvas
 from lessons.stage import shape
 from makemore.autodiff import data
 
-MOST_LABELS = 40
-"""The most columns that are labelled with their symbols: more labels would run into each other."""
+MAX_LABELS = 40
+"""The maximum number of columns with labels, which would overlap if there were more."""
 
 
 def draw_passes(v: Mapping[str, Any], hand: Mapping[str, Any], labels: Sequence[str]) -> Any:
-    """Return heatmaps of the values on their way forward, and below them of the gradients.
+    """Return heatmaps of the values of the forward pass, and below them of the gradients.
 
-    ``labels`` are those of the symbols, which are the columns of the logits and of P.
+    ``labels`` name the symbols, which are the columns of the logits and of P.
     """
     names = ("x", "z", "normal", "h", "logits", "P")
-    sizes = [min(data(v[name]).shape[1], MOST_LABELS) for name in names]
+    sizes = [min(data(v[name]).shape[1], MAX_LABELS) for name in names]
     ratios = {"width_ratios": sizes}
     with canvas(16, 6.2, 2, len(names), sharey=True, gridspec_kw=ratios, texts=labels) as drawn:
         for name, column in zip(names, drawn.axes.T, strict=True):
@@ -30,7 +30,7 @@ def draw_passes(v: Mapping[str, Any], hand: Mapping[str, Any], labels: Sequence[
                     values / most, SIGNED, vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
                 )
                 axes.set(title=f"{title} {shape(values)}\nup to {most:.3g}", xticks=[])
-                if name in ("logits", "P") and len(labels) <= MOST_LABELS:
+                if name in ("logits", "P") and len(labels) <= MAX_LABELS:
                     axes.set_xticks(range(len(labels)), map(drawn.text, labels), size=9)
                 axes.tick_params(length=0)
         drawn.axes[0, 0].set(ylabel="forward: values, to the right", yticks=range(len(values)))

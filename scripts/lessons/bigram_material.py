@@ -1,4 +1,4 @@
-"""What the lesson bigram is about: the word to follow, and what several stages need of it."""
+"""The material of the lesson bigram: the word to follow, and values that several stages use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ STEPS = 10
 LATER_STEPS = (200, 1_000)
 LEARNING_RATE = 50.0
 MAX_CELLS = 1 << 25
-"""The most cells of X for all words: 256 MiB. The literal form needs several such matrices."""
+"""The maximum size of X for all words, 256 MiB. The literal form needs several such matrices."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What all stages share. B is the number of pairs of the word, V that of the symbols."""
+    """Values that the stages share. B is the number of pairs of the word, V that of symbols."""
 
     setting: Setting
 
@@ -61,7 +61,7 @@ class Material:
 
     @property
     def V(self) -> int:
-        """How many symbols there are."""
+        """The number of symbols."""
         return len(self.vocabulary)
 
     @cached_property
@@ -81,7 +81,7 @@ class Material:
 
     @cached_property
     def columns(self) -> list[int]:
-        """The ids that occur in the word, boundary included: the columns worth printing."""
+        """The ids in the word, boundary included, whose columns are printed."""
         return sorted({BOUNDARY, *self.pairs[0].tolist()})
 
     @cached_property
@@ -146,7 +146,7 @@ def material_of(setting: Setting) -> Material:
     return material
 
 
-def shortened(text: str, most: int = 18) -> str:
-    """Return the text, printable, cut where it is longer than ``most``."""
+def shortened(text: str, limit: int = 18) -> str:
+    """Return the text, printable and cut off if it is longer than ``limit``."""
     text = shown(text)
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."

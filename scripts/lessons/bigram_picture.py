@@ -30,7 +30,7 @@ def draw_lesson(m: Material) -> Any:
         f"softmax(W) after {STEPS} steps": m.descent[STEPS],
         "softmax(W) at the minimum": weights_from_counts(m.counts, 0.0),
     }
-    largest = max(float(softmax(W).max()) for W in tables.values())  # one scale for all of them
+    largest = max(float(softmax(W).max()) for W in tables.values())  # the end of their common scale
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(20, 10.5), dpi=50, layout="constrained")
         above, below = figure.subplots(2, 4, gridspec_kw={"height_ratios": [1, 1.6]})
@@ -68,7 +68,7 @@ def _draw_positive(axes: Any, values: Floats, largest: float, title: str) -> Non
     """Draw a matrix with values of 0 to ``largest``."""
     from matplotlib.colors import PowerNorm
 
-    # By the square root, or all but the few largest would look alike.
+    # On a square-root scale, because on a linear one all but a few would look alike.
     axes.imshow(values, "Blues", norm=PowerNorm(0.5, 0, largest), aspect="auto")
     axes.set_title(title, size=14)
 
@@ -89,7 +89,7 @@ def _name_axes(axes: Any, m: Material, rows: Sequence[str]) -> None:
 
 
 def _drawable(text: str) -> str:
-    """Return the text with a question mark for what matplotlib's own font cannot draw."""
+    """Return the text with question marks for characters that matplotlib's own font lacks."""
     from matplotlib.font_manager import findfont, get_font
 
     font = get_font(findfont("DejaVu Sans"))

@@ -32,12 +32,12 @@ class Lesson:
     ----------
     name, title : str
     minutes : float
-        How long it computes at most, on two cores.
+        The maximum computing time on two cores.
     stages : callable
-        Turns the setting into the stages, one after another.
+        Yields the stages for a setting.
     exercises : tuple of Exercise
     options : tuple of str
-        Of the attributes of a setting, those that this lesson alone takes.
+        The optional attributes of a setting that this lesson uses.
     """
 
     name: str

@@ -131,7 +131,7 @@ def the_training(
         ],
         table(["steps of noise", "share of noise", "loss"], rows),
         "with much noise it is easy to say what it is: nearly all that one sees. The last bit of it"
-        " is hard to tell from ink. No sampling, no rival network: a plain regression.",
+        " is hard to tell from ink. No sampling, no adversary: a plain regression.",
         (mean_squared_error, nn.AdamW),
         c.figure,
         {"the loss falls": np.mean(losses[-10:]) < np.mean(losses[:10])},

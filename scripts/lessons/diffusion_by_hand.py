@@ -1,4 +1,4 @@
-"""The process on single numbers: the first stages of the lesson ``diffusion``."""
+"""The first stages of the lesson ``diffusion``: the process on single numbers."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def the_schedule(images: Array, generator: np.random.Generator) -> Stage:
             ],
         ),
         "each step shrinks what is there and adds as much variance as it took. After the last, less"
-        " than a hundredth of the image is left: who starts from pure noise misses nothing.",
+        " than a hundredth of the image is left: starting from pure noise loses nothing.",
         (),
         c.figure,
         {"nearly nothing is left at the end": bool(KEPT[-1] < 1e-4)},

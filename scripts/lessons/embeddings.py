@@ -28,17 +28,17 @@ MINUTES = 0.2
 SIZE, STEPS = 8, 2_000
 ENOUGH = 0.5
 """The share of the steps after which the embeddings are judged."""
-FEWEST_SYMBOLS, MOST_SYMBOLS = 4, 2_000
+MIN_SYMBOLS, MAX_SYMBOLS = 4, 2_000
 
 
 def stages(setting: Setting) -> Iterator[Stage]:
     """Yield the stages."""
     V = len(setting.vocabulary)
     setting.split()  # refuses a list that is too short
-    if not FEWEST_SYMBOLS <= V <= MOST_SYMBOLS:
+    if not MIN_SYMBOLS <= V <= MAX_SYMBOLS:
         raise CorpusError(
-            f"{shown(setting.name)} has {V:,} symbols, and this lesson takes {FEWEST_SYMBOLS} to"
-            f" {MOST_SYMBOLS:,}: take another list"
+            f"{shown(setting.name)} has {V:,} symbols, and this lesson takes {MIN_SYMBOLS} to"
+            f" {MAX_SYMBOLS:,}: take another list"
         )
     labels = [symbol_label(symbol) for symbol in setting.vocabulary.itos]
     N, is_trained = count_pairs(setting), setting.effort >= ENOUGH
@@ -58,7 +58,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
         },
         [
             "Mikolov et al. 2013, Distributed representations of words and phrases and their"
-            " compositionality: with 15 rivals 61 % of their analogies are solved. Their symbols"
+            " compositionality: with 15 negatives 61 % of their analogies are solved. Their symbols"
             " are 692 thousand words of a billion; 27 letters have no capital-country pairs to"
             " test, so ours are compared with a formula instead.",
             "Levy and Goldberg 2014, Neural word embedding as implicit matrix factorization.",
@@ -95,24 +95,24 @@ def the_pairs(setting: Setting, N: Counts, labels: list[str]) -> Stage:
 
 def one_pair(setting: Setting) -> Stage:
     """Work out the loss and gradient of one pair by hand."""
-    u, w, *rivals = setting.generator().normal(0, 1, (2 + NEGATIVES, 3))
-    s = [1 / (1 + np.exp(-u @ v)) for v in (w, *rivals)]
+    u, w, *negatives = setting.generator().normal(0, 1, (2 + NEGATIVES, 3))
+    s = [1 / (1 + np.exp(-u @ v)) for v in (w, *negatives)]
     by_hand = -np.log(s[0]) - np.sum(np.log1p(-np.array(s[1:])))
-    d_u = (s[0] - 1) * w + np.sum([p * v for p, v in zip(s[1:], rivals, strict=True)], axis=0)
+    d_u = (s[0] - 1) * w + np.sum([p * v for p, v in zip(s[1:], negatives, strict=True)], axis=0)
     centre = Tensor(u[None])
-    loss = loss_of(centre, w[None], np.array(rivals)[None])
+    loss = loss_of(centre, w[None], np.array(negatives)[None])
     slope = gradients(loss, [centre])[0][0]
     rows = [("context", float(u @ w), s[0], s[0] - 1)]
     rows += [
-        (f"rival {i}", float(u @ v), p, p)
-        for i, (v, p) in enumerate(zip(rivals, s[1:], strict=True), 1)
+        (f"negative {i}", float(u @ v), p, p)
+        for i, (v, p) in enumerate(zip(negatives, s[1:], strict=True), 1)
     ]
     difference = max(abs(by_hand - loss.item()), float(np.abs(d_u - slope).max()))
     return Stage(
         "The loss of one pair, by hand",
         [
-            "loss = -log s(u . w) - (sum over k rivals r of log s(-u . r))    s = sigmoid",
-            "d_u  = (s(u . w) - 1) w + (sum over rivals of s(u . r) r)",
+            "loss = -log s(u . w) - (sum over k negatives r of log s(-u . r))    s = sigmoid",
+            "d_u  = (s(u . w) - 1) w + (sum over negatives of s(u . r) r)",
         ],
         [
             *table(["", "u . v", "s", "times v in d_u"], rows),
@@ -127,18 +127,18 @@ def one_pair(setting: Setting) -> Stage:
 
 
 def the_noise(N: Counts, labels: list[str]) -> Stage:
-    """Compare the frequencies with the distribution of the rivals."""
+    """Compare the frequencies with the distribution of the negatives."""
     counts, noise = N.sum(axis=1), noise_of(N)
     order = np.argsort(-counts, kind="stable")
     some = [*order[:4], *order[-4:]] if len(order) > 8 else order
     rows = [(labels[i], int(counts[i]), counts[i] / counts.sum(), float(noise[i])) for i in some]
     rise = noise[order[-1]] * counts.sum() / counts[order[-1]]
     return Stage(
-        "The rivals: noise that is not too common",
+        "The negatives: noise that is not too common",
         ["P_n(x) = count(x)^(3/4), normalised"],
-        table(["symbol", "count", "share", "drawn as a rival"], rows),
-        f"the power lifts the rarest symbol by a factor of {rise:.1f}. Drawn by their share, rivals"
-        " would be the same few symbols again and again.",
+        table(["symbol", "count", "share", "drawn as a negative"], rows),
+        f"the power lifts the rarest symbol by a factor of {rise:.1f}. Drawn by their share,"
+        " negatives would be the same few symbols again and again.",
         claims={"rare symbols are drawn more often than they occur": rise >= 1},
     )
 
@@ -152,12 +152,12 @@ def the_training(losses: list[float]) -> Stage:
         c.axes[0, 0].set(xlabel="step", ylabel="loss, nats per pair")
     return Stage(
         "Training",
-        [f"U, W: (V, {SIZE}) each; {BATCH:,} pairs a step, {NEGATIVES} rivals each; Adam"],
+        [f"U, W: (V, {SIZE}) each; {BATCH:,} pairs a step, {NEGATIVES} negatives each; Adam"],
         table(
             ["", "loss"], [("first", losses[0]), (f"{1 + NEGATIVES} log 2", first), ("last", last)]
         ),
         "W begins with zeros, so every answer is 1/2 and costs log 2. The loss cannot reach zero:"
-        " a rival is often a pair that occurs.",
+        " a negative is often a pair that occurs.",
         (nn.Adam, nn.cosine),
         c.figure,
         {
@@ -176,13 +176,13 @@ EXERCISES = (
         "6 symbols have 5 neighbours at distance 1 and 4 at distance 2, and each counts both ways.",
     ),
     Exercise(
-        "A symbol is 16 times as frequent as another. How many times as often is it a rival?",
+        "A symbol is 16 times as frequent as another. How many times as often is it a negative?",
         lambda setting: 16**0.75,
         0.05,
         "16 to the power 3/4 is 2 to the power 3.",
     ),
     Exercise(
-        "All products are 0, and there are 10 rivals. What does a pair cost, in nats?",
+        "All products are 0, and there are 10 negatives. What does a pair cost, in nats?",
         lambda setting: float(loss_of(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 10, 3)))),
         0.005,
         "11 answers of 1/2 cost log 2 each.",

@@ -31,18 +31,18 @@ def count_pairs(setting: Setting) -> Counts:
     return N + N.T
 
 
-def loss_of(u: Value, w: Value, rivals: Value) -> Value:
-    """Return the loss of B pairs: u, w (B, n), and rivals (B, k, n) drawn as noise."""
-    B, k, n = data(rivals).shape
+def loss_of(u: Value, w: Value, negatives: Value) -> Value:
+    """Return the loss of B pairs: u, w (B, n), and negatives (B, k, n) drawn as noise."""
+    B, k, n = data(negatives).shape
     right = sum(u * w, axis=1)
-    wrong = sum(reshape(u, (B, 1, n)) * rivals, axis=2)
+    wrong = sum(reshape(u, (B, 1, n)) * negatives, axis=2)
     pulled = binary_cross_entropy_with_logits(right, np.ones(B, np.float32))
     pushed = binary_cross_entropy_with_logits(wrong, np.zeros((B, k), np.float32))
     return pulled + pushed * k
 
 
 def noise_of(N: Counts) -> Floats:
-    """Return the distribution of the rivals, (V,): frequencies to the power 3/4."""
+    """Return the distribution of the negatives, (V,): frequencies to the power 3/4."""
     powers = N.sum(axis=1) ** 0.75
     return np.asarray(powers / powers.sum())
 
@@ -59,8 +59,8 @@ def train(
     pairs, noise, losses = N.ravel().cumsum(), noise_of(N).cumsum(), []
     for step in range(steps):
         drawn = np.searchsorted(pairs, generator.integers(pairs[-1], size=BATCH), side="right")
-        rivals = np.searchsorted(noise[:-1], generator.random((BATCH, NEGATIVES)), side="right")
-        loss = loss_of(gather(U, drawn // V), gather(W, drawn % V), gather(W, rivals))
+        negatives = np.searchsorted(noise[:-1], generator.random((BATCH, NEGATIVES)), side="right")
+        loss = loss_of(gather(U, drawn // V), gather(W, drawn % V), gather(W, negatives))
         vector.backward(loss)
         optimizer.learning_rate = schedule(step)
         optimizer.step(vector.values, vector.gradient)

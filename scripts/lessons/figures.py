@@ -1,4 +1,4 @@
-"""How the lessons draw: matplotlib figures in makemore's own style, without pyplot."""
+"""Figures of the lessons: matplotlib in makemore's own style, without pyplot."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ DPI = 75
 LINE, ACCENT, MUTED, GRID = LIGHT.line, LIGHT.accent, LIGHT.muted, LIGHT.grid
 GREEN, VIOLET = "#3a8a4d", "#7b4fb0"
 COLOURS = (LINE, ACCENT, GREEN, VIOLET, MUTED)
-"""Of lines that are drawn together, in this order."""
+"""The colours of several lines in a panel, in this order."""
 POSITIVE, SIGNED = "Blues", "RdBu"
-"""Colour maps: from nothing to much, and from below zero (red) to above (blue)."""
+"""Colour maps of positive numbers, and of signed ones: red is negative, blue positive."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Canvas:
     figure : matplotlib Figure
     axes : array of matplotlib Axes, shape (rows, columns)
     missing : dict
-        A table for ``str.translate``: what stands for characters that no font can draw.
+        A table for ``str.translate`` that replaces characters that no font can draw.
     """
 
     figure: Any
@@ -50,7 +50,7 @@ def canvas(
 ) -> Iterator[Canvas]:
     """Yield panels of a figure of this size in inches; ``more`` goes to ``Figure.subplots``.
 
-    ``texts`` are those to be drawn that come from the words, whose characters may need other fonts.
+    ``texts`` are the drawn texts with characters of the words, which may need other fonts.
     """
     with drawing(LIGHT, texts) as missing:
         from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def canvas(
         yield Canvas(figure, axes, missing)
         for panel in axes.flat:
             _write_powers_as_numbers(panel)
-        # As sharp as it is saved: at fewer dots per inch hinted letters are narrower.
+        # Laid out at the resolution of the file: at a lower one hinted letters are narrower.
         figure.set_dpi(SHARPNESS * DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -70,7 +70,7 @@ def canvas(
 
 
 def _write_powers_as_numbers(panel: Any) -> None:
-    """Label logarithmic axes with 0.01 and 1e-06: mathematics is never read in a text."""
+    """Label logarithmic axes with plain numbers, because text is not read as mathematics."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for axis in (panel.xaxis, panel.yaxis):

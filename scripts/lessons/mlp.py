@@ -106,7 +106,10 @@ def the_network(setting: Setting, parts: list[tuple[Any, Any]], known: float) ->
     rows = list(zip(("training", "validation", "test"), found, strict=True))
     return Stage(
         "The network, trained",
-        [f"{network.parameter_count:,} numbers, {steps:,} steps of 128 windows, rate 0.4 to 0.01"],
+        [
+            f"{network.parameter_count:,} parameters, {steps:,} steps of 128 windows,"
+            " rate 0.4 to 0.01"
+        ],
         [
             *table(["words", "loss"], rows),
             "",
@@ -154,7 +157,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
     yield where_it_stands(
         {
             "makemore/models/mlp.py": "the same network on distinct windows",
-            "makemore/nn/initialisation.py": "Xavier's and Kaiming's spreads",
+            "makemore/nn/initialisation.py": "Xavier's and Kaiming's deviations",
             "makemore/nn/images.py": "BatchNorm1d",
         },
         [
@@ -174,14 +177,14 @@ EXERCISES = (
         "One for each character, and one for the end of each word.",
     ),
     Exercise(
-        "How many numbers does the trained network have, batch normalisation's included?",
+        "How many parameters does the trained network have, batch normalisation's included?",
         lambda setting: small_network(len(setting.vocabulary), setting.generator()).parameter_count,
         0.5,
         "10 V + 30 * 200 + 200 + 2 * 200 + 200 V + V.",
     ),
     Exercise(
-        "W (100, 100) is normal, its inputs have a spread of 0.65. Which spread of W makes the sums"
-        " h W have a spread of 1?",
+        "W (100, 100) is normal, its inputs have a deviation of 0.65. Which deviation of W makes"
+        " the sums h W have a deviation of 1?",
         lambda _: 1 / (0.65 * 100**0.5),
         0.005,
         "The variance of a sum of 100 products is 100 * 0.65² * spread².",

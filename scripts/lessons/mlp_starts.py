@@ -1,4 +1,4 @@
-"""The middle of the lesson mlp: what a bad start looks like from inside, and two cures."""
+"""The middle of the lesson mlp: a bad initialisation seen from inside, and two cures."""
 
 from math import log
 from typing import Any
@@ -20,7 +20,7 @@ def train(
 ) -> tuple[list[float], list[Any]]:
     """Take a step of plain descent for each rate; return the losses and the update ratios.
 
-    A ratio is the spread of a layer's update over that of its weights, for each matrix.
+    A ratio is the deviation of a layer's update over that of its weights, for each matrix.
     """
     vector = nn.ParameterVector(network.parameters())
     matrices = [layer.weight for layer in network.layers if isinstance(layer, nn.Linear)]
@@ -43,9 +43,9 @@ def deep_network(V: int, start: str, random: np.random.Generator) -> nn.Sequenti
     """Return five hidden layers whose first weights are as ``start`` says."""
     layers: list[Any] = [nn.Embedding(V, 10, random), nn.Flatten()]
     for inputs in [10 * CONTEXT] + [WIDTH] * (DEPTH - 1):
-        spread = {"too small": 0.02, "scaled": 5 / 3 * inputs**-0.5}.get(start, 1.0)
+        deviation = {"too small": 0.02, "scaled": 5 / 3 * inputs**-0.5}.get(start, 1.0)
         layers.append(nn.Linear(inputs, WIDTH, random, bias=False))
-        layers[-1].weight = Tensor(nn.normal((inputs, WIDTH), random, spread))
+        layers[-1].weight = Tensor(nn.normal((inputs, WIDTH), random, deviation))
         layers += [nn.BatchNorm1d(WIDTH)] * (start == "normalised") + [nn.Tanh()]
     layers.append(nn.Linear(WIDTH, V, random))
     if start == "too large":
@@ -67,40 +67,42 @@ def looked_into(network: nn.Sequential, X: Any, Y: Any) -> tuple[float, list[Any
 def the_starts(setting: Setting, X: Any, Y: Any) -> Stage:
     """Look at activations and gradients before the first step."""
     V, rows = len(setting.vocabulary), setting.generator(2).integers(0, len(X), 500)
-    seen, body, stuck, spread = {}, [], {}, {}
+    seen, body, stuck, deviation = {}, [], {}, {}
     for start in STARTS:
         network = deep_network(V, start, setting.generator(3))
         loss, hidden, slopes = seen[start] = looked_into(network, X[rows], Y[rows])
-        stuck[start], spread[start] = np.mean(np.abs(hidden[-1]) > 0.97), hidden[-1].std()
-        spreads = [f"{part.std():.2g}" for part in (hidden[0], hidden[-1], slopes[0], slopes[-1])]
-        body.append((start, loss, *spreads, f"{stuck[start]:.0%}"))
+        stuck[start], deviation[start] = np.mean(np.abs(hidden[-1]) > 0.97), hidden[-1].std()
+        deviations = [
+            f"{part.std():.2g}" for part in (hidden[0], hidden[-1], slopes[0], slopes[-1])
+        ]
+        body.append((start, loss, *deviations, f"{stuck[start]:.0%}"))
     return Stage(
         "A bad start, seen from inside",
         [
-            f"{DEPTH} layers h = tanh(h W), (B, {WIDTH}), no biases, W normal with a spread of",
+            f"{DEPTH} layers h = tanh(h W), (B, {WIDTH}), no biases, W normal with a deviation of",
             "too large 1, too small 0.02, scaled (5/3) / sqrt(inputs); normalised: 1, and",
             "z = (h W - mean) / sqrt(variance) over the batch, h = tanh(weight z + bias)",
         ],
         [
             *table(["start", "loss", "h 1", "h 5", "dh 1", "dh 5", "|h 5| > 0.97"], body),
             "",
-            f"h, dh: spread of the layer's numbers and gradients; log V = {log(V):.4f}",
+            f"h, dh: deviation of the layer's numbers and gradients; log V = {log(V):.4f}",
         ],
         "too large: tanh is stuck at -1 and 1, where its slope is 0, and the loss says that the"
-        " network is sure and wrong. Too small: the signal dies on its way up, the gradient on its"
-        " way down. Scaled, both keep their size; batch normalisation mends any spread.",
+        " network is sure and wrong. Too small: the signal vanishes on its way up, the gradient on"
+        " its way down. Scaled, both keep their size; batch normalisation corrects any deviation.",
         (nn.BatchNorm1d,),
         mlp_pictures.draw_starts(seen),
         {
             "too large is stuck, scaled is not": bool(stuck["too large"] > 0.5 > stuck["scaled"]),
-            "too small dies out": bool(spread["too small"] < 0.01 * spread["scaled"]),
-            "normalised does not": bool(spread["normalised"] > 0.5),
+            "too small dies out": bool(deviation["too small"] < 0.01 * deviation["scaled"]),
+            "normalised does not": bool(deviation["normalised"] > 0.5),
         },
     )
 
 
 def dead_units(setting: Setting, X: Any, Y: Any) -> Stage:
-    """Push units of ReLU below zero, and see that training does not bring them back."""
+    """Push units of ReLU below zero, and show that training does not bring them back."""
     V, rows = len(setting.vocabulary), setting.generator(2).integers(0, len(X), 1000)
     body, shown, counts = [], {}, {}
     for bias in (0.0, -1.5, -4.0):
@@ -143,11 +145,14 @@ def the_race(setting: Setting, X: Any, Y: Any) -> Stage:
     ]
     return Stage(
         "Updates against weights",
-        [f"ratio = spread(rate * gradient) / spread(W)    {steps:,} steps at a rate of 0.1"],
+        [
+            "ratio = deviation(rate * gradient) / deviation(W)",
+            f"{steps:,} steps at a rate of 0.1",
+        ],
         table(["start", "first loss", "last tenth", "ratio, layer 1", f"layer {DEPTH}"], rows),
         "about 0.001 a step is healthy: each weight is rewritten in some thousand steps. Far below,"
         " a layer sleeps; far above, it thrashes. Scaled, all layers learn at one pace. Normalised"
-        " weights of spread 1 are large: their small ratio asks for a larger rate.",
+        " weights of deviation 1 are large: their small ratio asks for a larger rate.",
         figure=mlp_pictures.draw_ratios(ratios, losses),
         claims={"scaled ends below too small": end["scaled"] < end["too small"]},
     )

@@ -44,11 +44,11 @@ def sorted_numbers(number: Number, found: tuple[Number, ...] = ()) -> tuple[Numb
     return (number, *found)
 
 
-def slope(function: Callable[..., float], *values: float, place: int = 0, h: float = 1e-6) -> float:
+def slope(function: Callable[..., float], *values: float, index: int = 0, h: float = 1e-6) -> float:
     """Return the slope along one of the values, by a central difference."""
     up, down = list(values), list(values)
-    up[place] += h
-    down[place] -= h
+    up[index] += h
+    down[index] -= h
     return (function(*up) - function(*down)) / (2 * h)
 
 
@@ -80,14 +80,14 @@ def measured_slopes() -> Stage:
 
 
 def the_chain_rule() -> Stage:
-    """Multiply slopes along the way."""
+    """Multiply slopes along a path."""
     x, y, z = 2.0, -3.0, 10.0
     s = x * y + z
     by_hand = [2 * s * 1 * y, 2 * s * 1 * x, 2 * s * 1]
     X, Y, Z = Tensor(x), Tensor(y), Tensor(z)
     total = X * Y + Z
     engine = [found.item() for found in gradients(total * total, [X, Y, Z])]
-    measured = [slope(lambda x, y, z: (x * y + z) ** 2, x, y, z, place=k) for k in range(3)]
+    measured = [slope(lambda x, y, z: (x * y + z) ** 2, x, y, z, index=k) for k in range(3)]
     rows = list(zip("xyz", (x, y, z), by_hand, engine, measured, strict=True))
     return Stage(
         "The chain rule",
@@ -96,7 +96,7 @@ def the_chain_rule() -> Stage:
             "dL/dx = dL/ds * ds/da * da/dx = 2s * 1 * y; dL/dy = 2s * 1 * x; dL/dz = 2s * 1",
         ],
         table(["", "value", "dL/d by hand", "by backward", "measured"], rows),
-        "each operation knows only its own slopes. Along a way they multiply. One pass from L back"
+        "each operation knows only its own slopes. Along a path they multiply. One pass from L back"
         " gives all gradients, where measuring takes two evaluations for each.",
         (gradients,),
         claims={"all ways agree": by_hand == engine and apart(engine, measured) < 1e-6},
@@ -125,7 +125,7 @@ def sums_and_order() -> Stage:
         "Gradients add up, and order matters",
         ["a = 2x    b = a + 1    c = a b    x = 3: so a = 6, b = 7, c = 42"],
         table(["order", "dc/da", "dc/dx"], [*rows, ("measured", "", measured)]),
-        "a gets 7 from c and 6 through b: the ways add up, part.grad += ... In the wrong order a"
+        "a gets 7 from c and 6 through b: the paths add up, part.grad += ... In the wrong order a"
         " hands 2 * 7 = 14 on before the 6 have come. A number may hand on its gradient only when"
         " all that was made from it has done so. Sorting the graph once gives such an order.",
         figure=draw_graph(A * B, title="c = a b: each node has its value and its gradient"),
@@ -184,10 +184,10 @@ EXERCISES = (
         "s = -2, so dL/ds = 2s = -4, and times y = -3 it is 12.",
     ),
     Exercise(
-        "L = x x x with x = 2. Three ways lead from x to L. What is the sum of their gradients?",
+        "L = x x x with x = 2. Three paths lead from x to L. What is the sum of their gradients?",
         lambda _: slope(lambda x: x * x * x, 2.0),
         0.01,
-        "Each way has the slope x x = 4, and there are three: 3 x² = 12.",
+        "Each path has the slope x x = 4, and there are three: 3 x² = 12.",
     ),
     Exercise(
         "A neuron's sum is 1.5. By what is a gradient multiplied on its way back through tanh?",

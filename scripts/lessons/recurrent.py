@@ -180,7 +180,7 @@ EXERCISES = (
         "sigmoid(2) = 0.8808, and 0.8808^20 = 0.0791.",
     ),
     Exercise(
-        "How many numbers has an lstm layer with 24 inputs and H = 96, with two biases a gate?",
+        "How many parameters has an lstm layer with 24 inputs and H = 96, with two biases a gate?",
         lambda setting: float(nn.LSTM(24, 96, setting.generator()).parameter_count),
         0.5,
         "4 * 96 * (24 + 96 + 2): four gates, each with W_x, W_h and two biases.",

@@ -95,7 +95,7 @@ def the_names(setting: Setting) -> Stage:
     return Stage(
         "The three on words",
         [f"n = 24, H = 96, {steps:,} steps of 64 words; loss: mean over symbols, not padding"],
-        table(["", "numbers", "first loss", "validation loss"], rows),
+        table(["", "parameters", "first loss", "validation loss"], rows),
         "words are short, so forgetting costs the rnn little here; the gates help all the same. Ask"
         f" of a published loss whether padding was counted: {padding:.0%} of these arrays are"
         " padding, which is easy to predict. On distinct words held out, makemore's larger gru and"

@@ -1,4 +1,4 @@
-"""What every lesson is given: words, a seed, and how much it may work."""
+"""The setting of a lesson: words, a seed, and the number of training steps."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,18 +12,18 @@ from makemore.errors import CorpusError, OptionError, shown
 
 PROJECT = Path(__file__).parents[2]
 MAX_SYMBOLS = 2_000_000
-"""The longest list, in symbols: a lesson with a longer one would not end in minutes."""
-FEWEST_WORDS = 20
-"""A list to train networks on is split in ten: each part has two words or more."""
+"""The maximum size of a list in symbols, so that a lesson ends in minutes."""
+MIN_WORDS = 20
+"""The minimum number of words to train networks on: a tenth of them is two words."""
 SHORT = 7
-"""The word to follow has at most so many characters, where the list has such a word."""
+"""The preferred maximum length of the word to follow."""
 MAX_WORD = 12
-"""The longest word to follow, in characters: its tables stay on the screen."""
+"""The maximum length of the word to follow, so that its tables fit on the screen."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every lesson is given.
+    """The setting of a lesson.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Setting:
     seed : int
         The seed of all random numbers.
     effort : float
-        Numbers of training steps are multiplied by it: tests run a lesson in seconds.
+        The factor of the numbers of training steps, so that tests run a lesson in seconds.
     word : str or None
-        The word to follow; without one it is the first that is short.
+        The word to follow; by default it is the first short one.
     learning_rate : float or None
-        The learning rate, in a lesson that lets it be chosen.
+        The learning rate, in lessons that have this option.
     """
 
     words: tuple[str, ...]
@@ -60,7 +60,7 @@ class Setting:
         return self.word or next(short, min(self.words, key=len))
 
     def steps(self, number: int) -> int:
-        """Return the number of training steps to take, for a full lesson's ``number``."""
+        """Return the number of training steps, which is ``number`` in a full lesson."""
         return max(1, round(self.effort * number))
 
     def generator(self, offset: int = 0) -> np.random.Generator:
@@ -72,10 +72,10 @@ class Setting:
 
         The words are shuffled first. A word that occurs twice can be in two of the parts.
         """
-        if len(self.words) < FEWEST_WORDS:
+        if len(self.words) < MIN_WORDS:
             raise CorpusError(
                 f"{shown(self.name)} has {len(self.words)} words, and this lesson needs"
-                f" {FEWEST_WORDS}: take a longer list"
+                f" {MIN_WORDS}: take a longer list"
             )
         order = np.random.default_rng(self.seed).permutation(len(self.words)).tolist()
         shuffled = [self.words[place] for place in order]
@@ -91,9 +91,9 @@ def find_setting(
 ) -> Setting:
     """Return the setting for the words of a file, of data/names.txt or of the package's own list.
 
-    Raises ``MakemoreError`` for a list that cannot be read and for what is out of range.
+    Raises ``MakemoreError`` for a list that cannot be read and for values out of range.
     """
-    TrainingOptions(seed=seed, learning_rate=learning_rate)  # refuses what is out of range
+    TrainingOptions(seed=seed, learning_rate=learning_rate)  # raises for values out of range
     corpus = Corpus.from_paths(path or _names())
     words, symbols = [], 0
     for entry in corpus.words():
@@ -105,7 +105,7 @@ def find_setting(
                 " symbols; take fewer words"
             )
     if not words:
-        raise CorpusError(f"{shown(corpus.name)} holds no word: expected one a line")
+        raise CorpusError(f"{shown(corpus.name)} holds no words: expected one on each line")
     setting = Setting(tuple(words), corpus.name, seed, 1.0, word, learning_rate)
     if word is not None:
         refuse_length(word)
@@ -133,7 +133,7 @@ def refuse_length(word: str) -> None:
 
 
 def _names() -> Path:
-    """Return the path of names.txt where it was downloaded to, or of the list in the package."""
+    """Return the path of names.txt if it was downloaded, or of the list in the package."""
     for folder in (Path(), PROJECT):
         if names_are_intact(folder / "data/names.txt"):
             return folder / "data/names.txt"

@@ -15,22 +15,22 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Stage:
-    """One idea.
+    """A stage of a lesson: one idea.
 
     Attributes
     ----------
     title : str
     formula : list of str
-        What is computed, with shapes.
+        The equations, with shapes.
     body : list of str
         The numbers.
     notice : str
-        What to see in them.
+        What the numbers show.
     functions : tuple of callables, optional
-        Of the package: what was used.
+        The functions of the package that were used.
     figure : matplotlib Figure, optional
     claims : mapping of str to bool, optional
-        What the stage says of its numbers, and whether it is so in this run.
+        Claims about the numbers, and whether they hold in this run.
     """
 
     title: str
@@ -61,17 +61,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A question with a number for an answer, which the package works out.
+    """A question whose answer is a number, computed by the package.
 
     Attributes
     ----------
     question : str
     answer : callable
-        Turns the setting into the number.
+        Computes the answer for a setting.
     tolerance : float
-        How far from it an answer may be.
+        The maximum error of an answer.
     because : str
-        The explanation that a right answer gets.
+        The explanation, which is printed after a right answer.
     """
 
     question: str
@@ -89,11 +89,13 @@ class Exercise:
 
 
 def where_it_stands(modules: Mapping[str, str], sources: Sequence[str], notice: str) -> Stage:
-    """Return the last stage of a lesson: the modules of makemore, and what to read on."""
+    """Return the last stage of a lesson: the modules of makemore, and further reading."""
     width = max(map(len, modules))
     lines = [line for name, what in modules.items() for line in wrapped(what, f"{name:{width}}  ")]
     read = [line for source in sources for line in wrapped(source, "- ")]
-    return Stage("Where this stands in makemore", [], [*lines, "", "To read on:", *read], notice)
+    return Stage(
+        "Where this stands in makemore", [], [*lines, "", "Further reading:", *read], notice
+    )
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], gap: str = "  ") -> list[str]:
@@ -124,7 +126,7 @@ def beside(**arrays: Any) -> list[str]:
 
 
 def tiny(difference: float) -> str:
-    """Return one digit of a difference that only rounding makes."""
+    """Return a rounding error with one significant digit."""
     return f"{difference:.0e}" if difference else "0"
 
 
@@ -134,13 +136,13 @@ def apart(one: Any, other: Any) -> float:
 
 
 def shape(array: Any) -> str:
-    """Return the shape as it is printed."""
+    """Return the shape of an array as text."""
     sizes = ", ".join(f"{size:,}" for size in np.shape(array))
     return f"({sizes},)" if np.ndim(array) == 1 else f"({sizes})"
 
 
 def wrapped(text: str, prefix: str = "") -> list[str]:
-    """Return the text in lines that fit into a stage's body, the first after the prefix."""
+    """Return the text in lines that fit into the body of a stage, the first after the prefix."""
     return prefixed(prefix, text, WIDTH - 4)
 
 

@@ -70,7 +70,7 @@ def the_shapes(setting: Setting) -> Stage:
         "Two by two",
         ["y_i = tanh(normalise([x_2i, x_2i+1] W + b))    each level has its own W"],
         table(["layer", "shape", ""], body),
-        "an mlp crushes eight symbols at once in one product. Here each product sees two things:"
+        "an mlp merges eight symbols at once in one product. Here each product sees two things:"
         " letters become pairs, pairs fours, fours eights. All pairs share one W, wherever they"
         " stand in the window.",
         (nn.LayerNorm,),
@@ -96,9 +96,9 @@ def the_convolution(setting: Setting) -> Stage:
     return Stage(
         "The same as a dilated convolution",
         ["level k: y_t = tanh([x_(t - 2^k), x_t] W_k)    for all t: (T, n) -> (T, H)"],
-        table(["window", f"merges, tree, {T} places", "dilated, all at once"], rows),
-        "the trees of neighbouring windows share their branches. Computed for all places at once,"
-        " a level costs T merges instead of T times its nodes: that is WaveNet's dilated causal"
+        table(["window", f"merges, tree, {T} positions", "dilated, all at once"], rows),
+        "the trees of neighbouring windows share their branches. Computed for all positions at"
+        " once, a level costs T merges, not T times its nodes: that is WaveNet's dilated causal"
         " convolution. The window doubles with each level, the work grows by one level.",
         figure=wavenet_pictures.draw_tree(3, 12),
         claims={"both give the same numbers": apart(at_once[7:], one_by_one) < 1e-12},
@@ -117,7 +117,7 @@ def the_fields(setting: Setting, words: tuple[list[str], ...]) -> Stage:
     return Stage(
         "What the receptive field buys",
         [f"windows of 2, 4, 8, 16 symbols, n = 10, H = 64, {steps:,} steps of 128 windows"],
-        table(["window", "numbers", "training", "validation"], rows),
+        table(["window", "parameters", "training", "validation"], rows),
         "each further symbol is worth less than the one before. Names have about six letters:"
         " beyond eight there is little left to see, and more levels only make learning harder.",
         figure=wavenet_pictures.draw_fields(losses),
@@ -135,7 +135,10 @@ def the_network(setting: Setting, words: tuple[list[str], ...]) -> Iterator[Stag
     rows = [(name, mean_loss(network, *part)) for name, part in zip(names, parts, strict=True)]
     yield Stage(
         "A larger one, beside the published loss",
-        [f"n = 24, H = 128, {network.parameter_count:,} numbers, {steps:,} steps of 128 windows"],
+        [
+            f"n = 24, H = 128, {network.parameter_count:,} parameters,"
+            f" {steps:,} steps of 128 windows"
+        ],
         table(["words", "loss"], [*rows, ("validation, published for names.txt", 1.993)]),
         "the published network of this size saw three times the windows, on its own random split."
         " In both splits words stand twice; both losses are means over symbols, the end included,"
@@ -146,7 +149,7 @@ def the_network(setting: Setting, words: tuple[list[str], ...]) -> Iterator[Stag
 
 
 def what_it_looks_at(network: nn.Sequential, X: Any, Y: Any) -> Stage:
-    """Measure how far each place of the window moves the loss."""
+    """Measure how far each position of the window moves the loss."""
     embedded = Tensor(data(network.layers[0](X[:4000])))
     x = embedded
     for layer in network.layers[1:]:
@@ -155,11 +158,11 @@ def what_it_looks_at(network: nn.Sequential, X: Any, Y: Any) -> Stage:
     lengths = np.linalg.norm(slopes, axis=-1).mean(axis=0)
     return Stage(
         "What it looks at",
-        ["length of dloss/dx at each place of the window, mean over 4,000 windows"],
-        table(["place", "length"], [(f"{8 - k} back", float(lengths[k])) for k in range(8)]),
+        ["length of dloss/dx at each position of the window, mean over 4,000 windows"],
+        table(["position", "length"], [(f"{8 - k} back", float(lengths[k])) for k in range(8)]),
         "the nearer, the more it counts; it falls at once from 4 to 5 back, where the halves of the"
-        " tree meet. Places far back are mostly padding: they say how long the word is already.",
-        figure=wavenet_pictures.draw_places(lengths),
+        " tree meet. Positions far back are mostly padding: they say how long the word is already.",
+        figure=wavenet_pictures.draw_positions(lengths),
         claims={"the last symbol matters most": int(lengths.argmax()) == 7},
     )
 
@@ -192,7 +195,8 @@ EXERCISES = (
         "The distance doubles with each level: 1, 2, 4, 8, 16.",
     ),
     Exercise(
-        "How many numbers has the first merge of the tree with n = 24 and H = 128, bias included?",
+        "How many parameters has the first merge of the tree with n = 24 and H = 128, bias"
+        " included?",
         lambda setting: float(nn.Linear(48, 128, setting.generator()).parameter_count),
         0.5,
         "2 n H + H = 48 * 128 + 128.",

@@ -1,4 +1,4 @@
-"""Words cut into windows: the symbols that a network sees, and the one that it is to predict."""
+"""Windows of words: the symbols that a network sees, and the symbol that it predicts."""
 
 from collections.abc import Sequence
 
