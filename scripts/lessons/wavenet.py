@@ -135,10 +135,7 @@ def the_network(setting: Setting, words: tuple[list[str], ...]) -> Iterator[Stag
     rows = [(name, mean_loss(network, *part)) for name, part in zip(names, parts, strict=True)]
     yield Stage(
         "A larger one, beside the published loss",
-        [
-            f"n = 24, H = 128, {network.parameter_count:,} parameters,"
-            f" {steps:,} steps of 128 windows"
-        ],
+        [f"n 24, H 128, {network.parameter_count:,} parameters, {steps:,} steps of 128 windows"],
         table(["words", "loss"], [*rows, ("validation, published for names.txt", 1.993)]),
         "the published network of this size saw three times the windows, on its own random split."
         " In both splits words stand twice; both losses are means over symbols, the end included,"
@@ -195,8 +192,7 @@ EXERCISES = (
         "The distance doubles with each level: 1, 2, 4, 8, 16.",
     ),
     Exercise(
-        "How many parameters has the first merge of the tree with n = 24 and H = 128, bias"
-        " included?",
+        "How many parameters has the first merge of the tree with n = 24, H = 128, bias included?",
         lambda setting: float(nn.Linear(48, 128, setting.generator()).parameter_count),
         0.5,
         "2 n H + H = 48 * 128 + 128.",
