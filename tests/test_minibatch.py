@@ -281,7 +281,7 @@ def test_each_training_word_is_in_one_fold_and_is_not_trained_on_there(tmp_path:
         assert left_out | kept == texts(whole.words(TRAINING, 1 << 20), vocabulary)
         assert held_out == texts(whole.words(HELD_OUT, 1 << 20), vocabulary)
         assert validation == texts(whole.words(VALIDATION, 1 << 20), vocabulary)
-        drawn = {word for _ in range(30) for word in batch_words(batches.next(), vocabulary)}
+        drawn = {word for _ in range(30) for word in batch_words(batches.next().row(), vocabulary)}
         assert drawn == kept.keys()
     assert set(found.values()) == {1}
     assert found.keys() == texts(whole.words(TRAINING, 1 << 20), vocabulary).keys()

@@ -183,7 +183,7 @@ def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
     is_same, kept = page.run(
         """
         const kept = new Cached(model.model, itos.length);
-        kept.most = 50;
+        kept.limit = 50;
         const words = JSON.stringify(sample(kept, 200, 3, {}));
         const size = (node) => [...node.children.values()].reduce((n, c) => n + size(c), 1);
         return [words === JSON.stringify(sample(model, 200, 3, {})), size(kept.root) - 1];
