@@ -250,7 +250,7 @@ constraint_options = all_of(
         "--contains",
         multiple=True,
         group=CONSTRAINTS,
-        help="The words contain this. It may be given several times.",
+        help="The words contain this. Given several times, they contain all of them.",
     ),
     option(
         "--min-length",
