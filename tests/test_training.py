@@ -491,7 +491,7 @@ def test_a_network_takes_as_many_steps_as_its_time_allows(
     assert again.training.training_loss == checkpoint.training.training_loss
 
 
-def test_the_command_says_how_many_steps_a_time_limit_left_time_for(tmp_path: Path) -> None:
+def test_the_command_says_how_many_steps_a_time_limit_allowed(tmp_path: Path) -> None:
     (tmp_path / "w.txt").write_text("".join(word + "\n" for word in WORDS))
     limits = ("--model", "rnn", "--steps", "1000000", "--time-limit", "2", "--hidden-size", "8")
     model = str(tmp_path / "m.npz")
@@ -500,7 +500,7 @@ def test_the_command_says_how_many_steps_a_time_limit_left_time_for(tmp_path: Pa
     (said,) = (line for line in done.stderr.splitlines() if "the time limit" in line)
     # fewer steps were planned; on a machine that became slower not even those were taken
     expected = (
-        r"left time for [\d,]+ of 1,000,000 steps$|ended the training after [\d,]+ of [\d,]+ steps"
+        r"allowed [\d,]+ of 1,000,000 steps$|ended the training after [\d,]+ of [\d,]+ steps"
     )
     assert re.search(f"the time limit ({expected})", said), said
     assert "train longer" not in done.stderr
