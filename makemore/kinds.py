@@ -489,7 +489,7 @@ KINDS = {
             "transformer",
             "transformer:Transformer",
             {"embedding_size": 64, "layers": 4, "heads": 4, "positions": "learnt"},
-            steps=6000,
+            steps=7000,
             batch_size=256,
             learning_rate=2e-3,
             weight_decay=0.1,
