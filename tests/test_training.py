@@ -499,9 +499,7 @@ def test_the_command_says_how_many_steps_a_time_limit_allowed(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     (said,) = (line for line in done.stderr.splitlines() if "the time limit" in line)
     # fewer steps were planned; on a machine that became slower not even those were taken
-    expected = (
-        r"allowed [\d,]+ of 1,000,000 steps$|ended the training after [\d,]+ of [\d,]+ steps"
-    )
+    expected = r"allowed [\d,]+ of 1,000,000 steps$|ended the training after [\d,]+ of [\d,]+ steps"
     assert re.search(f"the time limit ({expected})", said), said
     assert "train longer" not in done.stderr
 
