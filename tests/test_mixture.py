@@ -238,9 +238,21 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
     corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
-    _, (kind, own) = module._plan(corpus, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+    plan = module._plan(corpus, 10**9, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+    (_, kept), (kind, own) = plan
+    assert not kept  # so many symbols leave no time to try orders
     assert TrainingOptions(kind, **own).batch_size == 128
     assert own["steps"] == (steps or 2 * TrainingOptions(kind).steps)
+
+
+def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
+    stems = ["station", "stature", "rations", "torsion", "senator", "noisier", "artiest", "seaport"]
+    words = ["".join(three) for three in itertools.product(stems, stems, stems)]
+    best = train(Corpus.from_words(words), TrainingOptions("mixture", time_limit=2.0))
+    (kind, own), *_ = parse_components(best.training.options["components"])
+    assert kind == "ngram"
+    assert 6 <= own["order"] <= 10
+    assert not module._longer_contexts(Corpus.from_words(WORDS), {"holdout": 0.1})
 
 
 def test_few_words_give_a_larger_share_for_validation() -> None:

@@ -22,7 +22,7 @@ from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
-from makemore.kinds import KINDS, OPTION
+from makemore.kinds import AUTO, KINDS, OPTION
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
@@ -45,6 +45,9 @@ Components = list[tuple[str, dict[str, Any]]]
 EPOCHS = 40
 """The maximum number of epochs of a network: with more it would overfit."""
 
+TRIED_SYMBOLS = 100_000
+"""The symbols for each second of a time limit up to which the order of the n-gram model is chosen:
+that takes about a twentieth of the time then."""
 
 MIXED = tuple(
     name
@@ -64,7 +67,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
         chosen = parse_components(options.components or "") or _plan(
-            text, deadline, common, options.seed, batches
+            text, survey.facts.symbols, deadline, common, options.seed, batches
         )
         outcomes = [
             _trained(text, kind, own, common, options.seed + number, watch, deadline)
@@ -155,13 +158,16 @@ def _ngram(
 
 def _plan(
     corpus: Corpus,
+    symbols: int,
     deadline: float | None,
     common: Mapping[str, Any],
     seed: int,
     batches: Batches,
 ) -> Components:
     """Return what the time until the deadline is best spent on."""
-    chosen: Components = [("ngram", {})]
+    left = 0.0 if deadline is None else deadline - time.perf_counter()
+    tries_orders = symbols <= TRIED_SYMBOLS * left
+    chosen: Components = [(Ngram.name, _longer_contexts(corpus, common) if tries_orders else {})]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     words = len(batches.words(TRAINING, 1 << 40))
     for alternatives, share in _networks_for(left):
@@ -177,6 +183,16 @@ def _plan(
             if steps >= fewest or spent > left * share / 2:
                 break
     return chosen
+
+
+def _longer_contexts(corpus: Corpus, common: Mapping[str, Any]) -> dict[str, int]:
+    """Return the order of the n-gram model where longer contexts than the default's pay.
+
+    Shorter ones never pay by much, and of few words the validation loss tells too little.
+    """
+    default = TrainingOptions(Ngram.name).order
+    order = _ngram(corpus, {"order": AUTO}, common, Watch()).recorded["order"]
+    return {"order": order} if order > default else {}
 
 
 _GRU = {"hidden_size": 128, "embedding_size": 32, "dropout": 0.1, "learning_rate": 6e-3}
