@@ -158,7 +158,7 @@ def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: fl
     assert (lean.fingerprint, lean.sample.words) == (full.fingerprint, full.sample.words)
 
 
-@pytest.mark.parametrize("holdout", [0.0, 0.5])
+@pytest.mark.parametrize("holdout", [0.1, 0.5])
 def test_the_sketch_holds_the_training_words_and_no_blank_line(holdout: float) -> None:
     words = [letters * n for letters in ("ab", "é", "中") for n in range(1, 9)]
     training = [word for word in words if not is_held_out(word, holdout)]
@@ -166,7 +166,7 @@ def test_the_sketch_holds_the_training_words_and_no_blank_line(holdout: float) -
     found = count_part([Lines(text)], holdout).sketch.tolist()
     assert found == count_part([lines_of(training)], holdout).sketch.tolist()
     assert len(found) == len(training)
-    assert (len(training) < len(words)) == (holdout > 0)
+    assert len(training) < len(words)
 
 
 @pytest.mark.parametrize("texts", [["a \n", "b\n"], ["a\n", "b \n"]])
