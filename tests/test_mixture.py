@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from makemore.training.train import train
 WORDS = [
     a + b + c for a in "bcdfgklm" for b in "aeiou" for c in ("", "n", "ra", "la", "lyn", "sto")
 ]
+LARGE = SimpleNamespace(symbols=10**9, held_out_symbols=10**8, lines=10**8)
 PARTS = "ngram:order=3 gru:steps=60,batch_size=16,hidden_size=12,embedding_size=8,dropout=0.0"
 
 
@@ -238,7 +240,7 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
     corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
-    plan = module._plan(corpus, 10**9, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+    plan = module._plan(corpus, LARGE, deadline, {}, 0, Counted())  # type: ignore[arg-type]
     (_, kept), (kind, own) = plan
     assert not kept  # so many symbols leave no time to try orders
     assert TrainingOptions(kind, **own).batch_size == 128
@@ -253,6 +255,25 @@ def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
     assert kind == "ngram"
     assert 6 <= own["order"] <= 10
     assert not module._longer_contexts(Corpus.from_words(WORDS), {"holdout": 0.1})
+
+
+def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted:
+        def words(self, role: int, symbols: int) -> range:
+            return range(10**7)
+
+    monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.02)
+    steps = []
+    for symbols in (10**5, 10**9):
+        facts = SimpleNamespace(symbols=symbols, held_out_symbols=symbols // 10, lines=symbols // 8)
+        deadline = time.perf_counter() + 60
+        corpus = Corpus.from_words(WORDS)
+        plan = module._plan(corpus, facts, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+        steps.append(plan[1][1]["steps"])
+    small, large = steps
+    assert small == pytest.approx(0.95 * 60 / 0.02, rel=0.02)
+    # a step is of 128 words of 8 symbols, and 2 of 2**20 symbols are measured twice
+    assert small - large == pytest.approx(4 * 2**20 / (128 * 8) / 3 - 0.06 * 60 / 0.02, rel=0.05)
 
 
 def test_few_words_give_a_larger_share_for_validation() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.errors import OptionError
 from makemore.kinds import AUTO, KINDS, OPTION
 from makemore.models.base import Model
@@ -29,6 +29,7 @@ from makemore.models.ngram import Ngram
 from makemore.training.batches import TRAINING, VALIDATION, Batches, Words, blocks_of
 from makemore.training.minibatch import (
     MEASURED_SYMBOLS,
+    RESERVE,
     held_out_loss,
     mean_loss,
     seconds_a_step,
@@ -67,7 +68,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
         chosen = parse_components(options.components or "") or _plan(
-            text, survey.facts.symbols, deadline, common, options.seed, batches
+            text, survey.facts, deadline, common, options.seed, batches
         )
         outcomes = [
             _trained(text, kind, own, common, options.seed + number, watch, deadline)
@@ -158,7 +159,7 @@ def _ngram(
 
 def _plan(
     corpus: Corpus,
-    symbols: int,
+    facts: CorpusFacts,
     deadline: float | None,
     common: Mapping[str, Any],
     seed: int,
@@ -166,7 +167,7 @@ def _plan(
 ) -> Components:
     """Return what the time until the deadline is best spent on."""
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    tries_orders = symbols <= TRIED_SYMBOLS * left
+    tries_orders = facts.symbols <= TRIED_SYMBOLS * left
     chosen: Components = [(Ngram.name, _longer_contexts(corpus, common) if tries_orders else {})]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     words = len(batches.words(TRAINING, 1 << 40))
@@ -177,12 +178,25 @@ def _plan(
             seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
-            steps = min(int((left * share - spent) / seconds), most)
+            to_measure = _steps_to_measure(facts, options.batch_size) * seconds
+            missing = max(0.0, to_measure - RESERVE * left)
+            steps = min(int((left * share - spent - missing) / seconds), most)
             if steps >= fewest:
                 chosen.append((kind, {**own, "steps": min(steps, 2 * options.steps)}))
             if steps >= fewest or spent > left * share / 2:
                 break
     return chosen
+
+
+def _steps_to_measure(facts: CorpusFacts, batch_size: int) -> float:
+    """Return how many steps take as long as to measure a network, alone and in the mixture.
+
+    For each symbol that takes about a third of the time of a step.
+    """
+    of_a_step = batch_size * facts.symbols / facts.lines
+    training = facts.symbols - facts.held_out_symbols
+    measured = min(training, MEASURED_SYMBOLS) + min(facts.held_out_symbols, MEASURED_SYMBOLS)
+    return 2 * measured / of_a_step / 3
 
 
 def _longer_contexts(corpus: Corpus, common: Mapping[str, Any]) -> dict[str, int]:
