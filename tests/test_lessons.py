@@ -9,8 +9,9 @@ from pathlib import Path
 import lesson as command
 import pytest
 from lessons.course import NAMES, Lesson, find_lesson, overview
+from lessons.exercises import Exercise
 from lessons.setting import MIN_WORDS, Setting, find_setting
-from lessons.stage import Exercise, Stage, table
+from lessons.stage import Stage, table
 from lessons.windows import windows
 
 from makemore import Vocabulary

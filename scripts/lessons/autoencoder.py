@@ -15,7 +15,6 @@ from lessons.autoencoder_networks import (
     Convolutional,
     Variational,
     dense,
-    divergence,
     linear,
     train,
     unfold,
@@ -29,7 +28,7 @@ from lessons.autoencoder_variational import (
 from lessons.figures import canvas
 from lessons.letters_data import draw_letters, show, split_fonts
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, beside, table, where_it_stands
+from lessons.stage import Stage, beside, table, where_it_stands
 from makemore import nn
 from makemore.autodiff import Array, Tensor, data, gradients, mean_squared_error, reshape, transpose
 
@@ -169,27 +168,3 @@ def the_plain_ones(
         if is_trained
         else {},
     )
-
-
-EXERCISES = (
-    Exercise(
-        "How many parameters has the linear autoencoder from 256 numbers to a code of 16 and back,"
-        " biases included?",
-        lambda setting: linear(setting.generator()).parameter_count,
-        0.5,
-        "256 x 16 weights and 16 biases, then 16 x 256 weights and 256 biases.",
-    ),
-    Exercise(
-        "What is the divergence from N(0, 1) of a code of two numbers, both with mean 1 and"
-        " deviation 1, in nats?",
-        lambda setting: float(divergence(np.ones(2), np.zeros(2))),
-        0.01,
-        "Each number costs (1 + 1 - 1 - log 1) / 2 = 0.5 nats.",
-    ),
-    Exercise(
-        "z = m + s e with m = 3, s = 0.5 and the draw e = -2. What is the slope of z² along s?",
-        lambda setting: gradients((3.0 + (s := Tensor(0.5)) * -2.0) ** 2, [s])[0].item(),
-        0.01,
-        "z is 2, and the chain rule gives 2 z e.",
-    ),
-)

@@ -11,7 +11,7 @@ import numpy as np
 from lessons import backprop_by_hand as net
 from lessons import backprop_pictures
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, shape, table, tiny, where_it_stands
+from lessons.stage import Stage, apart, shape, table, tiny, where_it_stands
 from lessons.windows import windows
 from makemore import nn
 from makemore.autodiff import cross_entropy, data, gradients
@@ -169,32 +169,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ],
         "tests hold every operation's gradient against measured slopes: check_gradients.",
     )
-
-
-def _bias_gradient(setting: Setting) -> float:
-    v = net.run_forward(
-        net.parameters(2, setting.generator()), np.array([[0, 0, 1], [0, 1, 1]]), np.eye(2)
-    )
-    return float(np.abs(net.run_backward(v)["b1"]).max())
-
-
-EXERCISES = (
-    Exercise(
-        "P of the true symbol is 0.7, and the batch has 10 windows. What is its d_logits?",
-        lambda _: (0.7 - 1) / 10,
-        0.0005,
-        "(P - Y) / B = (0.7 - 1) / 10.",
-    ),
-    Exercise(
-        "h = tanh(out) is 0.8, and d_h is 0.5. What is d_out?",
-        lambda _: 0.5 * (1 - 0.8**2),
-        0.0005,
-        "d_h * (1 - h²) = 0.5 * 0.36.",
-    ),
-    Exercise(
-        "What is the gradient of b1, the bias before batch normalisation?",
-        _bias_gradient,
-        1e-6,
-        "Batch normalisation takes the mean away, and b1 with it.",
-    ),
-)

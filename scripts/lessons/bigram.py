@@ -5,7 +5,6 @@ those about all words in ``bigram_corpus.py``. What is done "by hand" is plain P
 ``bigram_by_hand.py``. Each stage names the functions of the package that do the same.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from lessons import bigram_corpus, bigram_word
 from lessons.bigram_material import LATER_STEPS, STEPS, Material, material_of, shortened
 from lessons.bigram_picture import draw_lesson
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, table, where_it_stands
+from lessons.stage import Stage, table, where_it_stands
 from makemore import Bigram, Corpus, Vocabulary, sample
 from makemore.arrays import Floats
 from makemore.errors import SamplingError, shown
@@ -140,34 +139,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
     for stage in STAGES[:-1]:
         yield stage(material)
     yield replace(the_end(material), figure=draw_lesson(material))
-
-
-def _first_share(setting: Setting) -> float:
-    """Return which share of the words begins with the first character of the alphabet."""
-    first = setting.vocabulary.itos[1]
-    return sum(word.startswith(first) for word in setting.words) / len(setting.words)
-
-
-EXERCISES = (
-    Exercise(
-        "A model gives all V symbols of this list the same probability. What is its loss, in nats"
-        " per symbol?",
-        lambda setting: math.log(len(setting.vocabulary)),
-        0.01,
-        "-log(1 / V) = log V, whatever comes next.",
-    ),
-    Exercise(
-        "A word of one letter has P[., x] = 0.1 and P[x, .] = 0.25. What is its loss, in nats per"
-        " symbol?",
-        lambda setting: -(math.log(0.1) + math.log(0.25)) / 2,
-        0.01,
-        "Two symbols count, the letter and the end: (2.3026 + 1.3863) / 2.",
-    ),
-    Exercise(
-        "At the minimum, what is P[., x] for the first character x of the alphabet (id 1)? Count"
-        " words.",
-        _first_share,
-        0.002,
-        "P[., x] = N[., x] / N[.].sum(): the share of the words that begin with x.",
-    ),
-)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
+from lessons.exercises import EXERCISES, Exercise
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage
+from lessons.stage import Stage
 
 NAMES = (
     "numbers",
@@ -56,7 +57,7 @@ def find_lesson(name: str) -> Lesson:
         module.TITLE,
         module.MINUTES,
         module.stages,
-        module.EXERCISES,
+        EXERCISES[name],
         getattr(module, "OPTIONS", ()),
     )
 

@@ -25,7 +25,7 @@ from lessons.letters_data import Images, draw_letters, split_fonts
 from lessons.letters_network import convolutional
 from lessons.letters_network import train as train_reader
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, table, where_it_stands
+from lessons.stage import Stage, table, where_it_stands
 from makemore import nn
 from makemore.autodiff import data, gelu, mean_squared_error
 from makemore.nn.attention import sinusoids
@@ -136,25 +136,3 @@ def the_training(
         c.figure,
         {"the loss falls": np.mean(losses[-10:]) < np.mean(losses[:10])},
     )
-
-
-EXERCISES = (
-    Exercise(
-        "Two steps of noise have beta 0.1 and 0.2. Which share of the variance is kept?",
-        lambda setting: float(np.prod(1 - np.array([0.1, 0.2]))),
-        0.005,
-        "0.9 x 0.8.",
-    ),
-    Exercise(
-        "kept is 0.36, the pixel is 0.5 and the noise -1. What is x_t?",
-        lambda setting: 0.6 * 0.5 - 0.8,
-        0.005,
-        "sqrt(0.36) x 0.5 - sqrt(0.64) x 1.",
-    ),
-    Exercise(
-        "kept is 0.64, x_t is 1, and the network says that the noise is 0.5. What is its x0'?",
-        lambda setting: (1 - 0.6 * 0.5) / 0.8,
-        0.005,
-        "(x_t - sqrt(1 - kept) e') / sqrt(kept).",
-    ),
-)

@@ -16,7 +16,7 @@ from lessons.embeddings_training import (
 )
 from lessons.figures import LINE, canvas
 from lessons.setting import MAX_WORD, Setting
-from lessons.stage import Exercise, Stage, table, tiny, where_it_stands
+from lessons.stage import Stage, table, tiny, where_it_stands
 from makemore import nn
 from makemore.arrays import Counts
 from makemore.autodiff import Tensor, binary_cross_entropy_with_logits, gradients
@@ -165,26 +165,3 @@ def the_training(losses: list[float]) -> Stage:
             "the loss falls": last < first,
         },
     )
-
-
-EXERCISES = (
-    Exercise(
-        "How many pairs (centre, context) has a word of 4 characters, boundaries on both sides"
-        " included, with a window of 2?",
-        lambda setting: float(np.eye(6, k=1).sum() + np.eye(6, k=2).sum()) * 2,
-        0.5,
-        "6 symbols have 5 neighbours at distance 1 and 4 at distance 2, and each counts both ways.",
-    ),
-    Exercise(
-        "A symbol is 16 times as frequent as another. How many times as often is it a negative?",
-        lambda setting: 16**0.75,
-        0.05,
-        "16 to the power 3/4 is 2 to the power 3.",
-    ),
-    Exercise(
-        "All products are 0, and there are 10 negatives. What does a pair cost, in nats?",
-        lambda setting: float(loss_of(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 10, 3)))),
-        0.005,
-        "11 answers of 1/2 cost log 2 each.",
-    ),
-)

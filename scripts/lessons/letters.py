@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from lessons.figures import POSITIVE, SIGNED, canvas
-from lessons.letters_by_hand import col2im, im2col, the_convolution, the_way_back
+from lessons.letters_by_hand import the_convolution, the_way_back
 from lessons.letters_data import LETTERS, SIDE, Images, as_text, draw_letters, show, split_fonts
 from lessons.letters_network import convolutional, dense, read, train
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, beside, shape, table, where_it_stands, wrapped
+from lessons.stage import Stage, beside, shape, table, where_it_stands, wrapped
 from makemore import nn
 from makemore.autodiff import Array, cross_entropy, data
 
@@ -143,25 +143,3 @@ def the_filters(network: nn.Sequential, image: Array) -> Stage:
         (nn.Conv2d,),
         c.figure,
     )
-
-
-EXERCISES = (
-    Exercise(
-        "A kernel of 5 x 5 slides over 16 x 16 pixels. How many columns does im2col make?",
-        lambda setting: im2col(np.zeros((SIDE, SIDE)), 5).shape[1],
-        0.5,
-        "A window has 16 - 5 + 1 = 12 places in each direction.",
-    ),
-    Exercise(
-        "How many parameters has a convolution from 3 to 8 channels with kernels of 5 x 5?",
-        lambda setting: nn.Conv2d(3, 8, 5, setting.generator()).parameter_count,
-        0.5,
-        "8 kernels of 3 x 5 x 5 numbers, and 8 biases.",
-    ),
-    Exercise(
-        "A 3 x 3 kernel slides over a padded image. How many columns hold a corner's pixel?",
-        lambda setting: float(col2im(np.ones((9, SIDE**2)), SIDE + 2, 3)[1, 1]),
-        0.5,
-        "The windows that hold it begin in one of the first 2 rows and 2 columns.",
-    ),
-)

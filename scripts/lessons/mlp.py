@@ -11,7 +11,7 @@ import numpy as np
 from lessons import mlp_pictures
 from lessons.mlp_starts import CONTEXT, dead_units, the_race, the_starts, train
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, table, where_it_stands, wrapped
+from lessons.stage import Stage, apart, table, where_it_stands, wrapped
 from lessons.windows import windows
 from makemore import nn
 from makemore.autodiff import cross_entropy, data
@@ -167,26 +167,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ],
         "makemore train --model mlp computes each distinct window once, with AdamW and dropout.",
     )
-
-
-EXERCISES = (
-    Exercise(
-        "How many windows do all words of the list make, ends included?",
-        lambda setting: float(sum(map(len, setting.words)) + len(setting.words)),
-        0.5,
-        "One for each character, and one for the end of each word.",
-    ),
-    Exercise(
-        "How many parameters does the trained network have, batch normalisation's included?",
-        lambda setting: small_network(len(setting.vocabulary), setting.generator()).parameter_count,
-        0.5,
-        "10 V + 30 * 200 + 200 + 2 * 200 + 200 V + V.",
-    ),
-    Exercise(
-        "W (100, 100) is normal, its inputs have a deviation of 0.65. Which deviation of W makes"
-        " the sums h W have a deviation of 1?",
-        lambda _: 1 / (0.65 * 100**0.5),
-        0.005,
-        "The variance of a sum of 100 products is 100 * 0.65² * spread².",
-    ),
-)

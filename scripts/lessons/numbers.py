@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lessons.figures import ACCENT, LINE, canvas
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, table, where_it_stands
+from lessons.stage import Stage, apart, table, where_it_stands
 from makemore.autodiff import Tensor, gradients, tanh
 from makemore.pictures.expression_graph import draw_graph
 
@@ -174,25 +174,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ],
         "apart from a sort without recursion, the package has the engine at the top of this file.",
     )
-
-
-EXERCISES = (
-    Exercise(
-        "L = (x y + z)² with x = 2, y = -3 and z = 4. What is dL/dx?",
-        lambda _: slope(lambda x, y, z: (x * y + z) ** 2, 2.0, -3.0, 4.0),
-        0.01,
-        "s = -2, so dL/ds = 2s = -4, and times y = -3 it is 12.",
-    ),
-    Exercise(
-        "L = x x x with x = 2. Three paths lead from x to L. What is the sum of their gradients?",
-        lambda _: slope(lambda x: x * x * x, 2.0),
-        0.01,
-        "Each path has the slope x x = 4, and there are three: 3 x² = 12.",
-    ),
-    Exercise(
-        "A neuron's sum is 1.5. By what is a gradient multiplied on its way back through tanh?",
-        lambda _: 1 - float(tanh(1.5)) ** 2,
-        0.005,
-        "1 - tanh(1.5)² = 1 - 0.9051² = 0.1807: most of the gradient is lost.",
-    ),
-)

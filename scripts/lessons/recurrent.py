@@ -9,7 +9,7 @@ import numpy as np
 from lessons import recurrent_pictures
 from lessons.recurrent_training import STEPS_BACK, kinds, remember_the_first, the_names
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, table, where_it_stands
+from lessons.stage import Stage, apart, table, where_it_stands
 from makemore import nn
 from makemore.autodiff import Tensor, data, gradients, tanh
 from makemore.pictures.labels import symbol_label
@@ -164,25 +164,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ],
         "makemore computes what words share at their beginning once: a quarter of the work.",
     )
-
-
-EXERCISES = (
-    Exercise(
-        "h_t = tanh(0.5 h_(t-1)) near 0, where tanh has the slope 1. What is dh_10 / dh_0?",
-        lambda _: 0.5**10,
-        0.00005,
-        "0.5^10 = 0.00098.",
-    ),
-    Exercise(
-        "A forget gate has the bias 2 and no other input. What is f^20?",
-        lambda _: float(sigmoid(2.0)) ** 20,
-        0.002,
-        "sigmoid(2) = 0.8808, and 0.8808^20 = 0.0791.",
-    ),
-    Exercise(
-        "How many parameters has an lstm layer with 24 inputs and H = 96, with two biases a gate?",
-        lambda setting: float(nn.LSTM(24, 96, setting.generator()).parameter_count),
-        0.5,
-        "4 * 96 * (24 + 96 + 2): four gates, each with W_x, W_h and two biases.",
-    ),
-)

@@ -7,7 +7,7 @@ import numpy as np
 
 from lessons.figures import ACCENT, COLOURS, LINE, SIGNED, canvas
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, table, where_it_stands
+from lessons.stage import Stage, apart, table, where_it_stands
 from makemore import nn
 from makemore.autodiff import Tensor, data, gradients, mean_squared_error
 
@@ -176,25 +176,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ["Goodfellow et al. 2016, Deep Learning, sections 4.3 and 6.1."],
         "makemore trains every network in this way, with words instead of points.",
     )
-
-
-EXERCISES = (
-    Exercise(
-        "What is the slope w of the best line through (0, 1), (1, 3), (2, 2) and (3, 5)?",
-        lambda _: float(np.polyfit(X, Y, 1)[0]),
-        0.01,
-        "Both derivatives are 0 at w = 1.1, b = 1.1.",
-    ),
-    Exercise(
-        "The curvatures are [[7, 3], [3, 2]]. Above which learning rate does descent diverge?",
-        lambda _: LIMIT,
-        0.002,
-        "2 over the largest eigenvalue, 8.405.",
-    ),
-    Exercise(
-        "What is the signed distance of the point (0.3, 0.4) from the circle of radius 0.6?",
-        lambda _: float(distance(np.array([[0.3, 0.4]]))[0, 0]),
-        0.001,
-        "sqrt(0.09 + 0.16) - 0.6 = -0.1: it lies inside.",
-    ),
-)

@@ -1,4 +1,4 @@
-"""What a stage of a lesson is, how it is printed, and the exercises at the end."""
+"""What a stage of a lesson is, and how it is printed."""
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from lessons.setting import Setting
 
 WIDTH = 80
 """Columns of a terminal."""
@@ -57,35 +55,6 @@ class Stage:
             *prefixed("Used:   ", ", ".join(names)),
         ]
         return "\n".join(line.rstrip() for line in lines)
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """A question whose answer is a number, computed by the package.
-
-    Attributes
-    ----------
-    question : str
-    answer : callable
-        Computes the answer for a setting.
-    tolerance : float
-        The maximum error of an answer.
-    because : str
-        The explanation, which is printed after a right answer.
-    """
-
-    question: str
-    answer: Callable[[Setting], float]
-    tolerance: float
-    because: str
-
-    def check(self, number: float, setting: Setting) -> tuple[bool, str]:
-        """Return whether ``number`` is right, and what to say about it."""
-        answer = self.answer(setting)
-        if abs(number - answer) <= self.tolerance:
-            return True, f"{number:g} is right. {self.because}"
-        side = "small" if number < answer else "large"
-        return False, f"{number:g} is too {side}. The question was: {self.question}"
 
 
 def where_it_stands(modules: Mapping[str, str], sources: Sequence[str], notice: str) -> Stage:

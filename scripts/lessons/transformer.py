@@ -9,7 +9,7 @@ import numpy as np
 
 from lessons.figures import COLOURS, POSITIVE, canvas
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, table, where_it_stands, wrapped
+from lessons.stage import Stage, table, where_it_stands, wrapped
 from lessons.transformer_by_hand import (
     the_averages,
     the_head,
@@ -31,7 +31,7 @@ from lessons.transformer_network import (
     write,
 )
 from makemore import nn
-from makemore.autodiff import cross_entropy, data, softmax
+from makemore.autodiff import cross_entropy, data
 from makemore.errors import shown
 
 OPTIONS = ("word",)
@@ -174,26 +174,3 @@ def the_looks(network: Transformer, setting: Setting) -> Stage:
         c.figure,
         {"nobody looks ahead": all(bool((np.triu(P, 1) == 0).all()) for P in weights)},
     )
-
-
-EXERCISES = (
-    Exercise(
-        "The scores of three symbols are 0, log 2 and log 5. What weight does the last one get?",
-        lambda setting: float(data(softmax(np.log([1.0, 2.0, 5.0])))[2]),
-        0.005,
-        "exp takes the logarithms away: 5 of 8.",
-    ),
-    Exercise(
-        "A word has 6 characters, and the boundary before it is read, too. How many of the numbers"
-        " of P are not masked?",
-        lambda setting: float(np.tril(np.ones((7, 7))).sum()),
-        0.5,
-        "Symbol t sees t + 1 symbols: 1 + 2 + ... + 7.",
-    ),
-    Exercise(
-        "How many parameters has attention of 4 heads and n = 48, with all biases?",
-        lambda setting: nn.MultiHeadAttention(48, 4, setting.generator()).parameter_count,
-        0.5,
-        "4 matrices of 48 x 48, of the queries, keys, values and the output, and 4 x 48 biases.",
-    ),
-)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lessons import wavenet_pictures
 from lessons.setting import Setting
-from lessons.stage import Exercise, Stage, apart, table, where_it_stands
+from lessons.stage import Stage, apart, table, where_it_stands
 from lessons.windows import windows
 from makemore import nn
 from makemore.autodiff import Tensor, Value, cross_entropy, data, gradients, reshape
@@ -176,25 +176,3 @@ def stages(setting: Setting) -> Iterator[Stage]:
         ["van den Oord et al. 2016, WaveNet, figure 3. Karpathy, makemore part 5."],
         "makemore train --model wavenet is this tree, with the work of equal pairs shared.",
     )
-
-
-EXERCISES = (
-    Exercise(
-        "How many levels does a tree over a window of 64 symbols have?",
-        lambda _: log2(64),
-        0.01,
-        "Each level halves what is left: 2^6 = 64.",
-    ),
-    Exercise(
-        "Level 0 joins neighbours. How far apart are the two that level 4 joins?",
-        lambda _: 2.0**4,
-        0.01,
-        "The distance doubles with each level: 1, 2, 4, 8, 16.",
-    ),
-    Exercise(
-        "How many parameters has the first merge of the tree with n = 24, H = 128, bias included?",
-        lambda setting: float(nn.Linear(48, 128, setting.generator()).parameter_count),
-        0.5,
-        "2 n H + H = 48 * 128 + 128.",
-    ),
-)
