@@ -6,7 +6,6 @@ functions.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,17 +59,23 @@ def available_memory() -> int | None:
     with suppress(OSError, KeyError):
         found.append(1024 * _named_numbers(_MEMORY)["MemAvailable:"])
     with suppress(OSError, KeyError, ValueError):  # without a limit the file says "max"
-        limit = int((_GROUP / "memory.max").read_text())
-        found.append(max(0, limit - _named_numbers(_GROUP / "memory.stat")["anon"]))
+        limit = int(_text(_GROUP_LIMIT))
+        found.append(max(0, limit - _named_numbers(_GROUP_USE)["anon"]))
     return min(found, default=None)
 
 
-_MEMORY, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_MEMORY = "/proc/meminfo"
+_GROUP_LIMIT, _GROUP_USE = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.stat"
 
 
-def _named_numbers(path: Path) -> dict[str, int]:
-    rows = (line.split() for line in path.read_text().splitlines())
+def _named_numbers(path: str) -> dict[str, int]:
+    rows = (line.split() for line in _text(path).splitlines())
     return {row[0]: int(row[1]) for row in rows}
+
+
+def _text(path: str) -> str:
+    with open(path) as file:
+        return file.read()
 
 
 def chunks(rows: int, columns: int) -> Iterator[slice]:

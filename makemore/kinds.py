@@ -8,7 +8,6 @@ starts.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -46,8 +45,7 @@ _NOT_NEGATIVE = Range(lambda value: 0 <= value < math.inf, "0 or more and finite
 _ONE_OR_MORE = Range(lambda value: value >= 1, "1 or more")
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option of training. Its default stands with each kind of model that has it.
 
     Attributes
@@ -336,8 +334,7 @@ COMMON = {"holdout": 0.1, "min_count": 1}
 """The options that every kind has, and their defaults."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of model.
 
     Attributes

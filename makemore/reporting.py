@@ -158,13 +158,12 @@ def _method(training: TrainingRecord) -> str:
 
 def _left_out(checkpoint: Checkpoint) -> list[str]:
     """Return a line that names the components left out of a mixture; no line if there are none."""
-    from makemore.models.mixture import Mixture
-
-    model, options = checkpoint.model, checkpoint.training.options
+    options = checkpoint.training.options
     names = str(options.get("left_out", ""))
-    if isinstance(model, Mixture) and "components" in options:
+    components = getattr(checkpoint.model, "components", None)
+    if components and "components" in options:
         trained = Counter(part.partition(":")[0] for part in str(options["components"]).split())
-        kept = Counter(component.name for component in model.components)
+        kept = Counter(component.name for component in components)
         names = ", ".join((trained - kept).elements())
     return [f"left out  {names}, which did not help"] if names else []
 

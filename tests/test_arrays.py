@@ -10,19 +10,19 @@ from makemore import arrays
 def test_a_control_group_bounds_the_memory_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine, group = tmp_path / "meminfo", tmp_path / "group"
-    monkeypatch.setattr(arrays, "_MEMORY", machine)
-    monkeypatch.setattr(arrays, "_GROUP", group)
+    machine, limit, use = tmp_path / "meminfo", tmp_path / "max", tmp_path / "stat"
+    monkeypatch.setattr(arrays, "_MEMORY", str(machine))
+    monkeypatch.setattr(arrays, "_GROUP_LIMIT", str(limit))
+    monkeypatch.setattr(arrays, "_GROUP_USE", str(use))
     assert arrays.available_memory() is None
     machine.write_text(
         "MemTotal: 900 kB\nMemFree: 10 kB\nMemAvailable: 500 kB\nHugePages_Total: 0\n"
     )
     assert arrays.available_memory() == 500 * 1024
-    group.mkdir()
-    (group / "memory.stat").write_text("anon 1000\nfile 9999\n")  # of which the file is a cache
-    (group / "memory.max").write_text("max\n")
+    use.write_text("anon 1000\nfile 9999\n")  # of which the file is a cache
+    limit.write_text("max\n")
     assert arrays.available_memory() == 500 * 1024
-    (group / "memory.max").write_text("4000\n")
+    limit.write_text("4000\n")
     assert arrays.available_memory() == 3000
 
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of training to a command, made from the rows of ``kinds.py``."""
+    defaults = _default_texts()
     options = [
         option(
             "--model",
@@ -71,7 +72,7 @@ def _training_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 row.name,
                 type=_type_of(row),
                 metavar=_metavar_of(row),
-                show_default=_default_text(row.name),
+                show_default=defaults.get(row.name, False),
                 group=row.group,
                 help=row.help,
             )
@@ -110,20 +111,21 @@ def _metavar_of(row: Option) -> str | None:
     return "SHARE" if row.is_share else None
 
 
-def _default_text(name: str) -> str | bool:
-    """Return the defaults of an option as the help shows them; False where it has none."""
-    values = {
-        kind.name: kind.defaults(method)[name]
-        for kind in KINDS.values()
-        for method in kind.methods
-        if kind.defaults(method).get(name) is not None
+def _default_texts() -> dict[str, str]:
+    """Return the defaults of each option that has some, as the help shows them."""
+    kinds: dict[str, dict[Any, dict[str, None]]] = {}
+    for kind in KINDS.values():
+        for method in kind.methods:
+            for name, value in kind.defaults(method).items():
+                if value is not None:
+                    kinds.setdefault(name, {}).setdefault(value, {})[kind.name] = None
+    return {
+        name: "; ".join(
+            f"{value} for {', '.join(of)}" if len(values) > 1 else str(value)
+            for value, of in values.items()
+        )
+        for name, values in kinds.items()
     }
-    if len(set(values.values())) <= 1:
-        return next(map(str, values.values()), False)
-    kinds: dict[Any, list[str]] = {}
-    for kind, value in values.items():
-        kinds.setdefault(value, []).append(kind)
-    return "; ".join(f"{value} for {', '.join(of)}" for value, of in kinds.items())
 
 
 @command("train", "makemore train words.txt --model ngram --order 4 -c words.npz")
@@ -493,14 +495,15 @@ SHOWN_WORDS = 5
 
 
 def _some_words(model: "Model", seed: int) -> str:
-    """Return a few words that a model writes, separated by commas."""
-    from makemore.errors import SamplingError
-    from makemore.generation.sampling import a_few_words
+    """Return a few words that a model writes, separated by commas; long ones are cut."""
+    import numpy as np
 
-    try:
-        return ", ".join(a_few_words(model, SHOWN_WORDS, seed)) or "no words yet"
-    except SamplingError:
-        return "no words yet"
+    from makemore.training.moments import plain_words
+
+    rows = plain_words(model, np.random.default_rng(seed), SHOWN_WORDS)
+    ends = ("..." if row[-1] >= 0 else "" for row in rows)
+    words = (model.vocabulary.decode(row[row >= 0].tolist()) for row in rows)
+    return ", ".join(map("".join, zip(words, ends, strict=True)))
 
 
 @contextmanager

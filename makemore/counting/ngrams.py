@@ -9,8 +9,7 @@ counted in a table that has a cell for each, seen or not; else counting is sorti
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +31,7 @@ _MAX_CELLS = 1 << 24  # of a table: 64 MiB
 _MAX_IN_TABLE = (1 << 32) - 1 - _BUFFER  # codes; then more could overflow 32 bits
 
 
-@dataclass(frozen=True)
-class NgramCounts:
+class NgramCounts(NamedTuple):
     """How often each n-gram of full order occurs, one for each symbol of a corpus; D are distinct.
 
     Attributes

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,8 +37,7 @@ Jobs = int | Workers | None
 """Who counts: a number of processes of this machine, all its processors (None), or workers."""
 
 
-@dataclass(frozen=True)
-class BigramCounts:
+class BigramCounts(NamedTuple):
     """What one pass over a corpus finds for a bigram model.
 
     Attributes

@@ -7,7 +7,6 @@ be counted in other processes and on other machines.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -55,8 +54,7 @@ class WordSample(NamedTuple):
     hashes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """The alphabet of a corpus, its facts, and a sample of its held-out words.
 
     Attributes
@@ -80,8 +78,7 @@ class Survey:
     sketch: Hashes
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What was found in a part of a corpus.
 
     Attributes

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -33,7 +33,6 @@ from makemore.data.sources import (
     line_spans,
 )
 from makemore.data.symbols import Spelling, finder_of, needs_a_stand_in
-from makemore.data.table import Columns, DistinctWords, read_table
 from makemore.data.text import (
     LineDecoder,
     Lines,
@@ -54,6 +53,9 @@ from makemore.errors import (
     VocabularyError,
     shown,
 )
+
+if TYPE_CHECKING:
+    from makemore.data.table import Columns
 
 BLOCK = 1 << 19
 """Bytes read at a time: the arrays made from a block stay in the processor's cache."""
@@ -134,10 +136,12 @@ class CorpusFacts:
     symbol_rule: str = ""
 
     @property
-    def columns(self) -> Columns | None:
+    def columns(self) -> "Columns | None":
         """The columns of a table that were read. Raises ``OptionError`` for values out of range."""
         if not self.column:
             return None
+        from makemore.data.table import Columns
+
         return Columns(self.column, self.weights, self.delimiter, self.weights_as)
 
 
@@ -203,7 +207,7 @@ class Corpus:
     strip_accents: bool = False
     normalize: str = ""
     errors: str = "strict"
-    columns: Columns | None = None
+    columns: "Columns | None" = None
     symbol_rule: str = ""
     spelling: Spelling | None = None
     unknown: bool = False
@@ -237,7 +241,9 @@ class Corpus:
             )
 
     @classmethod
-    def from_paths(cls, *paths: str | os.PathLike[str], columns: Columns | None = None) -> "Corpus":
+    def from_paths(
+        cls, *paths: str | os.PathLike[str], columns: "Columns | None" = None
+    ) -> "Corpus":
         """Return the corpus of these files, or of ``columns`` of these tables; ``-`` is stdin."""
         sources = tuple(FileSource(os.fspath(path)) for path in paths)
         return cls(sources, columns=columns)
@@ -417,7 +423,12 @@ class Reading:
         columns, change = self._corpus.columns, self._change()
         for source in self._corpus.sources:
             texts = self._texts(source, counts_lines, on_error)
-            blocks = read_table(texts, columns, source.name) if columns else map(Lines, texts)
+            if columns:
+                from makemore.data.table import read_table
+
+                blocks = read_table(texts, columns, source.name)
+            else:
+                blocks = map(Lines, texts)
             yield source.name, map(change, blocks)
 
     def _change(self) -> Callable[[Lines], Lines]:
@@ -430,8 +441,11 @@ class Reading:
         if corpus.alphabet:
             rare = re.compile(f"[^\n{re.escape(corpus.alphabet)}]")
             steps.append(partial(rare.sub, REPLACEMENT))
-        is_distinct = corpus.columns is not None and corpus.columns.weights_as == "distinct"
-        distinct = DistinctWords() if is_distinct else None
+        distinct = None
+        if corpus.columns and corpus.columns.weights_as == "distinct":
+            from makemore.data.table import DistinctWords
+
+            distinct = DistinctWords()
 
         def change_lines(lines: Lines) -> Lines:
             """Return the lines of the next block, changed."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 from makemore.data.compression import Joined, Opened, decompressed
 from makemore.errors import CorpusError, shown
@@ -114,16 +114,14 @@ class SpooledSource(FileSource):
         return self.original_name
 
 
-@dataclass(frozen=True)
-class SliceSource:
+class SliceSource(NamedTuple):
     """The bytes ``start`` to ``stop`` of a plain text file; lines start at both."""
 
     path: str
     start: int
     stop: int
-
-    location = ""
-    rereadable = True
+    location: str = ""
+    rereadable: bool = True
 
     @property
     def name(self) -> str:
@@ -149,16 +147,14 @@ class SliceSource:
         """Nothing: the corpus that was cut looks after its file."""
 
 
-@dataclass(frozen=True)
-class BytesSource:
+class BytesSource(NamedTuple):
     """Bytes in memory."""
 
     name: str
     data: bytes
     begins_file: bool = True
-
-    location = ""
-    rereadable = True
+    location: str = ""
+    rereadable: bool = True
 
     def size(self) -> int:
         """Return the number of bytes."""

@@ -596,8 +596,7 @@ class _Stepwise(_Writer):
     Words that begin alike share a state: the model is evaluated once for each distinct beginning.
     Where many words fulfil the constraints, the others are rejected as soon as they can no longer
     do so. Where few do, a look-ahead steers, and a word is kept according to its weight; see
-    ``lookahead.py``. After ``PATIENCE`` draws without a kept word it gives up. ``looks_ahead`` is
-    False for a few words, which are drawn before a look-ahead is ready.
+    ``lookahead.py``. After ``PATIENCE`` draws without a kept word it gives up.
 
     Attributes
     ----------
@@ -605,14 +604,7 @@ class _Stepwise(_Writer):
         The probability of the prefix or, if a look-ahead steers, an estimate for all constraints.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        requirements: Requirements,
-        choice: _Choice,
-        *,
-        looks_ahead: bool = True,
-    ) -> None:
+    def __init__(self, model: Model, requirements: Requirements, choice: _Choice) -> None:
         self._model, self._requirements, self._choice = model, requirements, choice
         self._misses = 0
         self._first, self.probability = self._after_prefix()
@@ -623,7 +615,7 @@ class _Stepwise(_Writer):
             raise requirements.impossible()
         self._steering: _Rejecting | LookAhead = _Rejecting(requirements)
         self._bound = 0.0  # on the weights; with 0 every word with a weight above 0 is kept
-        if looks_ahead and requirements.constraints.asks_for_more_than_a_prefix():
+        if requirements.constraints.asks_for_more_than_a_prefix():
             self._look_ahead(np.random.PCG64(0))
 
     def _look_ahead(self, random: np.random.PCG64) -> None:
@@ -834,14 +826,6 @@ def sample(
         corpus=corpus,
     )
     return sampler.sample(count, seed, unique=unique, best=best, min_distance=min_distance)
-
-
-def a_few_words(model: Model, count: int, seed: int, max_length: int = 40) -> list[str]:
-    """Return up to ``count`` words at little cost: no table of all the model's states is made."""
-    requirements = Requirements.of(model, Constraints(max_length=max_length))
-    writer = _Stepwise(model, requirements, _Choice(1.0, None, 1.0), looks_ahead=False)
-    symbols, ends = writer.write_words(np.random.PCG64(seed), 4 * count)
-    return text_writer(model.vocabulary)(symbols).split("\n")[: min(count, len(ends))]
 
 
 def excluded_words(

@@ -35,7 +35,6 @@ from makemore.arrays import (
     States,
     chunks,
 )
-from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 State = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
@@ -145,6 +144,8 @@ class Model(ABC):
 
     def _walk(self, ids: Ids, found: Floats) -> None:
         """Fill in the log-probabilities of the symbols of some words, the boundary after each."""
+        from makemore.counting.prefix_tree import grow_prefix_tree
+
         # A word with an unknown symbol goes on as if by another: nothing of it is looked at.
         tree = grow_prefix_tree(np.abs(ids), len(self.vocabulary))
         of_level = np.searchsorted(tree.bounds, tree.nodes, side="right") - 1

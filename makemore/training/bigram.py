@@ -15,7 +15,6 @@ from makemore.models.bigram import (
     weights_from_counts,
 )
 from makemore.training.descent import divergence, gradient_descent, initial_weights
-from makemore.training.ngram import outcome_of_counts
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Outcome, Watch
 
@@ -60,6 +59,8 @@ def is_almost_empty(V: int, symbols: int) -> bool:
 
 def _smoothed(corpus: Corpus, counts: BigramCounts, options: TrainingOptions) -> Outcome:
     """Return the n-gram model of order 2 of the pairs: it keeps those that occur, and backs off."""
+    from makemore.training.ngram import outcome_of_counts
+
     chosen = TrainingOptions("ngram", order=2, holdout=options.holdout, min_count=options.min_count)
     pairs = _ngram_counts(counts.training), _ngram_counts(counts.held_out)
     text = corpus if corpus.is_rereadable else None

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             timed, measuring = _within_time(text, options)
             deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
             on_step = until(deadline, watch.on_step, measuring)
-            outcome = train_network(text, timed, replace(watch, on_step=on_step))
+            outcome = train_network(text, timed, watch._replace(on_step=on_step))
             return outcome._replace(recorded={"steps": timed.steps})
         survey = watch.survey(text, options)
         with blocks_of(text) as blocks:

@@ -12,7 +12,6 @@ model, which takes no time, is estimated once more with the validation words.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     """Return the mixture of models of a corpus; see ``Trainer``."""
     deadline = _deadline(options)
     with corpus.rereadable() as text, blocks_of(text) as blocks:
-        survey = replace(watch, on_read=None).survey(text, options)
+        survey = watch._replace(on_read=None).survey(text, options)
         share = round(validation_share(survey.facts.lines, options.validation), 4)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
@@ -126,7 +125,7 @@ def _trained(
     return trainer(
         corpus,
         TrainingOptions(kind, **own),
-        replace(watch, on_step=on_step, resume=None, on_survey=None),
+        watch._replace(on_step=on_step, resume=None, on_survey=None),
     )
 
 

@@ -64,10 +64,13 @@ class Moments:
         }
 
 
-def plain_words(model: Model, random: np.random.Generator) -> Symbols:
-    """Return some words as ids, (``MAX_WORDS``, ``MAX_CHARACTERS``), -1 after their ends."""
-    ids = np.full((MAX_WORDS, MAX_CHARACTERS), -1, np.int16)
-    alive, state = np.arange(MAX_WORDS), model.start(MAX_WORDS)
+def plain_words(model: Model, random: np.random.Generator, count: int = MAX_WORDS) -> Symbols:
+    """Return some words as ids, (count, ``MAX_CHARACTERS``), -1 after their ends.
+
+    Longer words are cut. Nothing is prepared for many words or for constraints.
+    """
+    ids = np.full((count, MAX_CHARACTERS), -1, np.int16)
+    alive, state = np.arange(count), model.start(count)
     unk = [] if model.vocabulary.unk is None else [model.vocabulary.unk]
     for t in range(MAX_CHARACTERS):
         P = np.exp(model.log_probabilities(state))

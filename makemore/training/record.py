@@ -126,8 +126,7 @@ class Position:
     batch: int = 0
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(NamedTuple):
     """What an interrupted training of a network needs to go on, beside its checkpoint's model.
 
     Attributes
@@ -178,8 +177,7 @@ OnStep = Callable[[Any], bool | None]
 """Is told of each step of a training, which ends early when it returns True."""
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(NamedTuple):
     """Who counts for a training, what is told of its progress, and what it resumes.
 
     Attributes
