@@ -28,7 +28,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -335,7 +334,7 @@ def read_arpa(
         ends_in_space=_ends_in_space(vocabulary, ngrams),
         **changes,  # type: ignore[arg-type]
     )
-    facts = replace(facts, path=source.location)
+    facts = facts._replace(path=source.location)
     options = {"model": model.name, "method": "import"}
     record = TrainingRecord(
         options=options | ({"unknown": unknown} if unknown else {}),

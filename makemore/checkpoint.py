@@ -394,14 +394,13 @@ def _model(metadata: Mapping[str, Any], arrays: Arrays) -> Model:
 
 
 def _record(cls: Any, values: dict[str, Any], arrays: Arrays) -> Any:
-    """Return the dataclass of ``values``, each of its field's type, and of ``arrays``."""
-    kinds = {field.name: field.type for field in fields(cls) if field.name not in arrays}
+    """Return the named tuple of ``values``, each of its field's type, and of ``arrays``."""
+    kinds = {name: kind for name, kind in cls.__annotations__.items() if name not in arrays}
     return cls(**_entries(values, kinds, cls.__name__), **arrays)
 
 
 def _fields_of(record: Any, without: Container[str] = ()) -> dict[str, Any]:
-    names = (field.name for field in fields(record))
-    return {name: getattr(record, name) for name in names if name not in without}
+    return {name: value for name, value in record._asdict().items() if name not in without}
 
 
 def _entries(values: dict[str, Any], kinds: Mapping[str, Any], where: str) -> dict[str, Any]:

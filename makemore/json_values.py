@@ -30,7 +30,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": model.parameter_count,
         "context_length": model.context_length,
         "alphabet": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
-        "corpus": asdict(checkpoint.corpus),
+        "corpus": checkpoint.corpus._asdict(),
         "method": training.method,
         "options": training.options,
         "seconds": round(training.seconds, 3),

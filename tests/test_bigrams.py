@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ def same(a: BigramCounts, b: BigramCounts) -> bool:
         and np.array_equal(a.held_out, b.held_out)
         and a.survey.sample.words == b.survey.sample.words
         and a.survey.sample.hashes == b.survey.sample.hashes
-        and replace(a.survey.facts, name="", path="") == replace(b.survey.facts, name="", path="")
+        and a.survey.facts._replace(name="", path="") == b.survey.facts._replace(name="", path="")
     )
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def example(characters: str = "abc", seed: int = 0, steps: int = 5) -> Checkpoin
 
 def with_training(**changes: Any) -> Checkpoint:
     checkpoint = example()
-    return replace(checkpoint, training=replace(checkpoint.training, **changes))
+    return checkpoint._replace(training=checkpoint.training._replace(**changes))
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
@@ -63,7 +62,7 @@ def assert_same(one: Checkpoint, other: Checkpoint) -> None:
     for name, array in one.model.arrays().items():
         np.testing.assert_array_equal(array, other.model.arrays()[name], strict=True)
     assert one.corpus == other.corpus
-    ours, theirs = dict(vars(one.training)), dict(vars(other.training))
+    ours, theirs = one.training._asdict(), other.training._asdict()
     for name in RECORD_ARRAYS:
         np.testing.assert_array_equal(ours.pop(name), theirs.pop(name), strict=True)
     assert ours == theirs
@@ -120,7 +119,7 @@ def test_metadata_are_json_that_tells_everything(path: Path) -> None:
     assert metadata["makemore"] == makemore.__version__
     assert metadata["model"] == {"name": "bigram", "options": {}}
     assert metadata["vocabulary"] == "xyé\U0001f600"
-    assert metadata["corpus"] == checkpoint.corpus.__dict__
+    assert metadata["corpus"] == checkpoint.corpus._asdict()
     assert "loss_history" not in metadata["training"]
     assert metadata["arrays"]["weights"] == {
         "dtype": "<f8",
@@ -165,8 +164,8 @@ def with_array(name: str, array: Any) -> Change:
 
 
 def with_field(name: str, value: Any) -> Change:
-    return lambda checkpoint: replace(
-        checkpoint, training=replace(checkpoint.training, **{name: value})
+    return lambda checkpoint: checkpoint._replace(
+        training=checkpoint.training._replace(**{name: value})
     )
 
 
@@ -264,10 +263,9 @@ def test_any_checkpoint_comes_back(
     checkpoint = example("".join(sorted(set(characters))), seed % 1000)
     assert isinstance(checkpoint.model, Bigram)
     checkpoint.model.weights = np.sign(checkpoint.model.weights) * scale
-    checkpoint = replace(
-        checkpoint,
-        corpus=replace(checkpoint.corpus, name=name),
-        training=replace(checkpoint.training, options={"seed": seed}, held_out_loss=loss),
+    checkpoint = checkpoint._replace(
+        corpus=checkpoint.corpus._replace(name=name),
+        training=checkpoint.training._replace(options={"seed": seed}, held_out_loss=loss),
     )
     save(path, checkpoint)
     assert_same(load(path), checkpoint)
@@ -340,4 +338,4 @@ def test_a_resumption_needs_the_number_of_steps(path: Path) -> None:
     save(path, part)
     without = {name: value for name, value in part.training.options.items() if name != "steps"}
     with pytest.raises(CheckpointError, match="number of steps"):
-        save(path, replace(part, training=replace(part.training, options=without)))
+        save(path, part._replace(training=part.training._replace(options=without)))

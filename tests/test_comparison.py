@@ -1,7 +1,6 @@
 """Checkpoints side by side: the same words for all, or a refusal."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,9 +72,9 @@ def test_totals_over_no_words_are_empty() -> None:
 
 def test_the_table_is_aligned_and_shows_infinity_and_nothing() -> None:
     first, second = trained(), trained(smoothing=0.0)
-    record = replace(second.training, held_out_loss=math.inf, minimum=None)
+    record = second.training._replace(held_out_loss=math.inf, minimum=None)
     lines = comparison_table(
-        compare({"first.npz": first, "b\x1b": replace(second, training=record)})
+        compare({"first.npz": first, "b\x1b": second._replace(training=record)})
     ).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[0].split()[:2] == ["checkpoint", "model"]

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -394,18 +393,17 @@ def test_what_cannot_be_resumed_is_refused() -> None:
 )
 def test_the_advice_follows_from_the_losses(best: int, training_loss: float, said: str) -> None:
     checkpoint = trained(steps=1)
-    record = replace(
-        checkpoint.training,
+    record = checkpoint.training._replace(
         options={**checkpoint.training.options, "steps": 100},
         training_loss=training_loss,
         loss_history=np.zeros(100),
         validation_history=np.array([[k, 2 + abs(k - best) / 1e3] for k in range(5, 101, 5)]),
     )
-    (line,) = advice(replace(checkpoint, training=record))
+    (line,) = advice(checkpoint._replace(training=record))
     assert said in line
     if training_loss < 9:
-        stopped = replace(record, loss_history=np.zeros(99))
-        assert advice(replace(checkpoint, training=stopped)) == []
+        stopped = record._replace(loss_history=np.zeros(99))
+        assert advice(checkpoint._replace(training=stopped)) == []
 
 
 def test_divergence_names_the_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Moments of a network's training: what is kept, and the film that they become."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +155,6 @@ def test_models_that_are_not_trained_by_steps_have_no_film() -> None:
 def test_moments_that_no_training_has_are_refused(
     change: dict[str, Any], trained: tuple[Checkpoint, dict[int, Model]], tmp_path: Path
 ) -> None:
-    broken = replace(trained[0], training=replace(trained[0].training, **change))
+    broken = trained[0]._replace(training=trained[0].training._replace(**change))
     with pytest.raises(CheckpointError, match=r"moments|film_"):
         save(tmp_path / "x.npz", broken)

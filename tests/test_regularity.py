@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -111,7 +110,7 @@ def test_a_checkpoint_that_does_not_know_how_regular_words_are_says_so(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     loaded = load(checkpoint)
-    without = replace(loaded, training=replace(loaded.training, regularity=np.zeros((0, 2))))
+    without = loaded._replace(training=loaded.training._replace(regularity=np.zeros((0, 2))))
     save(tmp_path / "old.npz", without)
     result = CliRunner().invoke(
         main, ["score", "-c", str(tmp_path / "old.npz"), "--fpr", "1%", "--regular"], input="ab\n"
@@ -123,9 +122,9 @@ def test_a_checkpoint_that_does_not_know_how_regular_words_are_says_so(
 
 def test_a_checkpoint_with_damaged_regularities_is_refused(checkpoint: Path) -> None:
     loaded = load(checkpoint)
-    damaged = replace(loaded, training=replace(loaded.training, regularity=np.full((3, 2), -1.0)))
+    damaged = loaded._replace(training=loaded.training._replace(regularity=np.full((3, 2), -1.0)))
     with pytest.raises(CheckpointError, match="damaged"):
         damaged.calibration()
-    odd = replace(loaded.training, regularity=np.full((3, 2), math.nan))
+    odd = loaded.training._replace(regularity=np.full((3, 2), math.nan))
     with pytest.raises(CheckpointError, match="not finite"):
-        save("/dev/null", replace(loaded, training=odd))
+        save("/dev/null", loaded._replace(training=odd))

@@ -4,7 +4,6 @@ import re
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -331,7 +330,7 @@ def test_the_record_has_the_seconds_that_the_training_took() -> None:
 
 def test_a_record_of_a_kind_and_options_that_nobody_knows_can_be_read() -> None:
     known = train(Corpus.from_words(WORDS)).training
-    strange = replace(known, options={**known.options, "model": "oracle", "depth": 7})
+    strange = known._replace(options={**known.options, "model": "oracle", "depth": 7})
     assert (strange.method, strange.seed) == ("gradient", 0)
 
 

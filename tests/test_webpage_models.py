@@ -197,7 +197,7 @@ def test_an_imported_back_off_model_is_in_the_page(browser: Browser, tmp_path: P
     checkpoint = trained(WORDS, model="ngram", order=3)
     assert isinstance(checkpoint.model, Ngram)
     model = checkpoint.model.as_backoff()
-    write_page(replace(checkpoint, model=model), tmp_path / "page.html")
+    write_page(checkpoint._replace(model=model), tmp_path / "page.html")
     browser.open(tmp_path / "page.html")
     ids = model.vocabulary.encode("oliva").tolist()
     rows = browser.run(

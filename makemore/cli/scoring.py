@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -224,7 +223,7 @@ def _models(loaded: "Checkpoint", against: tuple[str, ...], ignore_case: bool) -
     def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
         """Return how a model reads the words."""
         facts = checkpoint.corpus
-        return reading_of(replace(facts, lowercase=True) if ignore_case else facts)
+        return reading_of(facts._replace(lowercase=True) if ignore_case else facts)
 
     others = [load_checkpoint(path) for path in against]
     return {

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -71,8 +71,7 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and their total, which is None if unknown."""
 
 
-@dataclass(frozen=True)
-class CorpusFacts:
+class CorpusFacts(NamedTuple):
     """What a checkpoint remembers of the corpus it was trained on.
 
     Attributes

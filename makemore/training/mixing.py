@@ -85,7 +85,7 @@ def mix(
             **({"words": words.name} if words else {"validation": share}),
         }
         record = record_of(outcome_of(mixture, survey, batches), options)
-    record = replace(record, seconds=time.perf_counter() - started)
+    record = record._replace(seconds=time.perf_counter() - started)
     return Checkpoint(mixture, first.corpus, record)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from makemore.arrays import Symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import Model, drawn, first_rows, select
-from makemore.training.record import Film, OnStep, log_spaced_steps
+from makemore.training.record import OnStep, TrainingRecord, log_spaced_steps
 
 MOMENTS = 32
 STEPS_A_MOMENT = 8
@@ -25,13 +25,14 @@ class Moments:
 
     Parameters
     ----------
-    film : Film
-        The moments of the part of the training that came before.
+    before : TrainingRecord, optional
+        The part of the training that came before, with its moments.
     """
 
-    def __init__(self, film: Film) -> None:
-        self._steps = film.film_steps.tolist()
-        self._tables, self._words = list(film.film_tables), list(film.film_words)
+    def __init__(self, before: TrainingRecord | None) -> None:
+        self._steps = before.film_steps.tolist() if before else []
+        self._tables = list(before.film_tables) if before else []
+        self._words = list(before.film_words) if before else []
         self._wanted: set[int] = set()
 
     def watching(self, on_step: OnStep | None) -> OnStep:
@@ -54,7 +55,7 @@ class Moments:
         self._words.append(plain_words(model, np.random.default_rng(0)))
 
     def film(self) -> dict[str, Any]:
-        """Return the fields of a ``Film``."""
+        """Return the moments as fields of a ``TrainingRecord``."""
         if not self._steps:
             return {}
         return {

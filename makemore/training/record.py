@@ -4,7 +4,7 @@ The record has plain fields. Reading them validates nothing anew and needs no ki
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -23,27 +23,6 @@ from makemore.models.base import Model
 from makemore.training.options import TrainingOptions
 
 
-@dataclass(frozen=True)
-class Film:
-    """Moments of the training of a network; k of them, none for other models.
-
-    Attributes
-    ----------
-    film_steps : array of shape (k,), int64
-        How many steps had been taken.
-    film_tables : array of shape (k, n, n), float32
-        P(second | first) at a word's start, of the first n symbols.
-    film_words : array of shape (k, words, characters), int16
-        Words that the model wrote, as ids; -1 stands after their ends.
-    """
-
-    film_steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    film_tables: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 0, 0), np.float32)
-    )
-    film_words: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0, 0), np.int16))
-
-
 def log_spaced_steps(steps: int, count: int) -> list[int]:
     """Return at most ``count`` of the steps 0 .. steps - 1: both ends, denser at the start.
 
@@ -56,8 +35,7 @@ def log_spaced_steps(steps: int, count: int) -> list[int]:
     return sorted({round(float(step)) - 1 for step in spaced})
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingRecord(Film):
+class TrainingRecord(NamedTuple):
     """How a model was trained and what came of it. Losses are means in nats per symbol.
 
     Attributes
@@ -82,6 +60,12 @@ class TrainingRecord(Film):
         Of the training words; see ``has_seen_most``.
     validation_history : array of shape (m, 2), float64
         The measurements of the validation loss: after how many steps, and the loss.
+    film_steps : array of shape (f,), int64
+        After how many steps moments of a network's training were kept; none for other models.
+    film_tables : array of shape (f, n, n), float32
+        P(second | first) at a word's start in these moments, of the first n symbols.
+    film_words : array of shape (f, words, characters), int16
+        Words that the model wrote then, as ids; -1 stands after their ends.
     """
 
     options: dict[str, Any]
@@ -90,10 +74,13 @@ class TrainingRecord(Film):
     held_out_loss: float | None
     minimum: float | None
     loss_history: Floats
-    calibration: Floats = field(default_factory=lambda: np.zeros((0, 2)))
-    regularity: Floats = field(default_factory=lambda: np.zeros((0, 2)))
-    sketch: Hashes = field(default_factory=NOTHING.copy)
-    validation_history: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    calibration: Floats = np.zeros((0, 2))
+    regularity: Floats = np.zeros((0, 2))
+    sketch: Hashes = NOTHING
+    validation_history: Floats = np.zeros((0, 2))
+    film_steps: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+    film_tables: npt.NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
+    film_words: npt.NDArray[np.int16] = np.zeros((0, 0, 0), np.int16)
 
     @property
     def best_step(self) -> int:
@@ -144,8 +131,7 @@ class Resumption(NamedTuple):
     averages: dict[str, npt.NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """A trained model and its history: enough on its own, without the corpus."""
 
     model: Model
@@ -235,7 +221,7 @@ class Outcome(NamedTuple):
 
 
 def record_of(outcome: Outcome, options: Mapping[str, Any], **film: Any) -> TrainingRecord:
-    """Return the record of a training, all but its seconds, with the fields of its ``Film``."""
+    """Return the record of a training, all but its seconds, with its moments."""
     held_out_words = outcome.survey.sample.words
     calibration = calibrate(outcome.model, held_out_words)
     if outcome.references is not None:

@@ -12,7 +12,7 @@ from makemore.errors import OptionError, TrainingError
 from makemore.kinds import KINDS
 from makemore.training.moments import Moments
 from makemore.training.options import Settings, TrainingOptions
-from makemore.training.record import Checkpoint, Film, OnStep, Outcome, Trainer, Watch, record_of
+from makemore.training.record import Checkpoint, OnStep, Outcome, Trainer, Watch, record_of
 
 
 def train(
@@ -73,14 +73,14 @@ def train(
         corpus = replace(corpus, unknown=resume.model.vocabulary.unk is not None)
     options = options or TrainingOptions()
     started = time.perf_counter()
-    moments = Moments(resume.training if resume else Film())
+    moments = Moments(resume.training if resume else None)
     if is_filmed(options):
         on_step = moments.watching(on_step)
     watch = Watch(jobs, on_read, on_step, resume, on_failure, on_survey)
     outcome = _outcome(corpus, options, watch)
     record = record_of(outcome, _recorded(options, outcome.recorded), **moments.film())
     seconds = time.perf_counter() - started + (resume.training.seconds if resume else 0.0)
-    record = replace(record, seconds=seconds)
+    record = record._replace(seconds=seconds)
     return Checkpoint(outcome.model, outcome.survey.facts, record, outcome.resumption)
 
 
