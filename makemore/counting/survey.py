@@ -352,23 +352,23 @@ class _SampleCollector:
         """Add the words of whole lines of UTF-8, none blank, and their hashes."""
         distinct, first = np.unique(hashes, return_index=True)
         small = distinct <= np.uint64(self._largest)
-        found = zip(distinct[small].tolist(), first[small].tolist(), strict=True)
-        new = [(h, i) for h, i in found if h not in self._words]
-        if new:
-            lines = data.split(b"\n")
-            self._take((h, lines[i].decode()) for h, i in new)
+        found = dict(zip(distinct[small].tolist(), first[small].tolist(), strict=True))
+        if new := found.keys() - self._words.keys():
+            lines = data.decode().split("\n")
+            words = {h: lines[found[h]] for h in new}
+            self._take({h: word for h, word in words.items() if len(word) <= MAX_SAMPLE_LENGTH})
 
     def merge(self, sample: WordSample) -> None:
         """Add the sample of another part of the corpus."""
-        self._take(zip(sample.hashes, sample.words, strict=True))
+        self._take(dict(zip(sample.hashes, sample.words, strict=True)))
 
     def result(self) -> WordSample:
         """Return the sample."""
         self._prune()
         return WordSample(tuple(self._words.values()), tuple(self._words))
 
-    def _take(self, words: Iterable[tuple[int, str]]) -> None:
-        self._words.update((h, word) for h, word in words if len(word) <= MAX_SAMPLE_LENGTH)
+    def _take(self, words: dict[int, str]) -> None:
+        self._words |= words
         if len(self._words) > MAX_SAMPLE + _SPARE:
             self._prune()
 

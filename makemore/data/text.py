@@ -63,10 +63,11 @@ def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
 def text_of_words(words: Iterable[str]) -> str:
     """Return words as lines. Raises ``VocabularyError`` for a line feed in a word, or one text."""
     refuse_one_text(words)
-    words = list(words)
-    if any("\n" in word for word in words):
+    lines = [*words, ""]
+    text = "\n".join(lines)
+    if text.count("\n") >= len(lines):
         raise VocabularyError("a word holds a line feed, which separates words")
-    return "".join(word + "\n" for word in words)
+    return text
 
 
 def refuse_one_text(words: Iterable[str]) -> None:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from makemore.arrays import Floats, Ids, Integers
+from makemore.data.text import code_points
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import CheckpointError
 from makemore.evaluation.losses import Scores, score_words
@@ -152,8 +153,8 @@ class Calibration:
 
 def regularity_sample(text: str) -> Floats:
     """Return the length in symbols and the regularity of each line, (lines, 2)."""
-    lengths = [len(word) + 1.0 for word in text.split("\n")[:-1]]
-    return np.stack((np.array(lengths), regularities(text)), axis=1)
+    ends = np.flatnonzero(code_points(text) == ord("\n"))
+    return np.stack((np.diff(ends, prepend=-1), regularities(text)), axis=1)
 
 
 class _Ranks:

@@ -21,7 +21,7 @@ def regularities(text: str) -> Floats:
     points = code_points(text).astype(np.int64)
     starts, ends = line_bounds(points)
     lines = np.repeat(np.arange(len(ends)), ends + 1 - starts)
-    _, symbols = np.unique(points, return_inverse=True)
+    symbols = points if text.isascii() else np.unique(points, return_inverse=True)[1]
     second = np.flatnonzero((lines[1:] == lines[:-1]) & (points[1:] != ord("\n"))) + 1
     V = int(symbols.max(initial=0)) + 1
     pairs = np.sort((lines[second] * V + symbols[second - 1]) * V + symbols[second])

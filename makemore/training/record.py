@@ -17,6 +17,7 @@ from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, Progress, reading_of
 from makemore.data.holdout import hash_words
 from makemore.data.sketch import NOTHING, are_mostly_in, sketch_with
+from makemore.data.text import text_of_words
 from makemore.errors import CheckpointError, TrainingError
 from makemore.evaluation.calibration import Calibration, calibrate, references, regularity_sample
 from makemore.models.base import Model
@@ -234,7 +235,7 @@ def record_of(outcome: Outcome, options: Mapping[str, Any], **film: Any) -> Trai
         minimum=outcome.minimum,
         loss_history=outcome.loss_history,
         calibration=calibration,
-        regularity=regularity_sample("".join(word + "\n" for word in held_out_words)),
+        regularity=regularity_sample(text_of_words(held_out_words)),
         sketch=outcome.survey.sketch,
         validation_history=outcome.validation_history,
         **film,
