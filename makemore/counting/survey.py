@@ -353,7 +353,7 @@ class _SampleCollector:
         distinct, first = np.unique(hashes, return_index=True)
         small = distinct <= np.uint64(self._largest)
         found = dict(zip(distinct[small].tolist(), first[small].tolist(), strict=True))
-        if new := found.keys() - self._words.keys():
+        if new := [h for h in found if h not in self._words]:
             lines = data.decode().split("\n")
             words = {h: lines[found[h]] for h in new}
             self._take({h: word for h, word in words.items() if len(word) <= MAX_SAMPLE_LENGTH})
@@ -374,6 +374,6 @@ class _SampleCollector:
 
     def _prune(self) -> None:
         """Sort the words by their hashes and drop all but the smallest."""
-        self._words = dict(sorted(self._words.items())[:MAX_SAMPLE])
+        self._words = {h: self._words[h] for h in sorted(self._words)[:MAX_SAMPLE]}
         if len(self._words) == MAX_SAMPLE:
             self._largest = next(reversed(self._words))
