@@ -74,7 +74,7 @@ class Totals:
         return self.nats / self.symbols if self.symbols else math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """How surprising each of n words is to a model.
 
