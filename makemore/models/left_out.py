@@ -10,22 +10,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Flags, Floats, Ids, Integers
+from makemore.arrays import Flags, Floats, Ids, Integers, States
 from makemore.counting.ngrams import mark_first
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.backoff import ROOT, START, Links
+from makemore.models.backoff import ROOT, START, Links, NgramTree
 from makemore.models.base import word_batches
 from makemore.models.ngram import Ngram, kneser_ney_discounts
 
 _BATCH = 1 << 13
 """The symbols of the words that are left out at once, so that the arrays stay in the cache."""
 
+_MAX_TABLE = 1 << 22
+"""The maximum number of keys for which a table says where each stands: 16 MiB."""
+
 
 class _Counted(NamedTuple):
-    """What Kneser-Ney counts; A n-grams, S states.
+    """What Kneser-Ney counts; A n-grams, S states, V symbols.
 
     Attributes
     ----------
+    keys : array of shape (A,)
+    table : array of shape (S * V,), int32
+        Where each key stands; it is empty if it would be too large.
+    own_states : array of shape (A,)
+        The states that n-grams are; -1 where nothing follows them.
     suffixes : array of shape (A,)
     is_extended : array of shape (A,), bool
         Which n-grams count by the number of distinct symbols before them.
@@ -38,6 +46,9 @@ class _Counted(NamedTuple):
         The sums of the counts, and of the discounts, after each state.
     """
 
+    keys: Integers
+    table: States
+    own_states: Integers
     suffixes: Integers
     is_extended: Flags
     counts: Integers
@@ -46,9 +57,14 @@ class _Counted(NamedTuple):
     totals: Integers
     discounted: Floats
 
+    def find(self, keys: Integers) -> Integers | States:
+        """Return the n-grams with these keys, each of which occurs."""
+        # the table is ten times as fast as the search, but large
+        return self.table.take(keys) if len(self.table) else np.searchsorted(self.keys, keys)
+
     def discounts_of(self, ngrams: Integers, counts: Integers) -> Floats:
         """Return the discounts of n-grams that count so often."""
-        return np.asarray(self.discounts[self.levels[ngrams], np.minimum(counts, 3)])
+        return self.discounts.take(4 * self.levels.take(ngrams) + np.minimum(counts, 3))
 
 
 def left_out_log_probabilities(model: Ngram, ids: Ids, copies: Integers) -> Floats:
@@ -76,43 +92,40 @@ def left_out_log_probabilities(model: Ngram, ids: Ids, copies: Integers) -> Floa
 def _left_out(model: Ngram, links: Links, counted: _Counted, ids: Ids, copies: Integers) -> Floats:
     """Return what ``left_out_log_probabilities`` does for a batch of words."""
     tree, A, V = model.tree, len(model.tree.keys), model.tree.V
-    found = _ngrams_at(model, links, ids)
+    found = _ngrams_at(counted, tree, ids)
     is_there = found >= 0
     word_of = np.cumsum(ids == BOUNDARY) - (ids == BOUNDARY)
-    pairs, where, uses = _distinct((word_of[:, None] * A + found)[is_there])
-    words, ngrams = np.divmod(pairs, A)
-    left = tree.counts[ngrams] - uses * copies[words]
-    is_gone = (left == 0) & (counted.suffixes[ngrams] >= 0)
-    of_suffixes = words[is_gone] * A + counted.suffixes[ngrams[is_gone]]
-    lost = np.bincount(np.searchsorted(pairs, of_suffixes), minlength=len(pairs))
-    before = counted.counts[ngrams]
-    after = np.where(counted.is_extended[ngrams], before - lost, left)
+    # a symbol's n-grams stand one after the other, each after its suffix
+    values = (word_of[:, None] * A + found)[is_there]
+    order = np.argsort(values)
+    is_first = mark_first(values.take(order))
+    pair_of = np.empty(len(values), np.int64)
+    pair_of[order] = np.cumsum(is_first) - 1
+    starts = np.flatnonzero(is_first)
+    firsts = order.take(starts)  # where each pair stands
+    words, ngrams = np.divmod(values.take(firsts), A)
+    uses = np.diff(starts, append=len(values))
+    left = tree.counts.take(ngrams) - uses * copies.take(words)
+    is_gone = (left == 0) & (counted.suffixes.take(ngrams) >= 0)
+    lost = np.bincount(pair_of.take(firsts[is_gone] - 1), minlength=len(firsts))
+    before = counted.counts.take(ngrams)
+    after = np.asarray(np.where(counted.is_extended.take(ngrams), before - lost, left))
     discounts = counted.discounts_of(ngrams, after)
-    states = tree.keys[ngrams] // V
+    states = tree.keys.take(ngrams) // V
     # pairs ascend by word and n-gram, so those with the same context are neighbours
     group = np.cumsum(mark_first(words * len(links.suffix_states) + states)) - 1
-    totals = counted.totals[states] - np.bincount(group, before - after)[group]
+    totals = counted.totals.take(states) - np.bincount(group, before - after).take(group)
     change = counted.discounts_of(ngrams, before) - discounts
-    backoffs = counted.discounted[states] - np.bincount(group, change)[group]
+    backoffs = counted.discounted.take(states) - np.bincount(group, change).take(group)
     is_context = totals > 0
     shares = np.where(is_context, (after - discounts) / np.maximum(totals, 1), 0.0)
     backoffs = np.where(is_context, backoffs / np.maximum(totals, 1), 1.0)
     pair_at = np.full(found.shape, -1)
-    pair_at[is_there] = where
+    pair_at[is_there] = pair_of
     P = np.full(len(ids), 1.0 / V)
     for column in pair_at.T:
-        P = np.where(column >= 0, shares[column] + backoffs[column] * P, P)
+        P = np.where(column >= 0, shares.take(column) + backoffs.take(column) * P, P)
     return np.asarray(np.log(P))
-
-
-def _distinct(values: Integers) -> tuple[Integers, Integers, Integers]:
-    """Return the distinct values, ascending, where each value stands among them, and its count."""
-    order = np.argsort(values, kind="stable")
-    is_first = mark_first(values[order])
-    where = np.empty(len(values), np.int64)
-    where[order] = np.cumsum(is_first) - 1
-    starts = np.flatnonzero(is_first)
-    return values[order[starts]], where, np.diff(starts, append=len(values))
 
 
 def _counted(model: Ngram, links: Links) -> _Counted:
@@ -123,7 +136,14 @@ def _counted(model: Ngram, links: Links) -> _Counted:
     levels = np.repeat(np.arange(len(tree.sizes)), tree.sizes)
     discounts = np.array([[0.0, *kneser_ney_discounts(counts[level])] for level in tree.levels()])
     discounted = discounts[levels, np.minimum(counts, 3)]
+    table = np.empty(0, np.int32)
+    if S * tree.V <= _MAX_TABLE:
+        table = np.empty(S * tree.V, np.int32)  # most of it is never read
+        table[tree.keys] = np.arange(len(tree.keys), dtype=np.int32)
     return _Counted(
+        tree.keys,
+        table,
+        np.where(tree.is_state(), links.next_states, -1),
         links.suffixes.astype(np.int64),
         extensions > 0,
         counts,
@@ -134,16 +154,16 @@ def _counted(model: Ngram, links: Links) -> _Counted:
     )
 
 
-def _ngrams_at(model: Ngram, links: Links, ids: Ids) -> Integers:
+def _ngrams_at(counted: _Counted, tree: NgramTree, ids: Ids) -> Integers:
     """Return the n-grams that end at each symbol, the shortest first, -1 for none, (n, order)."""
-    tree = model.tree
-    own_states = np.where(tree.is_state(), links.next_states, -1)
     states = np.full(len(ids), ROOT)
     found = np.full((len(ids), len(tree.sizes)), -1)
     for k in range(len(tree.sizes)):
         at = np.flatnonzero(states >= 0)
-        found[at, k] = np.searchsorted(tree.keys, states[at] * tree.V + ids[at])
-        longer = np.where(found[:-1, k] >= 0, own_states[found[:-1, k]], -1)
-        longer[ids[:-1] == BOUNDARY] = START if k == 0 else -1
-        states = np.concatenate(([START if k == 0 else -1], longer))
+        ngrams = counted.find(states.take(at) * tree.V + ids.take(at))
+        found[at, k] = ngrams
+        longer = np.full(len(ids) + 1, -1)
+        longer[at + 1] = counted.own_states.take(ngrams)
+        longer[np.flatnonzero(ids == BOUNDARY) + 1] = longer[0] = START if k == 0 else -1
+        states = longer[:-1]
     return found
