@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmark.frontier import frontier
 from benchmark.measure import BenchmarkError
+from benchmark.networks import models
 from benchmark.report import Report, draw_scaling, targets_table
 from benchmark.sections import SECTIONS, scale
 from benchmark.setting import Setting, find_names, install, prepare
@@ -38,6 +39,8 @@ def main() -> int:
         )
         if arguments.frontier:
             frontier(setting, report, arguments.frontier)
+        elif arguments.models:
+            models(setting, report)
         elif arguments.scale:
             prepare(setting)
             scale(setting, report)
@@ -64,13 +67,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the scaling chart there")
     parser.add_argument(
-        "--only", action="append", choices=list(SECTIONS), help="only this section; repeatable"
+        "--only",
+        action="append",
+        choices=list(SECTIONS),
+        help="only this section, which takes two minutes at most; repeatable",
     )
     parser.add_argument(
         "--frontier",
         type=Path,
         metavar="FILE",
         help="only draw held-out loss against time there, for half an hour",
+    )
+    parser.add_argument(
+        "--models",
+        action="store_true",
+        help="only train every kind of model with its defaults, for five minutes",
     )
     parser.add_argument(
         "--scale",

@@ -108,8 +108,8 @@ def _left_out(model: Ngram, links: Links, counted: _Counted, ids: Ids, copies: I
     left = tree.counts.take(ngrams) - uses * copies.take(words)
     is_gone = (left == 0) & (counted.suffixes.take(ngrams) >= 0)
     lost = np.bincount(pair_of.take(firsts[is_gone] - 1), minlength=len(firsts))
-    before = counted.counts.take(ngrams)
-    after = np.asarray(np.where(counted.is_extended.take(ngrams), before - lost, left))
+    before = counted.counts[ngrams]
+    after = np.where(counted.is_extended.take(ngrams), before - lost, left)
     discounts = counted.discounts_of(ngrams, after)
     states = tree.keys.take(ngrams) // V
     # pairs ascend by word and n-gram, so those with the same context are neighbours

@@ -117,9 +117,14 @@ def steps(setting: Setting, report: Report) -> None:
 
 
 def counting(setting: Setting, report: Report) -> None:
-    """Measure reading and counting files of several sizes."""
-    for megabytes in (10, 100) if setting.quick else (10, 100, LARGE):
+    """Measure reading and counting files of the sizes that people have."""
+    for megabytes in (10,) if setting.quick else (10, 100):
         count_plain(setting, report, megabytes)
+
+
+def counting_large(setting: Setting, report: Report) -> None:
+    """Measure reading and counting a large file, by one process and by two."""
+    count_plain(setting, report, 100 if setting.quick else LARGE)
 
 
 def counting_ngrams(setting: Setting, report: Report) -> None:
@@ -140,7 +145,7 @@ def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
     peers = [word_count(path), setting.peer("reading alone", "read_only", path)]
     if megabytes == 10:
         peers.append(setting.peer("a Python dictionary", "count_in_dictionary", path))
-    rounds = setting.rounds(5 if megabytes == LARGE else 11, 2)
+    rounds = setting.rounds(3 if megabytes == LARGE else 7, 2)
     runs = in_turns([*ours, *peers], rounds, warm_up=not setting.quick, path=path)
     for task in [*ours, *peers]:
         add_counting(report, section, task, runs[task.name], megabytes)
@@ -359,6 +364,7 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "start-up": start_up,
     "training": training,
     "counting": counting,
+    "counting-large": counting_large,
     **{f"counting-{script}": partial(count_script, script=script) for script in OTHER_SCRIPTS},
     "counting-ngrams": counting_ngrams,
     "sampling": sampling,
@@ -366,7 +372,6 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "quality": quality,
     "engine": networks.engine,
     "steps": networks.steps,
-    "models": networks.models,
     "network-scoring": networks.scoring,
 }
 
