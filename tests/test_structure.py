@@ -122,6 +122,7 @@ ORDER = [
     "cli.training",
     "cli.models",
     "cli.words",
+    "cli.judging",
     "cli.scoring",
     "cli.outliers",
     "cli.pictures",

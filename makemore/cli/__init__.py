@@ -8,6 +8,7 @@
     models.py      info, compare, mix, export, import
     words.py       sample, top
     scoring.py     score
+    judging.py     what score makes of each block of lines, in one process or several
     outliers.py    outliers
     pictures.py    plot-heatmap, plot-loss, plot-embeddings, plot-attention, page
 

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,26 +16,26 @@ from makemore.cli.options import (
     encoding_option,
     errors_option,
     json_option,
-    load_checkpoint,
     option,
     share,
     table_options,
     text_of_files,
 )
+from makemore.kinds import KINDS
 
 if TYPE_CHECKING:
+    from makemore.cli.judging import Asked, Scorer
     from makemore.cli.streaming import Streams
-    from makemore.data.corpus import Reading
     from makemore.data.table import Columns
-    from makemore.evaluation.calibration import Calibration
-    from makemore.evaluation.losses import Choices
-    from makemore.evaluation.scoring import Judgement, Summary
+    from makemore.data.text import Lines
+    from makemore.evaluation.scoring import Summary
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
-
-WRITING = ("as_json", "only", "explain", "line_numbers")
-"""The options that say how words are printed."""
+ASKED = ("ignore_case", "regular", "rank", "as_json", "only", "line_numbers")
+"""The options that ``Asked`` takes as they are."""
+SHARE, NETWORK_SHARE = 1 << 25, 1 << 18
+"""The bytes that make a process worth its start, which takes a third of a second."""
 FLAGGED = 3
 """The exit code that says that lines were flagged."""
 
@@ -105,6 +105,12 @@ FLAGGED = 3
     is_flag=True,
     help="Print the line number before each word, and the file before it where there are several.",
 )
+@option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="The number of processes that score files. Without it there is one for each processor if"
+    " that pays: from 64 MB on, or half a MB for a network.",
+)
 @encoding_option
 @errors_option
 @table_options
@@ -120,6 +126,7 @@ def score(
     against: tuple[str, ...],
     against_words: str | None,
     sort: bool,
+    jobs: int | None,
     encoding: str,
     errors: str,
     **options: Any,
@@ -133,25 +140,36 @@ def score(
     flag, with --against the ratio, with --rank the rank and its error; and a character that the
     model does not know, or -. The sums over all lines go to stderr.
     """
+    from makemore.cli.judging import Scorer
     from makemore.cli.streaming import Streams
     from makemore.reporting import describe_scores
 
     _refuse_idle(options, fpr, fail_on_flag, against, against_words)
     columns = columns_of(options)
-    loaded = load_checkpoint(checkpoint)
-    large = loaded.model.context_length is None
-    models = _models(loaded, against, options["ignore_case"])
-    how = models | _asked(loaded, fpr, options)
+    asked = _asked(checkpoint, against, fpr, options)
+    scorer = Scorer(asked)
+    loaded = scorer.checkpoint
+    if fpr is not None:
+        _say_if_too_low(loaded, fpr)
     streams = Streams(files or ("-",))
+    if jobs and streams.are_live:
+        raise click.UsageError("--jobs works on files, and one process scores what comes by a pipe")
     with streams.finished():
+        large = loaded.model.context_length is None
         text = text_of_files(streams, encoding, columns, errors, large=large)
-        parts = _judged(loaded.model, text, streams, how, names_files=len(files) > 1)
-        write = _writer(**{name: options[name] for name in WRITING})
-        summary = _written(parts, streams, write, sort=sort)
+        watched = (
+            (file if len(files) > 1 else "", streams.watched(blocks))
+            for file, blocks in text.by_source()
+        )
+        if sort:
+            summary = _sorted(scorer, watched)
+        else:
+            processes = 0 if streams.are_live else _processes(jobs, streams, loaded.model)
+            summary = _written(_results(scorer, asked, watched, processes), streams)
         theirs = None
         if against_words:
             words = text_of_files((against_words,), encoding, errors=errors, large=large)
-            theirs = _choices(loaded.model, words, models)
+            theirs = scorer.choices(words)
         click.echo(describe_scores(summary, fpr, against, theirs), err=True)
         for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
             click.echo(line, err=True)
@@ -216,106 +234,83 @@ def _refuse_idle(
         raise click.UsageError("--against-words needs one --against, which names the other model")
 
 
-def _models(loaded: "Checkpoint", against: tuple[str, ...], ignore_case: bool) -> dict[str, Any]:
-    """Return how the model reads words, and the other models with how they do, for ``judge``."""
-    from makemore.data.corpus import reading_of
+def _asked(
+    checkpoint: str, against: tuple[str, ...], fpr: float | None, options: dict[str, Any]
+) -> "Asked":
+    """Return what the options ask of the words."""
+    from makemore.cli.judging import Asked
 
-    def reading(checkpoint: "Checkpoint") -> Callable[[str], str]:
-        """Return how a model reads the words."""
-        facts = checkpoint.corpus
-        return reading_of(facts._replace(lowercase=True) if ignore_case else facts)
-
-    others = [load_checkpoint(path) for path in against]
-    return {
-        "reading": reading(loaded),
-        "others": [(other.model, reading(other)) for other in others],
-    }
-
-
-def _asked(loaded: "Checkpoint", fpr: float | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked of each word beside its surprisal, for ``judge``."""
-    from makemore.evaluation.rank import RankEstimator
-
-    return {
-        "calibration": None if fpr is None else _calibration(loaded, fpr),
-        "fpr": fpr or 0.0,
-        "regular": options["regular"],
-        "ranker": RankEstimator(loaded.model) if options["rank"] else None,
-    }
+    explain = ("colours" if wants_colour() else "nats") if options["explain"] else None
+    return Asked(
+        checkpoint,
+        against,
+        fpr=fpr,
+        escape=sys.stdout.isatty(),
+        explain=explain,
+        **{name: options[name] for name in ASKED},
+    )
 
 
-def _judged(
-    model: "Model", text: "Reading", streams: "Streams", how: dict[str, Any], *, names_files: bool
-) -> "Iterator[Judgement]":
-    """Yield what ``judge`` makes of the words of each block, file by file."""
-    from makemore.evaluation.scoring import judge
+def _processes(jobs: int | None, streams: "Streams", model: "Model") -> int:
+    """Return how many processes are worth starting; 0 means none but this one."""
+    from makemore.counting.workers import processors
 
-    for file, blocks in text.by_source():
-        yield from judge(model, streams.watched(blocks), file=file if names_files else "", **how)
-
-
-def _writer(
-    *, as_json: bool, only: str | None, explain: bool, line_numbers: bool
-) -> "Callable[[Judgement], None]":
-    """Return what prints a block of words."""
-    how = ("colours" if wants_colour() else "nats") if explain else None
-    on_terminal = sys.stdout.isatty()
-
-    def write(part: "Judgement") -> None:
-        """Print a block of words."""
-        if as_json:
-            write_results(part.json_lines(only, explain=explain))
-        else:
-            text = part.table(only, explain=how, escape=on_terminal, line_numbers=line_numbers)
-            write_results(text)
-
-    return write
+    kind = KINDS.get(model.name)
+    share = NETWORK_SHARE if kind and kind.has_large_products else SHARE
+    size = sum(source.size() or 0 for source in streams.sources())
+    number = min(jobs or processors(), size // share)
+    return number if number > 1 else 0
 
 
-def _written(
-    parts: "Iterable[Judgement]",
-    streams: "Streams",
-    write: "Callable[[Judgement], None]",
-    *,
-    sort: bool,
-) -> "Summary":
-    """Print words as they are judged, or sorted when all are; return the sums over them."""
-    from makemore.evaluation.scoring import Summary, strangest_first
+def _results(
+    scorer: "Scorer",
+    asked: "Asked",
+    files: "Iterable[tuple[str, Iterator[Lines]]]",
+    processes: int,
+) -> "Iterator[tuple[str, Summary]]":
+    """Yield the lines that are printed and the sums over their words, a block or more at a time."""
+    from makemore.cli.judging import results_of_processes, tasks_of
 
-    summary, waiting = Summary(), []
-    for part in parts:
-        summary += part.summary
-        if sort:
-            waiting.append(part)
-            continue
-        write(part)
+    if processes:
+        yield from results_of_processes(scorer, asked, tasks_of(files), processes)
+        return
+    for file, blocks in files:
+        for part in scorer.judged(blocks, file):
+            yield scorer.text(part), part.summary
+
+
+def _written(results: "Iterable[tuple[str, Summary]]", streams: "Streams") -> "Summary":
+    """Print words as they are judged; return the sums over them."""
+    from makemore.evaluation.scoring import Summary
+
+    total = Summary()
+    for text, summary in results:
+        total += summary
+        write_results(text)
         sys.stdout.flush()
         streams.are_out()
-    if waiting:
-        write(strangest_first(waiting))
-        sys.stdout.flush()
     streams.are_out()
-    return summary
+    return total
 
 
-def _choices(model: "Model", words: "Reading", models: dict[str, Any]) -> "Choices":
-    """Return how often the model, and how often the other one, finds a word likelier."""
-    from makemore.evaluation.losses import Choices
-    from makemore.evaluation.scoring import Summary, judge
+def _sorted(scorer: "Scorer", files: "Iterable[tuple[str, Iterator[Lines]]]") -> "Summary":
+    """Print words by falling surprisal when all are judged; return the sums over them."""
+    from makemore.evaluation.scoring import Summary, strangest_first
 
-    parts = judge(model, words, **models)
-    (choices,) = sum((part.summary for part in parts), Summary()).choices or (Choices(),)
-    return choices
+    parts = [part for file, blocks in files for part in scorer.judged(blocks, file)]
+    if parts:
+        write_results(scorer.text(strangest_first(parts)))
+        sys.stdout.flush()
+    return sum((part.summary for part in parts), Summary())
 
 
-def _calibration(checkpoint: "Checkpoint", fpr: float) -> "Calibration":
-    """Return what words are judged by, and say so where it cannot flag any at this rate."""
-    calibration = checkpoint.calibration()
-    if fpr < calibration.smallest_p:
+def _say_if_too_low(checkpoint: "Checkpoint", fpr: float) -> None:
+    """Say so where no word can be flagged at this rate."""
+    smallest = checkpoint.calibration().smallest_p
+    if fpr < smallest:
         folds = ", --calibration-folds" * ("calibration_folds" in checkpoint.training.options)
         say(
             f"no line of known characters can be flagged at {100 * fpr:.4g}%: the model has held"
-            f" out too few words for less than {100 * calibration.smallest_p:.3g}%; train with a"
-            f" larger --holdout{folds} or on more words"
+            f" out too few words for less than {100 * smallest:.3g}%; train with a larger"
+            f" --holdout{folds} or on more words"
         )
-    return calibration

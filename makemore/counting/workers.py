@@ -45,10 +45,13 @@ MIN_SLICE = 1 << 23
 
 _MAX_SLICES = 1 << 10
 
-_START = (
+START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    " from makemore.counting.workers import work; work()"
+    " from makemore.{} import work; work()"
 )
+"""What another process runs: the function ``work`` of a module, after it got ``sys.path``."""
+
+_START = START.format("counting.workers")
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy would start threads that only compete with each other: a worker needs one."""
@@ -81,7 +84,7 @@ def job_count(corpus: Corpus, jobs: int | None) -> int:
     has_processes = os.name == "posix" and sys.executable
     if jobs == 1 or worthwhile < 2 or not has_processes or not can_be_cut(corpus):
         return 1
-    return min(jobs or _processors(), worthwhile)
+    return min(jobs or processors(), worthwhile)
 
 
 def count_in_processes(
@@ -196,7 +199,19 @@ def _say(message: object) -> None:
     sys.stdout.flush()
 
 
-def _processors() -> int:
+def start_process(start: str) -> subprocess.Popen[bytes]:
+    """Start an interpreter that runs ``start``, with pipes. Raises ``OSError``."""
+    return subprocess.Popen(
+        [sys.executable, "-c", start],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+        env={**os.environ, **_ENVIRONMENT},
+    )
+
+
+def processors() -> int:
     """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -219,14 +234,7 @@ def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Itera
     try:
         with suppress(OSError, RuntimeError):
             for _ in range(processes):
-                process = subprocess.Popen(
-                    [sys.executable, "-c", _START],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    process_group=0,
-                    env={**os.environ, **_ENVIRONMENT},
-                )
+                process = start_process(_START)
                 thread = threading.Thread(target=_serve, args=(process, asked, pool), daemon=True)
                 running.append((process, thread))
                 thread.start()

@@ -301,6 +301,7 @@ def judge(
     blocks: Iterable[str | Lines],
     *,
     file: str = "",
+    first: int = 1,
     reading: Reading = str,
     calibration: Calibration | None = None,
     fpr: float = 0.0,
@@ -317,6 +318,8 @@ def judge(
         Lines that end with a line feed; blank ones hold no word.
     file : str
         The name of the file that the lines stand in, where there are several.
+    first : int
+        The number of the first line.
     reading : callable
         How the model reads the words.
     calibration : Calibration, optional
@@ -330,7 +333,7 @@ def judge(
     ranker : RankEstimator, optional
         Of the same model: adds the guess ranks.
     """
-    first, sketch = 1, NOTHING
+    sketch = NOTHING
     for block in blocks_of_lines(blocks):
         lines = block.text.split("\n")[:-1]
         words = list(filter(None, lines))
