@@ -13,8 +13,7 @@ from lessons.autoencoder_variational import likeness
 from lessons.backprop_pictures import MAX_LABELS, draw_passes
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
-from lessons.embeddings_results import has_line
-from lessons.embeddings_training import WINDOW, count_pairs, loss_of, noise_of
+from lessons.embeddings import WINDOW, count_pairs, has_line, loss_of, noise_of
 from lessons.letters_by_hand import col2im, im2col
 from lessons.letters_data import (
     LETTERS,
@@ -27,12 +26,13 @@ from lessons.letters_data import (
 )
 from lessons.sequences import LONGEST, draw_ids, draw_words, padded
 from lessons.setting import Setting, find_setting
-from lessons.stage import beside, cosines
+from lessons.stage import beside, unit_rows
 from lessons.transformer import Block, attend, transformer
 
 from makemore import Vocabulary, nn
 from makemore.autodiff import check_gradients, data
 from makemore.data.download import bundled_names
+from makemore.errors import CorpusError
 
 WORDS = ("emma", "ava", "bo", "maya", "abe", "oboe")
 
@@ -222,6 +222,13 @@ def test_a_line_parts_what_can_be_parted() -> None:
     assert not has_line(points, np.array([True, False, False, True]))
 
 
+def test_a_list_with_too_many_symbols_is_refused() -> None:
+    setting = Setting(WORDS, "list")
+    setting.refuse_symbols(4, 8)
+    with pytest.raises(CorpusError, match="list has 8 symbols, and this lesson takes 4 to 7"):
+        setting.refuse_symbols(4, 7)
+
+
 # Transformer
 
 
@@ -279,10 +286,11 @@ def test_written_words_are_cut_at_their_end() -> None:
     assert all(set(word) <= set("abcd") for word in draw_words(network, FIVE, 5))
 
 
-def test_cosines_are_those_of_the_rows() -> None:
-    found = cosines(np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 1.0]]))
+def test_products_of_unit_rows_are_cosines() -> None:
+    unit = unit_rows(np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 1.0]]))
     root = math.sqrt(0.5)
-    np.testing.assert_allclose(found, [[1, 0, -root], [0, 1, root], [-root, root, 1]], atol=1e-12)
+    expected = [[1, 0, -root], [0, 1, root], [-root, root, 1]]
+    np.testing.assert_allclose(unit @ unit.T, expected, atol=1e-12)
 
 
 # Diffusion

@@ -144,3 +144,16 @@ def heatmaps_figure(
         for panel, (title, matrix) in zip(drawn.axes.flat, matrices.items(), strict=False):
             draw_heatmap(panel, matrix, title, row_names, column_names, largest=largest)
     return drawn.figure
+
+
+def map_figure(
+    places: Any, names: Sequence[str], colours: Sequence[str], xlabel: str, ylabel: str
+) -> Any:
+    """Return a figure that writes names in colours at their places, (n, 2)."""
+    with canvas(5.5, 4.5, texts=names) as drawn:
+        panel = drawn.axes[0, 0]
+        panel.scatter(*places.T, s=0)  # sets the limits, which texts do not
+        for (x, y), name, colour in zip(places, names, colours, strict=True):
+            panel.text(x, y, drawn.text(name), color=colour, size=13, ha="center", va="center")
+        panel.set(xlabel=xlabel, ylabel=ylabel)
+    return drawn.figure

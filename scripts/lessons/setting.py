@@ -72,6 +72,15 @@ class Setting:
         """Return a generator of random numbers; other offsets give independent ones."""
         return np.random.default_rng([self.seed, offset])
 
+    def refuse_symbols(self, least: int, most: int) -> None:
+        """Raise ``CorpusError`` unless the words have between ``least`` and ``most`` symbols."""
+        V = len(self.vocabulary)
+        if not least <= V <= most:
+            raise CorpusError(
+                f"{shown(self.name)} has {V:,} symbols, and this lesson takes {least} to {most:,}:"
+                " take another list"
+            )
+
     def split(self) -> tuple[list[str], list[str], list[str]]:
         """Return 80 % of the words to train on, 10 % to validate with and 10 % to test with.
 

