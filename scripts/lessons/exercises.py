@@ -9,7 +9,7 @@ import numpy as np
 from lessons import (
     autoencoder_networks,
     backprop_by_hand,
-    embeddings_training,
+    embeddings,
     letters_by_hand,
     mlp,
     numbers,
@@ -257,9 +257,7 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
         Exercise(
             "All products are 0, and there are 10 negatives. What does a pair cost, in nats?",
             lambda setting: float(
-                embeddings_training.loss_of(
-                    np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 10, 3))
-                )
+                embeddings.loss_of(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 10, 3)))
             ),
             0.005,
             "11 answers of 1/2 cost log 2 each.",

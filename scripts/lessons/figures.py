@@ -1,9 +1,11 @@
 """Figures of the lessons: matplotlib in makemore's own style, without pyplot."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from makemore.pictures.output import SHARPNESS
 from makemore.pictures.style import LIGHT, drawing
@@ -15,6 +17,8 @@ COLOURS = (LINE, ACCENT, GREEN, VIOLET, MUTED)
 """The colours of several lines in a panel, in this order."""
 POSITIVE, SIGNED = "Blues", "RdBu"
 """Colour maps of positive numbers, and of signed ones: red is negative, blue positive."""
+MAX_NAMES = 60
+"""The maximum number of rows or columns of a heatmap whose names are drawn."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,79 @@ def _write_powers_as_numbers(panel: Any) -> None:
         if axis.get_scale() == "log":
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def plot_curves(axes: Any, curves: Mapping[str, tuple[Any, Any]], **labels: Any) -> None:
+    """Plot curves, (x, y) by name, in different colours; ``labels`` go to ``Axes.set``."""
+    for (name, (x, y)), colour in zip(curves.items(), COLOURS, strict=False):
+        axes.plot(x, y, color=colour, label=name)
+    axes.set(**labels)
+
+
+def draw_heatmap(
+    panel: Any,
+    values: Any,
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    largest: float | None = None,
+    is_signed: bool = False,
+) -> None:
+    """Draw a matrix whose rows and columns have names: the darker, the further from 0.
+
+    The scale ends at ``largest``, by default the largest absolute value. Signed numbers are blue
+    above 0 and red below. Others are on a scale of square roots, because on a linear one all but
+    a few would look alike.
+    """
+    from matplotlib.colors import Normalize, PowerNorm
+
+    end = float(np.abs(values).max()) if largest is None else largest
+    norm = Normalize(-end, end) if is_signed else PowerNorm(0.5, 0, end)
+    panel.imshow(values, SIGNED if is_signed else POSITIVE, norm=norm, aspect="auto")
+    panel.set_title(title)
+    for axis, names in ((panel.xaxis, columns), (panel.yaxis, rows)):
+        axis.set_ticks(range(len(names)) if len(names) <= MAX_NAMES else [])
+        axis.set_ticklabels(names if len(names) <= MAX_NAMES else [])
+    panel.tick_params(length=0, labelsize=9)
+    panel.spines[:].set_visible(False)
+
+
+def curves_figure(curves: Mapping[str, tuple[Any, Any]], **labels: Any) -> Any:
+    """Return a figure of curves, (x, y) by name, with a legend; ``labels`` go to ``Axes.set``."""
+    with canvas(7, 3.6) as drawn:
+        plot_curves(drawn.axes[0, 0], curves, **labels)
+        if len(curves) > 1:
+            drawn.axes[0, 0].legend(frameon=False)
+    return drawn.figure
+
+
+def heatmaps_figure(
+    matrices: Mapping[str, Any],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    across: int,
+    largest: float | None = None,
+) -> Any:
+    """Return a figure of matrices by title, ``across`` side by side, with the same names each."""
+    down = -(-len(matrices) // across)
+    with canvas(2.5 * across, 2.7 * down, down, across, texts=[*rows, *columns]) as drawn:
+        row_names, column_names = (
+            [drawn.text(name) for name in names] for names in (rows, columns)
+        )
+        for panel, (title, matrix) in zip(drawn.axes.flat, matrices.items(), strict=False):
+            draw_heatmap(panel, matrix, title, row_names, column_names, largest=largest)
+    return drawn.figure
+
+
+def map_figure(
+    places: Any, names: Sequence[str], colours: Sequence[str], xlabel: str, ylabel: str
+) -> Any:
+    """Return a figure that writes names in colours at their places, (n, 2)."""
+    with canvas(5.5, 4.5, texts=names) as drawn:
+        panel = drawn.axes[0, 0]
+        panel.scatter(*places.T, s=0)  # sets the limits, which texts do not
+        for (x, y), name, colour in zip(places, names, colours, strict=True):
+            panel.text(x, y, drawn.text(name), color=colour, size=13, ha="center", va="center")
+        panel.set(xlabel=xlabel, ylabel=ylabel)
+    return drawn.figure

@@ -63,9 +63,23 @@ class Setting:
         """Return the number of training steps, which is ``number`` in a full lesson."""
         return max(1, round(self.effort * number))
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether there are enough training steps to judge what was learnt."""
+        return self.effort >= 0.5
+
     def generator(self, offset: int = 0) -> np.random.Generator:
         """Return a generator of random numbers; other offsets give independent ones."""
         return np.random.default_rng([self.seed, offset])
+
+    def refuse_symbols(self, least: int, most: int) -> None:
+        """Raise ``CorpusError`` unless the words have between ``least`` and ``most`` symbols."""
+        V = len(self.vocabulary)
+        if not least <= V <= most:
+            raise CorpusError(
+                f"{shown(self.name)} has {V:,} symbols, and this lesson takes {least} to {most:,}:"
+                " take another list"
+            )
 
     def split(self) -> tuple[list[str], list[str], list[str]]:
         """Return 80 % of the words to train on, 10 % to validate with and 10 % to test with.

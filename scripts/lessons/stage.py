@@ -104,6 +104,11 @@ def apart(one: Any, other: Any) -> float:
     return float(np.abs(np.asarray(one) - np.asarray(other)).max())
 
 
+def unit_rows(rows: Any) -> Any:
+    """Return the rows, (m, n), divided by their lengths: the product of two is their cosine."""
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 def shape(array: Any) -> str:
     """Return the shape of an array as text."""
     sizes = ", ".join(f"{size:,}" for size in np.shape(array))
