@@ -140,7 +140,9 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
         Exercise(
             "How many parameters does the trained network have, batch normalisation's included?",
             lambda setting: (
-                mlp.small_network(len(setting.vocabulary), setting.generator()).parameter_count
+                mlp.network_of(
+                    len(setting.vocabulary), mlp.TAUGHT, setting.generator(), is_normalised=True
+                ).parameter_count
             ),
             0.5,
             "10 V + 30 * 200 + 200 + 2 * 200 + 200 V + V.",

@@ -1,9 +1,11 @@
 """Figures of the lessons: matplotlib in makemore's own style, without pyplot."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from makemore.pictures.output import SHARPNESS
 from makemore.pictures.style import LIGHT, drawing
@@ -77,3 +79,31 @@ def _write_powers_as_numbers(panel: Any) -> None:
         if axis.get_scale() == "log":
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def smoothed(values: Sequence[float], parts: int) -> list[float]:
+    """Return the means of this many equal parts of the values, or the values if they are fewer.
+
+    >>> smoothed([1, 3, 5, 4], 2)
+    [2.0, 4.5]
+    """
+    return [float(np.mean(part)) for part in np.array_split(values, min(len(values), parts))]
+
+
+def plot_curves(axes: Any, x: Sequence[float], curves: Sequence[Any], **settings: Any) -> None:
+    """Plot several curves over the same x in different colours; ``settings`` go to ``Axes.set``."""
+    for curve, colour in zip(curves, COLOURS, strict=False):
+        axes.plot(x, curve, color=colour)
+    axes.set(**settings)
+
+
+def plot_histograms(axes: Any, samples: Sequence[Any], **settings: Any) -> None:
+    """Plot which share of each sample lies in each of 61 bins, which are symmetric about 0.
+
+    ``settings`` go to ``Axes.set``.
+    """
+    most = max(float(np.abs(sample).max()) for sample in samples) or 1.0
+    counts = [np.histogram(sample, 61, (-most, most))[0] for sample in samples]
+    shares = [count / count.sum() for count in counts]
+    plot_curves(axes, np.linspace(-most, most, 61).tolist(), shares, ylabel="share", **settings)
+    axes.locator_params(axis="x", nbins=4)
