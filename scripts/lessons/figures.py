@@ -103,7 +103,9 @@ def plot_histograms(axes: Any, samples: Sequence[Any], **settings: Any) -> None:
     ``settings`` go to ``Axes.set``.
     """
     most = max(float(np.abs(sample).max()) for sample in samples) or 1.0
-    counts = [np.histogram(sample, 61, (-most, most))[0] for sample in samples]
+    edges = np.linspace(-most, most, 62)
+    counts = [np.histogram(sample, edges)[0] for sample in samples]
     shares = [count / count.sum() for count in counts]
-    plot_curves(axes, np.linspace(-most, most, 61).tolist(), shares, ylabel="share", **settings)
+    centres = (edges[1:] + edges[:-1]) / 2
+    plot_curves(axes, centres.tolist(), shares, ylabel="share", **settings)
     axes.locator_params(axis="x", nbins=4)
