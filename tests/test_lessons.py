@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import lesson as command
+import numpy as np
 import pytest
 from lessons.course import NAMES, Lesson, find_lesson, overview
 from lessons.exercises import Exercise
+from lessons.figures import canvas, plot_histograms, smoothed
 from lessons.setting import MIN_WORDS, Setting, find_setting
 from lessons.stage import Stage, table
-from lessons.windows import windows
+from lessons.windows import look_inside, windows, write_words
 
-from makemore import Vocabulary
+from makemore import Vocabulary, nn
+from makemore.autodiff import data
 from makemore.data.download import bundled_names
 from makemore.errors import CorpusError, MakemoreError, OptionError
 
@@ -154,6 +157,45 @@ def test_windows_begin_with_boundaries_and_end_with_one() -> None:
     X, Y = windows(["ab", "c"], Vocabulary("abc"), 3)
     assert X.tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [0, 0, 0], [0, 0, 3]]
     assert Y.tolist() == [1, 2, 0, 3, 0]
+
+
+def test_words_are_drawn_until_the_boundary_or_twenty_symbols() -> None:
+    def chain(X: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(3) == (X[:, -1:] + 1) % 3, 0.0, -1e9)
+
+    def endless(X: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(3) == 2, np.zeros((len(X), 1)), -1e9)
+
+    random, vocabulary = np.random.default_rng(0), Vocabulary("ab")
+    assert write_words(nn.Sequential(chain), vocabulary, 2, 2, random) == ["ab", "ab"]
+    assert write_words(nn.Sequential(endless), vocabulary, 2, 1, random) == ["b" * 20]
+
+
+def test_values_and_gradients_inside_a_network() -> None:
+    random = np.random.default_rng(0)
+    last = nn.Linear(4, 3, random, dtype=np.float64)
+    network = nn.Sequential(nn.Embedding(3, 4, random, dtype=np.float64), nn.Tanh(), last)
+    X, Y = np.array([0, 2]), np.array([1, 1])
+    (h,), (slopes,) = look_inside(network, X, Y, nn.Tanh)
+    assert h == pytest.approx(np.tanh(data(network.layers[0](X))))
+    logits = h @ last.weight.data + data(last.bias)
+    P = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert slopes == pytest.approx((P - np.eye(3)[Y]) / 2 @ last.weight.data.T)
+
+
+def test_a_curve_is_smoothed_by_the_means_of_its_parts() -> None:
+    assert smoothed([1, 3, 5, 4], 2) == [2, 4.5]
+    assert smoothed([1, 3], 30) == [1, 3]
+
+
+def test_histograms_hold_the_share_of_each_bin() -> None:
+    with canvas(4, 3) as drawn:
+        plot_histograms(drawn.axes[0, 0], [np.array([-2.0, 0, 0, 2]), np.zeros(3)])
+    first, second = (line.get_ydata() for line in drawn.axes[0, 0].lines)
+    assert first[[0, 30, 60]].tolist() == [0.25, 0.5, 0.25]
+    assert second[30] == 1
+    centres = np.array(drawn.axes[0, 0].lines[0].get_xdata())
+    assert centres[[0, 30, 60]] == pytest.approx([-120 / 61, 0, 120 / 61])
 
 
 def test_the_parts_of_a_split_are_all_words() -> None:

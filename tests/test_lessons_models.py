@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lessons import backprop_by_hand as by_hand
+from lessons import backprop
 from lessons import diffusion_network as diffusion
 from lessons.autoencoder_networks import Convolutional, divergence, unfold
 from lessons.autoencoder_variational import likeness
-from lessons.backprop_pictures import MAX_LABELS, draw_passes
+from lessons.backprop import MAX_LABELS, draw_passes
 from lessons.course import find_lesson
 from lessons.diffusion_results import nearest_of
 from lessons.embeddings import WINDOW, count_pairs, has_line, loss_of, noise_of
@@ -62,13 +62,13 @@ def test_matrices_stand_side_by_side() -> None:
 
 @pytest.mark.parametrize("V", [MAX_LABELS, MAX_LABELS + 1])
 def test_the_passes_name_their_symbols_and_the_ends_of_their_scales(V: int) -> None:
-    weights = by_hand.parameters(V, np.random.default_rng(0))
-    X = np.arange(4 * by_hand.CONTEXT).reshape(4, by_hand.CONTEXT)
-    v = by_hand.run_forward(weights, X, np.eye(V)[:4])
+    weights = backprop.parameters(V, np.random.default_rng(0))
+    X = np.arange(4 * backprop.CONTEXT).reshape(4, backprop.CONTEXT)
+    v = backprop.run_forward(weights, X, np.eye(V)[:4])
     labels = [chr(ord("A") + i) for i in range(V)]
     panels = {
         axes.get_title().split()[0]: axes
-        for axes in draw_passes(v, by_hand.run_backward(v), labels).axes
+        for axes in draw_passes(backprop.run_backward(v), labels).axes
         if axes.get_title()
     }
     for name, axes in panels.items():

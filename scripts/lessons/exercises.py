@@ -8,7 +8,7 @@ import numpy as np
 
 from lessons import (
     autoencoder_networks,
-    backprop_by_hand,
+    backprop,
     embeddings,
     letters_by_hand,
     mlp,
@@ -57,12 +57,12 @@ def _first_share(setting: Setting) -> float:
 
 def _bias_gradient(setting: Setting) -> float:
     """Return the largest gradient of the bias that batch normalisation follows."""
-    v = backprop_by_hand.run_forward(
-        backprop_by_hand.parameters(2, setting.generator()),
+    v = backprop.run_forward(
+        backprop.parameters(2, setting.generator()),
         np.array([[0, 0, 1], [0, 1, 1]]),
         np.eye(2),
     )
-    return float(np.abs(backprop_by_hand.run_backward(v)["b1"]).max())
+    return float(np.abs(backprop.run_backward(v)["d_b1"]).max())
 
 
 EXERCISES: dict[str, tuple[Exercise, ...]] = {
@@ -140,7 +140,9 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
         Exercise(
             "How many parameters does the trained network have, batch normalisation's included?",
             lambda setting: (
-                mlp.small_network(len(setting.vocabulary), setting.generator()).parameter_count
+                mlp.network_of(
+                    len(setting.vocabulary), mlp.TAUGHT, setting.generator(), is_normalised=True
+                ).parameter_count
             ),
             0.5,
             "10 V + 30 * 200 + 200 + 2 * 200 + 200 V + V.",

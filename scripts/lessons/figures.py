@@ -157,3 +157,26 @@ def map_figure(
             panel.text(x, y, drawn.text(name), color=colour, size=13, ha="center", va="center")
         panel.set(xlabel=xlabel, ylabel=ylabel)
     return drawn.figure
+
+
+def smoothed(values: Sequence[float], parts: int) -> list[float]:
+    """Return the means of this many equal parts of the values, or the values if they are fewer.
+
+    >>> smoothed([1, 3, 5, 4], 2)
+    [2.0, 4.5]
+    """
+    return [float(np.mean(part)) for part in np.array_split(values, min(len(values), parts))]
+
+
+def plot_histograms(axes: Any, samples: Sequence[Any], **settings: Any) -> None:
+    """Plot which share of each sample lies in each of 61 bins, which are symmetric about 0.
+
+    ``settings`` go to ``Axes.set``.
+    """
+    most = max(float(np.abs(sample).max()) for sample in samples) or 1.0
+    edges = np.linspace(-most, most, 62)
+    counts = [np.histogram(sample, edges)[0] for sample in samples]
+    centres = (edges[1:] + edges[:-1]) / 2
+    curves = {str(n): (centres, count / count.sum()) for n, count in enumerate(counts)}
+    plot_curves(axes, curves, ylabel="share", **settings)
+    axes.locator_params(axis="x", nbins=4)

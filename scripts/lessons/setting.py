@@ -59,6 +59,11 @@ class Setting:
         short = (word for word in self.words if len(word) <= SHORT)
         return self.word or next(short, min(self.words, key=len))
 
+    @property
+    def described(self) -> str:
+        """The number of words and the name of their list."""
+        return f"{len(self.words):,} words of {shown(self.name)}"
+
     def steps(self, number: int) -> int:
         """Return the number of training steps, which is ``number`` in a full lesson."""
         return max(1, round(self.effort * number))

@@ -1,11 +1,14 @@
 """Windows of words: the symbols that a network sees, and the symbol that it predicts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from makemore import Vocabulary
+from makemore import Vocabulary, nn
 from makemore.arrays import Ids
+from makemore.autodiff import cross_entropy, data, gradients
+from makemore.errors import shown
 
 
 def windows(words: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple[Ids, Ids]:
@@ -25,3 +28,36 @@ def windows(words: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
             Y.append(symbol)
             seen = [*seen[1:], symbol]
     return np.array(X).reshape(len(Y), context), np.array(Y)
+
+
+def write_words(
+    network: nn.Sequential,
+    vocabulary: Vocabulary,
+    context: int,
+    count: int,
+    random: np.random.Generator,
+) -> list[str]:
+    """Return words that the network draws, one symbol at a time, of at most 20 symbols.
+
+    The largest of the logits plus Gumbel noise is a draw from their softmax.
+    """
+    words = []
+    for _ in range(count):
+        ids = [0] * context
+        while len(ids) < context + 20 and (len(ids) == context or ids[-1] != 0):
+            logits = data(network(np.array([ids[-context:]])))[0]
+            ids.append(int(np.argmax(logits + random.gumbel(size=len(logits)))))
+        words.append(shown(vocabulary.decode([symbol for symbol in ids if symbol != 0])))
+    return words
+
+
+def look_inside(
+    network: nn.Sequential, X: Any, Y: Any, *kinds: type[nn.Layer]
+) -> tuple[list[Any], list[Any]]:
+    """Return what the layers of these kinds make of X, and the gradients of the loss along it."""
+    x, values = X, []
+    for layer in network.layers:
+        x = layer(x)
+        if isinstance(layer, kinds):
+            values.append(x)
+    return [data(value) for value in values], gradients(cross_entropy(x, Y), values)
