@@ -25,11 +25,12 @@ from lessons.letters_data import (
     side_by_side,
     split_fonts,
 )
+from lessons.sequences import LONGEST, draw_ids, draw_words, padded
 from lessons.setting import Setting, find_setting
-from lessons.stage import beside
-from lessons.transformer_network import LONGEST, Transformer, padded, weights_of, write
+from lessons.stage import beside, cosines
+from lessons.transformer import Block, attend, transformer
 
-from makemore import Vocabulary
+from makemore import Vocabulary, nn
 from makemore.autodiff import check_gradients, data
 from makemore.data.download import bundled_names
 
@@ -224,43 +225,64 @@ def test_a_line_parts_what_can_be_parted() -> None:
 # Transformer
 
 
+FIVE = Setting(("abcd",), "list")
+"""A setting with five symbols."""
+
+
 def test_padded_words_end_with_the_boundary_and_count_no_padding() -> None:
     vocabulary = Vocabulary("abem")
-    inputs, targets = padded(["ab", "emma"], vocabulary)
-    assert inputs.tolist() == [[0, 1, 2, 0, 0], [0, 3, 4, 4, 1]]
-    assert targets.tolist() == [[1, 2, 0, -1, -1], [3, 4, 4, 1, 0]]
-    inputs, targets = padded(["a" * 50], vocabulary)
-    assert inputs.shape == (1, LONGEST + 1)
-    assert targets[0, -1] == 0
+    X, N = padded(["ab", "emma"], vocabulary)
+    assert X.tolist() == [[0, 1, 2, 0, 0], [0, 3, 4, 4, 1]]
+    assert N.sum(axis=2).tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    assert N.argmax(axis=2).tolist() == [[1, 2, 0, 0, 0], [3, 4, 4, 1, 0]]
+    X, N = padded(["a" * 50], vocabulary)
+    assert X.shape == (1, LONGEST + 1)
+    assert N[0, -1].tolist() == [1, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("is_residual", [True, False])
-def test_a_symbol_does_not_see_later_ones(is_residual: bool) -> None:
-    network = Transformer(5, 2, np.random.default_rng(0), is_residual=is_residual)
+@pytest.mark.parametrize("residuals", [True, False])
+@pytest.mark.parametrize("positions", [True, False])
+def test_a_symbol_does_not_see_later_ones(positions: bool, residuals: bool) -> None:
+    network = transformer(FIVE, 2, positions, residuals)
     ids = np.array([[0, 1, 2, 3, 4]])
     whole = data(network(ids))
     for T in range(1, 5):
         np.testing.assert_allclose(data(network(ids[:, :T])), whole[:, :T], atol=1e-5)
 
 
+def test_a_block_is_that_of_the_package() -> None:
+    block, same = (
+        Block(np.random.default_rng(0), True),
+        nn.TransformerBlock(48, 4, np.random.default_rng(0)),
+    )
+    x = random(2, 6, 48).astype(np.float32)
+    np.testing.assert_allclose(data(block(x)), data(same(x, causal=True)), atol=1e-6)
+
+
 def test_the_drawn_weights_are_those_that_a_block_attends_with() -> None:
-    network = Transformer(5, 1, np.random.default_rng(0))
-    block, x = network.blocks[0], data(network.inputs(np.array([[0, 1, 2, 3]]))[0])
-    P = weights_of(block, x)
+    embedding, positions, block, *_ = transformer(FIVE, 1, True, True).layers
+    normal = data(block.first_norm(positions(embedding(np.array([[0, 1, 2, 3]])))))[0]
+    P, _ = attend(block.attention, normal)
     np.testing.assert_allclose(P.sum(axis=2), 1, atol=1e-6)
-    normal = data(block.attention_norm(x))[0]
     v = (normal @ block.attention.weight.data + block.attention.bias.data)[:, 2 * 48 :]
     seen = np.hstack([P[h] @ v[:, 12 * h : 12 * (h + 1)] for h in range(4)])
-    expected = data(block.attention(block.attention_norm(x), causal=True))[0]
+    expected = data(block.attention(normal[None], causal=True))[0]
     np.testing.assert_allclose(data(block.attention.out(seen)), expected, atol=1e-5)
 
 
 def test_written_words_are_cut_at_their_end() -> None:
-    network = Transformer(5, 1, np.random.default_rng(0))
-    words = write(network, 50, np.random.default_rng(0))
+    network = transformer(FIVE, 1, True, True)
+    words = draw_ids(network, 50, np.random.default_rng(0))
     assert len(words) == 50
     assert all((word > 0).all() and len(word) <= LONGEST for word in words)
     assert len({word.tobytes() for word in words}) > 10
+    assert all(set(word) <= set("abcd") for word in draw_words(network, FIVE, 5))
+
+
+def test_cosines_are_those_of_the_rows() -> None:
+    found = cosines(np.array([[2.0, 0.0], [0.0, 3.0], [-1.0, 1.0]]))
+    root = math.sqrt(0.5)
+    np.testing.assert_allclose(found, [[1, 0, -root], [0, 1, root], [-root, root, 1]], atol=1e-12)
 
 
 # Diffusion

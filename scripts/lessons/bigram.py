@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lessons.figures import draw_heatmaps
+from lessons.figures import heatmaps_figure
 from lessons.setting import MAX_WORD, Setting, refuse_size
 from lessons.stage import Stage, apart, matrix, shape, submatrix, table, where_it_stands, wrapped
 from makemore import Vocabulary, bigram_pairs, count_pairs
@@ -85,7 +85,7 @@ def one_word(setting: Setting, xs: Ids, ys: Ids, W: Floats) -> Iterator[Stage]:
         "the gradient is what was predicted less what came, so every row sums to 0. It is negative"
         " where a pair came more often than predicted: descent will raise that weight.",
         (gradients,),
-        draw_heatmaps(drawn, pairs, labels),
+        heatmaps_figure(drawn, pairs, labels, across=4, largest=1, size=(4.6, 2.8)),
         {"the engine has the same gradient": apart(d_W, gradients(loss, [weights])[0]) < 1e-12},
     )
 
@@ -129,6 +129,7 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
     ends = [("count table", minimum, ""), ("published for names.txt", "2.45", "")]
     ten, limit = list(losses.values())[:11], 2 * N.sum() / N.sum(axis=1).max()
     drawn = {"P before learning": softmax(path[0]), "P after ten steps": softmax(path[10])}
+    drawn["count table"] = counted
     return Stage(
         "Descent, and the minimum",
         [
@@ -140,7 +141,9 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
         " arrives: where a count is 0 the weight would have to be minus infinity. Up to the safe"
         " rate no step can raise the loss; see what --learning-rate 1000 does.",
         (cross_entropy, softmax),
-        draw_heatmaps({**drawn, "count table": counted}, setting.labels, setting.labels),
+        heatmaps_figure(
+            drawn, setting.labels, setting.labels, across=3, largest=1, size=(4.6, 5.4)
+        ),
         {"each of ten steps lowers the loss": ten == sorted(ten, reverse=True)},
     )
 

@@ -83,35 +83,73 @@ def _write_powers_as_numbers(panel: Any) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def draw_heatmaps(matrices: Mapping[str, Any], rows: Sequence[str], columns: Sequence[str]) -> Any:
-    """Return a figure of matrices side by side, by title, whose rows and columns have these names.
+def plot_curves(axes: Any, curves: Mapping[str, tuple[Any, Any]], **labels: Any) -> None:
+    """Plot curves, (x, y) by name, in different colours; ``labels`` go to ``Axes.set``."""
+    for (name, (x, y)), colour in zip(curves.items(), COLOURS, strict=False):
+        axes.plot(x, y, color=colour, label=name)
+    axes.set(**labels)
 
-    The darker, the further from 0. A matrix with negative numbers is blue above 0 and red below.
-    The others share one scale, of square roots, because on a linear one most numbers look alike.
+
+def draw_heatmap(
+    panel: Any,
+    values: Any,
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    largest: float | None = None,
+    is_signed: bool = False,
+) -> None:
+    """Draw a matrix whose rows and columns have names: the darker, the further from 0.
+
+    The scale ends at ``largest``, by default the largest absolute value. Signed numbers are blue
+    above 0 and red below. Others are on a scale of square roots, because on a linear one all but
+    a few would look alike.
     """
     from matplotlib.colors import Normalize, PowerNorm
 
-    positive = [values for values in matrices.values() if values.min() >= 0]
-    shared = PowerNorm(0.5, 0, max((float(values.max()) for values in positive), default=1.0))
-    height = 2.0 + 0.17 * min(len(rows), MAX_NAMES)
-    with canvas(
-        4.6 * len(matrices), height, columns=len(matrices), texts=[*rows, *columns]
-    ) as drawn:
-        for panel, (title, values) in zip(drawn.axes[0], matrices.items(), strict=True):
-            if values.min() < 0:
-                end = float(np.abs(values).max())
-                panel.imshow(values, SIGNED, norm=Normalize(-end, end), aspect="auto")
-            else:
-                panel.imshow(values, POSITIVE, norm=shared, aspect="auto")
-            panel.set_title(title)
-            _name_ticks(panel.xaxis, [drawn.text(name) for name in columns])
-            _name_ticks(panel.yaxis, [drawn.text(name) for name in rows])
-            panel.spines[:].set_visible(False)
+    end = float(np.abs(values).max()) if largest is None else largest
+    norm = Normalize(-end, end) if is_signed else PowerNorm(0.5, 0, end)
+    panel.imshow(values, SIGNED if is_signed else POSITIVE, norm=norm, aspect="auto")
+    panel.set_title(title)
+    for axis, names in ((panel.xaxis, columns), (panel.yaxis, rows)):
+        axis.set_ticks(range(len(names)) if len(names) <= MAX_NAMES else [])
+        axis.set_ticklabels(names if len(names) <= MAX_NAMES else [])
+    panel.tick_params(length=0, labelsize=9)
+    panel.spines[:].set_visible(False)
+
+
+def curves_figure(curves: Mapping[str, tuple[Any, Any]], **labels: Any) -> Any:
+    """Return a figure of curves, (x, y) by name, with a legend; ``labels`` go to ``Axes.set``."""
+    with canvas(7, 3.6) as drawn:
+        plot_curves(drawn.axes[0, 0], curves, **labels)
+        if len(curves) > 1:
+            drawn.axes[0, 0].legend(frameon=False)
     return drawn.figure
 
 
-def _name_ticks(axis: Any, names: Sequence[str]) -> None:
-    """Write a name at each row or column, if there are not too many to be read."""
-    axis.set_ticks(range(len(names)) if len(names) <= MAX_NAMES else [])
-    axis.set_ticklabels(names if len(names) <= MAX_NAMES else [])
-    axis.set_tick_params(length=0)
+def heatmaps_figure(
+    matrices: Mapping[str, Any],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    across: int,
+    largest: float | None = None,
+    size: tuple[float, float] = (2.5, 2.7),
+) -> Any:
+    """Return a figure of matrices by title, ``across`` side by side, with the same names each.
+
+    ``size`` is that of each in inches. A matrix with a negative number has a scale of its own.
+    """
+    down = -(-len(matrices) // across)
+    (width, height), texts = size, [*rows, *columns]
+    with canvas(width * across, height * down, down, across, texts=texts) as drawn:
+        row_names, column_names = (
+            [drawn.text(name) for name in names] for names in (rows, columns)
+        )
+        for panel, (title, matrix) in zip(drawn.axes.flat, matrices.items(), strict=False):
+            is_signed = bool(np.min(matrix) < 0)
+            end = None if is_signed else largest
+            draw_heatmap(
+                panel, matrix, title, row_names, column_names, largest=end, is_signed=is_signed
+            )
+    return drawn.figure

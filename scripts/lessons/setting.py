@@ -71,6 +71,11 @@ class Setting:
         """Return the number of training steps, which is ``number`` in a full lesson."""
         return max(1, round(self.effort * number))
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether there are enough training steps to judge what was learnt."""
+        return self.effort >= 0.5
+
     def generator(self, offset: int = 0) -> np.random.Generator:
         """Return a generator of random numbers; other offsets give independent ones."""
         return np.random.default_rng([self.seed, offset])

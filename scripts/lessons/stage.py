@@ -111,6 +111,12 @@ def apart(one: Any, other: Any) -> float:
     return float(np.abs(np.asarray(one) - np.asarray(other)).max())
 
 
+def cosines(rows: Any) -> Any:
+    """Return the cosine of each row with each other, (m, n) -> (m, m)."""
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit @ unit.T
+
+
 def shape(array: Any) -> str:
     """Return the shape of an array as text."""
     sizes = ", ".join(f"{size:,}" for size in np.shape(array))
