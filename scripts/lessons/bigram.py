@@ -117,7 +117,7 @@ def the_counts(setting: Setting, xs: Ids, ys: Ids, W: Floats, N: Floats) -> Stag
 
 def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
     """Go downhill, and compute where descent is heading."""
-    counted = N / N.sum(axis=1, keepdims=True)
+    labels, counted = setting.labels, N / N.sum(axis=1, keepdims=True)
     minimum = float(-(N[N > 0] * np.log(counted[N > 0])).sum() / N.sum())
     path = {}
     for step in range(1_001):
@@ -137,13 +137,11 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
             "d_W = 0 where P[i, j] = N[i, j] / N[i].sum(): the count table itself",
         ],
         table(["steps", "loss", "above the minimum"], [*rows, *ends]),
-        "the loss is convex in W, so there is no other minimum. Descent comes near but never"
-        " arrives: where a count is 0 the weight would have to be minus infinity. Up to the safe"
-        " rate no step can raise the loss; see what --learning-rate 1000 does.",
+        "the loss is convex in W, so there is no other minimum. Descent never arrives: where a"
+        " count is 0 the weight would have to be minus infinity. Up to the safe rate no step can"
+        " raise the loss; see what --learning-rate 1000 does.",
         (cross_entropy, softmax),
-        heatmaps_figure(
-            drawn, setting.labels, setting.labels, across=3, largest=1, size=(4.6, 5.4)
-        ),
+        heatmaps_figure(drawn, labels, labels, across=3, largest=1, size=(4.6, 5.4)),
         {"each of ten steps lowers the loss": ten == sorted(ten, reverse=True)},
     )
 
