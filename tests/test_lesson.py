@@ -1,4 +1,4 @@
-"""The lesson's numbers, read from its text and worked out again on lists and dictionaries.
+"""The numbers of lesson bigram, read from its text and worked out again on lists and dictionaries.
 
 Nothing of the package is asked for a number; where the lesson has a formula by hand, the oracle
 takes another way: slopes by differences, probabilities of counts as fractions.
@@ -6,6 +6,7 @@ takes another way: slopes by differences, probabilities of counts as fractions.
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,16 +14,15 @@ from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import lesson
 import numpy as np
 import pytest
-from lessons import bigram, bigram_corpus, bigram_material
+from lessons import bigram
 from lessons import setting as lesson_setting
-from lessons.bigram_by_hand import draw_by_hand
-from lessons.bigram_material import Material, material_of
-from lessons.bigram_picture import draw_lesson
 from lessons.setting import find_setting
+from lessons.stage import Stage
 
 from makemore.data.download import bundled_names
 from makemore.errors import CorpusError, MakemoreError, OptionError
@@ -39,10 +39,9 @@ def softmax(row: list[float]) -> list[float]:
     return [math.exp(logit) / total for logit in row]
 
 
-def find_material(
-    path: str | None, word: str | None = None, seed: int = 0, learning_rate: float = 50.0
-) -> Material:
-    return material_of(find_setting(path, word, seed, learning_rate))
+def find_stages(path: str | None, **options: Any) -> dict[str, Stage]:
+    """Return the stages for a list of words, by title."""
+    return {stage.title: stage for stage in bigram.stages(find_setting(path, **options))}
 
 
 class Oracle:
@@ -112,18 +111,16 @@ class Oracle:
 
 
 class Lesson:
-    """The text of a lesson by stages, and the oracle of the same words."""
+    """The stages of a lesson, their text, and the oracle of the same words."""
 
     def __init__(self, path: Path) -> None:
-        self.material = find_material(str(path), None, 0, 50.0)
-        self.texts = {text.split(". ", 1)[1].split("\n")[0]: text for text in self.stages()}
+        self.path = path
+        self.stages = find_stages(str(path))
+        self.texts = {
+            stage.title: stage.text(number) + "\n"
+            for number, stage in enumerate(self.stages.values(), 1)
+        }
         self.oracle = Oracle(path.read_text().split(), "emma")
-
-    def stages(self) -> list[str]:
-        return [
-            stage(self.material).text(number) + "\n"
-            for number, stage in enumerate(bigram.STAGES[:-1], 1)
-        ]
 
     def table(self, title: str, heads: str) -> list[list[str]]:
         """Return the cells of the table below the heads, without marks of what is left out."""
@@ -134,20 +131,6 @@ class Lesson:
             [cell.replace(",", "") for cell in line.split() if cell != "..."]
             for line in lines[start:end]
         ]
-
-    def matrix(self, title: str, after: str = "") -> dict[str, list[str]]:
-        """Return the rows of a matrix with the word's columns, by their names."""
-        names = [self.oracle.labels[j] for j in self.oracle.columns]
-        lines = self.texts[title].split("\n")
-        heads = [k for k, line in enumerate(lines) if line.strip().startswith(after)]
-        start = next(
-            k for k in range(heads[0], len(lines)) if lines[k].split() in (names, [*names, "..."])
-        )
-        end = lines.index("", start)
-        return {
-            f"{k} {cells[0]}": [c.replace(",", "") for c in cells[1:] if c != "..."]
-            for k, cells in enumerate(line.split() for line in lines[start + 1 : end])
-        }
 
     def value(self, title: str, label: str) -> str:
         """Return what stands after the label."""
@@ -165,213 +148,135 @@ def near(value: float | list[float]) -> object:
     return pytest.approx(value, abs=SHOWN)
 
 
+WORDS, LOSS, GRADIENT, COUNTS, DESCENT, NEW = (
+    "Words, symbols and pairs",
+    "From one-hot rows to the loss",
+    "The gradient by hand",
+    "All words, counted",
+    "Descent, and the minimum",
+    "New words",
+)
+
+
 def test_the_words_are_counted(shown: Lesson) -> None:
     words = shown.oracle.words
-    assert (
-        shown.value("The words", "words") == f"{len(words)} of which {len(set(words))} are distinct"
-    )
-    assert shown.value("The words", "longest") == f"{max(map(len, words))} characters"
-    assert shown.value("The words", "followed") == "emma (another by --word)"
+    (line,) = [line for line in shown.texts[WORDS].split("\n") if "are distinct" in line]
+    name = shown.path.name
+    assert line.strip() == f"{len(words):,} words of {name}, {len(set(words)):,} are distinct"
 
 
-def test_every_symbol_stands_above_its_id(shown: Lesson) -> None:
-    lines = shown.texts["Symbols and their numbers"].split("\n")
-    symbols = [cell for line in lines if line.startswith("    itos") for cell in line.split()[1:]]
-    ids = [cell for line in lines if line.strip().startswith("id ") for cell in line.split()[1:]]
-    assert symbols == list(".abcdefghijklmnopqrstuvwxyz")
-    assert ids == [str(i) for i in range(27)]
-    assert shown.value("Symbols and their numbers", "emma ->") == "[5 13 13 1]"
-    assert "V = 27 symbols" in lines
+def test_symbols_stand_in_the_order_of_their_ids(shown: Lesson) -> None:
+    text = " ".join(shown.texts[WORDS].split())
+    listed = text.split("V = 27 symbols, ids 0, 1, ...: ")[1].split(" emma")[0]
+    assert listed.split() == list(".abcdefghijklmnopqrstuvwxyz")
+    assert shown.value(WORDS, "emma ->") == "[5 13 13 1]"
 
 
 def test_the_pairs_of_emma(shown: Lesson) -> None:
-    rows = shown.table("The pairs of one word", "b first second xs[b] ys[b]")
-    assert [" ".join(row) for row in rows] == [
-        "0 . e 0 5",
-        "1 e m 5 13",
-        "2 m m 13 13",
-        "3 m a 13 1",
-        "4 a . 1 0",
+    assert [" ".join(row) for row in shown.table(WORDS, "first second xs ys")] == [
+        ". e 0 5",
+        "e m 5 13",
+        "m m 13 13",
+        "m a 13 1",
+        "a . 1 0",
     ]
-
-
-def test_one_hot_rows_have_their_one_in_the_column_of_the_symbol(shown: Lesson) -> None:
-    rows = shown.table("One-hot rows", " ".join(shown.oracle.labels))
-    assert [row[0] for row in rows] == [".", "e", "m", "m", "a"]
-    for row in rows:
-        assert [
-            label for label, cell in zip(shown.oracle.labels, row[1:], strict=True) if cell == "1"
-        ] == [row[0]]
-        assert set(row[1:]) == {"0", "1"}
-
-
-def test_logits_are_the_rows_of_the_weights(shown: Lesson) -> None:
-    oracle = shown.oracle
-    for (x, _), row in zip(oracle.pairs, shown.matrix("Logits").values(), strict=True):
-        assert [float(cell) for cell in row] == near([oracle.W[x][j] for j in oracle.columns])
-    assert shown.value("Logits", "row b is row xs[b] of W") == "True"
-
-
-def test_probabilities_of_the_first_row(shown: Lesson) -> None:
-    oracle = shown.oracle
-    row, P = oracle.W[0], softmax(oracle.W[0])
-    *symbols, others, total = shown.table("Probabilities", "j logit exp(logit) P")
-    for j, cells in zip(oracle.columns, symbols, strict=True):
-        assert cells[0] == oracle.labels[j]
-        assert [float(cell) for cell in cells[1:]] == near([row[j], math.exp(row[j]), P[j]])
-    left = [j for j in range(oracle.V) if j not in oracle.columns]
-    assert others[:2] == [str(len(left)), "others"]
-    sums = [math.fsum(math.exp(row[j]) for j in left), math.fsum(P[j] for j in left)]
-    assert [float(cell) for cell in others[2:]] == near(sums)
-    assert [float(cell) for cell in total[1:]] == near([math.fsum(map(math.exp, row)), 1.0])
-    assert float(shown.value("Probabilities", "largest difference from the package")) < 1e-15
 
 
 def test_the_loss_of_the_word(shown: Lesson) -> None:
     oracle = shown.oracle
-    rows = shown.table("The loss", "b pair P[b, ys[b]] log P -log P")
-    for (x, y), row in zip(oracle.pairs, rows, strict=True):
-        p = softmax(oracle.W[x])[y]
-        assert row[1] == oracle.labels[x] + oracle.labels[y]
-        assert [float(cell) for cell in row[2:]] == near([p, math.log(p), -math.log(p)])
-    loss = oracle.loss(oracle.W, Counter(oracle.pairs))
-    assert float(shown.value("The loss", "mean, the loss")) == near(loss)
-    assert float(shown.value("The loss", "by the package")) == near(loss)
-    assert float(shown.value("The loss", "knowing nothing, log V")) == near(math.log(27))
+    *rows, _ = shown.table(LOSS, "logit exp(logit) sum_k P -log P")
+    for (x, y), (pair, *cells) in zip(oracle.pairs, rows, strict=True):
+        assert pair == oracle.labels[x] + oracle.labels[y]
+        row, p = oracle.W[x], softmax(oracle.W[x])[y]
+        total = math.fsum(map(math.exp, row))
+        expected = [row[y], math.exp(row[y]), total, p, -math.log(p)]
+        assert [float(cell) for cell in cells] == near(expected)
+    loss, of_equal = shown.value(LOSS, "mean, the loss").split("; of equal P it is log V = ")
+    assert float(loss) == near(oracle.loss(oracle.W, Counter(oracle.pairs)))
+    assert float(of_equal) == near(math.log(27))
 
 
 def test_the_gradient_of_the_word(shown: Lesson) -> None:
-    oracle, title = shown.oracle, "The gradient by hand"
-    d_logits, d_W = shown.matrix(title, "d_logits"), shown.matrix(title, "d_W,")
-    assert list(d_W) == ["0 .", "1 a", "2 e", "3 m"]
-    for i, row in zip(oracle.columns, d_W.values(), strict=True):
-        assert [float(c) for c in row] == near([oracle.slope_of_word(i, j) for j in oracle.columns])
-    # Of equal inputs the rows of d_logits add up to that of d_W; they differ by 1/B at the targets.
-    rows = {name: [float(c) for c in row] for name, row in d_logits.items()}
-    assert list(rows) == ["0 .e", "1 em", "2 mm", "3 ma", "4 a."]
-    p = softmax(oracle.W[0])[5]
-    assert shown.value(title, ".e: (") == f"{p:.4f} - 1) / 5 = {rows['0 .e'][2]:.4f}"
-    assert rows["0 .e"] == [float(c) for c in d_W["0 ."]]
-    assert rows["1 em"] == [float(c) for c in d_W["2 e"]]
-    assert rows["4 a."] == [float(c) for c in d_W["1 a"]]
-    both = [a + b for a, b in zip(rows["2 mm"], rows["3 ma"], strict=True)]
-    assert both == pytest.approx([float(c) for c in d_W["3 m"]], abs=2e-4)
-    apart = [a - b for a, b in zip(rows["2 mm"], rows["3 ma"], strict=True)]
-    assert apart == pytest.approx([0, 1 / 5, 0, -1 / 5], abs=2e-4)
-    assert float(shown.value(title, "largest difference from the package")) < 1e-15
-
-
-def test_the_gradient_by_differences(shown: Lesson) -> None:
     oracle = shown.oracle
-    rows = shown.table("The gradient by differences", "weight by hand differences apart")
-    weights = [f"{row[0]} {row[1]}" for row in rows]
-    seen = [f"W[{oracle.labels[i]} {oracle.labels[j]}]" for i, j in oracle.pairs]
-    assert weights[: len(seen)] == seen
-    assert len(set(weights)) == len(seen) + 2
-    for (*_, by_hand, differences, apart), weight in zip(rows, weights, strict=True):
-        i, j = (oracle.labels.index(label) for label in weight[2:-1].split())
-        assert float(by_hand) == near(oracle.slope_of_word(i, j))
-        assert float(differences) == near(oracle.slope_of_word(i, j))
-        assert float(apart) < 1e-8
+    names = [oracle.labels[i] for i in oracle.columns]
+    d_W = shown.table(GRADIENT, " ".join(names))
+    assert [row[0] for row in d_W] == names == [".", "a", "e", "m"]
+    for i, (_, *cells) in zip(oracle.columns, d_W, strict=True):
+        assert [float(c) for c in cells] == near(
+            [oracle.slope_of_word(i, j) for j in oracle.columns]
+        )
+    p = softmax(oracle.W[0])[5]
+    assert shown.value(GRADIENT, ".e: (") == f"{p:.4f} - 1) / 5 = {d_W[0][3]}"
 
 
-def test_the_loss_of_all_words(shown: Lesson) -> None:
-    oracle, title = shown.oracle, "All words at once"
-    assert int(shown.value(title, "pairs")) == oracle.n
-    cells = f"{27 * oracle.n} of which {oracle.n} are 1"
-    assert shown.value(title, "numbers in X") == cells
-    assert float(shown.value(title, "loss")) == near(oracle.loss(oracle.W, oracle.N))
-    assert float(shown.value(title, "knowing nothing, log V")) == near(math.log(27))
+def test_the_pairs_of_all_words_are_counted(shown: Lesson) -> None:
+    oracle = shown.oracle
+    assert f"n = N.sum() = {oracle.n:,}" in shown.texts[COUNTS]
+    assert f"X has {oracle.n:,} rows, but only 27 distinct ones." in shown.stages[COUNTS].notice
+    rows = Counter[int]()
+    for (i, _), count in oracle.N.items():
+        rows[i] += count
+    frequent = [i for i, _ in rows.most_common(8)]
+    names = [oracle.labels[i] for i in frequent]
+    for i, (name, *cells) in zip(frequent, shown.table(COUNTS, " ".join(names)), strict=True):
+        assert name == oracle.labels[i]
+        assert [int(cell) for cell in cells] == [oracle.N[i, j] for j in frequent]
 
 
-def test_the_counts_and_the_two_ways_to_the_loss(shown: Lesson) -> None:
-    oracle, title = shown.oracle, "The collapse to counts"
-    for i, row in zip(oracle.columns, shown.matrix(title).values(), strict=True):
-        assert [int(cell) for cell in row] == [oracle.N[i, j] for j in oracle.columns]
-    assert shown.value(title, "X.T @ Y == N") == "True"
-    literal, counted = shown.table(title, "rows of X loss milliseconds")
-    assert int(literal[-3]) == oracle.n
-    assert int(counted[-3]) == 27
-    for row in (literal, counted):
-        assert float(row[-2]) == near(oracle.loss(oracle.W, oracle.N))
-    assert float(shown.value(title, "largest difference of the gradients")) < 1e-12
-
-
-def test_ten_steps_of_descent(shown: Lesson) -> None:
-    losses = shown.oracle.losses
-    rows = shown.table("Ten steps of descent", "steps loss change")
-    assert [int(row[0]) for row in rows] == list(range(11))
-    for step, row in enumerate(rows):
-        assert float(row[1]) == near(losses[step])
-        if step:
-            assert float(row[2]) == near(losses[step] - losses[step - 1])
-
-
-def test_the_minimum_and_the_way_to_it(shown: Lesson) -> None:
-    oracle, title = shown.oracle, "The minimum, without a step"
-    assert f"= {oracle.minimum:.4f} nats per symbol" in shown.texts[title]
-    rows = shown.table(title, "W after loss above the minimum")
-    losses = [*(oracle.losses[step] for step in (0, 10, 200, 1_000)), oracle.minimum]
-    assert [" ".join(row[:-2]) for row in rows[:-1]] == [
-        "0 steps",
-        "10 steps",
-        "200 steps",
-        "1000 steps",
-    ]
-    assert [float(row[-2]) for row in rows] == near(losses)
-    assert [float(row[-1]) for row in rows] == near([loss - oracle.minimum for loss in losses])
-    assert float(shown.value(title, "largest slope at the count table")) < 1e-15
+def test_the_descent_and_the_minimum(shown: Lesson) -> None:
+    oracle = shown.oracle
+    *rows, counted, _ = shown.table(DESCENT, "steps loss above the minimum")
+    assert [int(row[0]) for row in rows] == [*range(11), 200, 1_000]
+    losses = [oracle.losses[int(row[0])] for row in rows]
+    assert [float(row[1]) for row in rows] == near(losses)
+    assert [float(row[2]) for row in rows] == near([loss - oracle.minimum for loss in losses])
+    assert counted == ["count", "table", f"{oracle.minimum:.4f}"]
 
 
 def test_a_word_drawn_by_hand(shown: Lesson) -> None:
-    oracle, title = shown.oracle, "Drawing one new word"
-    raw = iter(np.random.PCG64(0).random_raw(12).tolist())
-    i, word = 0, ""
-    for cells in shown.table(title, "i u from to j P[i, j] package agrees"):
+    oracle = shown.oracle
+    raw = iter(np.random.PCG64([0, 1]).random_raw(12).tolist())
+    i = 0
+    for cells in shown.table(NEW, "i u from to j P[i, j]"):
         u = Fraction(next(raw) >> 11, 2**53)
         ends = [sum((oracle.share(i, k) for k in range(j + 1)), Fraction()) for j in range(27)]
         j = next(j for j, end in enumerate(ends) if end > u)
         share = oracle.share(i, j)
-        assert [cells[0], cells[4], cells[6]] == [oracle.labels[i], oracle.labels[j], "True"]
+        assert [cells[0], cells[4]] == [oracle.labels[i], oracle.labels[j]]
         expected = [float(x) for x in (u, ends[j] - share, ends[j], share)]
         assert [float(cells[k]) for k in (1, 2, 3, 5)] == near(expected)
-        i, word = j, word + oracle.symbols[j]
+        i = j
     assert i == 0
-    assert shown.value(title, "the word") == word
 
 
-def test_samples_of_the_counts_hold_only_pairs_that_were_seen(shown: Lesson) -> None:
-    lines = shown.texts["New words, before and after"].split("\n")
-    rows = [line.split() for line in lines[5:13]]
-    assert lines[4].split() == "random W 10 steps 1,000 steps count table".split()
-    unseen = [
-        sum(not shown.oracle.N[pair] for pair in whole_pairs(shown.oracle, word))
-        for word in (row[column] for column in (0, 3) for row in rows)
-    ]
-    assert sum(unseen[:8]) > 0
-    assert sum(unseen[8:]) == 0
-
-
-def whole_pairs(oracle: Oracle, word: str) -> list[Pair]:
-    """Return the pairs of a word; of one that was cut, those before the cut."""
-    return oracle.pairs_of(word.removesuffix("..."))[: None if not word.endswith("...") else -1]
+def test_words_of_the_counts_hold_only_pairs_that_were_seen(shown: Lesson) -> None:
+    lines = " ".join(shown.texts[NEW].split("Notice:")[0].split())
+    _, by_random, by_counts = re.split("random W: |count table: ", lines)
+    unseen = {True: 0, False: 0}
+    for text in (by_random, by_counts):
+        words = text.strip().split(", ")
+        assert len(words) == 10
+        for word in words:  # one of twelve symbols may have been cut off before its end
+            pairs = shown.oracle.pairs_of(word)[: None if len(word) < 12 else -1]
+            unseen[text is by_counts] += sum(not shown.oracle.N[pair] for pair in pairs)
+    assert unseen[False] > 0
+    assert unseen[True] == 0
 
 
 def test_the_published_numbers_of_names(names_path: Path) -> None:
     told = Lesson(names_path)
-    assert told.value("All words at once", "pairs") == "228146"
-    assert told.value("All words at once", "knowing nothing, log V") == "3.2958"
-    assert "= 2.4540 nats per symbol" in told.texts["The minimum, without a step"]
-    rows = told.table("The minimum, without a step", "W after loss above the minimum")
-    assert float(rows[2][-2]) == pytest.approx(2.4620, abs=2e-4)
-    assert float(rows[3][-2]) == pytest.approx(2.4553, abs=2e-4)
+    *rows, counted, published = told.table(DESCENT, "steps loss above the minimum")
+    assert told.oracle.n == 228_146
+    assert counted[-1] == "2.4540"
+    assert published == ["published", "for", "names.txt", "2.45"]
+    assert float(rows[-2][1]) == pytest.approx(2.4620, abs=2e-4)
+    assert float(rows[-1][1]) == pytest.approx(2.4553, abs=2e-4)
 
 
 def test_each_stage_names_functions_that_exist(shown: Lesson) -> None:
-    assert [text.split(".")[0] for text in shown.texts.values()] == [
-        str(k) for k in range(1, len(bigram.STAGES))
-    ]
-    for text in shown.texts.values():
+    *taught, _ = shown.texts.values()
+    assert len(taught) == 6
+    for text in taught:
         names = text.split("Used:")[1].replace(",", " ").split()
         assert names
         assert all(resolved(name.split(".")) for name in names)
@@ -405,26 +310,31 @@ def few(tmp_path: Path) -> Path:
     return path
 
 
+def falls(path: Path, rate: float) -> bool:
+    """Return whether the lesson says that each step lowers the loss."""
+    stage = find_stages(str(path), learning_rate=rate)[DESCENT]
+    return stage.claims["each of ten steps lowers the loss"]
+
+
 def test_a_rate_that_is_too_large_is_said_to_be(few: Path) -> None:
-    for rate, notice in ((50.0, "the loss has risen"), (6.4, "every step lowers the loss")):
-        material = find_material(str(few), None, 0, rate)
-        assert notice in bigram_corpus.ten_steps(material).notice
+    assert not falls(few, 50.0)
+    assert falls(few, 6.4)
 
 
-def test_the_rate_that_is_proposed_lowers_the_loss_at_every_step(few: Path) -> None:
-    notice = bigram_corpus.ten_steps(find_material(str(few), None, 0, 50.0)).notice
-    proposed = float(notice.split("--learning-rate ")[1].split(",")[0])
-    again = find_material(str(few), None, 0, proposed)
-    assert "every step lowers" in bigram_corpus.ten_steps(again).notice
+def test_the_safe_rate_lowers_the_loss_at_every_step(few: Path) -> None:
+    formula = find_stages(str(few), learning_rate=50.0)[DESCENT].formula[0]
+    safe = float(formula.split("safe up to ")[1])
+    assert falls(few, safe)
 
 
 def test_the_first_short_word_is_followed_or_the_one_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("alexandria\nella\nemma\n")
-    assert find_material(str(path), None, 0, 1.0).word == "ella"
-    assert find_material(str(path), "lemma", 0, 1.0).word == "lemma"
+    for word, followed in ((None, "ella"), ("lemma", "lemma")):
+        body = find_stages(str(path), word=word)[WORDS].body
+        assert [line for line in body if line.startswith(f"{followed} -> ")]
     path.write_text("alexandria\nguinevere\n")
-    assert find_material(str(path), None, 0, 1.0).word == "guinevere"
+    assert find_setting(str(path)).followed == "guinevere"
 
 
 @pytest.mark.parametrize(
@@ -440,17 +350,16 @@ def test_the_first_short_word_is_followed_or_the_one_asked_for(tmp_path: Path) -
 def test_impossible_wishes_are_refused(
     few: Path, wish: dict[str, object], kind: type[MakemoreError], words: str
 ) -> None:
-    wishes: dict[str, object] = {"word": None, "seed": 0, "learning_rate": 50.0, **wish}
     with pytest.raises(kind, match=words):
-        find_material(str(few), **wishes)  # type: ignore[arg-type]  # the wrong value is the point
+        find_stages(str(few), **wish)
 
 
 def test_a_corpus_too_large_for_the_literal_form_is_refused(
     few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bigram_material, "MAX_CELLS", 63)  # 16 symbols times 4
-    with pytest.raises(CorpusError, match="X has 64 cells and the limit is 63"):
-        find_material(str(few), None, 0, 50.0)
+    monkeypatch.setattr(lesson_setting, "MAX_CELLS", 63)  # 16 symbols times 4
+    with pytest.raises(CorpusError, match="they have 64 cells and the limit is 63"):
+        find_stages(str(few))
 
 
 def test_the_list_in_the_package_is_the_last_resort(
@@ -460,7 +369,7 @@ def test_the_list_in_the_package_is_the_last_resort(
     (tmp_path / "data").mkdir()
     (tmp_path / "data/names.txt").write_text("not the published file\n")
     monkeypatch.setattr(lesson_setting, "PROJECT", tmp_path / "elsewhere")
-    assert find_material(None, None, 0, 50.0).name == "us-names-2017.txt"
+    assert find_setting().name == "us-names-2017.txt"
 
 
 def test_names_beside_the_lesson_are_taken(
@@ -469,39 +378,52 @@ def test_names_beside_the_lesson_are_taken(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/names.txt").write_bytes(names_path.read_bytes())
-    material = find_material(None, None, 0, 50.0)
-    assert material.name == "names.txt"
-    assert len(material.words) == 32_033
+    setting = find_setting()
+    assert setting.name == "names.txt"
+    assert len(setting.words) == 32_033
+
+
+class Told(np.random.Generator):
+    """A generator that draws the numbers it was told to."""
+
+    def __init__(self, *numbers: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.numbers = iter(numbers)
+
+    def random(self, *_: Any, **__: Any) -> Any:
+        return next(self.numbers)
 
 
 def test_a_draw_falls_into_the_part_of_its_symbol() -> None:
-    P = [0.25, 0.25, 0.0, 0.5]
+    P = np.array([[0.25, 0.25, 0.0, 0.5]] * 4)
     draws = {0.0: 0, 0.2499: 0, 0.25: 1, 0.4999: 1, 0.5: 3, 0.9999: 3}
-    assert {u: draw_by_hand(P, u) for u in draws} == draws
+    assert {u: next(bigram.write(P, Told(u)))[2] for u in draws} == draws
     # Ten times 0.1 make 0.9999999999999999.
-    assert draw_by_hand([0.1] * 10 + [0.0], 1 - 2**-53) == 9
+    assert next(bigram.write(np.array([[0.1] * 10 + [0.0]]), Told(1 - 2**-53)))[2] == 9
 
 
-def test_the_picture_holds_the_numbers_of_the_stages(few: Path) -> None:
+def test_a_new_word_ends_at_the_boundary_or_is_cut_off() -> None:
+    P = np.array([[0.0, 1.0], [0.5, 0.5]])
+    assert [j for _, _, j in bigram.write(P, Told(0.3, 0.9, 0.1))] == [1, 1, 0]
+    assert [j for _, _, j in bigram.write(P, Told(*[0.9] * 12))] == [1] * 12
+
+
+def test_the_pictures_hold_the_numbers_of_the_stages(few: Path) -> None:
     words = few.read_text().split()
-    oracle = Oracle(words, words[0])
-    panels = draw_lesson(find_material(str(few), None, 0, 50.0)).axes
-    X, logits, P, d_logits, *tables = [axes.images[0].get_array() for axes in panels[:7]]
+    oracle, stages = Oracle(words, words[0]), find_stages(str(few))
+    X, logits, P, d_logits = (axes.images[0].get_array() for axes in stages[GRADIENT].figure.axes)
     assert X.tolist() == [[float(j == x) for j in range(4)] for x, _ in oracle.pairs]
     assert logits.tolist() == [oracle.W[x] for x, _ in oracle.pairs]
-    (rings,) = panels[2].lines
-    assert [(int(y), int(x)) for x, y in rings.get_xydata()] == [
-        (b, y) for b, (_, y) in enumerate(oracle.pairs)
-    ]
     for (x, y), row, slopes in zip(oracle.pairs, P, d_logits, strict=True):
         assert row.tolist() == pytest.approx(softmax(oracle.W[x]))
         assert (4 * slopes - row).tolist() == pytest.approx([-float(j == y) for j in range(4)])
-    assert tables[0].tolist() == [pytest.approx(softmax(row)) for row in oracle.W]
-    counted = [[float(oracle.share(i, j)) for j in range(4)] for i in range(4)]
-    assert tables[2].tolist() == [pytest.approx(row) for row in counted]
-    curve, *levels = (line.get_ydata() for line in panels[7].lines)
-    assert list(curve) == pytest.approx([oracle.losses[step] for step in range(11)])
-    assert [line[0] for line in levels] == pytest.approx([math.log(4), oracle.minimum])
+    before, _, counted = (axes.images[0].get_array() for axes in stages[DESCENT].figure.axes)
+    assert before.tolist() == [pytest.approx(softmax(row)) for row in oracle.W]
+    for i, row in enumerate(counted.tolist()):
+        assert row == pytest.approx([float(oracle.share(i, j)) for j in range(4)])
+    for stage in (stages[GRADIENT], stages[DESCENT]):
+        for axes in stage.figure.axes:
+            assert [label.get_text() for label in axes.get_xticklabels()] == oracle.labels
 
 
 # --- As a process --------------------------------------------------------------------------------
@@ -527,13 +449,13 @@ def test_the_picture_lands_where_the_lesson_is_run(few: Path) -> None:
 
 
 def test_a_class_goes_on_by_enter(few: Path) -> None:
-    entered = run(few.parent, "few", "--pause", entered="\n" * len(bigram.STAGES))
+    entered = run(few.parent, "few", "--pause", entered="\n" * 7)
     assert entered.returncode == 0
-    assert entered.stdout.count("Enter ") == len(bigram.STAGES)
+    assert entered.stdout.count("Enter ") == 7
     left = run(few.parent, "few", "--pause", entered="\n")
     assert (left.returncode, left.stderr) == (130, "")
-    assert "2. Symbols" in left.stdout
-    assert "3. The pairs" not in left.stdout
+    assert "2. From one-hot" in left.stdout
+    assert "3. The gradient" not in left.stdout
 
 
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:

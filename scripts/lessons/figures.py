@@ -134,15 +134,24 @@ def heatmaps_figure(
     columns: Sequence[str],
     across: int,
     largest: float | None = None,
+    size: tuple[float, float] = (2.5, 2.7),
 ) -> Any:
-    """Return a figure of matrices by title, ``across`` side by side, with the same names each."""
+    """Return a figure of matrices by title, ``across`` side by side, with the same names each.
+
+    ``size`` is that of each in inches. A matrix with a negative number has a scale of its own.
+    """
     down = -(-len(matrices) // across)
-    with canvas(2.5 * across, 2.7 * down, down, across, texts=[*rows, *columns]) as drawn:
+    (width, height), texts = size, [*rows, *columns]
+    with canvas(width * across, height * down, down, across, texts=texts) as drawn:
         row_names, column_names = (
             [drawn.text(name) for name in names] for names in (rows, columns)
         )
         for panel, (title, matrix) in zip(drawn.axes.flat, matrices.items(), strict=False):
-            draw_heatmap(panel, matrix, title, row_names, column_names, largest=largest)
+            is_signed = bool(np.min(matrix) < 0)
+            end = None if is_signed else largest
+            draw_heatmap(
+                panel, matrix, title, row_names, column_names, largest=end, is_signed=is_signed
+            )
     return drawn.figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from makemore import Corpus, TrainingOptions, Vocabulary
 from makemore.data.download import bundled_names, names_are_intact
 from makemore.errors import CorpusError, OptionError, shown
+from makemore.pictures.labels import symbol_label
 
 PROJECT = Path(__file__).parents[2]
 MAX_SYMBOLS = 2_000_000
@@ -19,6 +20,8 @@ SHORT = 7
 """The preferred maximum length of the word to follow."""
 MAX_WORD = 12
 """The maximum length of the word to follow, so that its tables fit on the screen."""
+MAX_CELLS = 1 << 25
+"""The maximum size of the one-hot rows of all words, 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Setting:
     def vocabulary(self) -> Vocabulary:
         """The symbols of all words."""
         return Vocabulary("".join(self.words))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The symbols by id, as they are printed; the boundary is a dot."""
+        return [symbol_label(symbol) for symbol in self.vocabulary.itos]
 
     @property
     def followed(self) -> str:
@@ -148,6 +156,17 @@ def refuse_length(word: str) -> None:
         raise OptionError(
             f"the word to follow has {len(word)} characters and must have 1 to {MAX_WORD}: choose"
             " another by --word"
+        )
+
+
+def refuse_size(setting: Setting) -> None:
+    """Raise ``MakemoreError`` for a word too long to follow, or too many words for one-hot rows."""
+    refuse_length(setting.followed)
+    cells = (sum(map(len, setting.words)) + len(setting.words)) * len(setting.vocabulary)
+    if cells > MAX_CELLS:
+        raise CorpusError(
+            f"{shown(setting.name)} is too large for one-hot rows: they have {cells:,} cells and"
+            f" the limit is {MAX_CELLS:,}; take fewer words"
         )
 
 

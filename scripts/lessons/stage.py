@@ -83,6 +83,13 @@ def matrix(names: Sequence[str], columns: Sequence[str], values: Any) -> list[st
     return table(["", *columns], [[name, *row] for name, row in zip(names, rows, strict=True)])
 
 
+def submatrix(values: Any, ids: Any, labels: Sequence[str]) -> list[str]:
+    """Return the rows and columns of the first ``ids`` of an array (V, V) as lines of a stage."""
+    ids = list(ids)[:8]
+    names = [labels[i] for i in ids]
+    return matrix(names, names, np.asarray(values)[np.ix_(ids, ids)])
+
+
 def beside(**arrays: Any) -> list[str]:
     """Return small matrices side by side, each below its name."""
     blocks = []

@@ -5,10 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from lessons.descent import descend
 from makemore import Vocabulary, nn
 from makemore.arrays import Ids
-from makemore.autodiff import cross_entropy, data, gradients
+from makemore.autodiff import Value, cross_entropy, data, gradients
 from makemore.errors import shown
+
+BATCH = 128
+"""The number of windows in each step of training."""
+MEASURED = 8192
+"""The number of windows whose loss is measured at once, so that memory is bounded."""
 
 
 def windows(words: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple[Ids, Ids]:
@@ -61,3 +67,27 @@ def look_inside(
         if isinstance(layer, kinds):
             values.append(x)
     return [data(value) for value in values], gradients(cross_entropy(x, Y), values)
+
+
+def train_on_windows(
+    network: nn.Sequential, X: Ids, Y: Ids, steps: int, rate: float, random: np.random.Generator
+) -> list[float]:
+    """Take steps of AdamW on windows X and the symbols Y after them, and return the losses.
+
+    The learning rate rises to ``rate`` in the first steps, and falls along a cosine.
+    """
+
+    def batch_loss() -> Value:
+        rows = random.integers(len(X), size=BATCH)
+        return cross_entropy(network(X[rows]), Y[rows])
+
+    optimizer = nn.AdamW(learning_rate=rate, weight_decay=0.05)
+    schedule = nn.warm_up(steps // 20, nn.cosine(rate, steps - steps // 20))
+    return list(descend(network.parameters(), batch_loss, optimizer, schedule, steps))
+
+
+def mean_loss(network: nn.Sequential, X: Ids, Y: Ids) -> float:
+    """Return the loss of all windows, in nats per symbol."""
+    parts = [slice(start, start + MEASURED) for start in range(0, len(X), MEASURED)]
+    sums = [float(cross_entropy(data(network(X[p])), Y[p])) * len(Y[p]) for p in parts]
+    return sum(sums) / len(X)
