@@ -1,0 +1,212 @@
+"""Measures ``makemore outliers`` on lists that are made here, beside other ways to find errors.
+
+A list has 5,000 lines. In 100 of them an error is planted: a typo (swapped, dropped, doubled and
+wrong letters in equal parts), or noise, where random letters replace a word's own. What counts is
+the number of errors in the first 100 lines of an order. Each kind of list is made from several
+seeds.
+"""
+
+import json
+import os
+import random
+import subprocess
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmark.measure import Spread, Task, in_turns
+from benchmark.report import Report
+from benchmark.setting import Setting
+
+LINES = 5_000
+ERRORS = 100
+MILLION = 1_000_000
+COMMAND = "makemore outliers"
+
+ENGLISH = Path("/usr/share/dict/words")
+"""Where Debian and others put a list of English words."""
+
+Draw = Callable[[Sequence[str], random.Random], list[str]]
+"""Returns 5,000 lines made of words."""
+
+Error = Callable[[str, Sequence[str], random.Random, int], str]
+"""Returns a word with an error: its arguments are the word, letters, and the error's number."""
+
+
+def by_rank(
+    words: Sequence[str], generator: random.Random, *, shift: float, exponent: float
+) -> list[str]:
+    """Return words drawn with the weights of the Zipf-Mandelbrot law, the first most often."""
+    weights = [(rank + shift) ** -exponent for rank in range(1, len(words) + 1)]
+    return generator.choices(words, weights, k=LINES)
+
+
+# The shares of the most frequent names, of the 10th, the 100th and the 1,000th, and the number of
+# distinct names in 5,000, are near those of the US census of 1990.
+first_names = partial(by_rank, shift=30, exponent=1.5)
+last_names = partial(by_rank, shift=10, exponent=1)
+
+
+def people(names: Sequence[str], generator: random.Random) -> list[str]:
+    """Return first and last names; the last names are the same names in another order."""
+    firsts = first_names(names, generator)
+    lasts = last_names(generator.sample(names, len(names)), generator)
+    return [f"{a.capitalize()} {b.capitalize()}" for a, b in zip(firsts, lasts, strict=True)]
+
+
+def distinct(words: Sequence[str], generator: random.Random) -> list[str]:
+    """Return distinct words, each as likely as another."""
+    return generator.sample(words, LINES)
+
+
+def swapped(word: str, i: int, letter: str) -> str:
+    """Swap two letters."""
+    return word[:i] + word[i + 1 : i + 2] + word[i] + word[i + 2 :]
+
+
+def dropped(word: str, i: int, letter: str) -> str:
+    """Drop a letter."""
+    return word[:i] + word[i + 1 :]
+
+
+def doubled(word: str, i: int, letter: str) -> str:
+    """Double a letter."""
+    return word[: i + 1] + word[i:]
+
+
+def wrong(word: str, i: int, letter: str) -> str:
+    """Replace a letter by another."""
+    return word[:i] + letter + word[i + 1 :]
+
+
+TYPOS = (swapped, dropped, doubled, wrong)
+
+
+def typo(word: str, letters: Sequence[str], generator: random.Random, number: int) -> str:
+    """Return a word with a typo; kinds of typos take turns."""
+    kind = TYPOS[number % len(TYPOS)]
+    return kind(word, generator.randrange(len(word)), generator.choice(letters))
+
+
+def noise(word: str, letters: Sequence[str], generator: random.Random, number: int) -> str:
+    """Return random letters in place of those of a word; a space stays."""
+    return "".join(c if c == " " else generator.choice(letters) for c in word)
+
+
+def plant(
+    error: Error, lines: Sequence[str], known: Collection[str], generator: random.Random
+) -> dict[int, str]:
+    """Return errors by the numbers of their lines, from 0; none of them is a known word."""
+    letters = sorted({c for line in lines for c in line.lower() if c.isalpha()})
+    planted: dict[int, str] = {}
+    while len(planted) < ERRORS:
+        i = generator.randrange(len(lines))
+        made = error(lines[i], letters, generator, len(planted))
+        if made and i not in planted and made not in known:
+            planted[i] = made
+    return planted
+
+
+def kinds(setting: Setting, report: Report) -> dict[str, tuple[list[str], Draw]]:
+    """Return the kinds of lists that can be made: the words, and how lines are drawn from them."""
+    names = read_words(setting.names)
+    found: dict[str, tuple[list[str], Draw]] = {
+        "people": (names, people),
+        "repeated names": (names, first_names),
+    }
+    for kind, words in {"distinct names": names, **other_words()}.items():
+        if len(words) >= LINES:
+            found[kind] = (words, distinct)
+        else:
+            report.note(f"{kind}: no list of {LINES:,} words")
+    return found
+
+
+def other_words() -> dict[str, list[str]]:
+    """Return the words of lists that the environment names."""
+    paths = {
+        "words": os.environ.get("MAKEMORE_WORDS", ENGLISH),
+        "packages": os.environ.get("MAKEMORE_PACKAGES", ""),
+    }
+    return {
+        kind: read_words(Path(path)) if os.path.isfile(path) else [] for kind, path in paths.items()
+    }
+
+
+def read_words(path: Path) -> list[str]:
+    """Return the distinct words of a list, without forms such as ``cat's``."""
+    lines = path.read_text("utf-8").split("\n")
+    return [word for word in dict.fromkeys(lines) if word and "'" not in word]
+
+
+def outliers(setting: Setting, report: Report) -> None:
+    """Count the errors that several ways find, and time the command."""
+    of_kinds = kinds(setting, report)
+    for error in (typo, noise):
+        for kind, (words, draw) in of_kinds.items():
+            found: dict[str, list[float]] = {}
+            for seed in range(setting.rounds(5, 3)):
+                for way, count in found_in_list(setting, error, words, draw, seed).items():
+                    found.setdefault(way, []).append(count)
+            for way, counts in found.items():
+                report.add(f"{error.__name__} found", f"{kind}: {way}", "of 100", counts)
+            if (error, kind) == (typo, "people"):
+                aim_at_typos(report, found)
+    path = write_lines(setting, people(of_kinds["people"][0], random.Random(0)))
+    task = setting.command(f"{COMMAND}, 5,000 lines", "outliers", path)
+    runs = in_turns([task], setting.rounds(7, 3))[task.name]
+    seconds = report.add("outliers", task.name, "s", [run.wall for run in runs])
+    report.at_most(task.name, "s", 5, seconds)
+
+
+def found_in_list(
+    setting: Setting, error: Error, words: Sequence[str], draw: Draw, seed: int
+) -> dict[str, int]:
+    """Return how many errors of a list each way finds among its first 100 lines."""
+    generator = random.Random(seed)
+    lines = draw(words, generator)
+    planted = plant(error, lines, {*words, *lines}, generator)
+    path = write_lines(setting, [planted.get(i, line) for i, line in enumerate(lines)])
+    orders = oddest_lines(setting, path)
+    return {way: sum(i - 1 in planted for i in order) for way, order in orders.items()}
+
+
+def oddest_lines(setting: Setting, path: Path) -> dict[str, list[int]]:
+    """Return the numbers of the 100 oddest lines of a list, by the command and by other ways."""
+    command = setting.command(COMMAND, "outliers", path, "--json", "-n", ERRORS)
+    words = [json.loads(line) for line in output_of(command).splitlines()]
+    others = setting.inside("other ways", "oddest_lines", path, ERRORS)
+    numbers = [number for word in words for number in word["lines"]]
+    return {COMMAND: numbers[:ERRORS], **json.loads(output_of(others))}
+
+
+def output_of(task: Task) -> bytes:
+    """Return what a program writes to stdout."""
+    return subprocess.run(task.command, check=True, capture_output=True).stdout
+
+
+def write_lines(setting: Setting, lines: Sequence[str]) -> Path:
+    """Write a list; return its path."""
+    path = setting.folder / "outliers.txt"
+    path.write_text("".join(line + "\n" for line in lines), "utf-8")
+    return path
+
+
+def aim_at_typos(report: Report, found: dict[str, list[float]]) -> None:
+    """Keep the target of typos in a list of people: half of them."""
+    report.at_least(f"people: {COMMAND}", "of 100 typos", ERRORS / 2, Spread.of(found[COMMAND]))
+
+
+def outliers_million(setting: Setting, report: Report) -> None:
+    """Measure the command on a million lines of people."""
+    names, generator = read_words(setting.names), random.Random(0)
+    path = setting.folder / "million.txt"
+    with open(path, "w", encoding="utf-8") as file:
+        for _ in range(MILLION // LINES):  # little at a time: see ``measure.run``
+            file.writelines(line + "\n" for line in people(names, generator))
+    task = setting.command(f"{COMMAND}, a million lines", "outliers", path)
+    runs = in_turns([task], 1, warm_up=False)[task.name]
+    seconds = report.add("outliers", task.name, "s", [run.wall for run in runs])
+    report.add("outliers", f"{task.name}, peak", "MB", [run.peak for run in runs])
+    report.at_most(task.name, "s", 120, seconds)
+    path.unlink()
