@@ -11,6 +11,7 @@ STEPS = 2000
 RANDOM_SEED = 1
 SAMPLES = 50_000
 FOLDS = 10
+LARGEST = "ten-fold order 5, largest transition"
 
 
 def step(path: str) -> float:
@@ -123,7 +124,7 @@ def oddest_lines(path: str, count: str) -> dict[str, list[int]]:
     ngram = train(Corpus.from_words(lines), model="ngram", order=5, holdout=0)
     largest, means = cross_validated(lines)
     oddness = {
-        "ten-fold order 5, largest transition": largest,
+        LARGEST: largest,
         "ten-fold order 5, mean": means,
         "own bigram, largest transition": largest_transitions(score(bigram, lines)),
         "own order 5, mean": score(ngram, lines).mean,
