@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FunctionType
@@ -291,7 +292,7 @@ def test_errors_found_are_counted_among_the_first_hundred_lines(
             return json.dumps({"another way": list(range(5_000, 4_900, -1))}).encode()
         return b"\n".join(b'{"lines": [%d, %d]}' % (i, i + 1) for i in range(1, 200, 2))
 
-    def draw(words: list[str], generator: random.Random) -> list[str]:
+    def draw(words: Sequence[str], generator: random.Random) -> list[str]:
         """Return different words."""
         return [f"word{i}" for i in range(5_000)]
 

@@ -151,11 +151,11 @@ def read_words(path: Path) -> list[str]:
 def outliers(setting: Setting, report: Report) -> None:
     """Count the errors that several ways find in each kind of list, and time the command."""
     of_kinds = kinds(setting, report)
-    for section, error in (("typos found", typo), ("noise found", noise)):
+    for section, error, seeds in (("typos found", typo, 5), ("noise found", noise, 3)):
         for kind, (words, draw) in of_kinds.items():
             lists = [
                 found_in_list(setting, error, words, draw, seed)
-                for seed in range(setting.rounds(5, 3))
+                for seed in range(setting.rounds(seeds, 3))
             ]
             for way in lists[0]:
                 counts = [found[way] for found in lists]
