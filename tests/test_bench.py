@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import random
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FunctionType
@@ -14,7 +16,7 @@ from types import FunctionType
 import gpu
 import numpy as np
 import pytest
-from benchmark import frontier, inside, measure, peers, report, sections, setting
+from benchmark import frontier, inside, measure, outliers, peers, report, sections, setting
 from matplotlib.figure import Figure
 
 from makemore.checkpoint import save
@@ -202,6 +204,109 @@ def test_a_file_in_another_encoding_is_written_in_it(tmp_path: Path) -> None:
     (tmp_path / "drawn.txt").write_text("kay\n" * 1000)
     path = setting.write_words(there, 1, "latin-1")
     assert path.read_bytes().startswith(b"\xf1a\xe9\n")
+
+
+def kind_of_typo(word: str, made: str) -> str:
+    """Return which typo makes one word of another, by trying all of them."""
+    places = range(len(word))
+    made_by = {
+        "dropped": [word[:i] + word[i + 1 :] for i in places],
+        "doubled": [word[:i] + word[i] + word[i:] for i in places],
+        "swapped": [word[:i] + word[i : i + 2][::-1] + word[i + 2 :] for i in places],
+        "wrong": [word[:i] + letter + word[i + 1 :] for i in places for letter in "abcdefgh"],
+    }
+    return next(kind for kind, words in made_by.items() if made in words)
+
+
+def test_typos_are_of_four_kinds_in_equal_parts_and_no_known_words() -> None:
+    generator = random.Random(1)
+    words = ["".join(generator.choices("abcdefgh", k=6)) for _ in range(500)]
+    planted = outliers.plant(outliers.typo, words, set(words), generator)
+    assert not set(words) & set(planted.values())
+    kinds = [kind_of_typo(words[i], made) for i, made in planted.items()]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == dict.fromkeys(
+        ("swapped", "dropped", "doubled", "wrong"), 25
+    )
+
+
+def test_noise_keeps_lengths_and_spaces() -> None:
+    generator = random.Random(1)
+    lines = outliers.people(["emma", "olivia", "zoe"], generator)
+    planted = outliers.plant(outliers.noise, lines, set(lines), generator)
+    assert len(planted) == 100
+    for i, made in planted.items():
+        assert list(map(len, made.split(" "))) == list(map(len, lines[i].split(" ")))
+
+
+def test_names_are_drawn_as_often_as_their_rank_says() -> None:
+    names = [f"n{rank}" for rank in range(1, 101)]
+    drawn = outliers.first_names(names, random.Random(1))
+    assert len(drawn) == 5_000
+    expected = ((1 + 30) / (100 + 30)) ** -1.5  # 8.6 times
+    assert drawn.count("n1") / drawn.count("n100") == pytest.approx(expected, rel=0.5)
+
+
+def test_people_have_last_names_of_a_stock() -> None:
+    names = [f"n{rank}" for rank in range(100)]
+    people = outliers.people(names, random.Random(1), stock=5)
+    assert len({person.split(" ")[0] for person in people}) > 50
+    assert len({person.split(" ")[1] for person in people}) == 5
+
+
+def test_other_words_come_from_lists_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "names").write_text("emma\nolivia\n")
+    (tmp_path / "words").write_text("\n".join(f"word{i}\nword{i}'s" for i in range(5_000)))
+    monkeypatch.setenv("MAKEMORE_WORDS", str(tmp_path / "words"))
+    monkeypatch.delenv("MAKEMORE_PACKAGES", raising=False)
+    found = report.Report({})
+    python = Path(sys.executable)
+    there = setting.Setting(tmp_path, tmp_path / "names", python, python, "", quick=True)
+    kinds = outliers.kinds(there, found)
+    assert list(kinds)[2:] == ["repeated names", "words"]
+    words, draw = kinds["words"]
+    assert sorted(draw(words, random.Random(1))) == sorted(f"word{i}" for i in range(5_000))
+    assert found.notes == [
+        f"{kind}: no list of 5,000 words" for kind in ("distinct names", "packages")
+    ]
+
+
+def test_other_ways_name_the_lines_that_are_odd_to_models_of_other_lines(tmp_path: Path) -> None:
+    lines = ["anna", "ana", "nana", "hanna", "hana"] * 20
+    lines[42] = "xq"
+    (tmp_path / "list").write_text("\n".join(lines) + "\n")
+    orders = inside.oddest_lines(str(tmp_path / "list"), "3")
+    assert inside.LARGEST in orders
+    assert {way: order[0] for way, order in orders.items()} == dict.fromkeys(orders, 43)
+    assert all(len(order) == 3 for order in orders.values())
+
+
+def test_errors_found_are_counted_among_the_first_hundred_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def output_of(task: measure.Task) -> bytes:
+        """Name each line of the list, two a word, or the last ones first."""
+        assert len(path.read_text().split("\n")) == 5_001
+        if task.reports:
+            return json.dumps({"another way": list(range(5_000, 4_900, -1))}).encode()
+        return b"\n".join(b'{"lines": [%d, %d]}' % (i, i + 1) for i in range(1, 200, 2))
+
+    def draw(words: Sequence[str], generator: random.Random) -> list[str]:
+        """Return different words."""
+        return [f"word{i}" for i in range(5_000)]
+
+    def plant(*arguments: object) -> dict[int, str]:
+        """Plant errors in lines 1, 100, 101 and 5,000."""
+        return {i - 1: "error" for i in (1, 100, 101, 5_000)}
+
+    path = tmp_path / "outliers.txt"
+    monkeypatch.setattr(outliers, "output_of", output_of)
+    monkeypatch.setattr(outliers, "plant", plant)
+    found = outliers.found_in_list(make_setting(tmp_path), outliers.typo, [], draw, 1)
+    assert found == {"makemore outliers": 2, "another way": 1}
+    lines = path.read_text().split("\n")
+    assert [lines[i] for i in (0, 1, 99, 4_999)] == ["error", "word1", "error", "error"]
 
 
 def test_names_come_from_argument_then_environment_then_package(

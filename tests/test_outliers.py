@@ -204,7 +204,8 @@ def test_scores_and_corrections_are_those_of_all_strings_within_one_edit() -> No
     for fold, model in zip(folds, fold_models(words, folds), strict=True):
         for word in (words[i] for i in fold.tolist() if words[i] in found):
             own = float(score_words(model, [word]).total[0])
-            noise = math.log(20) - (len(word) + 1) * math.log(len(ALPHABET) + 1) + own
+            share = sum(len(other) == len(word) for other in words) / len(words)
+            noise = math.log(5 * share) - len(word) * math.log(len(ALPHABET)) + own
             gains = gains_by_brute_force(model, word)
             correction, best = max(gains.items(), key=lambda item: item[1])
             assert found[word].score == pytest.approx(max(noise, best))

@@ -4,11 +4,14 @@ import json
 import random
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 STEPS = 2000
 RANDOM_SEED = 1
 SAMPLES = 50_000
+FOLDS = 10
+LARGEST = "ten-fold order 5, largest transition"
 
 
 def step(path: str) -> float:
@@ -110,7 +113,54 @@ def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
     }
 
 
+def oddest_lines(path: str, count: str) -> dict[str, list[int]]:
+    """Return the numbers of the oddest lines of a list, from 1, in other orders than outliers'."""
+    import numpy as np
+
+    from makemore import Corpus, score, train
+
+    lines = Path(path).read_text("utf-8").split("\n")[:-1]
+    bigram = train(Corpus.from_words(lines), method="counts", holdout=0)
+    ngram = train(Corpus.from_words(lines), model="ngram", order=5, holdout=0)
+    largest, means = cross_validated(lines)
+    oddness = {
+        LARGEST: largest,
+        "ten-fold order 5, mean": means,
+        "own bigram, largest transition": largest_transitions(score(bigram, lines)),
+        "own order 5, mean": score(ngram, lines).mean,
+    }
+    return {
+        way: (np.argsort(-values, kind="stable")[: int(count)] + 1).tolist()
+        for way, values in oddness.items()
+    }
+
+
+def cross_validated(lines: list[str]) -> Any:
+    """Return the largest and the mean surprisal of each line to models of other lines, (2, n)."""
+    import numpy as np
+
+    from makemore import Corpus, score, train
+
+    numbers = list(range(len(lines)))
+    random.Random(RANDOM_SEED).shuffle(numbers)
+    oddness = np.empty((2, len(lines)))
+    for fold in range(FOLDS):
+        held = numbers[fold::FOLDS]
+        others = [lines[i] for i in sorted(set(numbers) - set(held))]
+        model = train(Corpus.from_words(others), model="ngram", order=5, holdout=0)
+        scores = score(model, [lines[i] for i in held])
+        oddness[:, held] = largest_transitions(scores), scores.mean
+    return np.nan_to_num(oddness, nan=np.inf)  # nan: a character that the others do not have
+
+
+def largest_transitions(scores: Any) -> Any:
+    """Return the surprisal of the least likely symbol of each word, (words,)."""
+    import numpy as np
+
+    return np.maximum.reduceat(scores.nats, scores.starts)
+
+
 if __name__ == "__main__":
-    functions = (step, first_step, draw_one_at_a_time, quality)
+    functions = (step, first_step, draw_one_at_a_time, quality, oddest_lines)
     TASKS = {function.__name__: function for function in functions}
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

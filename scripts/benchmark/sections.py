@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmark import inside, networks
+from benchmark import inside, networks, outliers
 from benchmark.measure import MEGABYTE, Run, Spread, Task, in_turns, ratios
 from benchmark.report import Point, Report, quality_table
 from benchmark.setting import PROJECT, SCRIPTS, Setting, write_spaced, write_words
@@ -370,6 +370,8 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "sampling": sampling,
     "scoring": scoring,
     "quality": quality,
+    "outliers": outliers.outliers,
+    "outliers-million": outliers.outliers_million,
     "engine": networks.engine,
     "steps": networks.steps,
     "network-scoring": networks.scoring,
