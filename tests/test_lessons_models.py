@@ -6,31 +6,32 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lessons import backprop
-from lessons import diffusion_network as diffusion
-from lessons.autoencoder_networks import Convolutional, divergence, unfold
-from lessons.autoencoder_variational import likeness
+from lessons import backprop, diffusion
+from lessons.autoencoder import Unfold, convolutional, divergence
 from lessons.backprop import MAX_LABELS, draw_passes
 from lessons.course import find_lesson
-from lessons.diffusion_results import nearest_of
 from lessons.embeddings import WINDOW, count_pairs, has_line, loss_of, noise_of
-from lessons.letters_by_hand import col2im, im2col
-from lessons.letters_data import (
+from lessons.figures import side_by_side
+from lessons.glyphs import (
     LETTERS,
     UNSEEN,
     as_text,
+    draw_data_set,
+    draw_letter,
     draw_letters,
     latin_fonts,
-    side_by_side,
+    nearest,
     split_fonts,
 )
+from lessons.letters import col2im, im2col
+from lessons.networks import layer_rows, perceptron, train
 from lessons.sequences import LONGEST, draw_ids, draw_words, padded
 from lessons.setting import Setting, find_setting
 from lessons.stage import beside, unit_rows
 from lessons.transformer import Block, attend, transformer
 
 from makemore import Vocabulary, nn
-from makemore.autodiff import check_gradients, data
+from makemore.autodiff import check_gradients, data, mean_squared_error
 from makemore.data.download import bundled_names
 from makemore.errors import CorpusError
 
@@ -88,6 +89,11 @@ def test_images_are_put_in_rows() -> None:
     assert page.shape == (4, 6)
     assert page[:2].tolist() == [[0.0] * 3 + [1.0] * 3] * 2
     assert page[2:].tolist() == [[2.0] * 3 + [3.0] * 3] * 2
+    spaced = side_by_side(images, 2, gap=1)
+    assert spaced.shape == (6, 8)
+    assert np.isnan(spaced[2]).all()
+    assert np.isnan(spaced[:, 3]).all()
+    assert spaced[:2, 4:7].tolist() == [[1.0] * 3] * 2
 
 
 def test_ink_is_darker_text() -> None:
@@ -104,11 +110,11 @@ def test_no_font_is_both_trained_on_and_tested() -> None:
     known, unseen = split_fonts()
     assert not set(known) & set(unseen)
     assert set(unseen) == set(UNSEEN)
-    assert {**known, **unseen} == latin_fonts()
+    assert sorted(known + unseen) == sorted(latin_fonts())
 
 
 def test_letters_are_ink_on_paper_and_are_repeated_by_the_seed() -> None:
-    fonts = [latin_fonts()["DejaVuSans"]]
+    fonts = ["DejaVuSans"]
     images, ids = draw_letters(fonts, 3, np.random.default_rng(0))
     assert images.shape == (78, 16, 16)
     assert images.dtype == np.float32
@@ -121,8 +127,25 @@ def test_letters_are_ink_on_paper_and_are_repeated_by_the_seed() -> None:
     assert len(np.unique(images, axis=0)) == 78
 
 
+def test_the_data_set_is_split_by_font() -> None:
+    (images, ids), (tests, test_ids) = draw_data_set(np.random.default_rng(0), reach=0)
+    known, unseen = split_fonts()
+    assert len(images) == len(ids) == len(known) * 26 * 20
+    assert len(tests) == len(test_ids) == len(unseen) * 26 * 10
+    first = draw_letter(unseen[0], "a", degrees=0, right=0, up=0)
+    assert (tests[0] == first).all()
+    assert (images[0] != first).any()
+
+
+def test_a_letter_moves_by_whole_pixels() -> None:
+    there = draw_letter("DejaVuSans", "a", degrees=0, right=2, up=-1)
+    here = draw_letter("DejaVuSans", "a", degrees=0, right=0, up=0)
+    assert (there[1:, 2:] == here[:-1, :-2]).all()
+    assert draw_letter("DejaVuSans", "l", 90, 0, 0).sum(axis=1).max() > 5  # it lies
+
+
 def test_upright_letters_are_what_they_look_like() -> None:
-    images, _ = draw_letters([latin_fonts()["DejaVuSans"]], 1, None)
+    images, _ = draw_letters(["DejaVuSans"], 1, None)
     o, bar, b, d = (images[LETTERS.index(letter)] for letter in "olbd")
     assert np.abs(o - o[:, ::-1]).max() < 0.15  # an o is its mirror image
     assert o[7:9, 7:9].max() == 0  # and has a hole
@@ -132,7 +155,7 @@ def test_upright_letters_are_what_they_look_like() -> None:
 
 
 def test_letters_are_shifted_and_rotated_as_far_as_is_said() -> None:
-    fonts = [latin_fonts()["DejaVuSans"]]
+    fonts = ["DejaVuSans"]
     upright, _ = draw_letters(fonts, 1, None)
     for reach in (0.0, 0.5, 1.0):
         images, ids = draw_letters(fonts, 20, np.random.default_rng(0), reach)
@@ -152,20 +175,52 @@ def test_col2im_is_im2col_transposed(side: int, size: int) -> None:
     assert np.vdot(columns, other) == pytest.approx(np.vdot(image, col2im(other, side, size)))
 
 
+# Networks for images
+
+
+def test_training_lowers_a_loss_and_repeats_it_by_the_seed() -> None:
+    x = random(50, 3).astype(np.float32)
+    losses = []
+    for _ in range(2):
+        network = perceptron(3, 8, 3, np.random.default_rng(0))
+        losses.append(
+            train(
+                network,
+                lambda x, y, network=network: mean_squared_error(network(x), y),
+                (x, x[:, ::-1].copy()),
+                200,
+                np.random.default_rng(1),
+            )
+        )
+        assert not network.training
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 200
+    assert losses[0][-1] < 0.5 * losses[0][0]
+
+
+def test_the_rows_of_layers_say_their_shapes() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 5, np.random.default_rng(0)))
+    assert layer_rows(network, np.zeros((2, 1, 4, 4), np.float32)) == [
+        ("Flatten", "(16,)", 0),
+        ("Linear", "(5,)", 85),
+        ("all", "", 85),
+    ]
+
+
 # Autoencoders
 
 
 def test_channels_unfold_into_squares() -> None:
     x = random(2, 8, 3, 5)
-    y = unfold(x)
+    y = Unfold()(x)
     for b, c, i, j in np.ndindex(2, 2, 6, 10):
         assert y[b, c, i, j] == x[b, 4 * c + 2 * (i % 2) + j % 2, i // 2, j // 2]
-    check_gradients(unfold, x)
+    check_gradients(Unfold(), x)
 
 
 def test_the_convolutional_autoencoder_sees_each_image_alone() -> None:
-    network = Convolutional(np.random.default_rng(0))
-    images = random(3, 16, 16).astype(np.float32)
+    network = convolutional(np.random.default_rng(0))
+    images = random(3, 1, 16, 16).astype(np.float32)
     alone = np.concatenate([data(network(images[i : i + 1])) for i in range(3)])
     np.testing.assert_allclose(data(network(images)), alone, atol=1e-6)
 
@@ -178,13 +233,6 @@ def test_the_divergence_is_the_integral(m: float, s: float) -> None:
     integral = float((np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0]))
     found = divergence(np.array([[m, m]]), np.full((1, 2), math.log(s**2)))
     assert float(found[0]) == pytest.approx(2 * integral, abs=1e-6)
-
-
-def test_an_image_is_most_like_its_own_shade() -> None:
-    images = random(20, 16, 16)
-    assert likeness(3 * images[:5].reshape(5, -1) + 1, images) == pytest.approx(1)
-    expected = max(np.corrcoef(np.arange(256), image.ravel())[0, 1] for image in images)
-    assert likeness(np.arange(256.0)[None], images) == pytest.approx(expected)
 
 
 # Embeddings
@@ -297,14 +345,16 @@ def test_products_of_unit_rows_are_cosines() -> None:
 
 
 def test_the_schedule_keeps_less_and_less() -> None:
-    assert len(diffusion.KEPT) == diffusion.T
-    assert all(a > b for a, b in pairwise([1.0, *diffusion.KEPT.tolist()]))
-    assert diffusion.KEPT[1] == pytest.approx((1 - diffusion.BETA[0]) * (1 - diffusion.BETA[1]))
+    assert len(diffusion.KEPT) == len(diffusion.BETA) == diffusion.T + 1
+    assert diffusion.KEPT[0] == 1
+    assert all(a > b for a, b in pairwise(diffusion.KEPT.tolist()))
+    assert diffusion.KEPT[2] == pytest.approx((1 - diffusion.BETA[1]) * (1 - diffusion.BETA[2]))
+    assert diffusion.BETA[[1, -1]].tolist() == pytest.approx([5e-4, 0.1])
 
 
 def test_noise_leaves_the_variance_as_it_is() -> None:
     x, noise = random(2_000, 256), random(2_000, 256, seed=1)
-    for t in (0, 50, diffusion.T - 1):
+    for t in (1, 50, diffusion.T):
         found = diffusion.noised(x, np.full(2_000, t), noise)
         assert found.var() == pytest.approx(1, abs=0.02)
         share = np.mean(found * x)
@@ -323,18 +373,17 @@ def test_who_knows_the_noise_arrives_at_the_image() -> None:
 
     knowing = Knowing(np.random.default_rng(0))
     steps = list(diffusion.sample(knowing, np.zeros(3, int), np.random.default_rng(1)))
-    assert [t for t, _, _ in steps] == list(range(diffusion.T, -1, -1))
-    np.testing.assert_allclose(steps[-1][1], np.tile(image, (3, 1)), atol=1e-5)
+    assert len(steps) == diffusion.T + 1
+    np.testing.assert_allclose(steps[-1], np.tile(image, (3, 1)), atol=1e-5)
     # On the way x has as much noise as the schedule says.
-    t, x, _ = steps[diffusion.T - 100]
-    assert t == 100
-    noise = (x - math.sqrt(diffusion.KEPT[t - 1]) * image) / math.sqrt(1 - diffusion.KEPT[t - 1])
+    x, kept = steps[diffusion.T - 100], diffusion.KEPT[100]
+    noise = (x - math.sqrt(kept) * image) / math.sqrt(1 - kept)
     assert noise.std() == pytest.approx(1, abs=0.1)
 
 
 def test_the_nearest_image_is_found() -> None:
     known = random(30, 4, 4)
     images = known[[7, 3]] + 0.01
-    distances, places = nearest_of(images, known)
+    distances, places = nearest(images, known)
     assert places.tolist() == [7, 3]
     np.testing.assert_allclose(distances, 1e-4, rtol=1e-6)

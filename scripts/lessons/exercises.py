@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lessons import (
-    autoencoder_networks,
+    autoencoder,
     backprop,
     embeddings,
-    letters_by_hand,
+    letters,
     mlp,
     numbers,
     regression,
@@ -268,7 +268,7 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
     "letters": (
         Exercise(
             "A kernel of 5 x 5 slides over 16 x 16 pixels. How many columns does im2col make?",
-            lambda setting: letters_by_hand.im2col(np.zeros((16, 16)), 5).shape[1],
+            lambda setting: letters.im2col(np.zeros((16, 16)), 5).shape[1],
             0.5,
             "A window has 16 - 5 + 1 = 12 places in each direction.",
         ),
@@ -280,7 +280,7 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
         ),
         Exercise(
             "A 3 x 3 kernel slides over a padded image. How many columns hold a corner's pixel?",
-            lambda setting: float(letters_by_hand.col2im(np.ones((9, 256)), 18, 3)[1, 1]),
+            lambda setting: float(letters.col2im(np.ones((9, 256)), 18, 3)[1, 1]),
             0.5,
             "The windows that hold it begin in one of the first 2 rows and 2 columns.",
         ),
@@ -289,14 +289,17 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
         Exercise(
             "How many parameters has the linear autoencoder from 256 numbers to a code of 16 and"
             " back, biases included?",
-            lambda setting: autoencoder_networks.linear(setting.generator()).parameter_count,
+            lambda setting: (
+                nn.Linear(256, 16, setting.generator()).parameter_count
+                + nn.Linear(16, 256, setting.generator()).parameter_count
+            ),
             0.5,
             "256 x 16 weights and 16 biases, then 16 x 256 weights and 256 biases.",
         ),
         Exercise(
             "What is the divergence from N(0, 1) of a code of two numbers, both with mean 1 and"
             " deviation 1, in nats?",
-            lambda setting: float(autoencoder_networks.divergence(np.ones(2), np.zeros(2))),
+            lambda setting: float(autoencoder.divergence(np.ones(2), np.zeros(2))),
             0.01,
             "Each number costs (1 + 1 - 1 - log 1) / 2 = 0.5 nats.",
         ),

@@ -189,3 +189,36 @@ def plot_histograms(axes: Any, samples: Sequence[Any], **settings: Any) -> None:
     curves = {str(n): (centres, count / count.sum()) for n, count in enumerate(counts)}
     plot_curves(axes, curves, ylabel="share", **settings)
     axes.locator_params(axis="x", nbins=4)
+
+
+def draw_images(
+    panel: Any,
+    images: Any,
+    columns: int,
+    title: str = "",
+    *,
+    colours: str = POSITIVE,
+    least: float = 0,
+    gap: int = 0,
+) -> None:
+    """Draw images (n, height, width) in rows of ``columns``, with numbers from ``least`` to 1.
+
+    ``gap`` is the number of white pixels between two images.
+    """
+    panel.imshow(side_by_side(np.asarray(images), columns, gap), colours, vmin=least, vmax=1)
+    panel.set_title(title, size=10)
+    panel.set_axis_off()
+
+
+def side_by_side(images: Any, columns: int, gap: int = 0) -> Any:
+    """Return images (n, height, width) as one image, in rows of ``columns`` of them."""
+    images = np.pad(images, ((0, 0), (0, gap), (0, gap)), constant_values=np.nan)
+    rows = images.reshape(-1, columns, *images.shape[1:])
+    return rows.transpose(0, 2, 1, 3).reshape(len(rows) * images.shape[1], -1)
+
+
+def image_figure(images: Any, columns: int, title: str, width: float, height: float) -> Any:
+    """Return a figure of this size in inches with images in rows of ``columns``."""
+    with canvas(width, height) as c:
+        draw_images(c.axes[0, 0], images, columns, title)
+    return c.figure
