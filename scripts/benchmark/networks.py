@@ -115,8 +115,9 @@ def scoring(setting: Setting, report: Report) -> None:
     """Measure how many words a second a gru of 256 scores and draws.
 
     A million words are scored once; the words that PyTorch scores, too, are fewer. That is in its
-    favour: the longer a list, the more of its words share their beginnings. Beside PyTorch both
-    programs multiply matrices on two threads; makemore alone takes as many as it does by default.
+    favour: the longer a list, the more of its words share their beginnings. Both programs use two
+    processors: makemore scores in two processes, and draws on two threads beside PyTorch and on
+    one by default.
     """
     path = setting.checkpoint("gru")
     setting.do("train", setting.names, "--model", "gru", "--steps", 1_000, "-c", path)
@@ -125,7 +126,7 @@ def scoring(setting: Setting, report: Report) -> None:
     drawing = ("sample", "-c", path, "-n", DRAWN, "--seed", 1, "-o", "/dev/null")
     draw = setting.command("makemore sample, gru", *drawing)
     on_two = [
-        on_two_threads(setting.command("makemore score, gru, 1 MB", "score", few, "-c", path)),
+        setting.command("makemore score, gru, 1 MB", "score", few, "-c", path),
         on_two_threads(setting.command("makemore sample, gru, two threads", *drawing)),
     ]
     peers = []

@@ -347,6 +347,24 @@ def scoring(setting: Setting, report: Report) -> None:
     for task, limit in zip(tasks, limits.values(), strict=True):
         report.add(section, task.name, "words/s", [words / run.wall for run in runs[task.name]])
         aim_at_rate(report, task.name, runs[task.name], words, limit, "words/s")
+    if not setting.quick:
+        score_large(setting, report)
+
+
+def score_large(setting: Setting, report: Report) -> None:
+    """Score a large file by one process and by two."""
+    path, checkpoint = write_words(setting, 100), setting.checkpoint("order-5")
+    tasks = [
+        setting.command(name, "score", path, "-c", checkpoint, "--jobs", jobs)
+        for jobs, name in ((1, "order 5, 1 process"), (2, "order 5, 2 processes"))
+    ]
+    runs = in_turns(tasks, setting.rounds(3, 2), path=path)
+    one, two = (runs[task.name] for task in tasks)
+    for task in tasks:
+        report.add("scoring 100 MB", task.name, "s", [run.wall for run in runs[task.name]])
+    ratio = report.add("scoring 100 MB", "2 processes: times as fast as 1", "x", ratios(one, two))
+    report.at_least("scoring 100 MB, 2 processes", "x", 1.5, ratio)
+    path.unlink()
 
 
 def quality(setting: Setting, report: Report) -> None:
