@@ -1,12 +1,14 @@
 """Measurements of the engine and of networks: steps, models, scoring, drawing."""
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.measure import Run, Spread, Task, in_turns, ratios
+from benchmark.outliers import other_words
 from benchmark.report import Report
 from benchmark.setting import HERE, Setting, write_words
 
@@ -28,7 +30,7 @@ def engine(setting: Setting, report: Report) -> None:
             ours(setting, f"{batch} rows, {name}", name, str(batch))
             for name in ("arrays", "scalars")
         )
-        runs = in_turns([arrays, scalars], setting.rounds(7, 3), warm_up=False)
+        runs = in_turns([arrays, scalars], setting.rounds(5, 3), warm_up=False)
         add_ratio(report, "engine", runs, scalars, arrays, at_least=at_least)
 
 
@@ -53,7 +55,7 @@ def compare(
     tasks = [own]
     if setting.has("torch"):
         tasks.append(theirs(setting, f"{name}, PyTorch", task, *arguments))
-    runs = in_turns(tasks, setting.rounds(7, 3), warm_up=False)
+    runs = in_turns(tasks, setting.rounds(5, 3), warm_up=False)
     for each in tasks:
         report.add(section, each.name, "ms", [run.reported * 1e3 for run in runs[each.name]])
     if len(tasks) == 1:
@@ -100,6 +102,25 @@ def models(setting: Setting, report: Report) -> None:
         samples.append(f"{kind:12} {' '.join(words)}")
     print("\n| `--model` | parameters | held-out nats per symbol | whole command |")
     print("|---|---|---|---|", *rows, "", *samples, sep="\n", flush=True)
+
+
+def mixture(setting: Setting, report: Report, *, kind: str) -> None:
+    """Compare a mixture of 60 seconds with an n-gram model, on words that are not names."""
+    words = other_words()[kind]
+    if kind == "words":
+        words = [word for word in words if re.fullmatch("[a-z]+", word)]
+    if not words:
+        return report.note(f"{kind}: no list")
+    path, checkpoint = setting.folder / f"{kind}.txt", setting.checkpoint("elsewhere")
+    path.write_text("".join(word + "\n" for word in words), "utf-8")
+    losses = []
+    for options in ("--model ngram", "--time-limit 60"):
+        setting.do("train", path, *options.split(), "-c", checkpoint)
+        known = json.loads(said(setting, "info", "-c", checkpoint, "--json"))
+        losses.append(known["nats_per_symbol"]["held_out"])
+        report.add(f"{len(words):,} {kind}", options, "nats", losses[-1:])
+    better = Spread.of([losses[0] - losses[1]])
+    report.at_least(f"{kind}: the mixture is better by", "nats", 0.04, better)
 
 
 def said(setting: Setting, *arguments: object) -> str:

@@ -393,6 +393,7 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "engine": networks.engine,
     "steps": networks.steps,
     "network-scoring": networks.scoring,
+    **{f"mixture-{kind}": partial(networks.mixture, kind=kind) for kind in ("words", "packages")},
 }
 
 
