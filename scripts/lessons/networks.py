@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lessons.descent import descend
 from lessons.stage import shape
 from makemore import nn
 from makemore.autodiff import Array, Value, data
-
-LONGEST_GRADIENT = 1.0
-"""The length to which longer gradients are clipped, so that no batch moves a network far."""
 
 
 def perceptron(
@@ -37,19 +35,15 @@ def train(
     rate rises to ``rate`` in the first steps, and falls along a cosine. Afterwards the network is
     set to evaluation.
     """
+
+    def batch_loss() -> Value:
+        chosen = generator.integers(len(examples[0]), size=batch)
+        return loss_of(*(array[chosen] for array in examples))
+
     rise = steps // 50
-    vector = nn.ParameterVector(network.parameters())
     optimizer = nn.AdamW(learning_rate=rate)
     schedule = nn.warm_up(rise, nn.cosine(rate, steps - rise))
-    losses = []
-    for step in range(steps):
-        chosen = generator.integers(len(examples[0]), size=batch)
-        loss = loss_of(*(array[chosen] for array in examples))
-        vector.backward(loss)
-        nn.clip_by_norm(vector.gradient, LONGEST_GRADIENT)
-        optimizer.learning_rate = schedule(step)
-        optimizer.step(vector.values, vector.gradient)
-        losses.append(loss.item())
+    losses = list(descend(network.parameters(), batch_loss, optimizer, schedule, steps))
     network.evaluate()
     return losses
 
