@@ -427,3 +427,13 @@ def test_no_name_on_the_frontier_covers_a_dot_or_another_name() -> None:
     for box in names:
         assert not box.count_contains(dots)
         assert box.count_overlaps(names) == 1, "itself"
+
+
+@pytest.mark.parametrize(("count", "n"), [(5, 100), (0, 10), (3, 3)])
+def test_a_share_has_an_interval_of_95_percent(count: int, n: int) -> None:
+    share = sections.share_in_percent(count, n)
+    assert (share.median, share.count) == (100 * count / n, n)
+    for bound in (share.least / 100, share.greatest / 100):
+        # just 1.96 standard deviations of a share whose mean is the bound
+        deviation = max(0.0, bound * (1 - bound) / n) ** 0.5
+        assert abs(bound - count / n) == pytest.approx(1.96 * deviation, abs=1e-7)

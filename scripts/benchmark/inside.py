@@ -11,6 +11,8 @@ STEPS = 2000
 RANDOM_SEED = 1
 SAMPLES = 50_000
 FOLDS = 10
+RATES = (0.001, 0.01, 0.02, 0.05, 0.1)
+"""The false-positive rates at which fresh names are flagged."""
 LARGEST = "ten-fold order 5, largest transition"
 
 
@@ -113,6 +115,29 @@ def shares(loaded: Any, names: str, samples: int) -> dict[str, float]:
     }
 
 
+def flagged(path: str, seed: str, trained_on: str) -> dict[int, list[int]]:
+    """Return by length how many fresh names there are, and how many of them each rate flags.
+
+    A model of order 5 is trained on some of the distinct names; the others are fresh.
+    """
+    import numpy as np
+
+    from makemore import Corpus, score, train
+
+    names = list(dict.fromkeys(Corpus.from_paths(path).words()))
+    random.Random(int(seed)).shuffle(names)
+    known, fresh = names[: int(trained_on)], names[int(trained_on) :]
+    checkpoint = train(Corpus.from_words(known), model="ngram")
+    scores = score(checkpoint, fresh)
+    p_values = checkpoint.calibration().p_values(scores)
+    lengths = np.array(list(map(len, fresh)))
+    return {
+        length: [int((lengths == length).sum())]
+        + [int((p_values[lengths == length] <= rate).sum()) for rate in RATES]
+        for length in np.unique(lengths).tolist()
+    }
+
+
 def oddest_lines(path: str, count: str) -> dict[str, list[int]]:
     """Return the numbers of the oddest lines of a list, from 1, in other orders than outliers'."""
     import numpy as np
@@ -161,6 +186,6 @@ def largest_transitions(scores: Any) -> Any:
 
 
 if __name__ == "__main__":
-    functions = (step, first_step, draw_one_at_a_time, quality, oddest_lines)
+    functions = (step, first_step, draw_one_at_a_time, quality, flagged, oddest_lines)
     TASKS = {function.__name__: function for function in functions}
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

@@ -1,6 +1,7 @@
 """The measurements: a function for each section of the report."""
 
 import json
+import math
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from benchmark.setting import PROJECT, SCRIPTS, Setting, write_spaced, write_wor
 NUMPY_AND_CLICK = 'python -c "import numpy, click"'
 CLICK = 'python -c "import click"'
 MODELS = (("bigram",), *(("ngram", "--order", order) for order in range(2, 8)))
+KNOWN = 12_000
+"""The names that a model is trained on whose thresholds are measured on the others."""
 LARGE = 1000
 """Megabytes of the file for which most targets hold."""
 
@@ -378,6 +381,39 @@ def quality(setting: Setting, report: Report) -> None:
     print(f"\nquality\n{quality_table(report.quality)}", flush=True)
 
 
+def calibration(setting: Setting, report: Report) -> None:
+    """Compare the share of fresh names that is flagged with the rate asked for."""
+    section = "fresh names flagged"
+    counts: dict[int, list[int]] = {}
+    shares: list[list[float]] = []
+    for seed in range(setting.rounds(6, 2)):
+        task = setting.inside("flagged", "flagged", setting.names, seed, KNOWN)
+        done = subprocess.run(task.command, check=True, stdout=subprocess.PIPE)
+        found = {int(length): of_length for length, of_length in json.loads(done.stdout).items()}
+        n, *of_rates = (sum(column) for column in zip(*found.values(), strict=True))
+        shares.append([100 * count / max(n, 1) for count in of_rates])
+        for length, of_length in found.items():
+            known = counts.get(length, [0] * len(of_length))
+            counts[length] = [a + b for a, b in zip(known, of_length, strict=True)]
+    for rate, of_rate in zip(inside.RATES, zip(*shares, strict=True), strict=True):
+        report.add(section, f"at {100 * rate:g}%", "%", of_rate)
+    for rate, place in ((0.01, 2), (0.05, 4)):
+        for length, row in sorted(counts.items()):
+            interval = share_in_percent(row[place], row[0])
+            report.add(section, f"at {100 * rate:g}%, {length} characters", "%", interval)
+
+
+def share_in_percent(count: int, n: int) -> Spread:
+    """Return a share and its interval of 95% (Wilson 1927), as a spread."""
+    z, share = 1.96, count / n
+    centre, width = (
+        share + z * z / (2 * n),
+        z * math.sqrt(share * (1 - share) / n + (z / n / 2) ** 2),
+    )
+    low, high = ((centre + side * width) / (1 + z * z / n) for side in (-1, 1))
+    return Spread(100 * share, 100 * low, 100 * high, n)
+
+
 SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "start-up": start_up,
     "training": training,
@@ -388,6 +424,7 @@ SECTIONS: dict[str, Callable[[Setting, Report], None]] = {
     "sampling": sampling,
     "scoring": scoring,
     "quality": quality,
+    "calibration": calibration,
     "outliers": outliers.outliers,
     "outliers-million": outliers.outliers_million,
     "engine": networks.engine,
