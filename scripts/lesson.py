@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return the exit code. Raises ``MakemoreError``."""
     options = _parser().parse_args(arguments)
     if options.name is None:
+        if options.check:
+            raise OptionError("--check needs the name of a lesson, such as bigram --check 1=3.3")
         print("\n".join([*overview(), "", "scripts/lesson NAME, or its number, runs one."]))
         return 0
     lesson = _find(options.name)

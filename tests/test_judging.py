@@ -118,10 +118,12 @@ def test_tasks_hold_all_lines_and_know_their_numbers(monkeypatch: pytest.MonkeyP
 
 
 def test_a_pipe_is_scored_by_one_process(folder: Path) -> None:
-    with started("score", "--jobs", "2", cwd=folder) as process:
-        _, stderr = process.communicate(b"bab\n")
-    assert process.returncode == 2
-    assert b"--jobs works on files" in stderr
+    for jobs, code in (("2", 2), ("1", 0)):
+        with started("score", "--jobs", jobs, cwd=folder) as process:
+            stdout, stderr = process.communicate(b"bab\n")
+        assert process.returncode == code
+        assert (b"--jobs works on files" in stderr) is (jobs == "2")
+        assert stdout.endswith(b"\tbab\n") is (jobs == "1")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -139,3 +141,18 @@ def test_no_process_outlives_a_signal(folder: Path, signum: signal.Signals) -> N
     assert code in (130, -signal.SIGKILL)
     assert stderr in (b"makemore: interrupted\n", b"")
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def test_a_missing_file_is_refused_before_others_are_scored(score: Score) -> None:
+    result = score("one.txt", "missing.txt", jobs=1, code=1)
+    assert result.stdout == ""
+    assert result.stderr == "makemore: cannot read missing.txt: No such file or directory\n"
+
+
+def test_a_model_that_knows_capitals_says_that_it_never_sees_them(
+    folder: Path, score: Score
+) -> None:
+    save(folder / "Capitals.npz", train(Corpus.from_words(["Anna", "Bo"] * 9), TrainingOptions()))
+    for options, said in (("--ignore-case", True), ("", False)):
+        result = score("one.txt", "-c", "Capitals.npz", *options.split(), jobs=1)
+        assert ("train with --lowercase" in result.stderr) is said

@@ -230,6 +230,7 @@ def test_a_list_that_is_too_short_or_too_long_is_refused(
     [
         (["nothing"], "there is no lesson nothing: choose a number, 1 to 12, or one of numbers,"),
         (["13"], "there is no lesson 13: "),
+        (["--check", "1=2"], "--check needs the name of a lesson"),
         (["bigram", "--check", "4=1"], "--check 4=1 is not an answer: expected the number of an "),
         (["bigram", "--check", "0=1"], "--check 0=1 is not an answer"),
         (["bigram", "--check", "1"], "--check 1 is not an answer"),

@@ -1,5 +1,7 @@
 """The command score."""
 
+import errno
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,6 +23,7 @@ from makemore.cli.options import (
     table_options,
     text_of_files,
 )
+from makemore.errors import CorpusError, shown
 from makemore.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -152,8 +155,11 @@ def score(
     if fpr is not None:
         _say_if_too_low(loaded, fpr)
     streams = Streams(files or ("-",))
-    if jobs and streams.are_live:
+    if jobs and jobs > 1 and streams.are_live:
         raise click.UsageError("--jobs works on files, and one process scores what comes by a pipe")
+    _refuse_missing(files)
+    if options["ignore_case"] and any(c != c.lower() for c in loaded.model.vocabulary.characters):
+        say("the model knows capitals, which --ignore-case never shows it: train with --lowercase")
     with streams.finished():
         large = loaded.model.context_length is None
         text = text_of_files(streams, encoding, columns, errors, large=large)
@@ -216,6 +222,13 @@ def _outliers_of(
     words += ["--encoding", encoding] if encoding != "utf-8" else []
     words += ["--errors", errors] if errors != "strict" else []
     return f": {shlex.join(words)} judges each by the others"
+
+
+def _refuse_missing(files: tuple[str, ...]) -> None:
+    """Raise ``CorpusError`` for a file that is not there, before the words of others are scored."""
+    for path in files:
+        if path != "-" and not os.path.exists(path):
+            raise CorpusError(f"cannot read {shown(path)}: {os.strerror(errno.ENOENT)}")
 
 
 def _refuse_idle(

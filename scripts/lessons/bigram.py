@@ -139,7 +139,7 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
         table(["steps", "loss", "above the minimum"], [*rows, *ends]),
         "the loss is convex in W, so there is no other minimum. Descent never arrives: where a"
         " count is 0 the weight would have to be minus infinity. Up to the safe rate no step can"
-        " raise the loss; see what --learning-rate 1000 does.",
+        " raise the loss, beyond it some can; see what --learning-rate 1000 does.",
         (cross_entropy, softmax),
         heatmaps_figure(drawn, labels, labels, across=3, largest=1, size=(4.6, 5.4)),
         {"each of ten steps lowers the loss": ten == sorted(ten, reverse=True)},

@@ -136,6 +136,7 @@ def sums_and_order() -> Stage:
 def a_neuron() -> Stage:
     """Train the smallest network: one neuron on one example."""
     weights = [Tensor(value, label=name) for value, name in ((-3.0, "w"), (1.0, "v"), (6.2, "b"))]
+    first = ", ".join(f"{weight.label} = {weight.item():g}" for weight in weights)
     rows, graph = [], None
     for step in range(21):
         w, v, b = weights
@@ -150,7 +151,10 @@ def a_neuron() -> Stage:
     by_hand = 2 * (rows[0][1] - 0.2) * (1 - rows[0][1] ** 2) * 2
     return Stage(
         "A neuron that learns",
-        ["out = tanh(2 w + 0.5 v + b)    loss = (out - 0.2)²    w -= 0.1 dloss/dw, ..."],
+        [
+            "out = tanh(2 w + 0.5 v + b)    loss = (out - 0.2)²    w -= 0.1 dloss/dw, ...",
+            f"before the first step {first}",
+        ],
         table(["step", "out", "loss", "dloss/dw"], [rows[k] for k in (0, 1, 2, 3, 5, 10, 20)]),
         "this is all of training: compute, go backward, step down. The factor 1 - out² is small"
         " where tanh is flat: a neuron whose sum is far from 0 hardly learns. More in lesson mlp.",
@@ -172,5 +176,5 @@ def stages(setting: Setting) -> Iterator[Stage]:
             "Rumelhart et al. 1986, Learning representations by back-propagating errors.",
             "Karpathy's micrograd, an engine of this size. Baydin et al. 2018, a survey.",
         ],
-        "apart from a sort without recursion, the package has the engine at the top of this file.",
+        "apart from a sort without recursion, the package has the engine of lessons/numbers.py.",
     )
