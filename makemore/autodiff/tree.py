@@ -234,6 +234,14 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
     return record(S[:M, :h], *together((x, W, b), gradient))
 
 
+def _at_slots(rows: Array, forest: Forest) -> Array:
+    """Return rows at their slots, zeros elsewhere, (M, m) -> (blocks T, m)."""
+    blocks, T, _ = forest.is_ancestor.shape
+    places = np.zeros_like(rows, shape=(blocks * T, rows.shape[1]))
+    places[forest.slots] = rows
+    return places
+
+
 @operation
 def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
     """Return what each node of a forest sees of itself and its ancestors, (M, 3 n) -> (M, n).
@@ -245,17 +253,11 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
     n = X.shape[1] // 3
     blocks, T, _ = forest.is_ancestor.shape
 
-    def spread(rows: Array) -> Array:
-        """Return rows at their slots, zeros elsewhere, (M, m) -> (blocks T, m)."""
-        places = np.zeros_like(rows, shape=(blocks * T, rows.shape[1]))
-        places[forest.slots] = rows
-        return places
-
     def by_head(places: Array) -> Array:
         """Return a view by part, block, head and position: (parts, blocks, heads, T, d)."""
         return places.reshape(blocks, T, -1, heads, n // heads).transpose(2, 0, 3, 1, 4)
 
-    Q, K, U = by_head(spread(X))
+    Q, K, U = by_head(_at_slots(X, forest))
     scale = X.dtype.type((n // heads) ** -0.5)
     # Each query is a column: NumPy takes the maxima of columns twice as fast as those of rows.
     P = (K * scale) @ Q.swapaxes(-1, -2)
@@ -270,7 +272,7 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
     def gradient(g: Array) -> Array:
         d_qkv = np.empty_like(X, shape=(blocks * T, 3 * n))
         d_Q, d_K, d_U = by_head(d_qkv)
-        (G,) = by_head(spread(g))
+        (G,) = by_head(_at_slots(g, forest))
         d = U @ G.swapaxes(-1, -2)
         d -= np.einsum("...td,...td->...t", G, seen)[..., None, :]
         d *= P

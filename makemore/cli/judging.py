@@ -75,6 +75,11 @@ class Scorer:
         self.calibration = None if asked.fpr is None else self.checkpoint.calibration()
         self._ranker = RankEstimator(self.checkpoint.model) if asked.rank else None
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the model sees the whole word, and so benefits from large blocks."""
+        return self.checkpoint.model.context_length is None
+
     def _reading(self, checkpoint: "Checkpoint") -> Callable[[str], str]:
         """Return how a model reads the words."""
         facts = checkpoint.corpus

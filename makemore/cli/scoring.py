@@ -29,13 +29,14 @@ from makemore.kinds import KINDS
 if TYPE_CHECKING:
     from makemore.cli.judging import Asked, Scorer
     from makemore.cli.streaming import Streams
+    from makemore.data.corpus import Reading
     from makemore.data.table import Columns
     from makemore.data.text import Lines
     from makemore.evaluation.scoring import Summary
     from makemore.models.base import Model
     from makemore.training.record import Checkpoint
 
-ASKED = ("ignore_case", "regular", "rank", "as_json", "only", "line_numbers")
+ASKED = "against ignore_case fpr regular rank as_json only line_numbers".split()
 """The options that ``Asked`` takes as they are."""
 SHARE, NETWORK_SHARE = 1 << 25, 1 << 18
 """The bytes that make a process worth its start, which takes a third of a second."""
@@ -124,12 +125,6 @@ def score(
     /,
     files: tuple[str, ...],
     checkpoint: str,
-    fpr: float | None,
-    fail_on_flag: bool,
-    against: tuple[str, ...],
-    against_words: str | None,
-    sort: bool,
-    jobs: int | None,
     encoding: str,
     errors: str,
     **options: Any,
@@ -147,42 +142,28 @@ def score(
     from makemore.cli.streaming import Streams
     from makemore.reporting import describe_scores
 
-    _refuse_idle(options, fpr, fail_on_flag, against, against_words)
+    _refuse_idle(options)
     columns = columns_of(options)
-    asked = _asked(checkpoint, against, fpr, options)
+    asked = _asked(checkpoint, options)
     scorer = Scorer(asked)
-    loaded = scorer.checkpoint
-    if fpr is not None:
-        _say_if_too_low(loaded, fpr)
+    _say_what_cannot_be_found(scorer, asked)
     streams = Streams(files or ("-",))
-    if jobs and jobs > 1 and streams.are_live:
-        raise click.UsageError("--jobs works on files, and one process scores what comes by a pipe")
+    processes = _processes(options["jobs"], streams, scorer.checkpoint.model)
     _refuse_missing(files)
-    if options["ignore_case"] and any(c != c.lower() for c in loaded.model.vocabulary.characters):
-        say("the model knows capitals, which --ignore-case never shows it: train with --lowercase")
+    how: dict[str, Any] = {"errors": errors, "large": scorer.is_large}
     with streams.finished():
-        large = loaded.model.context_length is None
-        text = text_of_files(streams, encoding, columns, errors, large=large)
-        watched = (
-            (file if len(files) > 1 else "", streams.watched(blocks))
-            for file, blocks in text.by_source()
-        )
-        if sort:
-            summary = _sorted(scorer, watched)
-        else:
-            processes = 0 if streams.are_live else _processes(jobs, streams, loaded.model)
-            summary = _written(_results(scorer, asked, watched, processes), streams)
-        theirs = None
-        if against_words:
-            words = text_of_files((against_words,), encoding, errors=errors, large=large)
-            theirs = scorer.choices(words)
-        click.echo(describe_scores(summary, fpr, against, theirs), err=True)
+        text = text_of_files(streams, encoding, columns, **how)
+        results = _results(scorer, asked, _watched(text, streams), processes, sort=options["sort"])
+        summary, theirs = _written(results, streams), None
+        if options["against_words"]:
+            theirs = scorer.choices(text_of_files((options["against_words"],), encoding, **how))
+        click.echo(describe_scores(summary, asked.fpr, asked.against, theirs), err=True)
         for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
             click.echo(line, err=True)
-    if what := _what_was_seen(loaded, text.sha256, summary):
-        again = _outliers_of(files, columns, encoding, errors, options["ignore_case"])
+    if what := _what_was_seen(scorer.checkpoint, text.sha256, summary):
+        again = _outliers_of(files, columns, encoding, errors, asked.ignore_case)
         say(f"{what}, so hardly any is odd to it{again}")
-    if fail_on_flag and summary.flagged:
+    if options["fail_on_flag"] and summary.flagged:
         ctx.exit(FLAGGED)
 
 
@@ -231,43 +212,46 @@ def _refuse_missing(files: tuple[str, ...]) -> None:
             raise CorpusError(f"cannot read {shown(path)}: {os.strerror(errno.ENOENT)}")
 
 
-def _refuse_idle(
-    options: dict[str, Any],
-    fpr: float | None,
-    fail_on_flag: bool,
-    against: tuple[str, ...],
-    against_words: str | None,
-) -> None:
+def _refuse_idle(options: dict[str, Any]) -> None:
     """Raise ``UsageError`` for options that need others to do anything."""
-    needing = {"only": options["only"], "regular": options["regular"], "fail-on-flag": fail_on_flag}
-    for name, given in needing.items():
-        if given and fpr is None:
-            raise click.UsageError(f"--{name} needs --fpr, which says what is flagged")
-    if against_words and len(against) != 1:
+    for name in ("only", "regular", "fail_on_flag"):
+        if options[name] and options["fpr"] is None:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} needs --fpr, which says what is flagged"
+            )
+    if options["against_words"] and len(options["against"]) != 1:
         raise click.UsageError("--against-words needs one --against, which names the other model")
 
 
-def _asked(
-    checkpoint: str, against: tuple[str, ...], fpr: float | None, options: dict[str, Any]
-) -> "Asked":
+def _asked(checkpoint: str, options: dict[str, Any]) -> "Asked":
     """Return what the options ask of the words."""
     from makemore.cli.judging import Asked
 
     explain = ("colours" if wants_colour() else "nats") if options["explain"] else None
     return Asked(
         checkpoint,
-        against,
-        fpr=fpr,
         escape=sys.stdout.isatty(),
         explain=explain,
         **{name: options[name] for name in ASKED},
     )
 
 
+def _watched(text: "Reading", streams: "Streams") -> "Iterator[tuple[str, Iterator[Lines]]]":
+    """Yield the blocks of each file, and its name where there are several."""
+    for file, blocks in text.by_source():
+        yield file if len(streams.paths) > 1 else "", streams.watched(blocks)
+
+
 def _processes(jobs: int | None, streams: "Streams", model: "Model") -> int:
     """Return how many processes are worth starting; 0 means none but this one."""
     from makemore.counting.workers import processors
 
+    if streams.are_live:
+        if jobs and jobs > 1:
+            raise click.UsageError(
+                "--jobs works on files, and one process scores what comes by a pipe"
+            )
+        return 0
     kind = KINDS.get(model.name)
     share = NETWORK_SHARE if kind and kind.has_large_products else SHARE
     size = sum(source.size() or 0 for source in streams.sources())
@@ -280,16 +264,23 @@ def _results(
     asked: "Asked",
     files: "Iterable[tuple[str, Iterator[Lines]]]",
     processes: int,
+    *,
+    sort: bool,
 ) -> "Iterator[tuple[str, Summary]]":
-    """Yield the lines that are printed and the sums over their words, a block or more at a time."""
+    """Yield the lines that are printed and the sums over their words: sorted ones at the end."""
     from makemore.cli.judging import results_of_processes, tasks_of
+    from makemore.evaluation.scoring import Summary, strangest_first
 
-    if processes:
+    if processes and not sort:
         yield from results_of_processes(scorer, asked, tasks_of(files), processes)
         return
-    for file, blocks in files:
-        for part in scorer.judged(blocks, file):
+    parts = (part for file, blocks in files for part in scorer.judged(blocks, file))
+    if not sort:
+        for part in parts:
             yield scorer.text(part), part.summary
+    elif waiting := list(parts):
+        summary = sum((part.summary for part in waiting), Summary())
+        yield scorer.text(strangest_first(waiting)), summary
 
 
 def _written(results: "Iterable[tuple[str, Summary]]", streams: "Streams") -> "Summary":
@@ -306,24 +297,16 @@ def _written(results: "Iterable[tuple[str, Summary]]", streams: "Streams") -> "S
     return total
 
 
-def _sorted(scorer: "Scorer", files: "Iterable[tuple[str, Iterator[Lines]]]") -> "Summary":
-    """Print words by falling surprisal when all are judged; return the sums over them."""
-    from makemore.evaluation.scoring import Summary, strangest_first
-
-    parts = [part for file, blocks in files for part in scorer.judged(blocks, file)]
-    if parts:
-        write_results(scorer.text(strangest_first(parts)))
-        sys.stdout.flush()
-    return sum((part.summary for part in parts), Summary())
-
-
-def _say_if_too_low(checkpoint: "Checkpoint", fpr: float) -> None:
-    """Say so where no word can be flagged at this rate."""
-    smallest = checkpoint.calibration().smallest_p
-    if fpr < smallest:
-        folds = ", --calibration-folds" * ("calibration_folds" in checkpoint.training.options)
+def _say_what_cannot_be_found(scorer: "Scorer", asked: "Asked") -> None:
+    """Say so where no word can be flagged at the rate, or where capitals are never compared."""
+    if scorer.calibration and asked.fpr and asked.fpr < scorer.calibration.smallest_p:
+        options = scorer.checkpoint.training.options
+        folds = ", --calibration-folds" * ("calibration_folds" in options)
         say(
-            f"no line of known characters can be flagged at {100 * fpr:.4g}%: the model has held"
-            f" out too few words for less than {100 * smallest:.3g}%; train with a larger"
-            f" --holdout{folds} or on more words"
+            f"no line of known characters can be flagged at {100 * asked.fpr:.4g}%: the model has"
+            f" held out too few words for less than {100 * scorer.calibration.smallest_p:.3g}%;"
+            f" train with a larger --holdout{folds} or on more words"
         )
+    characters = scorer.checkpoint.model.vocabulary.characters
+    if asked.ignore_case and characters != characters.lower():
+        say("the model knows capitals, which --ignore-case never shows it: train with --lowercase")

@@ -125,21 +125,14 @@ def sample(
     distribution, given the constraints. Constraints that no word can fulfil are refused.
     """
     from makemore.generation.novelty import Novelty
-    from makemore.generation.sampling import Sampler
 
-    if best:
-        refuse_without_effect(ctx, ["count"], "beside --best, which says how many")
     uses = {"--min-distance": min_distance, "--report": report, "--new": new}
-    if not any(uses.values()):
-        refuse_without_effect(ctx, ["corpus"], "without --new, --min-distance or --report")
+    _refuse_idle(ctx, best, uses)
     loaded = load_checkpoint(checkpoint)
     path = _training_corpus(ctx, loaded, uses)
-    if output:
-        refuse_overwriting(output, checkpoint, path, *exclude, loaded.corpus.path)
-    constraints = constraints_of(loaded.corpus, options)
+    refuse_overwriting(output or "", checkpoint, path, *exclude, loaded.corpus.path)
     known = _known_words(loaded, path if new else None, exclude)
-    sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
-    _warn(sampler)
+    sampler = _sampler(loaded, known, path, options)
     novelty = Novelty(_known_words(loaded, path, (), "--report")) if report else None
     found, count = 0, best or count
     with _telling_seed(seed) as seed, _writer(output, columns=3 if with_scores else 1) as write:
@@ -149,10 +142,35 @@ def sample(
             found += text.count("\n")
             if text:
                 write(_formatted(text, loaded.model, with_scores, as_json))
-    if found < count:
-        _say_too_few(found, count, is_far=bool(best and min_distance))
+    _say_if_too_few(found, count, is_far=bool(best and min_distance))
     if novelty and path:
         _report(novelty, loaded, path)
+
+
+def _refuse_idle(ctx: click.Context, best: int | None, uses: dict[str, Any]) -> None:
+    """Raise ``UsageError`` for options that have no effect beside or without others."""
+    if best:
+        refuse_without_effect(ctx, ["count"], "beside --best, which says how many")
+    if not any(uses.values()):
+        refuse_without_effect(ctx, ["corpus"], "without --new, --min-distance or --report")
+
+
+def _sampler(
+    loaded: "Checkpoint", known: "KnownWords", path: str | None, options: dict[str, Any]
+) -> "Sampler":
+    """Return what draws words that are not known, and say where they may look odd."""
+    from makemore.generation.sampling import Sampler
+
+    constraints = constraints_of(loaded.corpus, options)
+    sampler = Sampler(loaded, constraints=constraints, exclude=known, corpus=path or "", **options)
+    if sampler.error > NOTICEABLE:
+        say(
+            "few words fulfil the constraints, so their distribution is approximate: it is within"
+            f" {sampler.error:.0%} of the model's (total variation)"
+        )
+    if sampler.warning:
+        say(sampler.warning)
+    return sampler
 
 
 def _training_corpus(ctx: click.Context, loaded: "Checkpoint", uses: dict[str, Any]) -> str | None:
@@ -184,21 +202,12 @@ def _texts(
     return [text_of_words(_sorted(sampler.sample(count, seed, **how), order, model))]
 
 
-def _warn(sampler: "Sampler") -> None:
-    """Say that the distribution is approximate, or that the words may look odd."""
-    if sampler.error > NOTICEABLE:
-        say(
-            "few words fulfil the constraints, so their distribution is approximate: it is within"
-            f" {sampler.error:.0%} of the model's (total variation)"
-        )
-    if sampler.warning:
-        say(sampler.warning)
-
-
-def _say_too_few(found: int, count: int, *, is_far: bool) -> None:
+def _say_if_too_few(found: int, count: int, *, is_far: bool) -> None:
     """Say why there are fewer words than were asked for; ``is_far`` if they had to be far apart."""
     from makemore.generation.sampling import PATIENCE
 
+    if found >= count:
+        return
     why = f"then {PATIENCE:,} draws in a row gave no other, so the model has hardly more to give"
     if is_far:
         why = "no other word that was drawn is far enough from these and from the training words"
