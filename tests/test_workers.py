@@ -274,8 +274,10 @@ def test_a_slice_that_comes_back_while_this_process_waits_is_counted(pool: worke
     assert part
     pool.awaited = 1
     threading.Timer(0.2, pool.answer, (None, [part])).start()
-    assert pool.next_slice() == part
     assert pool.next_slice() is None
+    assert pool.has_returned_slices()
+    assert pool.next_slice() == part
+    assert not pool.has_returned_slices()
 
 
 def test_the_error_of_a_process_is_heard_before_the_next_slice(pool: workers._Pool) -> None:
@@ -283,6 +285,14 @@ def test_the_error_of_a_process_is_heard_before_the_next_slice(pool: workers._Po
     pool.answer(DecodingError("x"), [])
     with pytest.raises(DecodingError):
         pool.next_slice()
+
+
+def test_the_error_of_a_process_is_heard_while_this_one_waits(pool: workers._Pool) -> None:
+    assert pool.take()
+    pool.awaited = 1
+    threading.Timer(0.2, pool.answer, (DecodingError("x"), [])).start()
+    with pytest.raises(DecodingError):
+        pool.has_returned_slices()
 
 
 def test_progress_does_not_go_back_where_slices_come_back(names: Path) -> None:

@@ -107,8 +107,10 @@ def count_in_processes(
         if digest:
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
-        own = count(_slices(corpus, pool.next_slice), jobs)
-    return merge([own, *pool.parts]), sha256
+        own = [count(_slices(corpus, pool.next_slice), jobs)]
+        while pool.has_returned_slices():
+            own.append(count(_slices(corpus, pool.next_slice), jobs))
+    return merge([*own, *pool.parts]), sha256
 
 
 def _slices(corpus: Corpus, next_slice: Callable[[], SliceSource | None]) -> Iterator[Corpus]:
@@ -155,21 +157,32 @@ class _Pool:
         self._answers.put(answer)
 
     def next_slice(self) -> SliceSource | None:
-        """Return a slice; where none is left, wait to see whether one comes back.
+        """Return a slice, or None where none is left.
 
         Raises the error that a process has answered with.
         """
-        part = self.take()
-        while self.awaited and not (part and self._answers.empty()):
-            self.awaited -= 1
-            answer = self._answers.get()
-            if isinstance(answer, MakemoreError):
-                raise answer
-            if answer:
-                self.parts.append(answer.part)
-            part = part or self.take()
+        while not self._answers.empty():
+            self._receive()
         self.report()
-        return part
+        return self.take()
+
+    def has_returned_slices(self) -> bool:
+        """Wait for the processes; return True as soon as one has failed, so that slices are left.
+
+        Raises the error that a process has answered with.
+        """
+        while self.awaited and not self._slices:
+            self._receive()
+        return bool(self._slices)
+
+    def _receive(self) -> None:
+        """Wait for an answer and keep what it counts."""
+        self.awaited -= 1
+        answer = self._answers.get()
+        if isinstance(answer, MakemoreError):
+            raise answer
+        if answer:
+            self.parts.append(answer.part)
 
     def report(self) -> None:
         """Report the progress of all; a slice counts as read when it is taken."""
