@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Floats
 from makemore.counting import ngrams as counting
+from makemore.counting import tables
 from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
+from makemore.counting.tables import CodeCounter
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.generation.sampling import sample
@@ -312,17 +314,15 @@ def test_counts_are_those_of_a_dictionary(words: list[str], order: int) -> None:
     st.integers(1, 9),
     st.integers(9, 40),
     st.sampled_from([0, 1 << 24]),
-    st.sampled_from([0, 20, 1 << 32]),
 )
 def test_counts_do_not_depend_on_blocks_nor_on_the_way_of_counting(
-    blocks: list[list[str]], order: int, block: int, buffer: int, cells: int, in_table: int
+    blocks: list[list[str]], order: int, block: int, buffer: int, cells: int
 ) -> None:
     whole = count(list(itertools.chain(*blocks)), order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "_BLOCK", block)
-        patch.setattr(counting, "_BUFFER", buffer)
+        patch.setattr(counting, "CACHED", block)
+        patch.setattr(tables, "_BUFFER", buffer)
         patch.setattr(counting, "_MAX_CELLS", cells)
-        patch.setattr(counting, "_MAX_IN_TABLE", in_table)
         counter = NgramCounter(len(ABCD), order)
         for words in blocks:
             counter.add(ABCD.encode_words(words))
@@ -331,18 +331,32 @@ def test_counts_do_not_depend_on_blocks_nor_on_the_way_of_counting(
     assert parts.counts.tolist() == whole.counts.tolist()
 
 
-def test_a_table_is_emptied_before_a_count_can_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "_BUFFER", 10)
-    monkeypatch.setattr(counting, "_MAX_IN_TABLE", 30)
-    counter = NgramCounter(len(ABCD), 2)
-    most = 0
-    for _ in range(50):
-        counter.add(ABCD.encode_words(["aaa"]))
-        if counter._table is not None:
-            most = max(most, int(counter._table.sum()))
-        assert len(counter._runs) <= 2  # they are merged as they come
-    assert 30 < most <= 30 + 10
-    assert counter.counts().symbols == 50 * 4
+def test_sorted_runs_are_merged_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_BUFFER", 10)
+    counter = CodeCounter(size=100, has_table=False)
+    for start in range(0, 400, 8):
+        counter.add(np.arange(start, start + 8) % 100)
+        assert len(counter._runs) <= 4
+    codes, counts = counter.counts()
+    assert codes.tolist() == list(range(100))
+    assert set(counts.tolist()) == {4}
+
+
+def test_a_table_has_64_bits_before_32_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_BUFFER", 4)
+    monkeypatch.setattr(tables, "_MAX_IN_32_BITS", 12)
+    counter = CodeCounter(size=2, has_table=True)
+    for _ in range(4):
+        counter.add(np.ones(4, np.int64))
+    assert counter._table is not None
+    assert counter._table.dtype == np.uint32
+    assert counter._table[1] == 12
+    counter._table[1] = (1 << 32) - 1  # as if there had been as many
+    counter.add(np.ones(1, np.int64))
+    counter.add_run(np.arange(2), np.full(2, 1 << 40))
+    codes, counts = counter.counts()
+    assert codes.tolist() == [0, 1]
+    assert counts.tolist() == [1 << 40, (1 << 40) + (1 << 32) + 4]
 
 
 def test_rows_of_16_bits_are_counted_like_those_of_64() -> None:
@@ -388,7 +402,7 @@ def test_ngrams_beyond_memory_are_refused_with_their_number_and_their_bytes(
 
 
 def test_processes_that_count_at_once_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "_BUFFER", 4)
+    monkeypatch.setattr(tables, "_BUFFER", 4)
     monkeypatch.setattr(counting, "_MAX_CELLS", 0)
     monkeypatch.setattr(counting, "available_memory", lambda: 6 * 80)
     alone, one_of_two = (NgramCounter(len(ABCD), 3, processes) for processes in (1, 2))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.counting import pairs
+from makemore.arrays import Counts
+from makemore.counting import pairs, tables
 from makemore.counting.pairs import CharacterIds, PairCounter
 from makemore.errors import VocabularyError
 
@@ -22,14 +23,22 @@ TEXTS = (
 BLOCKS = st.lists(TEXTS.map(lambda text: text + "\n"), min_size=1, max_size=6)
 
 
+def table(counter: PairCounter, characters: str) -> Counts:
+    """Return the counts as a table, after a look at the numbers of words and symbols."""
+    words, symbols, _, pairs = counter.counts(characters)
+    assert pairs is not None
+    N = pairs.table()
+    assert (words, symbols) == (N[0].sum(), N.sum())
+    return N
+
+
 def counted(blocks: list[str]) -> Counter[tuple[str, str]]:
     """Return what a PairCounter finds, as a dictionary counter writes it."""
     counter = PairCounter(CharacterIds())
     for block in blocks:
         counter.add(block)
     characters = counter.characters()
-    N = counter.matrix(characters)
-    assert counter.symbols() == N.sum()
+    N = table(counter, characters)
     symbols = "\n" + characters
     return Counter(
         {(symbols[i], symbols[j]): int(N[i, j]) for i, j in zip(*np.nonzero(N), strict=True)}
@@ -49,12 +58,15 @@ def test_pairs_are_counted(blocks: list[str]) -> None:
     assert counted(blocks) == pairs_of(blocks)
 
 
-@given(BLOCKS, st.sampled_from([1, 2, 3, 50]))
-@settings(max_examples=100, deadline=None)
-def test_pairs_at_the_borders_of_pieces_are_counted(blocks: list[str], piece: int) -> None:
+@given(BLOCKS, st.integers(1, 50), st.integers(50, 500), st.sampled_from([1, 1 << 30]))
+@settings(max_examples=200, deadline=None)
+def test_the_ways_of_counting_find_the_same(
+    blocks: list[str], piece: int, buffer: int, sparse: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "CACHED", piece)
-        patch.setattr("makemore.arrays.CHUNK_CELLS", 300)
+        patch.setattr(tables, "_BUFFER", buffer)  # beyond it pairs are counted in a table
+        patch.setattr(tables, "_SPARSE", sparse)
         assert counted(blocks) == pairs_of(blocks)
 
 
@@ -75,16 +87,6 @@ def test_ids_take_16_bits_when_8_do_not_suffice(known: int) -> None:
     assert counted(blocks) == pairs_of(blocks)
 
 
-def test_a_wide_table_has_64_bits_before_32_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "_MAX_IN_32_BITS", 430)
-    counter = PairCounter(CharacterIds())
-    counter.add(MANY + "\n")
-    assert counter._wide.dtype == np.uint32
-    counter._wide[counter._wide == 1] = (1 << 32) - 1  # as if there had been as many
-    counter.add(MANY + "\n")
-    assert counter.matrix(counter.characters())[1, 2] == 1 << 32
-
-
 def test_two_counters_share_their_ids() -> None:
     ids = CharacterIds()
     first, second = PairCounter(ids), PairCounter(ids)
@@ -92,7 +94,7 @@ def test_two_counters_share_their_ids() -> None:
     second.add("łż\n")
     characters = first.characters()
     assert characters == "".join(sorted({*"żółw", *MANY}))
-    found = second.matrix(characters)
+    found = table(second, characters)
     ł, ż = characters.index("ł") + 1, characters.index("ż") + 1
     assert found.sum() == 3
     assert found[0, ł] == found[ł, ż] == found[ż, 0] == 1

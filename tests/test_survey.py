@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Counts
 from makemore.counting import pairs, survey
+from makemore.counting.ngrams import NgramCounts
 from makemore.counting.pairs import LineCounts
 from makemore.counting.survey import (
     Part,
@@ -28,14 +29,15 @@ from makemore.errors import VocabularyError
 def of_alphabet(first: int, size: int) -> Part:
     """Return a part whose tables nobody may touch."""
     characters = "".join(map(chr, range(first, first + size)))
-    counts = LineCounts(size, 2 * size, characters, np.zeros((0, 0), np.int64))
+    untouchable = NgramCounts(0, 2, np.ones(1, np.int64), np.ones(1, np.int64))  # 1 // 0
+    counts = LineCounts(size, 2 * size, characters, untouchable)
     return Part(counts, counts, 0, 0, WordSample(), ends_in_space=False, sketch=NOTHING)
 
 
 def table(counts: LineCounts) -> Counts:
     """Return the pairs, which must have been counted."""
     assert counts.pairs is not None
-    return counts.pairs
+    return counts.pairs.table()
 
 
 def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> None:

@@ -126,8 +126,8 @@ def test_any_number_of_processes_counts_the_same_ngrams(
 def test_a_process_that_lacks_memory_for_its_ngrams_says_so(
     names: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scarce = "; from makemore.counting import ngrams; ngrams.available_memory = lambda: 100"
-    small = "; ngrams._BUFFER = ngrams._BLOCK = 1000; ngrams._MAX_CELLS = 0; work()"
+    scarce = "; from makemore.counting import ngrams, tables; ngrams.available_memory = lambda: 100"
+    small = "; tables._BUFFER = ngrams.CACHED = 1000; ngrams._MAX_CELLS = 0; work()"
     monkeypatch.setattr(workers, "_START", workers._START.replace("; work()", scarce + small))
     monkeypatch.setattr(workers._Pool, "take", taken_by_others(workers._Pool.take))
     corpus = Corpus.from_paths(names)

@@ -9,13 +9,14 @@ counted in a table that has a cell for each, seen or not; else counting is sorti
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Ids, Integers, available_memory
-from makemore.counting.tables import add_at
+from makemore.arrays import CACHED, Counts, Ids, Integers, available_memory
+from makemore.counting.tables import CodeCounter, add_up
 from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import TrainingError
@@ -25,10 +26,7 @@ BYTES_EACH = 80
 """The temporary memory for an n-gram in bytes, beside the 16 of its code and its count: 52 were
 measured while sorted runs are merged, and 56 to 77 while a model is made."""
 
-_BLOCK = 1 << 16  # symbols whose codes are made at once, so that they stay in the cache
-_BUFFER = 1 << 21  # codes that are counted at once
 _MAX_CELLS = 1 << 24  # of a table: 64 MiB
-_MAX_IN_TABLE = (1 << 32) - 1 - _BUFFER  # codes; then more could overflow 32 bits
 
 
 class NgramCounts(NamedTuple):
@@ -52,6 +50,12 @@ class NgramCounts(NamedTuple):
     def symbols(self) -> int:
         """The number of symbols that were counted."""
         return int(self.counts.sum())
+
+    def table(self) -> Counts:
+        """Return the counts of pairs, n-grams of order 2, as a table of shape (V, V)."""
+        N = np.zeros((self.V, self.V), np.int64)
+        N.ravel()[self.codes] = self.counts
+        return N
 
     def contexts(self) -> Ids:
         """Return the context of each n-gram, all but its last symbol, shape (D, order - 1)."""
@@ -103,14 +107,9 @@ class NgramCounter:
                 f"n-grams of order {order} over {V:,} symbols do not fit into 63 bits: the highest"
                 f" order for this alphabet is {highest_order(V)}"
             )
-        self._V, self._order, self._processes = V, order, processes
-        # One buffer for all blocks: touching fresh memory takes longer than sorting it. Numbers of
-        # 32 bits are sorted in half the time or less.
-        self._unsorted = np.empty(_BUFFER, np.uint32 if V**order <= 1 << 32 else np.int64)
-        self._waiting = 0
-        self._table: npt.NDArray[np.uint32] | None = None
-        self._in_table = 0
-        self._runs: list[tuple[Integers, Integers]] = []
+        self._V, self._order = V, order
+        refuse = partial(refuse_beyond_memory, order=order, processes=processes)
+        self._codes = CodeCounter(V**order, V**order <= _MAX_CELLS, refuse)
 
     def add(self, ids: npt.NDArray[np.integer], weights: Integers | None = None) -> None:
         """Count the words in ``ids``: one row with a boundary before, between and after them.
@@ -121,74 +120,20 @@ class NgramCounter:
             self._add_weighted(ids.astype(np.int64), weights)
             return
         C = self._order - 1
-        for start in range(0, len(ids) - 1, _BLOCK):
+        for start in range(0, len(ids) - 1, CACHED):
             first = max(0, start - C + 1)  # the context of the first target
-            piece = ids[first : start + _BLOCK + 1].astype(np.int64)  # a code needs up to 63 bits
+            piece = ids[first : start + CACHED + 1].astype(np.int64)  # a code needs up to 63 bits
             codes = ngram_codes(piece, self._V, self._order)
-            self._wait(codes[start - first :])
+            self._codes.add(codes[start - first :])
 
     def counts(self) -> NgramCounts:
         """Return the counts of all that was added."""
-        if self._table is None:
-            self._sort()
-        else:
-            self._tabulate()
-            self._empty_table()
-        while len(self._runs) > 1:
-            self._merge()
-        codes, counts = self._runs[0]
-        return NgramCounts(self._V, self._order, codes, counts)
+        return NgramCounts(self._V, self._order, *self._codes.counts())
 
     def _add_weighted(self, ids: Ids, weights: Integers) -> None:
         codes = ngram_codes(ids, self._V, self._order)
         of_codes = weights_of_symbols(weights, np.flatnonzero(ids[1:] == BOUNDARY))
-        self._add_run(*add_up(codes, of_codes))
-
-    def _wait(self, codes: Integers) -> None:
-        if self._waiting + len(codes) > len(self._unsorted):
-            if self._V**self._order <= _MAX_CELLS:
-                self._tabulate()
-            else:
-                self._sort()
-        self._unsorted[self._waiting : self._waiting + len(codes)] = codes
-        self._waiting += len(codes)
-
-    def _tabulate(self) -> None:
-        """Count the waiting codes in the table."""
-        if self._in_table > _MAX_IN_TABLE:
-            self._empty_table()
-        if self._table is None:
-            self._table = np.zeros(self._V**self._order, np.uint32)
-        add_at(self._table, self._unsorted[: self._waiting])
-        self._in_table += self._waiting
-        self._waiting = 0
-
-    def _empty_table(self) -> None:
-        if self._table is not None:
-            codes = np.flatnonzero(self._table)
-            self._add_run(codes, self._table[codes].astype(np.int64))
-            self._table, self._in_table = None, 0
-
-    def _sort(self) -> None:
-        """Count the waiting codes by sorting them."""
-        codes = self._unsorted[: self._waiting]
-        codes.sort()
-        starts = np.flatnonzero(mark_first(codes))
-        self._add_run(codes[starts].astype(np.int64), np.diff(starts, append=len(codes)))
-        self._waiting = 0
-
-    def _add_run(self, codes: Integers, counts: Integers) -> None:
-        self._runs.append((codes, counts))
-        # runs of like length are merged, as a binary counter carries: R runs cost log2(R) passes
-        while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
-            self._merge()
-
-    def _merge(self) -> None:
-        (codes, counts), (more_codes, more_counts) = self._runs.pop(), self._runs.pop()
-        refuse_beyond_memory(len(codes) + len(more_codes), self._order, self._processes)
-        self._runs.append(
-            add_up(np.concatenate((codes, more_codes)), np.concatenate((counts, more_counts)))
-        )
+        self._codes.add_run(*add_up(codes, of_codes))
 
 
 def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:
@@ -235,19 +180,3 @@ def ngram_codes(ids: Ids, V: int, order: int) -> Integers:
         longer *= is_character[1:]  # a word's end is the next word's start: nothing before it
         contexts = np.concatenate((ids[:1], longer))
     return contexts[:-1] * V + ids[1:]
-
-
-def add_up(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    """Return the distinct codes, ascending, and the sums of their counts."""
-    order = np.argsort(codes, kind="stable")  # fast on the few ascending runs that codes are
-    codes = codes[order]
-    starts = np.flatnonzero(mark_first(codes))
-    sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
-    return codes[starts], sums
-
-
-def mark_first(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return which of ascending values differ from the one before them."""
-    is_first = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=is_first[1:])
-    return is_first

@@ -43,13 +43,22 @@ class BigramCounts(NamedTuple):
     Attributes
     ----------
     survey : Survey
-    training, held_out : arrays of shape (V, V), int64
-        ``[i, j]`` is how often symbol j follows symbol i.
+    training_pairs, held_out_pairs : NgramCounts of order 2
     """
 
     survey: Survey
-    training: Counts
-    held_out: Counts
+    training_pairs: NgramCounts
+    held_out_pairs: NgramCounts
+
+    @property
+    def training(self) -> Counts:
+        """How often symbol j follows symbol i in the training words, as ``[i, j]``, (V, V)."""
+        return self.training_pairs.table()
+
+    @property
+    def held_out(self) -> Counts:
+        """The same of the held-out words."""
+        return self.held_out_pairs.table()
 
 
 def survey_corpus(
@@ -101,9 +110,11 @@ def count_bigrams(
     total, held_out = part.total.pairs, part.held_out.pairs
     assert total is not None
     assert held_out is not None
-    if part.held_out.words:  # else most of two large tables need never be touched
-        np.subtract(total, held_out, out=total)
-    return BigramCounts(survey, total, held_out)
+    counts = total.counts.copy()
+    counts[np.searchsorted(total.codes, held_out.codes)] -= held_out.counts
+    remain = counts > 0
+    training = NgramCounts(total.V, 2, total.codes[remain], counts[remain])
+    return BigramCounts(survey, training, held_out)
 
 
 def _counted(

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Flags, Floats, Ids, Indices, Symbols
-from makemore.counting.ngrams import mark_first
+from makemore.counting.tables import mark_first
 from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from makemore.arrays import Counts, Hashes, Integers
+from makemore.counting.ngrams import NgramCounts, merge_ngrams
 from makemore.counting.pairs import UNICODE, CharacterIds, LineCounts, PairCounter, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts, no_word
@@ -240,28 +241,27 @@ def merge(parts: Sequence[Part]) -> Part:
 def _sum(counts: Sequence[LineCounts]) -> LineCounts:
     characters = "".join(sorted(set().union(*(part.characters for part in counts))))
     refuse_too_many(len(characters))
-    tables = [(part.characters, part.pairs) for part in counts if part.pairs is not None]
+    pairs = [
+        _renumbered(part.pairs, part.characters, characters)
+        for part in counts
+        if part.pairs is not None
+    ]
     return LineCounts(
         sum(part.words for part in counts),
         sum(part.symbols for part in counts),
         characters,
-        _sum_of_tables(characters, tables) if len(tables) == len(counts) else None,
+        merge_ngrams(pairs) if pairs else None,
     )
 
 
-def _sum_of_tables(characters: str, tables: Iterable[tuple[str, Counts]]) -> Counts:
-    """Return the sum of tables of counts, each given with its characters, for ``characters``."""
-    V = len(characters) + 1
-    id_of = {character: i for i, character in enumerate(characters, 1)}
-    total = np.zeros((V, V), np.int64)
-    for known, table in tables:
-        if known == characters:
-            total += table
-        elif table.any():
-            ids = np.array([0, *map(id_of.__getitem__, known)])
-            for i, row in zip(ids, table, strict=True):  # row by row: V can be thousands
-                total[i, ids] += row
-    return total
+def _renumbered(pairs: NgramCounts, known: str, characters: str) -> NgramCounts:
+    """Return pairs of symbols of an alphabet as pairs of symbols of a larger one."""
+    if known == characters:
+        return pairs
+    V, id_of = len(characters) + 1, {character: i for i, character in enumerate(characters, 1)}
+    ids = np.array([0, *map(id_of.__getitem__, known)])
+    firsts, seconds = np.divmod(pairs.codes, pairs.V)
+    return NgramCounts(V, 2, ids[firsts] * V + ids[seconds], pairs.counts)  # ascending still
 
 
 def pattern_of(characters: str) -> re.Pattern[str] | None:

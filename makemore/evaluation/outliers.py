@@ -24,13 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from makemore.arrays import Floats, Integers
-from makemore.counting.ngrams import (
-    NgramCounter,
-    NgramCounts,
-    add_up,
-    highest_order,
-    merge_ngrams,
-)
+from makemore.counting.ngrams import NgramCounter, NgramCounts, highest_order, merge_ngrams
+from makemore.counting.tables import add_up
 from makemore.data.holdout import hash_words
 from makemore.data.text import refuse_one_text
 from makemore.data.vocabulary import Vocabulary

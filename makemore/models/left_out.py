@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from makemore.arrays import Flags, Floats, Ids, Integers, States
-from makemore.counting.ngrams import mark_first
+from makemore.counting.tables import mark_first
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.backoff import ROOT, START, Links, NgramTree
 from makemore.models.base import word_batches

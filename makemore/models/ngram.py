@@ -28,7 +28,8 @@ import numpy.typing as npt
 
 from makemore.archive import ArraySpec
 from makemore.arrays import Arrays, Floats, Integers, States
-from makemore.counting.ngrams import NgramCounts, add_up, mark_first, refuse_beyond_memory
+from makemore.counting.ngrams import NgramCounts, refuse_beyond_memory
+from makemore.counting.tables import add_up, mark_first
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, TrainingError
 from makemore.kinds import MAX_SMOOTHING, SMOOTHING_METHODS

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from makemore.arrays import Counts, Floats
-from makemore.counting.ngrams import NgramCounts
 from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.data.corpus import Corpus, unchanged
 from makemore.models.bigram import (
@@ -24,11 +23,12 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
     counts = count_bigrams(
         corpus, options.holdout, options.min_count, jobs=watch.jobs, progress=watch.on_read
     )
-    survey, N, held_out = counts.survey, counts.training, counts.held_out
+    survey, pairs = counts.survey, counts.training_pairs
     if watch.on_survey:
         watch.on_survey(survey)
-    if options.model_is_free and is_almost_empty(len(N), int(N.sum())):
+    if options.model_is_free and is_almost_empty(pairs.V, pairs.symbols):
         return _smoothed(corpus, counts, options)
+    N, held_out = counts.training, counts.held_out
     if options.method == "counts":
         W, history = weights_from_counts(N, options.smoothing), np.zeros(0)
     else:
@@ -62,17 +62,11 @@ def _smoothed(corpus: Corpus, counts: BigramCounts, options: TrainingOptions) ->
     from makemore.training.ngram import outcome_of_counts
 
     chosen = TrainingOptions("ngram", order=2, holdout=options.holdout, min_count=options.min_count)
-    pairs = _ngram_counts(counts.training), _ngram_counts(counts.held_out)
+    pairs = counts.training_pairs, counts.held_out_pairs
     text = corpus if corpus.is_rereadable else None
     with unchanged(corpus):
         outcome = outcome_of_counts(pairs, counts.survey, chosen, text)
     return outcome._replace(recorded=chosen.record())
-
-
-def _ngram_counts(N: Counts) -> NgramCounts:
-    """Return the pairs that occur, from the table of all, (V, V)."""
-    codes = np.flatnonzero(N)
-    return NgramCounts(len(N), 2, codes, N.reshape(-1)[codes])
 
 
 def _descend(N: Counts, options: TrainingOptions, watch: Watch) -> tuple[Floats, Floats]:
