@@ -18,7 +18,6 @@ was held out.
 
 import os
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import fields
 from io import BufferedReader
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -340,7 +339,7 @@ def _resumption(metadata: Mapping[str, Any], arrays: Arrays) -> Resumption | Non
     position = metadata["resumption"]
     if "steps" not in metadata["training"]["options"]:
         raise CheckpointError("its training is said to go on, and has no number of steps")
-    kinds = {field.name: int for field in fields(Position)}
+    kinds = dict.fromkeys(Position._fields, int)
     return Resumption(
         _entries(position, kinds, "resumption"),
         *(

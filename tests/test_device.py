@@ -28,6 +28,7 @@ from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError
+from makemore.kinds import KINDS
 from makemore.training import minibatch
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
@@ -222,6 +223,31 @@ def test_a_step_on_a_device_can_go_in_parts(library: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 20)
     parts = train(CORPUS, options("gru", device="cuda", dropout=0.0))
     np.testing.assert_allclose(parts.training.loss_history, whole.training.loss_history, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("library")
+def test_the_next_rows_are_made_before_the_loss_of_a_step_is_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A device computes until it is asked for a number."""
+    order: list[str] = []
+    kind = KINDS["gru"].load_model()
+
+    def note(cls: Any, name: str) -> None:
+        own = getattr(cls, name)
+
+        def noted(*arguments: Any) -> Any:
+            order.append(name)
+            return own(*arguments)
+
+        monkeypatch.setattr(cls, name, noted)
+
+    note(kind, "training_rows")
+    note(kind, "training_logits")
+    note(Tensor, "item")
+    train(CORPUS, options("gru", device="cuda", steps=3, validation=0.0))
+    step = ["training_logits", "training_rows", "item"]
+    assert order == ["training_rows", *step, *step, "training_logits", "item"]
 
 
 def test_what_is_seen_of_a_training_on_a_device_lies_on_the_host(library: Any) -> None:

@@ -119,7 +119,7 @@ def test_batches_depend_on_seed_and_position_alone(tmp_path: Path) -> None:
     one, other = make_batches(tmp_path, NAMES, 100), make_batches(tmp_path, NAMES, 100)
     for _ in range(30):
         one.next()
-    other.position = type(other.position)(**vars(one.position))
+    other.position = one.position
     assert (one.next().row()[0] == other.next().row()[0]).all()
     third = make_batches(tmp_path, NAMES, 100, seed=1)
     again = make_batches(tmp_path, NAMES, 100)
@@ -162,14 +162,14 @@ def test_the_validation_loss_is_measured_forty_times_and_at_the_end() -> None:
 
 def test_each_step_draws_random_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     kind, states = KINDS["gru"].load_model(), list[int]()
-    own = kind.training_rows
+    own = kind.training_logits
 
-    def noted(model: Any, ids: Any, weights: Any, generator: Any) -> Any:
+    def noted(model: Any, rows: Any, generator: Any) -> Any:
         if generator:  # none where a loss is measured
             states.append(generator.bit_generator.state["state"]["state"])
-        return own(model, ids, weights, generator)
+        return own(model, rows, generator)
 
-    monkeypatch.setattr(kind, "training_rows", noted)
+    monkeypatch.setattr(kind, "training_logits", noted)
     trained(steps=4)
     trained(steps=4, seed=1)
     assert len(set(states)) == 8

@@ -49,11 +49,21 @@ def ids_of(words: list[str]) -> np.ndarray[Any, Any]:
     return VOCABULARY.encode_lines("".join(word + "\n" for word in words))
 
 
+def rows_of(
+    model: Network, words: list[str], weights: Any = None, generator: Any = None
+) -> tuple[Any, Any]:
+    """Return the logits and the target counts of words, which count once by default."""
+    if weights is None:
+        weights = np.ones(len(words))
+    rows = model.training_rows(ids_of(words), weights)
+    return model.training_logits(rows, generator), rows.counts
+
+
 def padded_loss(model: Network, words: list[str]) -> Any:
     """Return the mean surprisal of all symbols, of words that share nothing: one word a call."""
     total: Any = 0.0
     for word in words:
-        logits, counts = model.training_rows(ids_of([word]), np.ones(1), None)
+        logits, counts = rows_of(model, [word])
         total = total + cross_entropy(logits, counts) * (len(word) + 1)
     return total * (1 / sum(len(word) + 1 for word in words))
 
@@ -62,7 +72,7 @@ def shared_loss(model: Network, words: list[str]) -> Any:
     distinct = Counter(words)
     ordered = sorted(distinct)
     weights = np.array([float(distinct[word]) for word in ordered])
-    return cross_entropy(*model.training_rows(ids_of(ordered), weights, None))
+    return cross_entropy(*rows_of(model, ordered, weights))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -99,12 +109,13 @@ def test_a_network_answers_as_it_was_trained(kind: str) -> None:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_dropout_changes_training_alone(kind: str) -> None:
     model = network(kind, dropout=0.5)
-    ids, ones = ids_of(["abc", "b"]), np.ones(2)
-    dropped = [data(model.training_rows(ids, ones, np.random.default_rng(i))[0]) for i in (1, 1, 2)]
+    words = ["abc", "b"]
+    generators = [np.random.default_rng(seed) for seed in (1, 1, 2)]
+    dropped = [data(rows_of(model, words, None, generator)[0]) for generator in generators]
     assert (dropped[0] == dropped[1]).all()
     assert (dropped[0] != dropped[2]).any()
-    plain = data(model.training_rows(ids, ones, None)[0])
-    assert (plain == data(network(kind).training_rows(ids, ones, None)[0])).all()
+    plain = data(rows_of(model, words)[0])
+    assert (plain == data(rows_of(network(kind), words)[0])).all()
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -183,7 +194,7 @@ def test_a_transformers_words_end_at_its_longest(positions: str) -> None:
 def test_batch_normalisation_measures_positions_and_not_rows() -> None:
     model = in_float64(network("mlp", normalization="batch", layers=1))
     words = ["ab", "ab", "ab", "c"]
-    logits, counts = model.training_rows(ids_of(["ab", "c"]), np.array([3.0, 1.0]), None)
+    logits, counts = rows_of(model, ["ab", "c"], np.array([3.0, 1.0]))
     # the same, with a row for each position
     contexts = np.array(
         [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 2]] * 3 + [[0, 0, 0, 0], [0, 0, 0, 3]]
@@ -201,8 +212,8 @@ def test_batch_normalisation_measures_positions_and_not_rows() -> None:
 def test_batch_normalisation_answers_by_its_running_statistics() -> None:
     model = network("mlp", normalization="batch")
     for _ in range(200):
-        model.training_rows(ids_of(WORDS), np.ones(len(WORDS)), None)
-    trained = cross_entropy(*model.training_rows(ids_of(WORDS), np.ones(len(WORDS)), None)).item()
+        rows_of(model, WORDS)
+    trained = cross_entropy(*rows_of(model, WORDS)).item()
     finished = type(model).from_arrays(VOCABULARY, model.options(), model.arrays())
     assert -finished.symbol_log_probabilities(ids_of(WORDS)).mean() == pytest.approx(
         trained, rel=1e-4
@@ -213,7 +224,7 @@ def test_a_network_keeps_the_types_of_its_numbers() -> None:
     for kind in NETWORKS:
         model = network(kind)
         assert {tensor.data.dtype for tensor in model.parameters().values()} == {np.dtype("f4")}
-        logits, counts = model.training_rows(ids_of(WORDS[:3]), np.ones(3), None)
+        logits, counts = rows_of(model, WORDS[:3])
         assert isinstance(logits, Tensor)
         assert logits.dtype == counts.dtype == np.float32
         model.freeze(np.float64)

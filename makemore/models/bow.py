@@ -19,12 +19,12 @@ import numpy as np
 
 from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, relu
-from makemore.autodiff.tensor import Array, Value, data
+from makemore.autodiff.tensor import Value, data
 from makemore.autodiff.tree import cumulative_sum
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import Options, State
-from makemore.models.network import Network, head
+from makemore.models.network import Network, Rows, head
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding, Linear
 
@@ -43,15 +43,19 @@ class Bow(Network):
         self.outer = Linear(h, n, generator)
         self.head = head(n, V, generator)
 
-    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return logits and target counts of the nodes of the words' prefix tree, (M, V) each."""
+    def training_rows(self, ids: Ids, weights: Floats) -> Rows:
+        """Return the words' prefix tree and its target counts."""
         tree = grow_prefix_tree(ids, len(self.vocabulary))
+        return Rows(tree, tree.target_counts(weights, np.float32))
+
+    def training_logits(self, rows: Rows, generator: Generator) -> Value:
+        """Return the logits of the nodes, (M, V)."""
+        tree = rows.inputs
         lengths = np.repeat(np.arange(len(tree.bounds) - 1), np.diff(tree.bounds))
         total = cumulative_sum(gather(self.embedding.weight, tree.symbols), tree)
         shares = (1 / (lengths + 1)).astype(np.float32)[:, None]
         mean = total * np.asarray(shares, like=data(total))
-        logits = self._logits(mean, tree.symbols, generator)
-        return logits, tree.target_counts(weights, np.float32)
+        return self._logits(mean, tree.symbols, generator)
 
     def _logits(self, mean: Value, last: Ids, generator: Generator = None) -> Value:
         x = mean + gather(self.last.weight, last)

@@ -1,12 +1,12 @@
 """What all networks share as models: parameters by name, trained in float32, answering in float64.
 
 A network is a layer whose fields are its parameters. While it is trained they are Tensors of
-float32, and ``training_rows`` gives logits beside target counts. After ``freeze`` they are arrays
+float32, and ``training_logits`` stand beside target counts. After ``freeze`` they are arrays
 of float64, and the same equations answer the questions of a ``Model``.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,21 @@ from makemore.nn.layers import Linear
 
 FIRST_LOGITS = 0.1
 """The deviation of the first logits from 0, so that the first loss is near log V."""
+
+
+class Rows(NamedTuple):
+    """What a network computes for some words: a row for all symbols before which it sees the same.
+
+    Attributes
+    ----------
+    inputs : Any
+        What the R rows are computed from, such as a prefix tree.
+    counts : array of shape (R, V), float32
+        How often each symbol is the target of each row.
+    """
+
+    inputs: Any
+    counts: Array
 
 
 class Network(Layer, Model):
@@ -59,13 +74,19 @@ class Network(Layer, Model):
         """Set the fields that are layers, for the values of ``sizes``."""
 
     @abstractmethod
-    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return the logits of each distinct beginning of some words, and counts of what follows.
+    def training_rows(self, ids: Ids, weights: Floats) -> Rows:
+        """Return what is to be computed for some words, a row for each distinct beginning.
 
         ``ids`` (n,) holds the words in a row, the boundary after each, and ``weights`` (words,) how
-        often each word counts; it is fastest where words that begin alike stand together. The
-        logits and the target counts have shape (R, V) each. The generator decides what dropout
-        drops; without one nothing is dropped.
+        often each word counts; it is fastest where words that begin alike stand together. This
+        takes no parameters: it is done for the next words while a device works on these.
+        """
+
+    @abstractmethod
+    def training_logits(self, rows: Rows, generator: Generator) -> Value:
+        """Return the logits of each row, (R, V).
+
+        The generator decides what dropout drops; without one nothing is dropped.
         """
 
     @classmethod

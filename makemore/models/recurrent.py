@@ -28,7 +28,7 @@ from makemore.autodiff.tree import levels_of_tree, recurrent
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import State, select
-from makemore.models.network import Network, head
+from makemore.models.network import Network, Rows, head
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding
 from makemore.nn.recurrent import GRUCell, LSTMCell, RNNCell
@@ -51,15 +51,19 @@ class Recurrent(Network):
     def _cell(self, inputs: int, hidden: int, generator: Generator) -> Any:
         return self.cell(inputs, hidden, generator)
 
-    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return logits and target counts of the nodes of the words' prefix tree, (M, V) each."""
+    def training_rows(self, ids: Ids, weights: Floats) -> Rows:
+        """Return the symbols and the levels of the words' prefix tree with its target counts."""
         tree = grow_prefix_tree(ids, len(self.vocabulary))
-        levels, hidden = levels_of_tree(tree), None
+        return Rows((tree.symbols, levels_of_tree(tree)), tree.target_counts(weights, np.float32))
+
+    def training_logits(self, rows: Rows, generator: Generator) -> Value:
+        """Return the logits of the nodes, (M, V)."""
+        (symbols, levels), hidden = rows.inputs, None
         for cell in self.cells:
-            x = self._inputs(tree.symbols) if hidden is None else _product(hidden, cell)
+            x = self._inputs(symbols) if hidden is None else _product(hidden, cell)
             hidden = recurrent(cell.equations, x, cell.hidden_weight, cell.hidden_bias, levels)
             hidden = dropout(hidden, self.dropout, generator)
-        return self.head(hidden), tree.target_counts(weights, np.float32)
+        return self.head(hidden)
 
     def _inputs(self, symbols: Ids) -> Value:
         """Return what symbols give to the gates of the first layer, (M,) -> (M, k h).

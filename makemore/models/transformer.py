@@ -40,7 +40,7 @@ from makemore.counting.prefix_tree import Forest, alike, grow_forest
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import AutodiffError, PlottingError, TrainingError
 from makemore.models.base import State, unknown_rests, word_batches
-from makemore.models.network import Network, head
+from makemore.models.network import Network, Rows, head
 from makemore.models.softmax import softmax
 from makemore.nn.attention import sinusoids
 from makemore.nn.base import Layer
@@ -157,15 +157,19 @@ class Transformer(Network):
         """The most characters that a word of this model has."""
         return int(self._options["longest"])
 
-    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return logits and target counts of the nodes of the blocks' prefix trees, (M, V) each."""
+    def training_rows(self, ids: Ids, weights: Floats) -> Rows:
+        """Return the prefix trees of blocks of words and their target counts."""
         forest = grow_forest(ids, len(self.vocabulary), NEIGHBOURS)
+        return Rows(forest, forest.target_counts(weights, np.float32))
+
+    def training_logits(self, rows: Rows, generator: Generator) -> Value:
+        """Return the logits of the nodes, (M, V)."""
+        forest: Forest = rows.inputs
         W = data(self.embedding.weight)
         slots = np.asarray(forest.slots, like=W)
         is_ancestor = np.asarray(forest.is_ancestor, like=W)
         forest = replace(forest, slots=slots, is_ancestor=is_ancestor)
-        logits = self._logits(forest, self.dropout, generator)
-        return logits, forest.target_counts(weights, np.float32)
+        return self._logits(forest, self.dropout, generator)
 
     def _logits(self, forest: Forest, p: float = 0.0, generator: Generator = None) -> Value:
         x = self.embedding(forest.symbols) + self._position(forest.depths)

@@ -9,7 +9,7 @@ from makemore.autodiff.tensor import Array, Value
 from makemore.data.text import weights_of_symbols
 from makemore.data.vocabulary import BOUNDARY
 from makemore.models.base import State, WindowedModel, windows
-from makemore.models.network import Network
+from makemore.models.network import Network, Rows
 from makemore.nn.initialisation import Generator
 
 
@@ -29,16 +29,19 @@ class WindowedNetwork(Network, WindowedModel):
         the batch are wanted; the generator decides what dropout drops.
         """
 
-    def training_rows(self, ids: Ids, weights: Floats, generator: Generator) -> tuple[Value, Array]:
-        """Return logits and target counts of the distinct contexts, (R, V) each."""
+    def training_rows(self, ids: Ids, weights: Floats) -> Rows:
+        """Return the distinct contexts, (R, context), and their target counts."""
         V, C = len(self.vocabulary), self.context_length
         row = np.concatenate((np.full(C, BOUNDARY), ids[:-1]))
         contexts, which = distinct_rows(windows(row, C), V)
         of_symbols = weights_of_symbols(weights, np.flatnonzero(ids == BOUNDARY))
         counts = np.bincount(which * V + ids, of_symbols, len(contexts) * V).reshape(-1, V)
-        shares = counts.sum(axis=1, keepdims=True) / counts.sum()
-        counts = counts.astype(np.float32)
-        return self.logits(contexts, shares.astype(np.float32), generator), counts
+        return Rows(contexts, counts.astype(np.float32))
+
+    def training_logits(self, rows: Rows, generator: Generator) -> Value:
+        """Return the logits of the contexts, (R, V)."""
+        sums = rows.counts.sum(axis=1, keepdims=True, dtype=np.float64)
+        return self.logits(rows.inputs, (sums / sums.sum()).astype(np.float32), generator)
 
     def log_probabilities(self, state: State) -> Floats:
         """Return log P(next symbol) in nats, (B, context) ids -> (B, V)."""

@@ -145,15 +145,14 @@ class Batches:
 
     def next(self) -> Words:
         """Return the words of the next mini-batch."""
+        at = self.position
         while True:
-            at = self.position
             words, parts = self._block(at)
             if at.batch < len(parts):
-                at.batch += 1
-                return words.chosen(np.sort(parts[at.batch - 1]))
-            at.block, at.batch = at.block + 1, 0
-            if at.block == len(self._blocks):
-                at.epoch, at.block = at.epoch + 1, 0
+                self.position = at._replace(batch=at.batch + 1)
+                return words.chosen(np.sort(parts[at.batch]))
+            is_last = at.block + 1 == len(self._blocks)
+            at = Position(at.epoch + 1) if is_last else Position(at.epoch, at.block + 1)
 
     def _block(self, at: Position) -> tuple[Words, list[Indices]]:
         """Return the training words of the block at a position, and its batches."""

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingE
 from makemore.evaluation.calibration import references_of_ids
 from makemore.kinds import KINDS
 from makemore.models.base import Model
-from makemore.models.network import Network
+from makemore.models.network import Network, Rows
 from makemore.nn.base import ParameterVector
 from makemore.nn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_by_norm
 from makemore.nn.schedules import Schedule, constant, cosine, one_cycle, warm_up
@@ -266,6 +266,9 @@ class _Training:
         averages = self._optimizer.averages.items()
         self._optimizer.averages = {name: copy_to_device(average) for name, average in averages}
         self._vector = ParameterVector(self._model.parameters())
+        self._position = batches.position
+        self._parts = self._all_parts()
+        self._part_ahead = next(self._parts, None)
 
     def descend(self, on_step: Callable[[Any], bool | None] | None) -> bool:
         """Take all steps, or return False where ``on_step`` stops. Raises ``TrainingError``."""
@@ -277,7 +280,7 @@ class _Training:
         while (number := len(self._losses)) < steps and not self._is_out_of_patience():
             generator = np.random.default_rng([self._options.seed, 2, number])
             with np.errstate(all="ignore"):  # numbers that are not finite are reported below
-                loss, rows = self._step(self._batches.next(), number, generator)
+                loss, rows = self._step(number, generator)
             self._losses.append(loss)
             if (number + 1) % every == 0 or number + 1 == steps:
                 self._measure()
@@ -290,9 +293,9 @@ class _Training:
         """Whether there are parameters whose validation loss is known."""
         return bool(self._measured)
 
-    def _step(self, words: Words, number: int, generator: np.random.Generator) -> tuple[float, int]:
-        """Take a step on some words; return their loss before it, and how many rows it took."""
-        loss, rows = self._set_gradient(words, generator)
+    def _step(self, number: int, generator: np.random.Generator) -> tuple[float, int]:
+        """Take a step on the next words; return their loss before it, and how many rows it took."""
+        loss, rows = self._set_gradient(generator)
         gradient = self._vector.gradient
         norm = clip_by_norm(gradient, self._options.clip or math.inf)
         if not math.isfinite(loss + norm):
@@ -307,25 +310,35 @@ class _Training:
             f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
         )
 
-    def _set_gradient(self, words: Words, generator: np.random.Generator) -> tuple[float, int]:
-        """Set the gradient of the mean surprisal of some words, in parts if they are many."""
-        parts = list(words.parts(self._part))
-        lengths = [float(part.symbol_weights.sum()) for part in parts]
-        total, loss, rows = sum(lengths), 0.0, 0
+    def _set_gradient(self, generator: np.random.Generator) -> tuple[float, int]:
+        """Set the gradient of the mean surprisal of the next words, in parts if they are many."""
+        loss, count, is_last = 0.0, 0, False
         gradient: Array = 0
-        for part, n in zip(parts, lengths, strict=True):
-            logits, counts = self._model.training_rows(*part.row(), generator)
-            objective = cross_entropy(logits, counts)
+        while not is_last:
+            assert self._part_ahead is not None
+            rows, share, is_last = self._part_ahead
+            logits = self._model.training_logits(rows, generator)
+            objective = cross_entropy(logits, rows.counts)
             self._vector.backward(objective)
-            loss += objective.item() * n / total
-            rows += len(counts)
-            if len(parts) > 1:
-                gradient = gradient + self._vector.gradient * self._vector.gradient.dtype.type(
-                    n / total
-                )
-        if len(parts) > 1:
+            self._part_ahead = next(self._parts, None)  # a device works meanwhile, until asked
+            loss += objective.item() * share
+            count += len(rows.counts)
+            if share < 1:
+                own = self._vector.gradient
+                gradient = gradient + own * own.dtype.type(share)
+        if share < 1:
             self._vector.gradient[:] = gradient
-        return loss, rows
+        return loss, count
+
+    def _all_parts(self) -> Iterator[tuple[Rows, float, bool]]:
+        """Yield each part of each step: its rows, its share, and whether it is the last."""
+        for _ in range(len(self._losses), self._options.steps):
+            self._position = self._batches.position
+            parts = list(self._batches.next().parts(self._part))
+            lengths = [float(part.symbol_weights.sum()) for part in parts]
+            for part, n in zip(parts, lengths, strict=True):
+                rows = self._model.training_rows(*part.row())
+                yield rows, n / sum(lengths), part is parts[-1]
 
     def _measure(self) -> None:
         """Measure the validation loss, and keep the parameters if it is the lowest so far."""
@@ -346,9 +359,10 @@ class _Training:
         """Return the mean surprisal of words in nats per symbol, without dropout."""
         nats = symbols = 0.0
         for part in words.parts(self._part):
-            logits, counts = self._model.training_rows(*part.row(), None)
-            n = float(counts.sum(dtype=np.float64))
-            nats += float(data(cross_entropy(data(logits), counts))) * n
+            rows = self._model.training_rows(*part.row())
+            logits = data(self._model.training_logits(rows, None))
+            n = float(rows.counts.sum(dtype=np.float64))
+            nats += float(data(cross_entropy(logits, rows.counts))) * n
             symbols += n
         return nats / symbols
 
@@ -382,7 +396,7 @@ class _Training:
         steps = len(self._losses)
         resumption = None
         if steps < self._options.steps and not self._is_out_of_patience():
-            position = asdict(self._batches.position)
+            position = self._position._asdict()
             averages = _on_host(self._optimizer.averages)
             resumption = Resumption(position, self._arrays(), averages)
         best = self._with(self._best or self._arrays())

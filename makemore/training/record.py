@@ -4,7 +4,6 @@ The record has plain fields. Reading them validates nothing anew and needs no ki
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -105,8 +104,7 @@ class TrainingRecord(NamedTuple):
         return int(self.options.get("seed", 0))
 
 
-@dataclass
-class Position:
+class Position(NamedTuple):
     """Where in a corpus training is: the epoch, the block in its order, the batch of the block."""
 
     epoch: int = 0

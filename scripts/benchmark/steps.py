@@ -65,8 +65,8 @@ def network(
         batches = Batches(blocks, vocabulary, (0.1, 0.1), int(words), 0)
 
         def step() -> None:
-            logits, counts = model.training_rows(*batches.next().row(), None)
-            vector.backward(cross_entropy(logits, counts))
+            rows = model.training_rows(*batches.next().row())
+            vector.backward(cross_entropy(model.training_logits(rows, None), rows.counts))
             clip_by_norm(vector.gradient, 1.0)
             optimizer.step(vector.values, vector.gradient)
             float(vector.values[0])  # waits for the device
