@@ -63,10 +63,12 @@ def network(
     optimizer = AdamW(learning_rate=1e-3)
     with blocks_of(corpus) as blocks:
         batches = Batches(blocks, vocabulary, (0.1, 0.1), int(words), 0)
+        rows = model.training_rows(*batches.next().row())
 
         def step() -> None:
-            rows = model.training_rows(*batches.next().row())
+            nonlocal rows
             vector.backward(cross_entropy(model.training_logits(rows, None), rows.counts))
+            rows = model.training_rows(*batches.next().row())  # a device works meanwhile
             clip_by_norm(vector.gradient, 1.0)
             optimizer.step(vector.values, vector.gradient)
             float(vector.values[0])  # waits for the device
