@@ -138,7 +138,8 @@ if __name__ == "__main__":
         sys.stdout.flush()
         sys.exit(code)
     except MakemoreError as error:
-        sys.exit(f"lesson: {error}")
+        print(f"lesson: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, OptionError) else 1)
     except (KeyboardInterrupt, EOFError):
         sys.exit(130)
     except OSError as error:

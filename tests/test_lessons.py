@@ -119,7 +119,8 @@ def test_the_overview_has_a_line_for_each_lesson() -> None:
 def test_an_exercise_says_which_side_an_answer_is_on(setting: Setting) -> None:
     exercise = Exercise("How many?", lambda setting: 3.0, 0.1, "Three.")
     assert exercise.check(3.05, setting) == (True, "3.05 is right. Three.")
-    assert exercise.check(2.0, setting) == (False, "2 is too small. The question was: How many?")
+    told = "2 is too small; what is within 0.1 counts as right. The question was: How many?"
+    assert exercise.check(2.0, setting) == (False, told)
     assert "too large" in exercise.check(3.2, setting)[1]
 
 
@@ -252,7 +253,7 @@ def test_an_option_of_another_lesson_is_refused() -> None:
 def test_a_word_with_a_character_of_no_word_is_refused(tmp_path: Path) -> None:
     (tmp_path / "few").write_text("zoe\nada\n")
     refused = call(tmp_path, "bigram", "--words", "few", "--word", "zoë")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
         "lesson: --word zoë: no word of few has the character 'ë'; choose another word\n"
     )
@@ -276,7 +277,9 @@ def test_the_command_lists_and_checks(tmp_path: Path) -> None:
     assert (right.returncode, right.stderr) == (0, "")
     assert right.stdout.startswith("1.844 is right.")
     wrong = call(tmp_path, "bigram", "--check", "2=3")
-    assert (wrong.returncode, wrong.stdout[:15]) == (1, "3 is too large.")
+    assert (wrong.returncode, wrong.stdout[:15]) == (1, "3 is too large;")
+    odd = call(tmp_path, "bigram", "--check", "2")
+    assert (odd.returncode, odd.stdout) == (2, "")
     assert not list(tmp_path.iterdir())
 
 

@@ -378,6 +378,7 @@ def test_no_more_than_the_share_asked_for_is_printed() -> None:
     for share, most in (("1%", 10), ("0.0249", 24), ("0.01%", 0)):
         result = run("--fpr", share, text="\n".join(lines))
         assert len(result.stdout.splitlines()) == most
+        assert ("none: 0.0001 of these lines is less than one" in result.stderr) is (most == 0)
     result = run("--fpr", "50%", "-n", "3", text="\n".join(lines))
     assert len(result.stdout.splitlines()) == 3
 

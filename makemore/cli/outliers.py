@@ -85,6 +85,8 @@ def outliers(
     sys.stdout.flush()
     distinct = len(set(filter(None, read)))
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
+    if fpr and not int(fpr * words):
+        click.echo(f"printed   none: {fpr:.3g} of these lines is less than one", err=True)
     if told := damage(text.damaged, errors):
         click.echo(f"damaged   {told}", err=True)
 

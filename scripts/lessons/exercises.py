@@ -46,7 +46,8 @@ class Exercise:
         if abs(number - answer) <= self.tolerance:
             return True, f"{number:g} is right. {self.because}"
         side = "small" if number < answer else "large"
-        return False, f"{number:g} is too {side}. The question was: {self.question}"
+        told = f"{number:g} is too {side}; what is within {self.tolerance:g} counts as right."
+        return False, f"{told} The question was: {self.question}"
 
 
 def _first_share(setting: Setting) -> float:
