@@ -131,8 +131,10 @@ class PairCounter:
         firsts, seconds, counts = self._pairs()
         codes = ids[firsts] * len(id_of)
         codes += ids[seconds]
-        counts[codes == 0] = 0  # a boundary after a boundary is a blank line
-        pairs = NgramCounts(len(id_of), 2, *ascending(codes, counts, len(id_of) ** 2))
+        codes, counts = ascending(codes, counts, len(id_of) ** 2)
+        if len(codes) and codes[0] == 0:  # a boundary after a boundary is a blank line
+            codes, counts = codes[1:], counts[1:]
+        pairs = NgramCounts(len(id_of), 2, codes, counts)
         words = int(pairs.counts[pairs.codes < pairs.V].sum())
         return LineCounts(words, pairs.symbols, characters, pairs)
 

@@ -136,10 +136,9 @@ def add_up(codes: npt.NDArray[Any], counts: Integers) -> tuple[Integers, Integer
 
 
 def ascending(codes: Integers, counts: Integers, size: int) -> tuple[Integers, Integers]:
-    """Return distinct codes, numbers below ``size``, in order, with counts that are not 0."""
+    """Return distinct codes, numbers below ``size``, in order, and their counts, none of them 0."""
     if len(codes) < size // _SPARSE:
         order = np.argsort(codes)
-        order = order[counts[order] > 0]
         return codes[order], counts[order]
     table = np.zeros(size, np.int64)
     table[codes] = counts
