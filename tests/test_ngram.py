@@ -359,6 +359,15 @@ def test_a_table_has_64_bits_before_32_are_too_few(monkeypatch: pytest.MonkeyPat
     assert counts.tolist() == [1 << 40, (1 << 40) + (1 << 32) + 4]
 
 
+def test_runs_are_added_to_a_table_in_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_BUFFER", 4)
+    counter = CodeCounter(size=2, has_table=True)
+    counter.add(np.ones(4, np.int64))
+    counter.add(np.ones(4, np.int64))
+    counter.add_run(np.arange(2), np.full(2, 1 << 40))
+    assert counter.counts()[1].tolist() == [1 << 40, (1 << 40) + 8]
+
+
 def test_rows_of_16_bits_are_counted_like_those_of_64() -> None:
     ids = np.array([0, 26, 26, 26, 26, 26, 0])  # codes up to 27**5
     counters = NgramCounter(27, 5), NgramCounter(27, 5)

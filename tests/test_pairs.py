@@ -87,6 +87,11 @@ def test_ids_take_16_bits_when_8_do_not_suffice(known: int) -> None:
     assert counted(blocks) == pairs_of(blocks)
 
 
+def test_counts_are_kept_while_the_alphabet_grows() -> None:
+    blocks = [f"{MANY[:size]}\nab\n" for size in (150, 200, 300, 400)]
+    assert counted(blocks) == pairs_of(blocks)
+
+
 def test_two_counters_share_their_ids() -> None:
     ids = CharacterIds()
     first, second = PairCounter(ids), PairCounter(ids)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,23 @@ def test_a_slice_that_comes_back_while_this_process_waits_is_counted(pool: worke
     assert not pool.has_returned_slices()
 
 
+def test_slices_that_come_back_at_the_end_are_counted(
+    names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def failing(processes: int, corpus: Corpus, count: Any, pool: workers._Pool) -> Iterator[int]:
+        taken = [part] if (part := pool.take()) else []
+        threading.Timer(0.2, pool.answer, (None, taken)).start()
+        yield 1
+
+    monkeypatch.setattr(workers, "_running", failing)
+    count = partial(passes._part, holdout=0.3, rare="", block_size=1000, pairs=True)
+    corpus = Corpus.from_paths(names)
+    found, _ = workers.count_in_processes(2, corpus, count, merge)
+    whole = count(iter([corpus]), 1)
+    assert found.total.symbols == whole.total.symbols > 0
+
+
 def test_the_error_of_a_process_is_heard_before_the_next_slice(pool: workers._Pool) -> None:
     pool.awaited = 1
     pool.answer(DecodingError("x"), [])
@@ -368,6 +386,7 @@ def test_no_more_processes_are_started_than_have_a_share(
 
 COUNT_SLOWLY = """
 import signal, sys
+from contextlib import contextmanager
 from functools import partial
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would have it ignored
 from makemore.counting import workers
