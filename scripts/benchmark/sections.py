@@ -131,9 +131,11 @@ def counting_large(setting: Setting, report: Report) -> None:
 
 
 def counting_ngrams(setting: Setting, report: Report) -> None:
-    """Measure counting n-grams in files of several sizes."""
+    """Measure counting n-grams in files of several sizes, and a large one by two processes."""
     for megabytes in (10,) if setting.quick else (10, 100):
         count_ngrams(setting, report, megabytes)
+    if not setting.quick:
+        count_ngrams_in_processes(setting, report)
 
 
 def count_plain(setting: Setting, report: Report, megabytes: int) -> None:
@@ -211,6 +213,23 @@ def count_ngrams(setting: Setting, report: Report, megabytes: int) -> None:
         add_counting(report, section, task, runs[task.name], megabytes)
         if megabytes == 100:
             aim_at_rate(report, f"{section}: {task.name}", runs[task.name], megabytes, 20)
+    path.unlink()
+
+
+def count_ngrams_in_processes(setting: Setting, report: Report) -> None:
+    """Train an n-gram model on a large file by one process and by two."""
+    path = write_words(setting, LARGE)
+    one, two = (
+        train_task(setting, f"makemore --model ngram, {jobs}", path, "--model", "ngram", *options)
+        for jobs, options in (("1 process", ("--jobs", 1)), ("2 processes", ("--jobs", 2)))
+    )
+    runs = in_turns([one, two], 2, warm_up=False, path=path)
+    section = f"counting {LARGE} MB"
+    for task in (one, two):
+        add_counting(report, section, task, runs[task.name], LARGE, charted=False)
+    claim = f"{two.name}: times as fast as 1"
+    ratio = report.add(section, claim, "x", ratios(runs[one.name], runs[two.name]))
+    report.at_least(claim, "x", 1.7, ratio)
     path.unlink()
 
 
