@@ -19,7 +19,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import UNKNOWN, Vocabulary
 from makemore.errors import SamplingError
 from makemore.evaluation.losses import score_words
-from makemore.generation import sampling, search
+from makemore.generation import search, writers
 from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.sampling import Sampler, sample
 from makemore.generation.search import most_probable_words
@@ -306,7 +306,7 @@ def test_words_are_walked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hopeless_constraints_are_told_with_the_share_that_fulfils_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling, "PATIENCE", 2_000)
+    monkeypatch.setattr(writers, "PATIENCE", 2_000)
     limits = Constraints(contains="ac", min_length=2)
     with pytest.raises(SamplingError) as caught:
         sample(ForgetfulModel(), 1, seed=0, constraints=limits)
@@ -334,7 +334,7 @@ def test_a_word_that_does_not_end_is_an_error_and_not_a_hang(
             log_P[:, 0] = -np.inf
             return log_P
 
-    monkeypatch.setattr(sampling, "MAX_LENGTH", 30)
+    monkeypatch.setattr(writers, "MAX_LENGTH", 30)
     with pytest.raises(SamplingError, match="not ended after 30 characters"):
         sample(Endless(), 1, seed=0)
 

@@ -13,7 +13,7 @@ from test_contract import all_words, chi_square_is_plausible, probability
 
 from makemore.arrays import Ids
 from makemore.errors import SamplingError
-from makemore.generation import lookahead, sampling
+from makemore.generation import lookahead, writers
 from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.lookahead import LookAhead, look_ahead
 from makemore.generation.sampling import Sampler, sample
@@ -38,8 +38,8 @@ def _always_looking_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
             ahead.probability = 0.0
         return ahead
 
-    monkeypatch.setattr(sampling, "MIN_ACCEPTANCE", 2.0)
-    monkeypatch.setattr(sampling, "look_ahead", eager)
+    monkeypatch.setattr(writers, "MIN_ACCEPTANCE", 2.0)
+    monkeypatch.setattr(writers, "look_ahead", eager)
 
 
 def expected_counts(model: Model, limits: Constraints, n: int) -> dict[str, float]:
@@ -63,14 +63,14 @@ def test_steered_words_have_the_frequencies_of_brute_force(limits: Constraints, 
 def test_a_look_ahead_by_quite_other_words_costs_time_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    eager: Callable[..., LookAhead | None] = vars(sampling)["look_ahead"]
+    eager: Callable[..., LookAhead | None] = vars(writers)["look_ahead"]
 
     def misled(words: Any, *given: Any) -> LookAhead | None:
         return eager(np.tile(np.array([3, 3, 1, 0]), 500), *given)
 
     model, limits, n = RecurrentModel(), Constraints(contains="ab", max_length=5), 20_000
     honest = Sampler(model, constraints=limits)
-    monkeypatch.setattr(sampling, "look_ahead", misled)
+    monkeypatch.setattr(writers, "look_ahead", misled)
     misled_sampler = Sampler(model, constraints=limits)
     found = Counter("".join(misled_sampler.texts(n, 0)).split())
     assert chi_square_is_plausible(found, expected_counts(model, limits, n))
@@ -95,7 +95,7 @@ def test_the_temperature_is_that_of_the_model() -> None:
 
 
 def test_the_probability_of_rare_constraints_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "look_ahead", look_ahead)
+    monkeypatch.setattr(writers, "look_ahead", look_ahead)
     model, limits = RecurrentModel(), Constraints(prefix="a", contains="ccbcc", max_length=8)
     exact = sum(all_words(model, limits, 8).values())
     assert exact < 1e-4
@@ -106,8 +106,8 @@ def test_the_probability_of_rare_constraints_is_told(monkeypatch: pytest.MonkeyP
 
 def test_too_few_trials_err_by_less_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the largest weight of 40 trials some words are too rare: the error says how much."""
-    monkeypatch.setattr(sampling, "STATE_CELLS", 200)  # lanes of 40
-    monkeypatch.setattr(sampling, "MAX_TRIALS", 40)
+    monkeypatch.setattr(writers, "STATE_CELLS", 200)  # lanes of 40
+    monkeypatch.setattr(writers, "MAX_TRIALS", 40)
     limits, n, errors = Constraints(contains="ab", suffix="cc", max_length=6), 2_000, []
     for seed in range(4):
         model = RecurrentModel(seed=seed)
@@ -128,7 +128,7 @@ def test_the_probability_of_the_constraints_is_the_mean_weight_times_the_models(
     ahead = look_ahead(words, model.vocabulary, requirements)
     assert ahead is not None
     writer = Sampler(model, constraints=limits)._writer
-    assert isinstance(writer, sampling._Stepwise)
+    assert isinstance(writer, writers.Stepwise)
     weights = writer._draw(np.random.PCG64(3), 8_000, ahead).weights
     expected = sum(all_words(model, limits, 7).values())
     assert ahead.probability * weights.mean() == pytest.approx(expected, rel=0.1)
@@ -180,8 +180,8 @@ def test_an_alphabet_too_large_for_a_table_is_drawn_by_rejection(
 
 
 def test_common_constraints_are_drawn_by_rejection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "MIN_ACCEPTANCE", 1 / 16)
-    monkeypatch.setattr(sampling, "look_ahead", None)  # which cannot be called
+    monkeypatch.setattr(writers, "MIN_ACCEPTANCE", 1 / 16)
+    monkeypatch.setattr(writers, "look_ahead", None)  # which cannot be called
     assert Sampler(RecurrentModel(), constraints=Constraints(min_length=2)).error == 0
 
 
@@ -216,10 +216,10 @@ def test_a_look_ahead_learns_from_all_that_the_model_writes_however_narrow_the_c
         return look_ahead(words, *given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "look_ahead", look)
+        patch.setattr(writers, "look_ahead", look)
         Sampler(RecurrentModel(), temperature=0, constraints=Constraints(prefix="ab", suffix="c"))
     (ids,) = learnt
     rows = np.split(ids, np.flatnonzero(ids == 0) + 1)[:-1]
-    assert len(rows) == sampling.LEARNT_WORDS
+    assert len(rows) == writers.LEARNT_WORDS
     assert all(row[:2].tolist() == [1, 2] for row in rows)
     assert len({row.tobytes() for row in rows}) > 50

@@ -10,16 +10,11 @@ from conftest import make_bigram
 from makemore.arrays import Counts, Floats
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
-from makemore.generation import sampling
+from makemore.generation import writers
 from makemore.generation.constraints import Constraints
+from makemore.generation.draws import DrawTable, draw_each, next_distributions
 from makemore.generation.novelty import KnownWords
-from makemore.generation.sampling import (
-    DrawTable,
-    Sampler,
-    draw_each,
-    next_distributions,
-    sample,
-)
+from makemore.generation.sampling import Sampler, sample
 from makemore.models.bigram import Bigram
 
 
@@ -170,7 +165,7 @@ def test_a_model_that_never_ends_is_an_error_and_not_a_hang() -> None:
 def test_a_model_that_hardly_ever_ends_is_an_error_and_not_a_hang(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling, "MAX_LENGTH", 50)
+    monkeypatch.setattr(writers, "MAX_LENGTH", 50)
     W = np.zeros((3, 3))
     W[:, 0] = -30
     model = Bigram(Vocabulary("ab"), W, np.zeros((3, 3), np.int64))
@@ -271,7 +266,7 @@ def test_a_large_automaton_gives_the_same_distribution_as_a_small_one(
 ) -> None:
     limits = Constraints(max_length=4, contains="b")
     small = sample(small_model, 500, seed=1, constraints=limits)
-    monkeypatch.setattr(sampling, "_CACHED_CELLS", 0)
+    monkeypatch.setattr(writers, "_CACHED_CELLS", 0)
     assert sample(small_model, 500, seed=1, constraints=limits) == small
 
 
@@ -333,13 +328,13 @@ def test_at_temperature_0_the_first_of_the_likeliest_symbols_is_certain() -> Non
     assert P.tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
-class GivenWords(sampling._Writer):
+class GivenWords(writers.Writer):
     """Groups of words that are known beforehand."""
 
     def __init__(self, *texts: str) -> None:
         self._texts = iter(texts)
 
-    def write_words(self, random: np.random.PCG64, lanes: int) -> sampling.Words:
+    def write_words(self, random: np.random.PCG64, lanes: int) -> writers.Words:
         """Return the symbols of the next text, a being 1."""
         text = next(self._texts)
         symbols = np.array([0 if c == "\n" else ord(c) - 96 for c in text], np.int16)
@@ -349,7 +344,7 @@ class GivenWords(sampling._Writer):
 def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling, "PATIENCE", 4)
+    monkeypatch.setattr("makemore.generation.sampling.PATIENCE", 4)
     sampler = Sampler(make_bigram(["abcdefghijk"]), exclude=["k"])
     texts = ["a\nk\nk\n", "k\nb\nk\nk\n", "k\n", "c\nk\n", "k\nk\nk\n", "d\n"]
     sampler._writer = GivenWords(*texts)
@@ -360,7 +355,7 @@ def test_the_search_for_others_ends_after_so_many_misses_in_a_row(
 def test_memory_does_not_grow_with_the_length_of_words(
     small_model: Bigram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "GROUP_CELLS", 1 << 18)  # so that few words make several groups
+    monkeypatch.setattr(writers, "GROUP_CELLS", 1 << 18)  # so that few words make several groups
 
     def peak(length: int) -> int:
         sampler = Sampler(small_model, constraints=Constraints(min_length=length))

@@ -30,7 +30,7 @@ from makemore.arpa import read_arpa, write_arpa
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, reading_of
 from makemore.errors import shown
-from makemore.generation.sampling import next_distributions
+from makemore.generation.draws import next_distributions
 from makemore.models.base import Model
 from makemore.models.bigram import collapsed_loss
 from makemore.page.webpage import write_page

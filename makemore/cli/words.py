@@ -204,7 +204,7 @@ def _texts(
 
 def _say_if_too_few(found: int, count: int, *, is_far: bool) -> None:
     """Say why there are fewer words than were asked for; ``is_far`` if they had to be far apart."""
-    from makemore.generation.sampling import PATIENCE
+    from makemore.generation.writers import PATIENCE
 
     if found >= count:
         return

@@ -48,7 +48,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
     yield where_it_stands(
         {
             "makemore/nn/attention.py": "sinusoids: there they say a position, here a time",
-            "makemore/generation/sampling.py": "words: one symbol after another, each kept",
+            "makemore/generation/writers.py": "words: one symbol after another, each kept",
         },
         [
             "Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models: algorithms 1 and"
