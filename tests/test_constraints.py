@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
-from makemore.generation import constraints
-from makemore.generation.constraints import (
-    MAX_LENGTH,
-    ConditionedModel,
-    ConstrainedAutomaton,
-    Constraints,
-    Requirements,
-)
+from makemore.generation import conditioning, constraints
+from makemore.generation.conditioning import ConditionedModel, ConstrainedAutomaton
+from makemore.generation.constraints import MAX_LENGTH, Constraints, Requirements
 from makemore.generation.sampling import sample
 from makemore.models.base import Model
 from makemore.models.bigram import LOG_ZERO, Bigram
@@ -200,7 +195,8 @@ def test_patterns_that_take_too_many_states_are_refused(
     monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4 - 1)
     with pytest.raises(SamplingError, match="together are too long"):
         conditioned(small_model, limits)
-    monkeypatch.setattr(constraints, "MAX_CELLS", 3 * 4)
+    for module in (constraints, conditioning):
+        monkeypatch.setattr(module, "MAX_CELLS", 3 * 4)
     with pytest.raises(SamplingError, match="states of model and constraints, times 4 symbols"):
         conditioned(small_model, limits)
 
@@ -208,7 +204,7 @@ def test_patterns_that_take_too_many_states_are_refused(
 def test_too_many_contained_texts_are_refused_before_they_take_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(constraints, "MAX_PAIRS", 100)
+    monkeypatch.setattr(conditioning, "MAX_PAIRS", 100)
     model = make_bigram(["abc", "ab", "b", "ca"])
     conditioned(model, Constraints(contains=("ab", "bc")))  # 4 states times 9
     with pytest.raises(SamplingError, match=r"4 states .* times 108 .* fewer or shorter"):

@@ -87,6 +87,8 @@ ORDER = [
     "checkpoint",
     "arpa",
     "generation.constraints",
+    "generation.conditioning",
+    "generation.warnings",
     "generation.draws",
     "generation.lookahead",
     "generation.novelty",

@@ -15,15 +15,11 @@ from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.errors import SamplingError
 from makemore.evaluation.losses import score_words
-from makemore.generation.constraints import (
-    ConditionedModel,
-    ConstrainedAutomaton,
-    Constraints,
-    Requirements,
-    prefix_probability,
-)
+from makemore.generation.conditioning import ConditionedModel, ConstrainedAutomaton
+from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.sampling import Sampler, sample
 from makemore.generation.search import most_probable_words
+from makemore.generation.warnings import prefix_probability
 from makemore.models.bigram import Bigram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint

@@ -327,8 +327,8 @@ def top(
     """
     import json
 
-    from makemore.generation.constraints import warning_of
     from makemore.generation.search import most_probable_words
+    from makemore.generation.warnings import warning_of
 
     if not new:
         refuse_without_effect(ctx, ["corpus"], "without --new")

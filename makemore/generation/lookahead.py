@@ -1,7 +1,7 @@
 """A look-ahead for models without an automaton: the probability that a word will end well.
 
 A network cannot say how probable it is that a partial word will fulfil the constraints. An n-gram
-model can, exactly, because it has an automaton: h(s), the ``Completions`` of ``constraints.py``.
+model can, exactly, because it has an automaton: h(s), the ``Completions`` of ``conditioning.py``.
 So the network is steered by an n-gram model of its own words. The next symbol is drawn from
 
     q(v | s) = P(v | s) h(s v) / Z(s)        Z(s) = sum_v P(v | s) h(s v)
@@ -35,7 +35,8 @@ from makemore.arrays import Flags, Floats, Ids, Indices
 from makemore.counting.ngrams import NgramCounter
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import SamplingError
-from makemore.generation.constraints import Completions, ConstrainedAutomaton, Requirements
+from makemore.generation.conditioning import Completions, ConstrainedAutomaton
+from makemore.generation.constraints import Requirements
 from makemore.models.base import Automaton
 from makemore.models.ngram import Ngram, train_ngram
 

@@ -18,16 +18,11 @@ import numpy as np
 
 from makemore.arrays import Symbols
 from makemore.errors import OptionError
-from makemore.generation.constraints import (
-    Constraints,
-    Requirements,
-    final_space_error,
-    unseen_final_spaces,
-    warning,
-)
+from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.draws import Choice
 from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
 from makemore.generation.selection import best_words, far_words, words_needed
+from makemore.generation.warnings import final_space_error, unseen_final_spaces, warning
 from makemore.generation.writers import (
     FIRST_LANES,
     LANES,

@@ -20,16 +20,11 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import OptionError, SamplingError
-from makemore.generation.constraints import (
-    Completions,
-    ConstrainedAutomaton,
-    Constraints,
-    Requirements,
-    final_space_error,
-    unseen_final_spaces,
-)
+from makemore.generation.conditioning import Completions, ConstrainedAutomaton
+from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.novelty import KnownWords
 from makemore.generation.sampling import excluded_words
+from makemore.generation.warnings import final_space_error, unseen_final_spaces
 from makemore.models.base import Model, State, arrays_of, joined, select
 from makemore.training.record import Checkpoint
 

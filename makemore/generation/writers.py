@@ -19,12 +19,8 @@ import numpy as np
 from makemore.arrays import Flags, Floats, Ids, Indices, Symbols
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import SamplingError
-from makemore.generation.constraints import (
-    MAX_LENGTH,
-    ConditionedModel,
-    ConstrainedAutomaton,
-    Requirements,
-)
+from makemore.generation.conditioning import ConditionedModel, ConstrainedAutomaton
+from makemore.generation.constraints import MAX_LENGTH, Requirements
 from makemore.generation.draws import BITS, Choice, Draws, DrawTable, draw_bits, draw_each
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
 from makemore.models.base import Automaton, Model, State, arrays_of, select
