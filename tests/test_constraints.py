@@ -97,6 +97,19 @@ def test_probabilities_are_those_of_brute_force(limits: Constraints) -> None:
         assert conditioned_probability(model, limits, word) == pytest.approx(share, rel=1e-9)
 
 
+@pytest.mark.parametrize("shortest", [3, 50, 200, 1000])
+def test_the_probability_of_long_words_is_that_of_powers_of_the_matrix(shortest: int) -> None:
+    model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"])
+    P = np.exp(model.log_probabilities(np.arange(4)[:, None]))
+    onward = P[:, 1:].copy()  # a word of n characters or more has taken n steps to characters
+    states = np.zeros(4)
+    states[0] = 1.0
+    for _ in range(shortest):
+        states = np.append(0.0, states @ onward)
+    found = conditioned(model, Constraints(min_length=shortest)).probability
+    assert found == pytest.approx(states.sum(), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     "limits",
     [

@@ -13,7 +13,7 @@ and the next symbol given that the constraints will be fulfilled has the probabi
 This is the backward algorithm of hidden Markov models; no drawn word is rejected.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class ConstrainedAutomaton:
     may_end : array of shape (S',), bool
         The states in which a word fulfils all constraints, except perhaps those on the length.
     can_fail : bool
-        Whether some word of the model violates a constraint other than those on the length.
+        Whether a word may violate a constraint other than those on the length.
     """
 
     def __init__(self, P: Floats, automaton: Automaton, requirements: Requirements) -> None:
@@ -120,7 +120,14 @@ class Completions:
     def layer(self, t: int) -> Layer:
         """Return b_t, for t not below the length of the prefix."""
         may_end, steps = self.stage(t)
-        return (self._ending if may_end else self._growing)[steps]
+        if may_end:
+            return self._ending[steps]
+        left_out = self._automaton.requirements.constraints.min_length - t - steps
+        if not left_out:
+            return self._growing[steps]
+        before, last = self._growing[-2:]  # b no longer changes, and its scale by one factor a step
+        change = last.log_scale - before.log_scale
+        return replace(last, log_scale=last.log_scale + left_out * change)
 
     def stage(self, t: int) -> tuple[bool, int]:
         """Return what b_t depends on: whether words may end, and the number of backward steps.
@@ -137,7 +144,8 @@ class Completions:
     def _solve(self) -> tuple[list[Layer], list[Layer]]:
         """Return b_t where words may end, and where they may not yet end, by backward steps.
 
-        Each list stops once b no longer changes; its last entry holds for all further steps.
+        Each list stops once b no longer changes. For further steps its last entry holds where words
+        may end; before, only the scale changes, by the same factor at each step.
         """
         requirements = self._automaton.requirements
         limits, prefix = requirements.constraints, len(requirements.prefix)
