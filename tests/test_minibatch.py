@@ -16,6 +16,7 @@ from makemore.cli import main
 from makemore.counting.passes import survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import split_of_text, split_words
+from makemore.data.table import Columns
 from makemore.data.text import Lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, TrainingError
@@ -436,6 +437,89 @@ def test_a_step_in_parts_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24)
     with pytest.raises(TrainingError, match="a word of 5 characters takes about"):
         trained()
+
+
+def test_a_part_that_outweighs_the_others_does_not_end_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The share of the first part rounds to 1."""
+    path = tmp_path / "words.csv"
+    path.write_text(f"aaaa,{2**53}\nz,1\n")
+    corpus = Corpus.from_paths(path, columns=Columns("1", "2", ","))
+    chosen = options(dropout=0.0, holdout=0.0, validation=0.0)
+    whole = train(corpus, chosen)
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 5)
+    parts = train(corpus, chosen)
+    np.testing.assert_allclose(parts.training.loss_history, whole.training.loss_history, rtol=1e-4)
+    assert parts.training.loss_history[-1] < parts.training.loss_history[0] - 0.1
+
+
+def test_parts_are_smaller_for_a_large_alphabet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts and the logits of a row take as much memory as the alphabet is large."""
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 40)
+    counts = list[int]()
+    kind = KINDS["gru"].load_model()
+    own = kind.training_rows
+
+    def noted(model: Any, ids: Any, weights: Any) -> Any:
+        counts.append(len(ids))
+        return own(model, ids, weights)
+
+    monkeypatch.setattr(kind, "training_rows", noted)
+    many = [chr(0x4E00 + i) * 3 for i in range(100)]
+    few = [a + b + c + d for a in "abc" for b in "abc" for c in "abc" for d in "abc"]
+    longest = []
+    for words in (few, many):
+        counts.clear()
+        trained(words, steps=1, batch_size=100, validation=0.0)
+        longest.append(max(counts))
+    assert longest[1] < 0.6 * longest[0]
+
+
+def test_a_word_that_is_too_long_is_refused_when_it_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(minibatch, "STEP_CELLS", 16 * 24 * 20)
+    monkeypatch.setattr(minibatch, "MEASURED_SYMBOLS", 200)  # every second word of those below
+    words = [*NAMES, "zz" * 300]
+    with pytest.raises(TrainingError, match="a word of 600 characters takes about"):
+        trained(words, holdout=0.0, validation=0.0, steps=40)
+
+
+def test_a_training_that_fails_goes_on_with_the_step_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = minibatch._Training._set_gradient
+
+    def fails_once(training: Any, generator: Any) -> tuple[float, int]:
+        loss, rows = own(training, generator)
+        return (math.nan if len(training._losses) == 7 else loss), rows
+
+    corpus, chosen, failures = Corpus.from_words(NAMES), options(), list[TrainingError]()
+    with monkeypatch.context() as patch:
+        patch.setattr(minibatch._Training, "_set_gradient", fails_once)
+        part = train(corpus, chosen, on_failure=failures.append)
+    assert (len(part.training.loss_history), len(failures)) == (7, 1)
+    again, whole = train(corpus, resume=part), train(corpus, chosen)
+    assert again.training.loss_history.tolist() == whole.training.loss_history.tolist()
+
+
+def test_a_fold_without_training_words_is_left_out() -> None:
+    for words in (["aa"], ["aa", "bb"], ["aa", "bb", "cc"]):
+        found = trained(words, holdout=0.0, validation=0.0, calibration_folds=2, steps=2)
+        assert len(found.training.loss_history) == 2
+
+
+def test_a_role_that_no_word_has_is_not_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("".join(word + "\n" for word in NAMES))
+    with blocks_of(Corpus.from_paths(path), 100) as blocks:
+        assert len(blocks) > 3
+        batches = Batches(blocks, Vocabulary("".join(NAMES)), (0.0, 0.0), 7, 0)
+        del blocks[1:]  # nobody may read them
+        batches._blocks = [*blocks, *([None] * 3)]  # type: ignore[list-item]
+        for role in (HELD_OUT, VALIDATION):
+            assert len(batches.words(role, 1 << 20)) == 0
 
 
 def test_the_losses_are_those_of_the_words() -> None:

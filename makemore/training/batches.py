@@ -6,7 +6,8 @@ once, with the number of its lines as its weight; its words are drawn in an orde
 each time. What is drawn depends on the seed and on where in the corpus the training is, and on
 nothing that happened before: training that is resumed needs to know only its position.
 
-Each word has one of three roles, by a hash of itself: held out, validation, or training.
+Each word has a role, by a hash of itself: training, held out or validation; a training word that a
+fold leaves out is left out.
 """
 
 import csv
@@ -28,6 +29,9 @@ from makemore.data.table import Columns
 from makemore.data.text import Lines, without_lines_holding
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.training.record import Position
+
+TRAINING, HELD_OUT, VALIDATION, LEFT_OUT = range(4)
+"""The roles of words, the first three as ``role_of`` numbers them."""
 
 BLOCK_BYTES = 1 << 23
 """The text of a block in bytes. What is made of it takes about ten times as much memory."""
@@ -96,7 +100,7 @@ class Batches:
         The corpus in parts, none of them too large for the memory.
     vocabulary : Vocabulary
     bounds : sequence of float
-        Of the ``Split`` into held-out, validation and training words.
+        The bounds of the ``Split`` into held-out, validation and training words.
     batch_size, seed : int
     fold, folds : int
         Training words are dealt into ``folds`` folds by their hashes, and those of number ``fold``,
@@ -132,16 +136,21 @@ class Batches:
         self.position = Position()
 
     def words(self, role: int, symbols: int) -> Words:
-        """Return distinct words of a role, of about so many symbols, from as few blocks as suffice.
+        """Return words of a role, of about so many symbols, from as few blocks as suffice.
 
-        Their weights are those that they have in their block.
+        A word of several blocks stands once for each, with the weight that it has there.
         """
         found: list[Words] = []
-        for block in self._blocks:
+        for block in self._blocks if self._has(role) else self._blocks[:1]:
             found.append(self._words_of(block, role))
             if sum(int(words.lengths.sum()) for words in found) >= symbols:
                 break
         return _joined(found).some(symbols)
+
+    def _has(self, role: int) -> bool:
+        """Return whether the bounds give this role to any word."""
+        held_out, validation = self._bounds
+        return {HELD_OUT: held_out > 0, VALIDATION: validation > held_out}.get(role, True)
 
     def next(self) -> Words:
         """Return the words of the next mini-batch."""
@@ -191,7 +200,6 @@ class Batches:
         return _distinct(ids, hashes, lines.weights, roles == role)
 
 
-TRAINING, HELD_OUT, VALIDATION, LEFT_OUT = range(4)
 """The roles of words."""
 
 
@@ -232,18 +240,16 @@ def _joined(parts: list[Words]) -> Words:
 def blocks_of(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> Iterator[list[Corpus]]:
     """Give a corpus in parts that can be read in any order.
 
-    A corpus that cannot be cut, because it is compressed or comes through a pipe, is copied to a
-    temporary file, unless it is small.
+    A corpus that cannot be cut, such as a compressed one or a pipe, is copied to a temporary file.
     """
-    if (corpus.size() or 0) <= block_bytes and corpus.is_rereadable and can_be_cut(corpus):
-        yield [corpus]
-    elif can_be_cut(corpus):
-        parts = slices_of(corpus, block_bytes)
-        yield [replace(corpus, sources=(part,)) for part in parts]
-    else:
+    if not can_be_cut(corpus):
         with tempfile.TemporaryDirectory(prefix="makemore-") as folder:
             copy = _copied(corpus, os.path.join(folder, "corpus"))
             yield [replace(copy, sources=(part,)) for part in slices_of(copy, block_bytes)]
+    elif (corpus.size() or 0) <= block_bytes:
+        yield [corpus]
+    else:
+        yield [replace(corpus, sources=(part,)) for part in slices_of(corpus, block_bytes)]
 
 
 def _copied(corpus: Corpus, path: str) -> Corpus:

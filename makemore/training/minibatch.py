@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,13 +71,13 @@ class NetworkStep:
     number : int
         0 for the first.
     steps : int
-        How many there will be.
+        The number of steps of the whole training.
     objective : float
         The loss of the mini-batch before the step, in nats per symbol.
     validation : tuple of (int, float), optional
         The last measurement: after how many steps, and the loss in nats per symbol.
     rows : int
-        The distinct beginnings of words that the step computed.
+        The number of distinct beginnings of words, or distinct contexts, that the step computed.
     snapshot : callable
         Returns the model as it is now.
     fold : int
@@ -110,15 +110,19 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             split = split_for_validation(text, vocabulary, options.holdout, options.validation)
             folds = options.calibration_folds or 0
 
-            def training_of(fold: int) -> _Training:
-                """Return the training of the network, or without a fold, from 1, of another one."""
+            def training_of(fold: int) -> _Training | None:
+                """Return the training without a fold, from 1; None if no word remains for it."""
                 batches = Batches(
                     blocks, vocabulary, split.bounds, options.batch_size, options.seed, fold, folds
                 )
+                if not len(sample := batches.words(TRAINING, MEASURED_SYMBOLS)):
+                    return None
                 resume = None if fold else watch.resume
-                return _Training(survey, batches, options, resume, copy_to_device)
+                return _Training(survey, batches, sample, options, resume, copy_to_device)
 
             training, left_out = training_of(0), list[Floats]()
+            if training is None:
+                raise CorpusError(all_held_out(survey.facts.name))
             try:
                 if training.descend(watch.on_step):
                     left_out = list(_scores_of_folds(folds, training_of, watch))
@@ -132,15 +136,14 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
 
 
 def _scores_of_folds(
-    folds: int, training_of: Callable[[int], "_Training"], watch: Watch
+    folds: int, training_of: Callable[[int], "_Training | None"], watch: Watch
 ) -> Iterator[Floats]:
     """Yield scores of training words by networks that leave them out, until one is stopped.
 
-    They have seen a little less than the network that is calibrated, and so find good words a
-    little more surprising: it rather flags too few.
+    These networks have seen a little less than the calibrated one, and so find good words a little
+    more surprising: too few words are flagged rather than too many.
     """
-    for fold in range(1, 1 + folds):
-        training = training_of(fold)
+    for training in filter(None, map(training_of, range(1, 1 + folds))):
         if not training.descend(watch.on_step):
             return
         yield training.scores_of_fold(ENOUGH // folds)
@@ -153,9 +156,8 @@ def _copier_to(device: str) -> Callable[[Array], Array]:
     try:
         import cupy
 
-        _ = cupy.ones((1, 1)) @ cupy.ones(
-            (1, 1)
-        )  # what is missing shows up before a corpus is read
+        # what is missing shows up here, before a corpus is read
+        _ = cupy.ones((1, 1)) @ cupy.ones((1, 1))
     except (ImportError, RuntimeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise OptionError(
@@ -192,13 +194,15 @@ def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> 
     It ends when ``more`` steps, as slow as those so far, would pass the deadline, a time of
     ``time.perf_counter``.
     """
-    times: list[float] = []
+    started, steps = 0.0, -1
 
     def told(step: Any) -> bool | None:
+        nonlocal started, steps
         stops = on_step(step) if on_step else None
-        times.append(time.perf_counter())
-        seconds = (times[-1] - times[0]) / max(1, len(times) - 1)
-        return stops or (deadline is not None and times[-1] + more * seconds > deadline)
+        now, steps = time.perf_counter(), steps + 1
+        started = started or now
+        seconds = (now - started) / max(1, steps)
+        return stops or (deadline is not None and now + more * seconds > deadline)
 
     return told
 
@@ -219,7 +223,7 @@ def seconds_a_step(
         if len(times) > TIMED_STEPS:
             raise _TimedError
 
-    # the last of the steps, which this one never reaches, is the first that measures a loss
+    # of 1,000 steps the 25th is the first after which a loss is measured: this ends before
     options = TrainingOptions(**{**options.record(), "steps": 1_000})
     with suppress(_TimedError):
         train_network(corpus, options, Watch(on_step=note, on_survey=on_survey))
@@ -230,6 +234,26 @@ class _TimedError(Exception):
     """Ends a training that only measures time."""
 
 
+class _Part(NamedTuple):
+    """A part of a step.
+
+    Attributes
+    ----------
+    rows : Rows
+    share : float
+        Its share of the weight of the step.
+    is_last : bool
+        Whether it is the last part of the step.
+    position : Position
+        The position of the step's words in the corpus.
+    """
+
+    rows: Rows
+    share: float
+    is_last: bool
+    position: Position
+
+
 class _Training:
     """A network in training: its parameters, the best ones so far, and the histories."""
 
@@ -237,6 +261,7 @@ class _Training:
         self,
         survey: Survey,
         batches: Batches,
+        sample: Words,
         options: TrainingOptions,
         resume: Checkpoint | None,
         copy_to_device: Callable[[Array], Array],
@@ -244,16 +269,15 @@ class _Training:
         self._survey = survey
         self._batches = batches
         self._options = options
-        some = batches.words(TRAINING, MEASURED_SYMBOLS)
-        if not len(some):
-            raise CorpusError(all_held_out(survey.facts.name))
-        self._sample = some
+        self._sample = sample
         self._validation = batches.words(VALIDATION, VALIDATION_SYMBOLS)
         kind: type[Network] = KINDS[options.model].load_model()
-        values = kind.values_for(options.values, int(some.lengths.max()) - 1)
+        values = kind.values_for(options.values, int(sample.lengths.max()) - 1)
         batches.longest = values.get("longest")
-        self._part = max(1, STEP_CELLS // kind.cells_per_symbol(values))
-        self._refuse_endless_words(some)
+        V = len(survey.vocabulary)
+        cells = kind.cells_per_symbol(values) + 6 * V  # with counts and logits, and their gradients
+        self._part = max(1, STEP_CELLS // cells)
+        self._refuse_endless_words(sample)
         self._model = kind(survey.vocabulary, values, np.random.default_rng(options.seed))
         self._optimizer = _optimizer(options)
         self._schedule = schedule_of(options)
@@ -302,6 +326,8 @@ class _Training:
             raise self._divergence("loss" if not math.isfinite(loss) else "gradient")
         self._optimizer.learning_rate = self._schedule(number)
         self._optimizer.step(self._vector.values, gradient)
+        if self._part_ahead:
+            self._position = self._part_ahead.position
         return loss, rows
 
     def _divergence(self, what: str) -> TrainingError:
@@ -313,32 +339,33 @@ class _Training:
     def _set_gradient(self, generator: np.random.Generator) -> tuple[float, int]:
         """Set the gradient of the mean surprisal of the next words, in parts if they are many."""
         loss, count, is_last = 0.0, 0, False
-        gradient: Array = 0
+        gradient: Array | None = None  # of the parts so far; a step in one part needs no sum
         while not is_last:
             assert self._part_ahead is not None
-            rows, share, is_last = self._part_ahead
+            rows, share, is_last, _ = self._part_ahead
             logits = self._model.training_logits(rows, generator)
             objective = cross_entropy(logits, rows.counts)
             self._vector.backward(objective)
             self._part_ahead = next(self._parts, None)  # a device works meanwhile, until asked
             loss += objective.item() * share
             count += len(rows.counts)
-            if share < 1:
-                own = self._vector.gradient
-                gradient = gradient + own * own.dtype.type(share)
-        if share < 1:
+            if gradient is not None or not is_last:
+                own = self._vector.gradient * self._vector.gradient.dtype.type(share)
+                gradient = own if gradient is None else gradient + own
+        if gradient is not None:
             self._vector.gradient[:] = gradient
         return loss, count
 
-    def _all_parts(self) -> Iterator[tuple[Rows, float, bool]]:
-        """Yield each part of each step: its rows, its share, and whether it is the last."""
+    def _all_parts(self) -> Iterator[_Part]:
+        """Yield the parts of all steps. Raises ``TrainingError`` for a word that is too long."""
         for _ in range(len(self._losses), self._options.steps):
-            self._position = self._batches.position
-            parts = list(self._batches.next().parts(self._part))
-            lengths = [float(part.symbol_weights.sum()) for part in parts]
-            for part, n in zip(parts, lengths, strict=True):
+            position, words = self._batches.position, self._batches.next()
+            self._refuse_endless_words(words)
+            parts = list(words.parts(self._part))
+            weights = [float(part.symbol_weights.sum()) for part in parts]
+            for part, weight in zip(parts, weights, strict=True):
                 rows = self._model.training_rows(*part.row())
-                yield rows, n / sum(lengths), part is parts[-1]
+                yield _Part(rows, weight / sum(weights), part is parts[-1], position)
 
     def _measure(self) -> None:
         """Measure the validation loss, and keep the parameters if it is the lowest so far."""
