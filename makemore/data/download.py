@@ -42,10 +42,9 @@ class Patience:
     """Deadlines in seconds, and the number of attempts.
 
     ``connect`` limits the connection of one attempt, ``read`` each silence after it, and ``total``
-    the whole attempt. The file must start to arrive within ``connect + read`` of its attempt and
-    within ``answer`` of the first one, so that the wait without a network is short while a slow
-    network still has ``total``. The ``pause`` before the next attempt doubles each time; a server
-    may ask for a longer one (Retry-After).
+    the whole attempt. The file must start to arrive within ``answer`` of the first attempt, so that
+    the wait without a network is short while a slow network still has ``total``. The ``pause``
+    before the next attempt doubles each time; a server may ask for a longer one (Retry-After).
     """
 
     connect: float = 5.0
@@ -168,7 +167,8 @@ def _attempt(
 ) -> bytes:
     """Return the verified bytes; the file must start to arrive before ``deadline``."""
     started = time.monotonic()
-    deadline = min(deadline, started + patience.connect + patience.read)
+    end = started + patience.total
+    deadline = min(deadline, end)
     arrived: SimpleQueue[bytes | Exception | None] = SimpleQueue()
 
     def receive() -> None:
@@ -176,7 +176,7 @@ def _attempt(
         try:
             for piece in _pieces(published, patience):
                 arrived.put(piece)
-                if time.monotonic() > started + patience.total:
+                if time.monotonic() > end:
                     return
             arrived.put(None)
         except Exception as error:  # raised where it is waited for
@@ -188,7 +188,7 @@ def _attempt(
         while (item := arrived.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
             if isinstance(item, Exception):
                 raise item
-            deadline = started + patience.total
+            deadline = end
             content += item
             progress(len(content))
     except Empty:
