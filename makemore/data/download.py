@@ -3,8 +3,6 @@
 The file is small, so it is held in memory and written only when its SHA-256 is right. Each attempt
 runs in a daemon thread, for which the caller waits with a deadline: nothing inside a thread bounds
 the look-up of a host's name, or headers that arrive a byte at a time.
-
-Left out: resuming, caches and mirrors.
 """
 
 import hashlib
@@ -15,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from makemore.errors import DownloadError, shown, unwritable
 from makemore.files import replace_atomically
@@ -55,15 +53,6 @@ class Patience:
     pause: float = 0.5
 
 
-@dataclass(frozen=True)
-class FoundNames:
-    """Where a list of names was found; ``reason`` says in one line why it was not cached."""
-
-    path: Path
-    source: Literal["cached", "downloaded", "bundled"]
-    reason: str
-
-
 NAMES = Publication(
     "https://raw.githubusercontent.com/karpathy/makemore/master/names.txt",
     228_145,
@@ -75,11 +64,7 @@ BRIEF = Patience(answer=4.0)
 
 def bundled_names() -> Path:
     """Return the path of us-names-2017.txt, the list inside the package."""
-    path = Path(__file__).with_name("us-names-2017.txt")
-    if not path.is_file():
-        fact = "the list inside the package is missing"
-        raise DownloadError(_message(fact, path, "reinstall makemore-numpy"))
-    return path
+    return Path(__file__).with_name("us-names-2017.txt")
 
 
 def names_are_intact(path: Path, published: Publication = NAMES) -> bool:
@@ -98,13 +83,14 @@ def find_names(
     published: Publication = NAMES,
     patience: Patience = BRIEF,
     progress: Callable[[int], None] | None = None,
-) -> FoundNames:
-    """Return the names at ``target``, downloaded if necessary, or the list inside the package.
+) -> tuple[Path, str]:
+    """Return the path of the names, and what was done to have them: nothing if they were there.
 
-    Raises ``DownloadError`` for another file at ``target``: it may be somebody's own list.
+    They are at ``target``, downloaded if necessary, or else the list inside the package. Raises
+    ``DownloadError`` for another file at ``target``: it may be somebody's own list.
     """
     if names_are_intact(target, published):
-        return FoundNames(target, "cached", "")
+        return target, ""
     if os.path.lexists(target):
         fact = f"this is not the published file (expected SHA-256 {published.sha256})"
         advice = "name it to use it all the same, or replace it by 'makemore download'"
@@ -112,8 +98,9 @@ def find_names(
     try:
         download_names(target, published=published, patience=patience, progress=progress)
     except DownloadError as error:
-        return FoundNames(bundled_names(), "bundled", str(error))
-    return FoundNames(target, "downloaded", shown(f"{target} was not there"))
+        note = f"using the list of 2017 inside the package instead of names.txt: {error}"
+        return bundled_names(), note
+    return target, f"downloaded {shown(str(target))}"
 
 
 def download_names(
