@@ -181,9 +181,9 @@ def check_corpus(
     is not in the corpus's encoding is part of the report.
     """
     survey = _Survey(holdout)
-    reading = corpus.read(block_size, progress, digest=False)
+    reading = corpus.read(block_size, progress, digest=False, on_error=survey.note)
     try:
-        for lines in reading.blocks(counts_lines=True, on_error=survey.note):
+        for lines in reading.blocks(counts_lines=True):
             survey.add(lines)
     except DecodingError as error:
         survey.end_at(error)
