@@ -527,12 +527,18 @@ def unchanged(corpus: Corpus) -> Iterator[None]:
     Some processes or passes could have read the old file and others the new one.
     """
     before = [source.state() for source in corpus.sources]
+    failure = None
     try:
         yield
-    except MakemoreError:
-        _refuse_changed(corpus, before)  # a change explains the failure
-        raise
-    _refuse_changed(corpus, before)
+    except MakemoreError as error:
+        failure = error
+    for source, state in zip(corpus.sources, before, strict=True):
+        if source.state() != state:  # which explains a failure
+            raise CorpusError(
+                f"{shown(source.name)} changed while it was read: try again, or with a copy of it"
+            )
+    if failure:
+        raise failure
 
 
 def no_word(corpus: Corpus, why: str = "") -> str:
@@ -540,14 +546,6 @@ def no_word(corpus: Corpus, why: str = "") -> str:
     if corpus.columns and corpus.columns.weight:
         why = f" with a weight above 0{why}"
     return f"{shown(corpus.name)} holds no word{why}: expected one a line"
-
-
-def _refuse_changed(corpus: Corpus, before: list[object]) -> None:
-    for source, state in zip(corpus.sources, before, strict=True):
-        if source.state() != state:
-            raise CorpusError(
-                f"{shown(source.name)} changed while it was read: try again, or with a copy of it"
-            ) from None
 
 
 def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:
