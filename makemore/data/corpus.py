@@ -422,23 +422,23 @@ class Reading:
         """Return the function that changes one block after the other as the corpus asks."""
         corpus = self.corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
-        steps = [change] if change else []
+        changes = [change] if change else []
         if corpus.spelling:
-            steps.append(corpus.spelling.shortened)
+            changes.append(corpus.spelling.shortened)
         if corpus.alphabet:
             rare = re.compile(f"[^\n{re.escape(corpus.alphabet)}]")
-            steps.append(partial(rare.sub, REPLACEMENT))
-        distinct = None
+            changes.append(partial(rare.sub, REPLACEMENT))
+        steps = [partial(changed_lines, change) for change in changes]
         if corpus.columns and corpus.columns.weights_as == "distinct":
-            from makemore.data.table import DistinctWords
+            from makemore.data.table import without_repeated_words
 
-            distinct = DistinctWords()
+            steps.append(partial(without_repeated_words, seen=set()))
 
         def change_lines(lines: Lines) -> Lines:
             """Return the lines of the next block, changed."""
             for step in steps:
-                lines = changed_lines(step, lines)
-            return distinct.of(lines) if distinct else lines
+                lines = step(lines)
+            return lines
 
         return change_lines
 
