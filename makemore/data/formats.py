@@ -118,12 +118,10 @@ class _LineForm:
 
     def finding(self, shown: Words, words: Words) -> Finding:
         """Return the finding in the words that are shown, of all words."""
-        found = _finding(self.what, shown, self.command)
         rows = [self.rows.fullmatch(word) for _, word in words] if self.rows else [None]
         numbers = [row[1] for row in rows if row]
-        if len(numbers) == len(rows) and _are_weights(numbers):
-            found = replace(found, option=self.option)
-        return found
+        is_read = len(numbers) == len(rows) and _are_weights(numbers)
+        return _finding(self.what, shown, self.command, option=self.option if is_read else "")
 
 
 def _sed(script: str) -> str:
@@ -203,12 +201,12 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         findings.insert(0, table.finding(option))
     if header:
-        findings.append(replace(_finding(header, first, "sed 1d"), option=option))
+        findings.append(_finding(header, first, "sed 1d", option=option))
     return findings
 
 
-def _finding(what: str, shown: Words, *commands: str) -> Finding:
-    return Finding(what, len(shown), tuple(shown[:MAX_EXAMPLES]), commands)
+def _finding(what: str, shown: Words, *commands: str, option: str = "") -> Finding:
+    return Finding(what, len(shown), tuple(shown[:MAX_EXAMPLES]), commands, option)
 
 
 def _json(words: Words) -> Finding | None:
@@ -270,8 +268,8 @@ class _Table:
         """Return the finding, with the commands and the option that read the words."""
         is_quoted = any('"' in line for _, line in self.lines)
         commands = _column_command(self.separator, self.word, is_quoted)
-        found = _finding(f"a table of {len(self.columns)} columns", self.lines, *commands)
-        return replace(found, option=option)
+        what = f"a table of {len(self.columns)} columns"
+        return _finding(what, self.lines, *commands, option=option)
 
     def option(self, has_header: bool) -> str:
         """Return the options that read the words, and the weights if a column may hold some.
