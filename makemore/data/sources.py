@@ -57,7 +57,10 @@ class FileSource:
 
     path: str
 
-    begins_file = True
+    @property
+    def begins_file(self) -> bool:
+        """True for all but slices."""
+        return True
 
     @property
     def name(self) -> str:
@@ -114,19 +117,12 @@ class SpooledSource(FileSource):
         return self.original_name
 
 
-class SliceSource(NamedTuple):
+@dataclass(frozen=True)
+class SliceSource(FileSource):
     """The bytes ``start`` to ``stop`` of a plain text file; lines start at both."""
 
-    path: str
     start: int
     stop: int
-    location: str = ""
-    rereadable: bool = True
-
-    @property
-    def name(self) -> str:
-        """The path of the file."""
-        return self.path
 
     @property
     def begins_file(self) -> bool:
@@ -142,9 +138,6 @@ class SliceSource(NamedTuple):
         file = open(self.path, "rb", buffering=0)
         file.seek(self.start)
         return io.BufferedReader(Limited(file, self.size()))
-
-    def state(self) -> None:
-        """Nothing: the corpus that was cut looks after its file."""
 
 
 class BytesSource(NamedTuple):
