@@ -239,24 +239,12 @@ def _one_line(words: Words) -> Finding | None:
 
 @dataclass(frozen=True)
 class _Table:
-    """Lines in columns.
+    """Lines in columns."""
 
-    Attributes
-    ----------
-    lines : Words
-        The lines that have all columns.
-    separator : str
-    columns : list of tuple of str
-        The cells of each column.
-    word : int
-        The index of the column of words: the first one with the most distinct cells that are not
-        numbers or identifiers.
-    """
-
-    lines: Words
+    lines: Words  # those that have all columns
     separator: str
-    columns: list[tuple[str, ...]]
-    word: int
+    columns: list[tuple[str, ...]]  # the cells of each
+    word: int  # the index of the column of words
 
     @property
     def cells(self) -> Words:
@@ -319,6 +307,7 @@ def _table(words: Words) -> _Table | None:
         return None
     whole = [(pair, row) for pair, row in zip(words, rows, strict=True) if len(row) == width]
     columns = list(zip(*(row for _, row in whole), strict=True))
+    # the column of words is the first with the most distinct cells
     best = max(range(width), key=lambda column: _variety(columns[column]))
     return _Table([pair for pair, _ in whole], separator, columns, best)
 
