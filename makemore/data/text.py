@@ -41,8 +41,7 @@ class Lines(NamedTuple):
 _UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
 _LF = ord("\n")
-_LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
-_LINE_END = re.compile("\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
@@ -198,16 +197,14 @@ class LineDecoder:
         if self._length + len(text) <= MAX_LINE:
             return
         whole = "".join([*self._rest, text])
-        start = 0
-        for number, found in enumerate([*_LINE_END.finditer(whole), None]):
-            if (found.start() if found else len(whole)) - start > MAX_LINE:
+        for number, line in enumerate(_LINE.finditer(whole)):
+            if len(line[0].rstrip("\r\n")) > MAX_LINE:
                 offset = self._bytes - undecoded - len(self._encoded("".join(self._rest)))
-                offset += len(self._encoded(whole[:start]))
+                offset += len(self._encoded(whole[: line.start()]))
                 raise LongLineError(
                     f"{self._place(offset, self._lines + number)}: expected one word a line, found"
                     f" a line over {MAX_LINE:,} characters: is this the file that you mean?"
                 )
-            start = found.end() if found else start
 
     def _encoded(self, text: str) -> bytes:
         return text.encode(self._encoding, "surrogateescape")
