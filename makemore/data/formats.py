@@ -367,15 +367,8 @@ def _header(words: Words, is_certain: bool) -> str:
     return f"{what} in the first line"
 
 
-def _cp1252(byte: int) -> str:
-    """Return the character of a byte in cp1252, or in Latin-1 if cp1252 has none."""
-    try:
-        return bytes([byte]).decode("cp1252")
-    except UnicodeDecodeError:
-        return chr(byte)
-
-
-_CONTINUATION = "[" + re.escape("".join(map(_cp1252, range(0x80, 0xC0)))) + "\x80-\x9f]"
+_IN_CP1252 = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore")
+_CONTINUATION = f"[{re.escape(_IN_CP1252)}\x80-\x9f]"  # or in Latin-1
 _MISREAD = re.compile(  # UTF-8 of two, three and four bytes, each byte taken for a character
     f"[\xc2-\xdf]{_CONTINUATION}|[\xe0-\xef]{_CONTINUATION}{{2}}|[\xf0-\xf4]{_CONTINUATION}{{3}}"
 )
