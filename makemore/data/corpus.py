@@ -407,7 +407,7 @@ class Reading:
     def by_source(self, *, counts_lines: bool = True) -> Iterator[tuple[str, Iterator[Lines]]]:
         """Yield the name and the blocks of each source; read these before the next source."""
         _keep_freed_memory()
-        columns, change = self.corpus.columns, self._change()
+        columns, changes = self.corpus.columns, self._changes()
         for source in self.corpus.sources:
             texts = self._texts(source, counts_lines)
             if columns:
@@ -416,31 +416,26 @@ class Reading:
                 blocks = read_table(texts, columns, source.name)
             else:
                 blocks = map(Lines, texts)
-            yield source.name, map(change, blocks)
+            for change in changes:
+                blocks = map(change, blocks)
+            yield source.name, blocks
 
-    def _change(self) -> Callable[[Lines], Lines]:
-        """Return the function that changes one block after the other as the corpus asks."""
+    def _changes(self) -> list[Callable[[Lines], Lines]]:
+        """Return the functions that change one block after the other as the corpus asks."""
         corpus = self.corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
-        changes = [change] if change else []
+        of_text = [change] if change else []
         if corpus.spelling:
-            changes.append(corpus.spelling.shortened)
+            of_text.append(corpus.spelling.shortened)
         if corpus.alphabet:
             rare = re.compile(f"[^\n{re.escape(corpus.alphabet)}]")
-            changes.append(partial(rare.sub, REPLACEMENT))
-        steps = [partial(changed_lines, change) for change in changes]
+            of_text.append(partial(rare.sub, REPLACEMENT))
+        changes: list[Callable[[Lines], Lines]] = [partial(changed_lines, each) for each in of_text]
         if corpus.columns and corpus.columns.weights_as == "distinct":
             from makemore.data.table import without_repeated_words
 
-            steps.append(partial(without_repeated_words, seen=set()))
-
-        def change_lines(lines: Lines) -> Lines:
-            """Return the lines of the next block, changed."""
-            for step in steps:
-                lines = step(lines)
-            return lines
-
-        return change_lines
+            changes.append(partial(without_repeated_words, seen=set()))
+        return changes
 
     @property
     def sha256(self) -> str:
