@@ -84,10 +84,11 @@ def find_names(
     patience: Patience = BRIEF,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Path, str]:
-    """Return the path of the names, and what was done to have them: nothing if they were there.
+    """Return the path of the names, and a message if they were not at ``target``.
 
-    They are at ``target``, downloaded if necessary, or else the list inside the package. Raises
-    ``DownloadError`` for another file at ``target``: it may be somebody's own list.
+    They are downloaded to ``target`` if necessary; if that fails, the path is that of the list
+    inside the package. Raises ``DownloadError`` for another file at ``target``, which may be
+    somebody's own list.
     """
     if names_are_intact(target, published):
         return target, ""
