@@ -59,7 +59,12 @@ def test_a_line_over_the_limit_is_refused_whatever_the_block_size(
             assert [word for b in corpus.read(block_size) for word in words_in(b)] == words_in(text)
             return
         line = next(i for i, length in enumerate(lengths, 1) if length > 10)
-        with pytest.raises(LongLineError, match=rf"^bytes, line {line}, byte .* a line over 10 "):
+        has_mark = encoding in ("utf-8-sig", "utf-16")
+        byte = (
+            r"\d+" if has_mark else len("".join(re.findall("a*(?:\r\n|\r|\n)", text)[: line - 1]))
+        )
+        match = rf"^bytes, line {line}, byte {byte}: .* a line over 10 "
+        with pytest.raises(LongLineError, match=match):
             blocks_of(corpus, block_size)
 
 

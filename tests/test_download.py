@@ -595,7 +595,7 @@ def test_intact_names_are_used_without_a_network(server: Server, tmp_path: Path)
     target = tmp_path / "names.txt"
     target.write_bytes(CONTENT)
     found = find_names(target, published=server.published, patience=QUICK)
-    assert (found.path, found.source, found.reason) == (target, "cached", "")
+    assert found == (target, "")
     assert server.heads == []
 
 
@@ -603,8 +603,7 @@ def test_missing_names_are_downloaded(server: Server, tmp_path: Path) -> None:
     server.answers = [reply()]
     target = tmp_path / "names.txt"
     found = find_names(target, published=server.published, patience=QUICK)
-    assert (found.path, found.source) == (target, "downloaded")
-    assert "was not there" in found.reason
+    assert found == (target, f"downloaded {target}")
     assert target.read_bytes() == CONTENT
 
 
@@ -624,9 +623,10 @@ def test_names_that_cannot_be_had_are_answered_by_the_bundled_ones(
     server: Server, tmp_path: Path
 ) -> None:
     server.answers = [reply(b"", "404 Not Found")]
-    found = find_names(tmp_path / "names.txt", published=server.published, patience=QUICK)
-    assert (found.path, found.source) == (bundled_names(), "bundled")
-    assert "404" in found.reason
+    path, note = find_names(tmp_path / "names.txt", published=server.published, patience=QUICK)
+    assert path == bundled_names()
+    assert note.startswith("using the list of 2017 inside the package")
+    assert "404" in note
 
 
 def test_host_that_is_not_found_is_answered_at_once(
@@ -637,12 +637,12 @@ def test_host_that_is_not_found_is_answered_at_once(
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     started = time.monotonic()
-    found = find_names(tmp_path / "data" / "names.txt")
+    path, note = find_names(tmp_path / "data" / "names.txt")
     assert time.monotonic() - started < 1.0
-    assert found.source == "bundled"
-    assert "name resolution" in found.reason
-    assert NAMES.url in found.reason
-    assert found.reason.isprintable()
+    assert path == bundled_names()
+    assert "name resolution" in note
+    assert NAMES.url in note
+    assert note.isprintable()
     assert os.listdir(tmp_path) == []
 
 
@@ -656,9 +656,9 @@ def test_look_up_that_hangs_is_left_within_five_seconds(
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     started = time.monotonic()
     patience = replace(BRIEF, answer=0.4)
-    found = find_names(tmp_path / "names.txt", patience=patience)
+    path, _ = find_names(tmp_path / "names.txt", patience=patience)
     assert time.monotonic() - started < 0.9
-    assert found.source == "bundled"
+    assert path == bundled_names()
     assert BRIEF.answer <= 4.5  # the rest of the five seconds is for the command around it
 
 
@@ -668,7 +668,7 @@ def test_process_ends_while_a_look_up_still_hangs(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from makemore.data.download import Patience, find_names\n"
         "socket.getaddrinfo = lambda *_, **__: time.sleep(30)\n"
-        "print(find_names(Path(sys.argv[1]), patience=Patience(answer=0.5)).source)\n"
+        "print(find_names(Path(sys.argv[1]), patience=Patience(answer=0.5))[0].name)\n"
     )
     started = time.monotonic()
     done = subprocess.run(
@@ -677,7 +677,7 @@ def test_process_ends_while_a_look_up_still_hangs(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "bundled\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "us-names-2017.txt\n", "")
     assert time.monotonic() - started < 5.0
 
 
@@ -685,17 +685,17 @@ def test_answer_is_bounded_over_all_attempts(server: Server, tmp_path: Path) -> 
     server.answers = [raw(then=Exchange.stall)]
     patience = Patience(read=0.3, answer=0.5, pause=0.01)
     started = time.monotonic()
-    found = find_names(tmp_path / "names.txt", published=server.published, patience=patience)
+    path, _ = find_names(tmp_path / "names.txt", published=server.published, patience=patience)
     assert time.monotonic() - started < 1.0
-    assert found.source == "bundled"
+    assert path == bundled_names()
 
 
 def test_slow_network_has_longer_once_data_flow(server: Server, tmp_path: Path) -> None:
     parts = [CONTENT[start : start + 5000] for start in range(0, len(CONTENT), 5000)]
     server.answers = [raw(HEAD, *[part for piece in parts for part in (piece, 0.15)])]
     patience = Patience(read=2.0, answer=0.5)
-    found = find_names(tmp_path / "names.txt", published=server.published, patience=patience)
-    assert found.source == "downloaded"
+    path, _ = find_names(tmp_path / "names.txt", published=server.published, patience=patience)
+    assert path == tmp_path / "names.txt"
 
 
 def test_names_are_intact_only_when_every_byte_is_right(tmp_path: Path) -> None:

@@ -551,9 +551,7 @@ def _default_corpus() -> str:
     from makemore.data.download import find_names
 
     with progress("downloading") as report:
-        found = find_names(Path(NAMES), progress=lambda done: report(done, None))
-    if found.source == "bundled":
-        say(f"using the list of 2017 inside the package instead of names.txt: {found.reason}")
-    elif found.source == "downloaded":
-        say(f"downloaded {found.path}")
-    return str(found.path)
+        path, note = find_names(Path(NAMES), progress=lambda done: report(done, None))
+    if note:
+        say(note)
+    return str(path)

@@ -24,8 +24,8 @@ from makemore.data.holdout import (
     without_repetition,
 )
 from makemore.data.text import Lines, code_points, line_bounds, or_leave_out
-from makemore.data.vocabulary import MAX_VOCABULARY
-from makemore.errors import DecodingError
+from makemore.data.vocabulary import Vocabulary
+from makemore.errors import DecodingError, VocabularyError
 
 MAX_EXACT = 1 << 22
 """Up to this many distinct words are counted; a larger number is estimated."""
@@ -181,9 +181,9 @@ def check_corpus(
     is not in the corpus's encoding is part of the report.
     """
     survey = _Survey(holdout)
-    reading = corpus.read(block_size, progress, digest=False)
+    reading = corpus.read(block_size, progress, digest=False, on_error=survey.note)
     try:
-        for lines in reading.blocks(counts_lines=True, on_error=survey.note):
+        for lines in reading.blocks(counts_lines=True):
             survey.add(lines)
     except DecodingError as error:
         survey.end_at(error)
@@ -297,19 +297,19 @@ class _Survey:
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
             is_whole=self._is_whole,
-            failure=self._failure(corpus, words, len(facts)),
+            failure=self._failure(corpus, words, "".join(fact.character for fact in facts)),
         )
 
-    def _failure(self, corpus: Corpus, words: int, characters: int) -> str:
+    def _failure(self, corpus: Corpus, words: int, characters: str) -> str:
+        """Return why training would fail, or nothing."""
         if self._errors and corpus.errors == "strict":
             return self._errors[0] + or_leave_out(corpus.encoding)
         if not words:
             return no_word(corpus)
-        if characters >= MAX_VOCABULARY:
-            return (
-                f"the corpus has {characters:,} distinct characters and the limit is"
-                f" {MAX_VOCABULARY - 1:,}: drop the words with rare ones by --min-count"
-            )
+        try:
+            Vocabulary(characters)
+        except VocabularyError as error:
+            return str(error)
         is_large = self._held_out is None  # of others one word is left for training
         return all_held_out(corpus.name) if is_large and self._are_all_held_out else ""
 
@@ -331,7 +331,6 @@ class _DistinctCounter:
     def __init__(self) -> None:
         self._smallest = np.zeros(0, np.uint64)
         self._new: list[Hashes] = []
-        self._new_count = 0
         self._is_exact = True
 
     def add(self, hashes: Hashes) -> None:
@@ -339,8 +338,7 @@ class _DistinctCounter:
         if not self._is_exact:
             hashes = hashes[hashes < self._smallest[-1]]
         self._new.append(hashes)
-        self._new_count += len(hashes)
-        if self._new_count > max(len(self._smallest), 1 << 16):
+        if sum(map(len, self._new)) > max(len(self._smallest), 1 << 16):
             self._settle()
 
     def result(self) -> tuple[int, bool]:
@@ -352,7 +350,7 @@ class _DistinctCounter:
 
     def _settle(self) -> None:
         distinct = distinct_hashes(np.concatenate([self._smallest, *self._new]))
-        self._new, self._new_count = [], 0
+        self._new = []
         self._is_exact = self._is_exact and len(distinct) <= MAX_EXACT
         self._smallest = distinct[:MAX_EXACT]
 

@@ -7,25 +7,22 @@ import io
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 from makemore.errors import CorpusError, shown
 
-_GZIP = b"\x1f\x8b"
-_XZ = b"\xfd7zXZ\0"
-_BZ2 = (
-    tuple(  # the level, then the mark of the first block or of the end; a word may begin with BZh
-        b"BZh%d%s" % (level, mark)
-        for level in range(1, 10)
-        for mark in (b"1AY&SY", b"\x17rE8P\x90")
-    )
-)
+_GZIP = (b"\x1f\x8b",)
+_XZ = (b"\xfd7zXZ\0",)
+# The level, then the mark of the first block or of the end: a word may begin with BZh.
+_BZ2 = tuple(b"BZh%d%s" % (i, mark) for i in range(1, 10) for mark in (b"1AY&SY", b"\x17rE8P\x90"))
 _ZSTD = (
     b"\x28\xb5\x2f\xfd",
     *(b"%c\x2aM\x18" % i for i in range(0x50, 0x60)),  # skippable frames, which may come first
 )
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
-_MARKS = (_GZIP, *_BZ2, _XZ, *_ZSTD, *_ZIP)
+COMPRESSED = (*_GZIP, *_BZ2, *_XZ, *_ZSTD, *_ZIP)
+"""The first bytes of compressed files."""
+
 _SMALL_READ = 1 << 16
 _ZSTD_READ = 512  # bytes; they become at most 16 MiB, which exist twice for a moment
 
@@ -40,10 +37,10 @@ _FORMATS = (
     (b"\x93NUMPY", "NumPy array", _AS_TEXT),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "file of an old Office, .doc or .xls", _AS_TEXT),
     (_GZIP, "gzip file inside a compressed one", _UNPACK),
-    *((mark, "bzip2 file inside a compressed one", _UNPACK) for mark in _BZ2),
+    (_BZ2, "bzip2 file inside a compressed one", _UNPACK),
     (_XZ, "xz file inside a compressed one", _UNPACK),
-    *((mark, "zstd file inside a compressed one", _UNPACK) for mark in _ZSTD),
-    *((mark, "zip archive inside a compressed file", _UNPACK) for mark in _ZIP),
+    (_ZSTD, "zstd file inside a compressed one", _UNPACK),
+    (_ZIP, "zip archive inside a compressed file", _UNPACK),
 )
 """The first bytes of other formats, what they are called, and what to do."""
 
@@ -57,29 +54,37 @@ _DOCUMENTS = (
 """Zip archives that are documents: a file in them, what they are called, and what to do."""
 
 
-class Opened(NamedTuple):
-    """A file whose first bytes are known.
+Failures = tuple[type[Exception], ...]
+"""What reading a file may raise beside ``OSError``, ``EOFError`` and ``ValueError``."""
 
-    Attributes
-    ----------
-    stream : file of bytes
-        From the start, decompressed.
-    compressed : bool
-    failures : tuple of exceptions
-        What reading it may raise beside ``OSError``, ``EOFError`` and ``ValueError``.
+
+def first_bytes(file: IO[bytes]) -> tuple[bytes, IO[bytes]]:
+    """Return the first bytes of a file, and the file from its start.
+
+    They are no more than show whether it is ``COMPRESSED``: others may not come soon.
     """
+    head = b""
+    while any(mark.startswith(head) and mark != head for mark in COMPRESSED):
+        more = file.read(1)
+        if not more:
+            break
+        head += more
+    if file.seekable():
+        file.seek(0)
+        return head, file
+    return head, io.BufferedReader(Joined(head, file), _SMALL_READ)
 
-    stream: IO[bytes]
-    compressed: bool = True
-    failures: tuple[type[Exception], ...] = ()
 
-
-def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
-    """Return a file decompressed where its first bytes say so.
+def decompressed(
+    file: IO[bytes], head: bytes, name: str, closing: ExitStack
+) -> tuple[IO[bytes], Failures]:
+    """Return a ``COMPRESSED`` file decompressed, and what reading it may raise.
 
     Parameters
     ----------
     file : file of bytes, at its start
+    head : bytes
+        The first ones.
     name : str
         What messages call it.
     closing : ExitStack
@@ -90,48 +95,29 @@ def decompressed(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
     CorpusError
         It is a zip archive of anything but one file, or zstd and no library reads that.
     """
-    head = _head(file)
-    whole = file
-    if whole.seekable():
-        whole.seek(0)
-    else:
-        whole = io.BufferedReader(Joined(head, whole), _SMALL_READ)
     if head.startswith(_GZIP):
         import gzip
         import zlib
 
-        return Opened(cast(IO[bytes], gzip.GzipFile(fileobj=whole)), failures=(zlib.error,))
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file)), (zlib.error,)
     if head.startswith(_BZ2):
         import bz2
 
-        return Opened(bz2.BZ2File(whole))
+        return bz2.BZ2File(file), ()
     if head.startswith(_XZ):
         import lzma
 
-        return Opened(lzma.LZMAFile(whole), failures=(lzma.LZMAError,))
+        return lzma.LZMAFile(file), (lzma.LZMAError,)
     if head.startswith(_ZSTD):
-        return _zstd(whole, name)
-    if head.startswith(_ZIP):
-        return _zip(whole, name, closing)
-    return Opened(whole, compressed=False)
+        return _zstd(file, name)
+    return _zip(file, name, closing)
 
 
-def _head(file: IO[bytes]) -> bytes:
-    """Return the first bytes of a file, no more than a mark needs: others may not come soon."""
-    head = b""
-    while any(mark.startswith(head) and mark != head for mark in _MARKS):
-        more = file.read(1)
-        if not more:
-            break
-        head += more
-    return head
-
-
-def _zstd(file: IO[bytes], name: str) -> Opened:
+def _zstd(file: IO[bytes], name: str) -> tuple[IO[bytes], Failures]:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
-        return Opened(zstd.ZstdFile(file), failures=(zstd.ZstdError,))
+        return zstd.ZstdFile(file), (zstd.ZstdError,)
     try:
         import zstandard
     except ImportError:
@@ -140,10 +126,10 @@ def _zstd(file: IO[bytes], name: str) -> Opened:
             " 'zstd -d', or pip install zstandard"
         ) from None
     stream = _Frames(file, zstandard.ZstdDecompressor().decompressobj)
-    return Opened(io.BufferedReader(stream, _SMALL_READ), failures=(zstandard.ZstdError,))
+    return io.BufferedReader(stream, _SMALL_READ), (zstandard.ZstdError,)
 
 
-def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
+def _zip(file: IO[bytes], name: str, closing: ExitStack) -> tuple[IO[bytes], Failures]:
     import lzma
     import shutil
     import tempfile
@@ -169,7 +155,7 @@ def _zip(file: IO[bytes], name: str, closing: ExitStack) -> Opened:
         stream = archive.open(files[0])
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise CorpusError(f"cannot read {shown(name)}: {shown(str(error))}") from None
-    return Opened(stream, failures=(zipfile.BadZipFile, zlib.error, lzma.LZMAError))
+    return stream, (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 def _is_litter(path: str) -> bool:

@@ -325,12 +325,14 @@ class Corpus:
         progress: Progress | None = None,
         digest: bool = True,
         as_they_come: bool = False,
+        on_error: Callable[[DecodingError], None] | None = None,
     ) -> "Reading":
         """Return one pass over the text, in blocks of ``block_size`` bytes.
 
-        With ``as_they_come`` lines do not wait for others until a block is full.
+        With ``as_they_come`` lines do not wait for others until a block is full. ``on_error`` is as
+        ``LineDecoder`` takes it.
         """
-        return Reading(self, block_size, progress, digest, as_they_come)
+        return Reading(self, block_size, progress, digest, as_they_come, on_error)
 
     def head(self) -> str:
         """Return the first lines without taking them from a pipe; nothing if that fails."""
@@ -363,11 +365,12 @@ class Corpus:
             yield replace(self, sources=tuple(copies))
 
 
+@dataclass
 class Reading:
     """One pass over a corpus: iterating yields the text of each block; then the digest is known.
 
-    Raises ``CorpusError`` for a source that cannot be read or decoded, or has a line that is longer
-    than ``MAX_LINE``.
+    The parameters are those of ``Corpus.read``. Raises ``CorpusError`` for a source that cannot be
+    read or decoded, or has a line that is longer than ``MAX_LINE``.
 
     Attributes
     ----------
@@ -375,125 +378,99 @@ class Reading:
         The number of lines so far that could not be decoded, if they are no error.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        block_size: int,
-        progress: Progress | None,
-        digest: bool,
-        as_they_come: bool = False,
-    ) -> None:
-        self._corpus = corpus
-        self._as_they_come = as_they_come
-        self.damaged = 0
-        self._block_size = block_size
-        self._progress = progress
-        self._with_digest = digest
-        self._total = corpus.size() if progress else None
+    corpus: Corpus
+    block_size: int
+    progress: Progress | None
+    digest: bool
+    as_they_come: bool
+    on_error: Callable[[DecodingError], None] | None
+    damaged: int = 0
+
+    def __post_init__(self) -> None:
+        self._total = self.corpus.size() if self.progress else None
         self._bytes_before = 0
         self._digests: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
         return (lines.text for lines in self.blocks(counts_lines=True))
 
-    def blocks(
-        self,
-        *,
-        counts_lines: bool = False,
-        on_error: Callable[[DecodingError], None] | None = None,
-    ) -> Iterator[Lines]:
+    def blocks(self, *, counts_lines: bool = False) -> Iterator[Lines]:
         """Yield the lines of each block, with weights if the corpus has some.
 
         Without ``counts_lines`` the errors of a corpus that can be read again name no line: see
-        ``naming_lines``. ``on_error`` is as ``LineDecoder`` takes it.
+        ``naming_lines``.
         """
-        counts_lines = counts_lines or not self._corpus.is_rereadable
-        for _, blocks in self.by_source(counts_lines=counts_lines, on_error=on_error):
+        counts_lines = counts_lines or not self.corpus.is_rereadable
+        for _, blocks in self.by_source(counts_lines=counts_lines):
             yield from blocks
 
-    def by_source(
-        self,
-        *,
-        counts_lines: bool = True,
-        on_error: Callable[[DecodingError], None] | None = None,
-    ) -> Iterator[tuple[str, Iterator[Lines]]]:
+    def by_source(self, *, counts_lines: bool = True) -> Iterator[tuple[str, Iterator[Lines]]]:
         """Yield the name and the blocks of each source; read these before the next source."""
         _keep_freed_memory()
-        columns, change = self._corpus.columns, self._change()
-        for source in self._corpus.sources:
-            texts = self._texts(source, counts_lines, on_error)
+        columns, changes = self.corpus.columns, self._changes()
+        for source in self.corpus.sources:
+            texts = self._texts(source, counts_lines)
             if columns:
                 from makemore.data.table import read_table
 
                 blocks = read_table(texts, columns, source.name)
             else:
                 blocks = map(Lines, texts)
-            yield source.name, map(change, blocks)
+            for change in changes:
+                blocks = map(change, blocks)
+            yield source.name, blocks
 
-    def _change(self) -> Callable[[Lines], Lines]:
-        """Return the function that changes one block after the other as the corpus asks."""
-        corpus = self._corpus
+    def _changes(self) -> list[Callable[[Lines], Lines]]:
+        """Return the functions that change one block after the other as the corpus asks."""
+        corpus = self.corpus
         change = text_change(corpus.lowercase, corpus.strip_accents, corpus.normalize)
-        steps = [change] if change else []
+        of_text = [change] if change else []
         if corpus.spelling:
-            steps.append(corpus.spelling.shortened)
+            of_text.append(corpus.spelling.shortened)
         if corpus.alphabet:
             rare = re.compile(f"[^\n{re.escape(corpus.alphabet)}]")
-            steps.append(partial(rare.sub, REPLACEMENT))
-        distinct = None
+            of_text.append(partial(rare.sub, REPLACEMENT))
+        changes: list[Callable[[Lines], Lines]] = [partial(changed_lines, each) for each in of_text]
         if corpus.columns and corpus.columns.weights_as == "distinct":
-            from makemore.data.table import DistinctWords
+            from makemore.data.table import without_repeated_words
 
-            distinct = DistinctWords()
-
-        def change_lines(lines: Lines) -> Lines:
-            """Return the lines of the next block, changed."""
-            for step in steps:
-                lines = changed_lines(step, lines)
-            return distinct.of(lines) if distinct else lines
-
-        return change_lines
+            changes.append(partial(without_repeated_words, seen=set()))
+        return changes
 
     @property
     def sha256(self) -> str:
         """The digest of the sources that were read, as ``CorpusFacts.sha256`` defines it."""
         return combined_digest(self._digests)
 
-    def _texts(
-        self,
-        source: Source,
-        counts_lines: bool,
-        on_error: Callable[[DecodingError], None] | None,
-    ) -> Iterator[str]:
+    def _note(self, error: DecodingError) -> None:
+        """Count a line that cannot be decoded."""
+        self.damaged += 1
+        if self.on_error:
+            self.on_error(error)
+
+    def _texts(self, source: Source, counts_lines: bool) -> Iterator[str]:
         """Yield the text of one source in blocks of whole lines."""
-        encoding, errors = self._corpus.encoding, self._corpus.errors
-
-        def note(error: DecodingError) -> None:
-            """Count a line that cannot be decoded."""
-            self.damaged += 1
-            if on_error:
-                on_error(error)
-
+        encoding, errors = self.corpus.encoding, self.corpus.errors
         decoder = LineDecoder(
             source.name,
             encoding,
             begins_text=source.begins_file,
             counts_lines=counts_lines,
-            on_error=note if on_error or errors != "strict" else None,
+            on_error=self._note if self.on_error or errors != "strict" else None,
             replaces=errors == "replace",
         )
         digest = hashlib.sha256()
-        with ByteStream(source, self._as_they_come) as stream:
+        with ByteStream(source, self.as_they_come) as stream:
             if source.begins_file:
                 refuse_other_formats(stream.peek(_HEAD), source.name)
                 if is_utf_8(encoding):
                     refuse_other_encodings(stream.peek(_HEAD), source.name)
-            while data := stream.read(self._block_size):
-                if self._with_digest:
+            while data := stream.read(self.block_size):
+                if self.digest:
                     digest.update(data)
                 yield from decoder.decode(data)
-                if self._progress:
-                    self._progress(self._bytes_before + stream.position(), self._total)
+                if self.progress:
+                    self.progress(self._bytes_before + stream.position(), self._total)
             self._bytes_before += stream.position()
         self._digests.append(digest.digest())
         yield from decoder.decode(b"", final=True)
@@ -545,12 +522,18 @@ def unchanged(corpus: Corpus) -> Iterator[None]:
     Some processes or passes could have read the old file and others the new one.
     """
     before = [source.state() for source in corpus.sources]
+    failure = None
     try:
         yield
-    except MakemoreError:
-        _refuse_changed(corpus, before)  # a change explains the failure
-        raise
-    _refuse_changed(corpus, before)
+    except MakemoreError as error:
+        failure = error
+    for source, state in zip(corpus.sources, before, strict=True):
+        if source.state() != state:  # which explains a failure
+            raise CorpusError(
+                f"{shown(source.name)} changed while it was read: try again, or with a copy of it"
+            )
+    if failure:
+        raise failure
 
 
 def no_word(corpus: Corpus, why: str = "") -> str:
@@ -558,14 +541,6 @@ def no_word(corpus: Corpus, why: str = "") -> str:
     if corpus.columns and corpus.columns.weight:
         why = f" with a weight above 0{why}"
     return f"{shown(corpus.name)} holds no word{why}: expected one a line"
-
-
-def _refuse_changed(corpus: Corpus, before: list[object]) -> None:
-    for source, state in zip(corpus.sources, before, strict=True):
-        if source.state() != state:
-            raise CorpusError(
-                f"{shown(source.name)} changed while it was read: try again, or with a copy of it"
-            ) from None
 
 
 def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:

@@ -3,8 +3,6 @@
 The file is small, so it is held in memory and written only when its SHA-256 is right. Each attempt
 runs in a daemon thread, for which the caller waits with a deadline: nothing inside a thread bounds
 the look-up of a host's name, or headers that arrive a byte at a time.
-
-Left out: resuming, caches and mirrors.
 """
 
 import hashlib
@@ -15,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from makemore.errors import DownloadError, shown, unwritable
 from makemore.files import replace_atomically
@@ -42,10 +40,9 @@ class Patience:
     """Deadlines in seconds, and the number of attempts.
 
     ``connect`` limits the connection of one attempt, ``read`` each silence after it, and ``total``
-    the whole attempt. The file must start to arrive within ``connect + read`` of its attempt and
-    within ``answer`` of the first one, so that the wait without a network is short while a slow
-    network still has ``total``. The ``pause`` before the next attempt doubles each time; a server
-    may ask for a longer one (Retry-After).
+    the whole attempt. The file must start to arrive within ``answer`` of the first attempt, so that
+    the wait without a network is short while a slow network still has ``total``. The ``pause``
+    before the next attempt doubles each time; a server may ask for a longer one (Retry-After).
     """
 
     connect: float = 5.0
@@ -54,15 +51,6 @@ class Patience:
     answer: float = 90.0
     attempts: int = 4
     pause: float = 0.5
-
-
-@dataclass(frozen=True)
-class FoundNames:
-    """Where a list of names was found; ``reason`` says in one line why it was not cached."""
-
-    path: Path
-    source: Literal["cached", "downloaded", "bundled"]
-    reason: str
 
 
 NAMES = Publication(
@@ -76,11 +64,7 @@ BRIEF = Patience(answer=4.0)
 
 def bundled_names() -> Path:
     """Return the path of us-names-2017.txt, the list inside the package."""
-    path = Path(__file__).with_name("us-names-2017.txt")
-    if not path.is_file():
-        fact = "the list inside the package is missing"
-        raise DownloadError(_message(fact, path, "reinstall makemore-numpy"))
-    return path
+    return Path(__file__).with_name("us-names-2017.txt")
 
 
 def names_are_intact(path: Path, published: Publication = NAMES) -> bool:
@@ -99,13 +83,15 @@ def find_names(
     published: Publication = NAMES,
     patience: Patience = BRIEF,
     progress: Callable[[int], None] | None = None,
-) -> FoundNames:
-    """Return the names at ``target``, downloaded if necessary, or the list inside the package.
+) -> tuple[Path, str]:
+    """Return the path of the names, and a message if they were not at ``target``.
 
-    Raises ``DownloadError`` for another file at ``target``: it may be somebody's own list.
+    They are downloaded to ``target`` if necessary; if that fails, the path is that of the list
+    inside the package. Raises ``DownloadError`` for another file at ``target``, which may be
+    somebody's own list.
     """
     if names_are_intact(target, published):
-        return FoundNames(target, "cached", "")
+        return target, ""
     if os.path.lexists(target):
         fact = f"this is not the published file (expected SHA-256 {published.sha256})"
         advice = "name it to use it all the same, or replace it by 'makemore download'"
@@ -113,8 +99,9 @@ def find_names(
     try:
         download_names(target, published=published, patience=patience, progress=progress)
     except DownloadError as error:
-        return FoundNames(bundled_names(), "bundled", str(error))
-    return FoundNames(target, "downloaded", shown(f"{target} was not there"))
+        note = f"using the list of 2017 inside the package instead of names.txt: {error}"
+        return bundled_names(), note
+    return target, f"downloaded {shown(str(target))}"
 
 
 def download_names(
@@ -168,7 +155,8 @@ def _attempt(
 ) -> bytes:
     """Return the verified bytes; the file must start to arrive before ``deadline``."""
     started = time.monotonic()
-    deadline = min(deadline, started + patience.connect + patience.read)
+    end = started + patience.total
+    deadline = min(deadline, end)
     arrived: SimpleQueue[bytes | Exception | None] = SimpleQueue()
 
     def receive() -> None:
@@ -176,7 +164,7 @@ def _attempt(
         try:
             for piece in _pieces(published, patience):
                 arrived.put(piece)
-                if time.monotonic() > started + patience.total:
+                if time.monotonic() > end:
                     return
             arrived.put(None)
         except Exception as error:  # raised where it is waited for
@@ -188,7 +176,7 @@ def _attempt(
         while (item := arrived.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
             if isinstance(item, Exception):
                 raise item
-            deadline = started + patience.total
+            deadline = end
             content += item
             progress(len(content))
     except Empty:

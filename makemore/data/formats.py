@@ -118,12 +118,10 @@ class _LineForm:
 
     def finding(self, shown: Words, words: Words) -> Finding:
         """Return the finding in the words that are shown, of all words."""
-        found = _finding(self.what, shown, self.command)
         rows = [self.rows.fullmatch(word) for _, word in words] if self.rows else [None]
         numbers = [row[1] for row in rows if row]
-        if len(numbers) == len(rows) and _are_weights(numbers):
-            found = replace(found, option=self.option)
-        return found
+        is_read = len(numbers) == len(rows) and _are_weights(numbers)
+        return _finding(self.what, shown, self.command, option=self.option if is_read else "")
 
 
 def _sed(script: str) -> str:
@@ -203,12 +201,12 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         findings.insert(0, table.finding(option))
     if header:
-        findings.append(replace(_finding(header, first, "sed 1d"), option=option))
+        findings.append(_finding(header, first, "sed 1d", option=option))
     return findings
 
 
-def _finding(what: str, shown: Words, *commands: str) -> Finding:
-    return Finding(what, len(shown), tuple(shown[:MAX_EXAMPLES]), commands)
+def _finding(what: str, shown: Words, *commands: str, option: str = "") -> Finding:
+    return Finding(what, len(shown), tuple(shown[:MAX_EXAMPLES]), commands, option)
 
 
 def _json(words: Words) -> Finding | None:
@@ -241,24 +239,12 @@ def _one_line(words: Words) -> Finding | None:
 
 @dataclass(frozen=True)
 class _Table:
-    """Lines in columns.
+    """Lines in columns."""
 
-    Attributes
-    ----------
-    lines : Words
-        The lines that have all columns.
-    separator : str
-    columns : list of tuple of str
-        The cells of each column.
-    word : int
-        The index of the column of words: the first one with the most distinct cells that are not
-        numbers or identifiers.
-    """
-
-    lines: Words
+    lines: Words  # those that have all columns
     separator: str
-    columns: list[tuple[str, ...]]
-    word: int
+    columns: list[tuple[str, ...]]  # the cells of each
+    word: int  # the index of the column of words
 
     @property
     def cells(self) -> Words:
@@ -270,8 +256,8 @@ class _Table:
         """Return the finding, with the commands and the option that read the words."""
         is_quoted = any('"' in line for _, line in self.lines)
         commands = _column_command(self.separator, self.word, is_quoted)
-        found = _finding(f"a table of {len(self.columns)} columns", self.lines, *commands)
-        return replace(found, option=option)
+        what = f"a table of {len(self.columns)} columns"
+        return _finding(what, self.lines, *commands, option=option)
 
     def option(self, has_header: bool) -> str:
         """Return the options that read the words, and the weights if a column may hold some.
@@ -321,6 +307,7 @@ def _table(words: Words) -> _Table | None:
         return None
     whole = [(pair, row) for pair, row in zip(words, rows, strict=True) if len(row) == width]
     columns = list(zip(*(row for _, row in whole), strict=True))
+    # the column of words is the first with the most distinct cells
     best = max(range(width), key=lambda column: _variety(columns[column]))
     return _Table([pair for pair, _ in whole], separator, columns, best)
 
@@ -380,15 +367,8 @@ def _header(words: Words, is_certain: bool) -> str:
     return f"{what} in the first line"
 
 
-def _cp1252(byte: int) -> str:
-    """Return the character of a byte in cp1252, or in Latin-1 if cp1252 has none."""
-    try:
-        return bytes([byte]).decode("cp1252")
-    except UnicodeDecodeError:
-        return chr(byte)
-
-
-_CONTINUATION = "[" + re.escape("".join(map(_cp1252, range(0x80, 0xC0)))) + "\x80-\x9f]"
+_IN_CP1252 = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore")
+_CONTINUATION = f"[{re.escape(_IN_CP1252)}\x80-\x9f]"  # or in Latin-1
 _MISREAD = re.compile(  # UTF-8 of two, three and four bytes, each byte taken for a character
     f"[\xc2-\xdf]{_CONTINUATION}|[\xe0-\xef]{_CONTINUATION}{{2}}|[\xf0-\xf4]{_CONTINUATION}{{3}}"
 )

@@ -42,6 +42,7 @@ _SMALLEST_LIST = 10  # from so many words on one is held out, however small the 
 
 _R = 0x9E3779B97F4A7C15
 _MODULUS = 1 << 64
+_INVERSE = pow(_R, -1, _MODULUS)
 _PIECE = 1 << 16  # bytes; the arrays of a piece stay in the processor's second cache
 
 
@@ -302,7 +303,7 @@ def _hash_lines(text: Bytes, line_starts: Offsets, ends: Offsets) -> Hashes:
             hashes[line:after] = mix(_sums_of_lines(piece, starts[line:after] - start))
         else:
             after = line + 1
-            hashes[line:after] = mix(_sum_of_long_line(text[start : ends[line]]))
+            hashes[line:after] = mix(_sum_of_long_line(text[start : ends[line] + 1]))
         line = after
     return hashes
 
@@ -326,33 +327,27 @@ def _sums_of_lines(piece: Bytes, starts: Offsets) -> Hashes:
     np.take(sums, starts >> 1, out=above[:-1], mode="clip")
     above[-1] = sums[-1]
     of_lines = above[1:] - above[:-1]
-    of_lines *= np.take(_powers(_inverse(_R)), starts, mode="clip")
+    of_lines *= np.take(_powers(_INVERSE), starts, mode="clip")
     return of_lines
 
 
 def _sum_of_long_line(line: Bytes) -> Hashes:
-    """Return the polynomial of one line of any length, shape (1,)."""
-    total, scale = 0, 1  # R to the power of the piece's start
-    for start in range(0, len(line), _PIECE):
-        piece = line[start : start + _PIECE]
-        terms = _coefficients()[piece] * _powers(_R)[: len(piece)]
-        total += int(terms.sum()) * scale
-        scale = scale * int(_powers(_R)[_PIECE]) % _MODULUS
-    return np.array([total % _MODULUS], np.uint64)
-
-
-@cache
-def _coefficients() -> Hashes:
-    """Return a fixed 64-bit number for each byte, shape (256,); 0 for the line feed."""
-    table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
-    table[ord("\n")] = 0
-    return table
+    """Return the polynomial of one line of any length with its line feed, shape (1,)."""
+    total, scale = 0, pow(_R, _PIECE, _MODULUS)
+    for start in reversed(range(0, len(line), _PIECE)):  # Horner's rule
+        (piece,) = _sums_of_lines(line[start : start + _PIECE], np.zeros(1, np.int64)).tolist()
+        total = (total * scale + piece) % _MODULUS
+    return np.array([total], np.uint64)
 
 
 @cache
 def _coefficients_of_pairs() -> Hashes:
-    """Return table[b] + table[b'] * R for the bytes b and b' at position b + 256 * b'."""
-    table = _coefficients()
+    """Return table[b] + table[b'] * R for the bytes b and b' at position b + 256 * b'.
+
+    The table holds a fixed 64-bit number for each byte, 0 for the line feed.
+    """
+    table = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(_R))
+    table[ord("\n")] = 0
     return np.asarray(table + (table * np.uint64(_R))[:, np.newaxis]).ravel()
 
 
@@ -362,9 +357,3 @@ def _powers(base: int) -> Hashes:
     powers = np.full(_PIECE + 1, base, np.uint64)
     powers[0] = 1
     return np.cumprod(powers)
-
-
-@cache
-def _inverse(number: int) -> int:
-    """Return the inverse of an odd number modulo 2**64."""
-    return pow(number, -1, _MODULUS)

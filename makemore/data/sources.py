@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Protocol, cast
 
-from makemore.data.compression import Joined, Opened, decompressed
+from makemore.data.compression import COMPRESSED, Failures, Joined, decompressed, first_bytes
 from makemore.errors import CorpusError, shown
 
 STDIN = "-"
@@ -57,7 +57,10 @@ class FileSource:
 
     path: str
 
-    begins_file = True
+    @property
+    def begins_file(self) -> bool:
+        """True for all but slices."""
+        return True
 
     @property
     def name(self) -> str:
@@ -114,19 +117,12 @@ class SpooledSource(FileSource):
         return self.original_name
 
 
-class SliceSource(NamedTuple):
+@dataclass(frozen=True)
+class SliceSource(FileSource):
     """The bytes ``start`` to ``stop`` of a plain text file; lines start at both."""
 
-    path: str
     start: int
     stop: int
-    location: str = ""
-    rereadable: bool = True
-
-    @property
-    def name(self) -> str:
-        """The path of the file."""
-        return self.path
 
     @property
     def begins_file(self) -> bool:
@@ -142,9 +138,6 @@ class SliceSource(NamedTuple):
         file = open(self.path, "rb", buffering=0)
         file.seek(self.start)
         return io.BufferedReader(Limited(file, self.size()))
-
-    def state(self) -> None:
-        """Nothing: the corpus that was cut looks after its file."""
 
 
 class BytesSource(NamedTuple):
@@ -180,18 +173,20 @@ class ByteStream:
         self._as_they_come = as_they_come
         self._delivered = 0
         self._ahead = b""
-        self._failures: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
+        self._failures: Failures = (OSError, EOFError, ValueError)
+        self.compressed = False
         with ExitStack() as opened:
             try:
-                self._file = opened.enter_context(source.open())
-                found = Opened(self._file, compressed=False)
+                self._stream = self._file = opened.enter_context(source.open())
                 if source.begins_file:
-                    found = decompressed(self._file, self._name, opened)
+                    head, self._stream = first_bytes(self._file)
+                    self.compressed = head.startswith(COMPRESSED)
+                if self.compressed:
+                    self._stream, more = decompressed(self._stream, head, self._name, opened)
+                    self._failures += more
             except self._failures as error:
                 raise self._unreadable(error) from None
             self._closing = opened.pop_all()
-        self._stream, self.compressed = found.stream, found.compressed
-        self._failures += found.failures
 
     def __enter__(self) -> "ByteStream":
         return self

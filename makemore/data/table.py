@@ -326,21 +326,17 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
     return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
 
 
-class DistinctWords:
-    """Makes lines blank that repeat an earlier word."""
+def without_repeated_words(lines: Lines, seen: set[str]) -> Lines:
+    r"""Return lines with weight 1 for each new word, and blank ones for those already ``seen``.
 
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
+    The new words are added to ``seen``.
 
-    def of(self, lines: Lines) -> Lines:
-        """Return the lines, blank but for new words, with weight 1 for these."""
-        words = lines.text.split("\n")[:-1]
-        new = [self._is_new(word) for word in words]
-        text = "".join(word * is_new + "\n" for word, is_new in zip(words, new, strict=True))
-        return Lines(text, np.array(new, np.int64))
-
-    def _is_new(self, word: str) -> bool:
-        size = len(self._seen)
-        if word:
-            self._seen.add(word)
-        return len(self._seen) > size
+    >>> without_repeated_words(Lines("emma\nava\nemma\n"), {"ava"})
+    Lines(text='emma\n\n\n', weights=array([1, 0, 0]))
+    """
+    words = lines.text.split("\n")[:-1]
+    for i, word in enumerate(words):
+        if word in seen:
+            words[i] = ""
+        seen.add(word)
+    return Lines("\n".join([*words, ""]), np.array([word != "" for word in words], np.int64))

@@ -41,8 +41,7 @@ class Lines(NamedTuple):
 _UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
 _LF = ord("\n")
-_LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
-_LINE_END = re.compile("\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
@@ -159,9 +158,12 @@ class LineDecoder:
             try:
                 text = self._decoder.decode(data, final)
             except UnicodeDecodeError as error:
+                # negative where bytes of the data before are bad
+                good = len(data) - len(error.object) + error.start
                 self._decoder.setstate(state)
-                text = self._decoder.decode(data[: max(0, len(data) - _bad_bytes(error))])
-                damage = self._error(error, data, text)
+                text = self._decoder.decode(data[: max(0, good)])
+                above = with_line_feeds("".join([*self._rest, text])).count("\n")
+                damage = self._error(error, self._bytes + good, self._lines + above)
             if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
                 text.encode()  # fails for surrogates, which some encodings can write
         except UnicodeError as error:  # also where the text before another error is decoded again
@@ -175,29 +177,34 @@ class LineDecoder:
                 text = text[1:]
         return text, damage
 
-    def _error(self, error: UnicodeDecodeError, data: bytes, good: str) -> DecodingError:
-        line = None
-        if self._counts_lines:
-            line = self._lines + with_line_feeds("".join([*self._rest, good])).count("\n")
-        offset = self._bytes + len(data) - _bad_bytes(error)
-        return _decoding_error(self._name, self._encoding, error, offset, line)
+    def _error(self, error: UnicodeDecodeError, offset: int, line: int) -> DecodingError:
+        """Return the error at a byte of the source; ``line`` counts from 0."""
+        found = error.object[error.start : error.start + 4].hex(" ")
+        advice = "name the file's encoding with --encoding"
+        if self._encoding != _UTF_8:  # which somebody named
+            advice = "the file may have another encoding"
+        return DecodingError(
+            f"{self._place(offset, line)}: expected {self._encoding}, found the bytes {found}"
+            f" ({error.reason}): {advice}"
+        )
+
+    def _place(self, offset: int, line: int) -> str:
+        where = f" line {line + 1:,}," if self._counts_lines else ""
+        return f"{shown(self._name)},{where} byte {offset:,}"
 
     def _refuse_long_lines(self, text: str, undecoded: int) -> None:
         """Raise ``LongLineError`` where the line that ``text`` continues has become too long."""
         if self._length + len(text) <= MAX_LINE:
             return
         whole = "".join([*self._rest, text])
-        start = 0
-        for number, found in enumerate([*_LINE_END.finditer(whole), None]):
-            if (found.start() if found else len(whole)) - start > MAX_LINE:
-                line = f" line {self._lines + number + 1:,}," if self._counts_lines else ""
+        for number, line in enumerate(_LINE.finditer(whole)):
+            if len(line[0].rstrip("\r\n")) > MAX_LINE:
                 offset = self._bytes - undecoded - len(self._encoded("".join(self._rest)))
-                offset += len(self._encoded(whole[:start]))
+                offset += len(self._encoded(whole[: line.start()]))
                 raise LongLineError(
-                    f"{shown(self._name)},{line} byte {offset:,}: expected one word a line, found"
+                    f"{self._place(offset, self._lines + number)}: expected one word a line, found"
                     f" a line over {MAX_LINE:,} characters: is this the file that you mean?"
                 )
-            start = found.end() if found else start
 
     def _encoded(self, text: str) -> bytes:
         return text.encode(self._encoding, "surrogateescape")
@@ -214,32 +221,11 @@ class LineDecoder:
             try:
                 raw.decode(self._encoding)
             except UnicodeDecodeError as error:
-                place = (offset + error.start, self._lines + number)
-                tell(_decoding_error(self._name, self._encoding, error, *place))
+                tell(self._error(error, offset + error.start, self._lines + number))
                 line = raw.decode(self._encoding, "replace") if self._replaces else "\n"
             lines.append(with_line_feeds(line))
             offset += len(raw)
         return "".join(lines)
-
-
-def _bad_bytes(error: UnicodeDecodeError) -> int:
-    """Return the number of bytes from the first bad one to the end."""
-    return len(error.object) - error.start
-
-
-def _decoding_error(
-    name: str, encoding: str, error: UnicodeDecodeError, offset: int, line: int | None
-) -> DecodingError:
-    """Return the error at a byte of a source; ``line`` counts from 0, and is None if unknown."""
-    found = error.object[error.start : error.start + 4].hex(" ")
-    advice = "name the file's encoding with --encoding"
-    if encoding != _UTF_8:  # which somebody named
-        advice = "the file may have another encoding"
-    where = "" if line is None else f" line {line + 1:,},"
-    return DecodingError(
-        f"{shown(name)},{where} byte {offset:,}: expected {encoding}, found the bytes {found}"
-        f" ({error.reason}): {advice}"
-    )
 
 
 def with_line_feeds(text: str) -> str:
