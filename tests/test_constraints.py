@@ -97,6 +97,16 @@ def test_probabilities_are_those_of_brute_force(limits: Constraints) -> None:
         assert conditioned_probability(model, limits, word) == pytest.approx(share, rel=1e-9)
 
 
+def test_shares_are_those_of_symbols() -> None:
+    limits = Constraints(contains="C", suffix="Cl", max_length=2)
+    shares = limits.shares(["Cl", "CCl", "ClClCl", "CC"], lambda text: text.replace("Cl", "L"))
+    assert shares == {
+        "end with 'Cl'": 0.75,
+        "contain 'C'": 0.5,
+        "have 2 characters or fewer": 0.75,
+    }
+
+
 @pytest.mark.parametrize("shortest", [3, 50, 200, 1000])
 def test_the_probability_of_long_words_is_that_of_powers_of_the_matrix(shortest: int) -> None:
     model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"])

@@ -220,6 +220,14 @@ def test_batch_normalisation_answers_by_its_running_statistics() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_no_words_have_no_distributions(kind: str) -> None:
+    model = network(kind)
+    model.freeze(np.float64)
+    state = model.advance(model.start(0), np.zeros(0, np.int64))
+    assert model.log_probabilities(state).shape == (0, len(VOCABULARY))
+
+
 def test_a_network_keeps_the_types_of_its_numbers() -> None:
     for kind in NETWORKS:
         model = network(kind)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from makemore.checkpoint import load
 from makemore.cli import main
-from makemore.counting.passes import count_bigrams
+from makemore.counting.passes import count_bigrams, survey_corpus
 from makemore.data import holdout
 from makemore.data.corpus import Corpus
 from makemore.data.table import Columns, read_table
@@ -297,6 +297,17 @@ def test_a_bad_row_is_one_line_that_names_its_place(
 ) -> None:
     with pytest.raises(CorpusError, match=message):
         lines_of(text.encode(), Columns(**{"word": "1", "weight": "3", **columns}))
+
+
+def test_weights_of_many_files_cannot_overflow(tmp_path: Path) -> None:
+    paths = [tmp_path / str(i) for i in range(40)]
+    for path in paths:
+        path.write_text(f"a,{1 << 53}\n")
+    columns = Columns("1", "2", ",")
+    few = survey_corpus(Corpus.from_paths(*paths[:8], columns=columns), 0.0)
+    assert few.facts.symbols == 8 * 2 << 53
+    with pytest.raises(CorpusError, match="add up to more than can be counted"):
+        survey_corpus(Corpus.from_paths(*paths, columns=columns), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ def test_unknown_characters_have_the_probability_of_rare_ones(checkpoint: Checkp
     assert log_P.shape == (1, 4)  # the boundary, a, b and the unknown one
 
 
+def test_a_corpus_without_a_word_is_called_that() -> None:
+    blank = replace(Corpus.from_bytes(b"\n\n", "blank"), unknown=True)
+    with pytest.raises(CorpusError, match="blank holds no word"):
+        train(blank, options("ngram"))
+
+
 def plain_words(model: Model, longest: int) -> dict[str, float]:
     """Return P of each word of a and b up to a length."""
     words = [

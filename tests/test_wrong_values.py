@@ -69,6 +69,11 @@ WRONG: dict[str, tuple[type[MakemoreError], str, Callable[[], object]]] = {
     "a negative count": (OptionError, "0 or more", lambda: top(MODEL, -1)),
     "a prefix of no text": (OptionError, "must be texts", lambda: Constraints(prefix=NUMBER)),
     "contents of no text": (OptionError, "must be texts", lambda: Constraints(contains=(NUMBER,))),
+    "contents that are a number": (
+        OptionError,
+        "must be texts",
+        lambda: Constraints(contains=NUMBER),
+    ),
     "half a length": (OptionError, "whole numbers", lambda: Constraints(min_length=NUMBER / 2)),
     "a length in text": (OptionError, "whole numbers", lambda: Constraints(max_length=ONE)),
     "scores of nothing": (OptionError, "no score", lambda: roc_auc([], [1.0])),

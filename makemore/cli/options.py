@@ -257,13 +257,13 @@ constraint_options = all_of(
         type=click.IntRange(1),
         default=1,
         group=CONSTRAINTS,
-        help="The minimum length of a word, in characters.",
+        help="The minimum length of a word in characters; with --symbols, in symbols.",
     ),
     option(
         "--max-length",
         type=click.IntRange(1),
         group=CONSTRAINTS,
-        help="The maximum length of a word, in characters. Without it there is no limit.",
+        help="The maximum length of a word, in the same. Without it there is no limit.",
     ),
 )
 

@@ -199,6 +199,8 @@ def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
     if not corpus.unknown:
         return corpus
     frequencies = character_frequencies(corpus.read(digest=False).blocks())
+    if not frequencies.any():
+        return corpus  # its survey says that it holds no word
     frequencies[ord(REPLACEMENT)] = 0
     alphabet = "".join(map(chr, np.flatnonzero(frequencies >= min_count)))
     if len(alphabet) in (0, np.count_nonzero(frequencies)):

@@ -411,9 +411,10 @@ class Reading:
         for source in self.corpus.sources:
             texts = self._texts(source, counts_lines)
             if columns:
-                from makemore.data.table import read_table
+                from makemore.data.table import MAX_TOTAL, read_table
 
-                blocks = read_table(texts, columns, source.name)
+                max_total = MAX_TOTAL // len(self.corpus.sources)
+                blocks = read_table(texts, columns, source.name, max_total)
             else:
                 blocks = map(Lines, texts)
             for change in changes:

@@ -21,7 +21,9 @@ MAX_WEIGHT = 1 << 53
 
 WEIGHTS_AS = ("count", "log", "distinct")
 
-_MAX_TOTAL = 1 << 58  # of weights times symbols: counts have 63 bits, and NFKC makes text longer
+MAX_TOTAL = 1 << 58
+"""The maximum of weights times symbols: counts have 63 bits, and NFKC makes text longer."""
+
 _DELIMITERS = "\t;,|"  # in this order: a decimal comma may stand between semicolons
 _ROWS = 1 << 14  # in a block
 
@@ -107,7 +109,9 @@ class _Place(NamedTuple):
     weight: int | None
 
 
-def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Lines]:
+def read_table(
+    texts: Iterable[str], columns: Columns, name: str, max_total: int = MAX_TOTAL
+) -> Iterator[Lines]:
     """Yield the words of a table with their weights, a line for each of its lines.
 
     Parameters
@@ -117,13 +121,15 @@ def read_table(texts: Iterable[str], columns: Columns, name: str) -> Iterator[Li
     columns : Columns
     name : str
         What messages call the source.
+    max_total : int
+        The maximum of weights times symbols.
 
     Blank lines above the first row are no rows. Raises ``CorpusError``, which names the line, for a
     row without its word or with a weight that is not a whole number up to ``MAX_WEIGHT``, for
     quotes that do not match, unless the delimiter is a tab, and for cells that are too long.
     """
     lines = _BlockLines(texts)
-    table = _Table(columns, name)
+    table = _Table(columns, name, max_total)
     before = 0
     try:
         for row, count in _rows(lines, columns, name):
@@ -219,8 +225,8 @@ class _BlockLines(Iterator[str]):
 class _Table:
     """The words and weights of the rows of a block."""
 
-    def __init__(self, columns: Columns, name: str) -> None:
-        self._columns = columns
+    def __init__(self, columns: Columns, name: str, max_total: int) -> None:
+        self._columns, self._max_total = columns, max_total
         self._name = name
         self._place = None if columns.has_header else _place_of(columns, [], name, 1)
         self._first_line: int | None = None
@@ -244,7 +250,7 @@ class _Table:
             self.words += [""] * (lines - 1)
             self._weights += [0] * (lines - 1)
         self._total += weight * (len(word) + 1)
-        if self._total > _MAX_TOTAL:
+        if self._total > self._max_total:
             fault = "the weights add up to more than can be counted: use --weights-as log"
             raise _error(self._name, line, fault)
 

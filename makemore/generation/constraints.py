@@ -2,8 +2,7 @@
 
 "contains" and "suffix" are the string-matching automata of Knuth, Morris and Pratt (1977, "Fast
 pattern matching in strings"). A state of their product is what must be remembered of a partial
-word. Lengths count characters, not the end-of-word symbol. ``conditioning.py`` changes models by
-constraints.
+word. Lengths count no end-of-word symbol. ``conditioning.py`` conditions models on constraints.
 """
 
 import sys
@@ -34,7 +33,8 @@ class Constraints:
     contains : str or tuple of str
         The word contains each of these texts. They may overlap each other, prefix and suffix.
     min_length, max_length : int
-        In characters; no ``max_length`` means no limit.
+        In symbols, which are characters unless the vocabulary has longer ones; no ``max_length``
+        means no limit.
 
     Raises
     ------
@@ -51,10 +51,15 @@ class Constraints:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
-        contained = [self.contains] if isinstance(self.contains, str) else self.contains
-        if not all(isinstance(text, str) for text in (self.prefix, self.suffix, *contained)):
+        contains = [self.contains] if isinstance(self.contains, str) else self.contains
+        texts = [
+            self.prefix,
+            self.suffix,
+            *(contains if isinstance(contains, Sequence) else [None]),
+        ]
+        if not all(isinstance(text, str) for text in texts):
             raise OptionError("prefix, suffix and contains must be texts")
-        lengths = (self.min_length, self.max_length or 1)
+        lengths = (self.min_length, 1 if self.max_length is None else self.max_length)
         if not all(isinstance(length, int | np.integer) for length in lengths):
             raise OptionError("lengths of words must be whole numbers")
         if self.min_length < 1:
@@ -88,11 +93,18 @@ class Constraints:
             parts.append(f"max-length {self.max_length}")
         return ", ".join(parts)
 
-    def shares(self, words: Sequence[str]) -> dict[str, float]:
-        """Return the share of ``words`` that fulfil each constraint but the prefix."""
+    def shares(self, words: Sequence[str], shortened: Callable[[str], str]) -> dict[str, float]:
+        """Return the share of ``words`` that fulfil each constraint but the prefix.
+
+        ``shortened`` is that of the vocabulary: constraints are about its symbols.
+        """
+        words, suffix = list(map(shortened, words)), shortened(self.suffix)
         tests: dict[str, tuple[object, Callable[[str], bool]]] = {
-            f"end with '{shown(self.suffix)}'": (self.suffix, lambda w: w.endswith(self.suffix)),
-            **{f"contain '{shown(text)}'": (text, _containing(text)) for text in self.contained},
+            f"end with '{shown(self.suffix)}'": (suffix, lambda w: w.endswith(suffix)),
+            **{
+                f"contain '{shown(text)}'": (text, _containing(shortened(text)))
+                for text in self.contained
+            },
             f"have {self.min_length} characters or more": (
                 self.min_length > 1,
                 lambda w: len(w) >= self.min_length,

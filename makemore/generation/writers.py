@@ -365,8 +365,9 @@ class Stepwise(Writer):
 
     def _rejection_error(self, tries: int, free: Ids) -> SamplingError:
         """Return the error that says what share of unconstrained words fulfils each constraint."""
-        words = text_writer(self._model.vocabulary)(free.astype(np.int16)).split("\n")[:-1]
-        shares = self._requirements.constraints.shares(words) if words else {}
+        vocabulary, constraints = self._model.vocabulary, self._requirements.constraints
+        words = text_writer(vocabulary)(free.astype(np.int16)).split("\n")[:-1]
+        shares = constraints.shares(words, vocabulary.shortened) if words else {}
         found = ", ".join(f"{share:.2%} {name}" for name, share in shares.items())
         return SamplingError(
             f"no word in {tries:,} draws fulfilled all constraints; of {len(words):,} draws"

@@ -98,7 +98,7 @@ class Recurrent(Network):
         width = len(self._table[0])
         parts = [
             tuple(self._advanced(select(state, part), symbols[part]))
-            for part in cached_chunks(len(symbols), width)
+            for part in cached_chunks(max(1, len(symbols)), width)
         ]
         return parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 

@@ -85,9 +85,9 @@ class Block(Layer):
         q, k, v = np.split(self.qkv(self.attention_norm(x)), 3, axis=1)
         keys[np.arange(B), positions], values[np.arange(B), positions] = k, v
         T = int(positions.max(initial=0)) + 1
-        by_head = (B, -1, self.heads, n // self.heads)
+        by_head = (B, T, self.heads, n // self.heads)
         K, U = (part[:, :T].reshape(by_head).transpose(0, 2, 3, 1) for part in (keys, values))
-        scores = q.reshape(B, self.heads, 1, -1) @ K / np.sqrt(n // self.heads)
+        scores = q.reshape(B, self.heads, 1, n // self.heads) @ K / np.sqrt(n // self.heads)
         is_later = np.arange(T) > positions[:, None]
         scores[np.broadcast_to(is_later[:, None, None], scores.shape)] = -np.inf
         seen = softmax(scores) @ U.swapaxes(2, 3)
