@@ -93,7 +93,7 @@ class Option(NamedTuple):
         return "--" + self.name.replace("_", "-")
 
     def fault(self, value: Any) -> str:
-        """Return what is wrong with a value, or an empty string. None is no value."""
+        """Return what a value must be, or an empty string where it is right. None is no value."""
         if value in self.words:
             return ""
         kinds: tuple[type, ...] = (int, float) if self.type is float else (self.type,)

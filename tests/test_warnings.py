@@ -17,9 +17,9 @@ from makemore.errors import SamplingError
 from makemore.evaluation.losses import score_words
 from makemore.generation.conditioning import ConditionedModel, ConstrainedAutomaton
 from makemore.generation.constraints import Constraints, Requirements
+from makemore.generation.rarity import prefix_probability
 from makemore.generation.sampling import Sampler, sample
 from makemore.generation.search import most_probable_words
-from makemore.generation.warnings import prefix_probability
 from makemore.models.bigram import Bigram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint

@@ -327,8 +327,8 @@ def top(
     """
     import json
 
+    from makemore.generation.rarity import rarity_warning_of
     from makemore.generation.search import most_probable_words
-    from makemore.generation.warnings import warning_of
 
     if not new:
         refuse_without_effect(ctx, ["corpus"], "without --new")
@@ -345,5 +345,5 @@ def top(
             print_results(f"{probability:.4e}\t{word}", columns=2)
     if found < count:
         say(f"found {found:,} of {count:,} words: the model can write no other")
-    if warning := warning_of(loaded.model, constraints):
+    if warning := rarity_warning_of(loaded.model, constraints):
         say(warning)

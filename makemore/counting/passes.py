@@ -1,4 +1,4 @@
-"""The passes over a corpus: its survey, its pairs, and its words as ids."""
+"""The passes over a corpus: its survey, its pairs, its n-grams, and its words as ids."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -68,8 +68,8 @@ class Survey(NamedTuple):
     split : Split
         How the words were split, for a second pass.
     sketch : array of at most ``sketch.SIZE`` hashes
-        Of the words that are not held out; empty where none is, for to hash all words takes longer
-        than to count them.
+        Of the words that are not held out; empty where no word is held out, because hashing all
+        words takes longer than counting them.
     """
 
     vocabulary: Vocabulary

@@ -19,7 +19,7 @@ from makemore.errors import OptionError, SamplingError, VocabularyError, shown
 from makemore.models.base import MAX_CELLS, Model
 
 MAX_LENGTH = 10_000
-"""The maximum length of a word, by which a model that ends its words has ended one."""
+"""The maximum of both lengths. A word is given up so many symbols after where it may end."""
 
 
 @dataclass(frozen=True)

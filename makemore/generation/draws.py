@@ -98,7 +98,7 @@ class Choice:
     Parameters
     ----------
     temperature, top_k, top_p
-        As ``Sampler`` takes them.
+        As ``next_distributions`` takes them.
 
     Raises
     ------

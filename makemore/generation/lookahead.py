@@ -93,7 +93,11 @@ class LookAhead:
     probability : float
         The probability of the constraints, given the prefix, in the n-gram model. Times the mean
         weight it is that in the steered model.
+    truncates : bool
+        Whether top-k and top-p apply.
     """
+
+    truncates = True
 
     def __init__(self, automaton: ConstrainedAutomaton) -> None:
         self._automaton = automaton

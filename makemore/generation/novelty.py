@@ -17,7 +17,9 @@ from makemore.arrays import Bytes, CodePoints, Flags, Hashes
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import distinct_hashes, hash_lines
 from makemore.data.text import blocks_of_lines, code_points, line_bounds, text_of_words
-from makemore.errors import CorpusError, shown
+from makemore.errors import CorpusError, OptionError, shown
+from makemore.models.base import Model
+from makemore.training.record import Checkpoint
 
 SHOWN = 20
 """The number of words for which the nearest known word is shown."""
@@ -206,6 +208,44 @@ def _without(wanted_by: str) -> str:
 
 MAX_DELETED_FROM = 24
 """Longer words are indexed by pieces, because there are too many ways to delete characters."""
+
+
+def excluded_words(
+    source: Model | Checkpoint,
+    new: bool,
+    exclude: KnownWords | Iterable[str],
+    corpus: str | os.PathLike[str],
+) -> list[KnownWords]:
+    """Return the excluded words: the training words, if ``new``, and those of ``exclude``.
+
+    The training words are read again, from ``corpus`` if that is given.
+    """
+    found = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
+    if new:
+        found.append(KnownWords(texts_to_exclude(source, corpus, "new")))
+    return found
+
+
+def texts_to_exclude(
+    source: Model | Checkpoint, corpus: str | os.PathLike[str], option: str
+) -> Iterator[str]:
+    """Return the text that a model was trained on, in blocks, for an option that needs it.
+
+    Raises ``OptionError`` for a model without its checkpoint.
+    """
+    if isinstance(source, Model):
+        raise OptionError(
+            f"{option} needs the checkpoint instead of its model: it knows the training words"
+        )
+    wanted_by = "--" + option.replace("_", "-")
+    path = os.fspath(corpus) or find_corpus(source.corpus, wanted_by=wanted_by)
+    return training_texts(source.corpus, path, wanted_by)
+
+
+def _words_of(exclude: Iterable[str]) -> KnownWords:
+    if isinstance(exclude, str):
+        raise OptionError("exclude is one text: expected several words, such as ['emma', 'ava']")
+    return KnownWords.of(exclude)
 
 
 class Neighbours:

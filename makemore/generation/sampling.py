@@ -20,9 +20,10 @@ from makemore.arrays import Symbols
 from makemore.errors import OptionError
 from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.draws import Choice
-from makemore.generation.novelty import KnownWords, find_corpus, hash_text, training_texts
+from makemore.generation.final_spaces import final_space_error, unseen_final_spaces
+from makemore.generation.novelty import KnownWords, excluded_words, hash_text, texts_to_exclude
+from makemore.generation.rarity import rarity_warning
 from makemore.generation.selection import best_words, far_words, words_needed
-from makemore.generation.warnings import final_space_error, unseen_final_spaces, warning
 from makemore.generation.writers import (
     FIRST_LANES,
     LANES,
@@ -95,13 +96,13 @@ class Sampler:
         automaton = model.automaton()
         if automaton is None:
             stepwise = Stepwise(model, requirements, choice)
-            self.warning = warning(model, constraints, stepwise.probability)
+            self.warning = rarity_warning(model, constraints, stepwise.probability)
             self._writer: Writer = stepwise
         else:
             given = conditioned(automaton, requirements, choice)
             is_settled = given.is_settled(len(requirements.prefix) + 1)
             self._writer = (Lanes if is_settled else Lockstep)(given, choice)
-            self.warning = warning(model, constraints, given.probability)
+            self.warning = rarity_warning(model, constraints, given.probability)
         self._unseen_final_spaces = unseen_final_spaces(source, constraints.suffix)
         self._constraints = constraints
         self._as_text = text_writer(model.vocabulary)
@@ -160,7 +161,7 @@ class Sampler:
     @cached_property
     def _training_words(self) -> list[str]:
         """The training words, in blocks of lines, with one character a symbol."""
-        texts = _training_texts(self._source, self._corpus, "min_distance")
+        texts = texts_to_exclude(self._source, self._corpus, "min_distance")
         return list(map(self._model.vocabulary.shortened, texts))
 
     def _words(self, count: int, seed: int, *, unique: bool) -> Iterator[str]:
@@ -273,41 +274,6 @@ def sample(
         corpus=corpus,
     )
     return sampler.sample(count, seed, unique=unique, best=best, min_distance=min_distance)
-
-
-def excluded_words(
-    source: Model | Checkpoint,
-    new: bool,
-    exclude: KnownWords | Iterable[str],
-    corpus: str | os.PathLike[str],
-) -> list[KnownWords]:
-    """Return the excluded words: the training words, if ``new``, and those of ``exclude``.
-
-    The training words are read again, from ``corpus`` if that is given.
-    """
-    found = [exclude if isinstance(exclude, KnownWords) else _words_of(exclude)]
-    if new:
-        found.append(KnownWords(_training_texts(source, corpus, "new")))
-    return found
-
-
-def _training_texts(
-    source: Model | Checkpoint, corpus: str | os.PathLike[str], option: str
-) -> Iterator[str]:
-    """Return the text that a model was trained on, in blocks."""
-    if isinstance(source, Model):
-        raise OptionError(
-            f"{option} needs the checkpoint instead of its model: it knows the training words"
-        )
-    wanted_by = "--" + option.replace("_", "-")
-    path = os.fspath(corpus) or find_corpus(source.corpus, wanted_by=wanted_by)
-    return training_texts(source.corpus, path, wanted_by)
-
-
-def _words_of(exclude: Iterable[str]) -> KnownWords:
-    if isinstance(exclude, str):
-        raise OptionError("exclude is one text: expected several words, such as ['emma', 'ava']")
-    return KnownWords.of(exclude)
 
 
 def _add(seen: set[int], item: int) -> bool:

@@ -22,9 +22,8 @@ from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import OptionError, SamplingError
 from makemore.generation.conditioning import Completions, ConstrainedAutomaton
 from makemore.generation.constraints import Constraints, Requirements
-from makemore.generation.novelty import KnownWords
-from makemore.generation.sampling import excluded_words
-from makemore.generation.warnings import final_space_error, unseen_final_spaces
+from makemore.generation.final_spaces import final_space_error, unseen_final_spaces
+from makemore.generation.novelty import KnownWords, excluded_words
 from makemore.models.base import Model, State, arrays_of, joined, select
 from makemore.training.record import Checkpoint
 
@@ -104,19 +103,19 @@ def most_probable_words(
         constrained = ConstrainedAutomaton(P, automaton, requirements)
         completions = Completions(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
-    if idle := unseen_final_spaces(source, constraints.suffix):
-        found = _without_final_spaces(found, idle, constraints)
+    if unseen := unseen_final_spaces(source, constraints.suffix):
+        found = _without_final_spaces(found, unseen, constraints)
     unwanted = excluded_words(source, new, exclude, corpus)
     return (pair for pair in found if not any(k.contain(pair[0] + "\n")[0] for k in unwanted))
 
 
 def _without_final_spaces(
-    found: Iterator[tuple[str, float]], idle: str, constraints: Constraints
+    found: Iterator[tuple[str, float]], spaces: str, constraints: Constraints
 ) -> Iterator[tuple[str, float]]:
     """Yield the words that do not end in these spaces. Raises ``SamplingError`` where all do."""
     all_end_in_space = True
     for word, p in found:
-        if word[-1] not in idle:
+        if word[-1] not in spaces:
             all_end_in_space = False
             yield word, p
     if all_end_in_space:

@@ -163,7 +163,12 @@ class Lockstep(Writer):
 
 
 class _Rejecting:
-    """Draws from the model itself, and rejects a word that can no longer fulfil the constraints."""
+    """Draws from the model itself, and rejects a word that can no longer fulfil the constraints.
+
+    ``truncates`` says whether top-k and top-p apply.
+    """
+
+    truncates = True
 
     def __init__(self, requirements: Requirements) -> None:
         self._requirements = requirements
@@ -180,6 +185,8 @@ class _Rejecting:
 
 class _Unguided(_Rejecting):
     """Draws from the model without constraints, top-k and top-p."""
+
+    truncates = False
 
     def guide(self, t: int, P: Floats, states: Indices) -> Guide:
         """Return the model's distributions, which allow every symbol."""
@@ -334,7 +341,7 @@ class Stepwise(Writer):
             P = self._choice.tempered(self._model.log_probabilities(state))
             beginnings += len(P)
             guide = steering.guide(t, P, progress)
-            if self._choice.is_truncated and not isinstance(steering, _Unguided):
+            if self._choice.is_truncated and steering.truncates:
                 guide = guide.truncated(self._choice.truncate)
             symbols = draw_each(guide.rows, nodes, draw_bits(random, len(alive)))
             columns.append(_column(lanes, alive, symbols))

@@ -6,7 +6,7 @@ of float64, and the same equations answer the questions of a ``Model``.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,7 @@ class Network(Layer, Model):
     Attributes
     ----------
     sizes : tuple of str
-        The options that decide the shapes of the parameters: all but the vocabulary that defines
-        the model beside its arrays.
+        The options that, with the vocabulary, decide the shapes of the parameters.
     dropout : float
         The share of numbers dropped while it is trained.
     """
@@ -75,7 +74,7 @@ class Network(Layer, Model):
 
     @abstractmethod
     def training_rows(self, ids: Ids, weights: Floats) -> Rows:
-        """Return what is to be computed for some words, a row for each distinct beginning.
+        """Return the rows to compute for some words, with their target counts.
 
         ``ids`` (n,) holds the words in a row, the boundary after each, and ``weights`` (words,) how
         often each word counts; it is fastest where words that begin alike stand together. This
@@ -146,7 +145,7 @@ class Network(Layer, Model):
 
     @classmethod
     def _fault(cls, name: str, value: Any) -> str:
-        """Return what is wrong with the value of one of ``sizes``, or nothing."""
+        """Return what the value of one of ``sizes`` must be; an empty string where it is right."""
         return OPTION[name].fault(value)
 
     def _log_probabilities(self, logits: Array) -> Floats:
@@ -154,9 +153,16 @@ class Network(Layer, Model):
         return log_softmax(np.asarray(logits, np.float64))
 
 
+L = TypeVar("L", bound=Layer)
+
+
+def scaled(layer: L, factor: float, generator: Generator) -> L:
+    """Return a layer with its first numbers multiplied by a factor."""
+    if generator is not None:
+        layer.load({name: factor * array for name, array in layer.state().items()})
+    return layer
+
+
 def head(inputs: int, V: int, generator: Generator) -> Linear:
     """Return the last layer of a network: its first logits are small, so no symbol is preferred."""
-    layer = Linear(inputs, V, generator)
-    if generator is not None:
-        layer.load({name: FIRST_LOGITS * array for name, array in layer.state().items()})
-    return layer
+    return scaled(Linear(inputs, V, generator), FIRST_LOGITS, generator)

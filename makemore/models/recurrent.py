@@ -15,7 +15,7 @@ Left out: bidirectional layers, which would see what they are to predict; peepho
 dropout between the steps of one layer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from makemore.autodiff.tensor import Array, Value
 from makemore.autodiff.tree import levels_of_tree, recurrent
 from makemore.counting.prefix_tree import grow_prefix_tree
 from makemore.data.vocabulary import BOUNDARY
-from makemore.models.base import State, select
+from makemore.models.base import Options, State, select
 from makemore.models.network import Network, Rows, head
 from makemore.nn.initialisation import Generator
 from makemore.nn.layers import Embedding
@@ -40,7 +40,7 @@ class Recurrent(Network):
     sizes = ("embedding_size", "hidden_size", "layers")
     cell: ClassVar[type[RNNCell] | type[GRUCell] | type[LSTMCell]]
 
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, h = options["embedding_size"], options["hidden_size"]
         self.embedding = Embedding(V, n, generator)
         self.cells = [

@@ -25,10 +25,9 @@ Xiong et al. 2020, "On layer normalization in the transformer architecture". Lef
 dropout of the attention's weights.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +38,8 @@ from makemore.autodiff.tree import attention_to_ancestors
 from makemore.counting.prefix_tree import Forest, alike, grow_forest
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import AutodiffError, PlottingError, TrainingError
-from makemore.models.base import State, unknown_rests, word_batches
-from makemore.models.network import Network, Rows, head
+from makemore.models.base import Options, State, unknown_rests, word_batches
+from makemore.models.network import Network, Rows, head, scaled
 from makemore.models.softmax import softmax
 from makemore.nn.attention import sinusoids
 from makemore.nn.base import Layer
@@ -64,10 +63,10 @@ class Block(Layer):
         self.heads = heads
         self.attention_norm = LayerNorm(n)
         self.qkv = Linear(n, 3 * n, generator)
-        self.out = _small(Linear(n, n, generator), (2 * blocks) ** -0.5, generator)
+        self.out = scaled(Linear(n, n, generator), (2 * blocks) ** -0.5, generator)
         self.norm = LayerNorm(n)
         self.inner = Linear(n, 4 * n, generator)
-        self.outer = _small(Linear(4 * n, n, generator), (2 * blocks) ** -0.5, generator)
+        self.outer = scaled(Linear(4 * n, n, generator), (2 * blocks) ** -0.5, generator)
 
     def __call__(self, x: Value, forest: Forest, p: float, generator: Generator) -> Value:
         """Return what the block makes of the nodes of a forest; the share p is dropped."""
@@ -117,14 +116,14 @@ class Transformer(Network):
     name = "transformer"
     sizes = ("embedding_size", "layers", "heads", "positions", "longest")
 
-    def _build(self, V: int, options: Mapping[str, Any], generator: Generator) -> None:
+    def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, blocks, heads = options["embedding_size"], options["layers"], options["heads"]
         if n % heads:
             raise AutodiffError(f"{heads} heads do not divide an embedding size of {n}")
-        self.embedding = _small(Embedding(V, n, generator), EMBEDDINGS, generator)
+        self.embedding = scaled(Embedding(V, n, generator), EMBEDDINGS, generator)
         if options["positions"] == "learnt":
             positions = Embedding(options["longest"] + 1, n, generator)
-            self.positions = _small(positions, POSITIONS, generator)
+            self.positions = scaled(positions, POSITIONS, generator)
         self.blocks = [Block(n, heads, blocks, generator) for _ in range(blocks)]
         self.norm = LayerNorm(n)
         self.head = head(n, V, generator)
@@ -137,7 +136,7 @@ class Transformer(Network):
         return super()._fault(name, value)
 
     @classmethod
-    def values_for(cls, options: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    def values_for(cls, options: Options, longest: int) -> dict[str, Any]:
         """Return the options with twice the length of the longest training word."""
         if longest > MAX_LONGEST:
             raise TrainingError(
@@ -147,7 +146,7 @@ class Transformer(Network):
         return {**options, "longest": min(2 * longest, MAX_LONGEST)}
 
     @classmethod
-    def cells_per_symbol(cls, options: Mapping[str, Any]) -> int:
+    def cells_per_symbol(cls, options: Options) -> int:
         """Return about how many numbers a step keeps for a symbol; attention's grow with T."""
         n, T = int(options["embedding_size"]), NEIGHBOURS * int(options["longest"]) // 4
         return int(options["layers"]) * (24 * n + 4 * int(options["heads"]) * T)
@@ -255,7 +254,7 @@ class Transformer(Network):
         return found
 
     def _scores(self, ids: Ids) -> Floats:
-        order = _alike(ids)
+        order = _symbols_alike(ids)
         forest = grow_forest(ids[order], len(self.vocabulary), NEIGHBOURS)
         rows = self._ended(self._log_probabilities(self._logits(forest)), forest.depths)
         found = np.empty(len(ids))
@@ -263,20 +262,12 @@ class Transformer(Network):
         return found
 
 
-L = TypeVar("L", bound=Layer)
 BOUNDARY_ALONE = np.array([BOUNDARY])
 
 
-def _alike(ids: Ids) -> Indices:
+def _symbols_alike(ids: Ids) -> Indices:
     """Return the order of the symbols of words in which words that begin alike stand together."""
     stops = np.flatnonzero(ids == BOUNDARY) + 1
     words = np.split(np.arange(len(ids)), stops[:-1])
     starts = np.concatenate((np.zeros(1, np.intp), stops[:-1]))
     return np.concatenate([words[i] for i in alike(ids, starts)])
-
-
-def _small(layer: L, factor: float, generator: Generator) -> L:
-    """Return a layer with its first numbers multiplied by a factor."""
-    if generator is not None:
-        layer.load({name: array * factor for name, array in layer.state().items()})
-    return layer

@@ -25,8 +25,8 @@ class WindowedNetwork(Network, WindowedModel):
     def logits(self, contexts: Ids, shares: Array | None, generator: Generator) -> Value:
         """Return the logits of the next symbol for contexts of ids, (R, context) -> (R, V).
 
-        ``shares`` (R,) says what share of the batch each context stands for, where statistics of
-        the batch are wanted; the generator decides what dropout drops.
+        ``shares`` (R, 1) are the shares of the batch that the contexts stand for, where statistics
+        of the batch are wanted; the generator decides what dropout drops.
         """
 
     def training_rows(self, ids: Ids, weights: Floats) -> Rows:
