@@ -2,8 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import Any, TypeVar
+
+import pytest
+
+Result = TypeVar("Result")
 
 MODULUS = 1 << 64
 R = 0x9E3779B97F4A7C15
@@ -48,3 +53,12 @@ def pair_counts(words: Iterable[str]) -> Counter[tuple[str, str]]:
         symbols = ["", *word, ""]
         pairs.update(pairwise(symbols))
     return pairs
+
+
+def in_blocks(
+    size: int, function: Callable[..., Result], *arguments: Any, **options: Any
+) -> Result:
+    """Call a function that reads text in blocks of so many bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("makemore.data.corpus.BLOCK", size)
+        return function(*arguments, **options)

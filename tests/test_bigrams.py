@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus_oracles import held_out_of, is_held_out, pair_counts, word_hash, words_in
+from corpus_oracles import held_out_of, in_blocks, is_held_out, pair_counts, word_hash, words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,9 +93,9 @@ def test_counts_equal_a_dictionarys_whatever_the_block_size(
     corpus = Corpus.from_bytes(text.encode())
     if not words:
         with pytest.raises(CorpusError, match="no word"):
-            count_bigrams(corpus, share, block_size=block_size)
+            in_blocks(block_size, count_bigrams, corpus, share)
         return
-    counts = count_bigrams(corpus, share, block_size=block_size)
+    counts = in_blocks(block_size, count_bigrams, corpus, share)
     check_against_dictionaries(counts, words, share)
 
 
@@ -110,9 +110,9 @@ def test_min_count_drops_the_words_that_hold_a_rare_character(
     corpus = Corpus.from_bytes(text.encode())
     if not kept:
         with pytest.raises(CorpusError, match="no word"):
-            count_bigrams(corpus, 0, min_count, block_size=block_size)
+            in_blocks(block_size, count_bigrams, corpus, 0, min_count)
         return
-    counts = count_bigrams(corpus, 0, min_count, block_size=block_size)
+    counts = in_blocks(block_size, count_bigrams, corpus, 0, min_count)
     check_against_dictionaries(counts, kept, 0)
     assert counts.survey.facts.dropped_lines == len(words) - len(kept)
 
@@ -127,7 +127,7 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
         return
     vocabulary = Vocabulary("".join(words))
     corpus, split = Corpus.from_bytes(text.encode()), Split((share,))
-    blocks = list(id_blocks(corpus, vocabulary, split, None, block_size))
+    blocks = in_blocks(block_size, lambda: list(id_blocks(corpus, vocabulary, split)))
     assert all(rows.validation.ids.tolist() == [0] for rows in blocks)
     for part, wanted in ((0, False), (1, True)):
         expected = vocabulary.encode_words([w for w in words if is_held_out(w, share) == wanted])
@@ -157,7 +157,7 @@ def test_file_and_archive_give_the_counts_of_memory(
     path.write_bytes(pack(TEXT.encode()))
     expected = count_bigrams(Corpus.from_bytes(TEXT.encode()), 0.3)
     check_against_dictionaries(expected, words_in(TEXT.removeprefix("\ufeff")), 0.3)
-    assert same(count_bigrams(Corpus.from_paths(path), 0.3, block_size=block_size), expected)
+    assert same(in_blocks(block_size, count_bigrams, Corpus.from_paths(path), 0.3), expected)
 
 
 @pytest.mark.parametrize("min_count", [1, 2])
@@ -168,7 +168,7 @@ def test_a_pipe_gives_the_counts_of_memory(
     expected = count_bigrams(Corpus.from_bytes(TEXT.encode()), 0.3, min_count)
     counts = through_a_pipe(
         pack(TEXT.encode()),
-        lambda path: count_bigrams(Corpus.from_paths(path), 0.3, min_count, block_size=5),
+        lambda path: in_blocks(5, count_bigrams, Corpus.from_paths(path), 0.3, min_count),
         tmp_path,
     )
     assert same(counts, expected)
@@ -323,4 +323,4 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
             change_now(path)
 
     with pytest.raises(CorpusError, match="names changed while it was read: try again"):
-        count_bigrams(Corpus.from_paths(path), 0, min_count, progress=progress, block_size=100)
+        in_blocks(100, count_bigrams, Corpus.from_paths(path), 0, min_count, progress=progress)

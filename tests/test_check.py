@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 
 import pytest
-from corpus_oracles import words_in
+from corpus_oracles import in_blocks, words_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from makemore.training.train import train
 @given(st.text("aab\n\r é中\u0301", max_size=40), st.integers(1, 9))
 @settings(deadline=None)
 def test_figures_equal_those_counted_by_hand(text: str, block_size: int) -> None:
-    found = check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size)
+    found = in_blocks(block_size, check_corpus, Corpus.from_bytes(text.encode()))
     words = words_in(text)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     assert found.lines == (len(lines) if text else 0)
@@ -84,7 +84,7 @@ def test_words_of_two_scripts_are_found_with_their_lines() -> None:
         "µm",
         "xⁿ",
     ]
-    found = check_corpus(Corpus.from_words(words), block_size=3)
+    found = in_blocks(3, check_corpus, Corpus.from_words(words))
     assert found.mixed_scripts.words == 1
     assert found.mixed_scripts.examples == ((2, "p\u0430ul"),)
 
@@ -130,7 +130,7 @@ SCRIPTS = [
 @pytest.mark.parametrize("block_size", [1, 5, 1000])
 def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_size: int) -> None:
     data = b"emma\nav\xffa\r\n\nola\r\xc3\nola\n" + b"\x80\n" * 9
-    found = check_corpus(Corpus.from_bytes(data, "list"), block_size=block_size)
+    found = in_blocks(block_size, check_corpus, Corpus.from_bytes(data, "list"))
     assert (found.lines, found.blank, found.undecodable) == (15, 1, 11)
     assert (found.distinct, found.duplicates) == (2, 1)
     assert len(found.encoding_errors) == MAX_EXAMPLES
@@ -148,7 +148,7 @@ def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_s
 
 def test_damaged_lines_are_named_where_each_byte_is_a_character() -> None:
     sources = Corpus.from_bytes(b"abc\n\x81x\r\nok\r\x8dy\n", "list").sources
-    found = check_corpus(Corpus(sources, encoding="cp1252"), block_size=2)
+    found = in_blocks(2, check_corpus, Corpus(sources, encoding="cp1252"))
     assert (found.lines, found.undecodable, found.distinct, found.is_whole) == (4, 2, 2, True)
     places = [error.partition(":")[0] for error in found.encoding_errors]
     assert places == ["list, line 2, byte 4", "list, line 4, byte 11"]
@@ -162,7 +162,7 @@ def test_damaged_lines_do_not_hide_the_others_where_the_text_is_changed() -> Non
 
 def test_in_another_encoding_the_reading_ends_at_the_first_error() -> None:
     corpus = Corpus(Corpus.from_bytes(b"emma\n\x81\n\x81\nava\n").sources, encoding="shift_jis")
-    found = check_corpus(corpus, block_size=6)
+    found = in_blocks(6, check_corpus, corpus)
     assert found.undecodable == len(found.encoding_errors) == 1
     assert ", line 2, byte 5:" in found.failure
     assert not found.is_whole
@@ -177,7 +177,7 @@ def test_too_large_an_alphabet_would_fail() -> None:
 def test_many_distinct_words_are_estimated_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "MAX_EXACT", 1 << 12)
     words = [str(i) for i in range(50_000)] * 2
-    found = check_corpus(Corpus.from_words(words), block_size=1000)
+    found = in_blocks(1000, check_corpus, Corpus.from_words(words))
     assert not found.distinct_is_exact
     assert found.distinct == pytest.approx(50_000, rel=4 / 64)  # four standard errors, 1/sqrt(4096)
     assert found.duplicates == 100_000 - found.distinct

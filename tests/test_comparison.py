@@ -56,7 +56,9 @@ def test_without_held_out_words_the_corpora_must_be_the_same() -> None:
 
 def test_on_a_corpus_every_model_is_asked_about_the_same_words() -> None:
     first, second = trained(), trained([*WORDS, "abe"], holdout=0.1)
-    rows = compare({"a": first, "b": second}, Corpus.from_words(["ab", "ea", "x", "cd"]).read(4))
+    rows = compare(
+        {"a": first, "b": second}, Corpus.from_words(["ab", "ea", "x", "cd"]).read(block_size=4)
+    )
     for row, checkpoint in zip(rows, (first, second), strict=True):
         assert row.corpus is not None
         assert (row.corpus.words, row.corpus.unknown_words) == (2, 2)

@@ -28,7 +28,7 @@ ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "shift_jis",
 
 
 def blocks_of(corpus: Corpus, block_size: int) -> list[str]:
-    return list(corpus.read(block_size))
+    return list(corpus.read(block_size=block_size))
 
 
 @given(st.text("ab\n\r\x85\x0b\u2028éж日😀", max_size=40), st.integers(1, 9))
@@ -56,7 +56,9 @@ def test_a_line_over_the_limit_is_refused_whatever_the_block_size(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_module, "MAX_LINE", 10)
         if max(lengths) <= 10:
-            assert [word for b in corpus.read(block_size) for word in words_in(b)] == words_in(text)
+            assert [
+                word for b in corpus.read(block_size=block_size) for word in words_in(b)
+            ] == words_in(text)
             return
         line = next(i for i, length in enumerate(lengths, 1) if length > 10)
         has_mark = encoding in ("utf-8-sig", "utf-16")
@@ -265,14 +267,14 @@ def test_changes_do_not_depend_on_blocks(text: str, block_size: int) -> None:
 def test_the_digest_is_of_the_bytes_before_decoding_and_after_decompression() -> None:
     data = b"\xef\xbb\xbfemma\r\n"
     for packed in (data, gzip.compress(data)):
-        reading = Corpus.from_bytes(packed).read(2)
+        reading = Corpus.from_bytes(packed).read(digest=True, block_size=2)
         list(reading)
         assert reading.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_the_digest_of_several_sources_is_of_their_digests() -> None:
     one, two = Corpus.from_bytes(b"emma"), Corpus.from_bytes(b"ava")
-    reading = Corpus(one.sources + two.sources).read()
+    reading = Corpus(one.sources + two.sources).read(digest=True)
     list(reading)
     digests = hashlib.sha256(b"emma").digest() + hashlib.sha256(b"ava").digest()
     assert reading.sha256 == hashlib.sha256(digests).hexdigest()
@@ -339,7 +341,11 @@ def test_progress_ends_at_the_size_of_all_files(tmp_path: Path) -> None:
     paths[0].write_bytes(gzip.compress(b"emma\n" * 1000))
     paths[1].write_bytes(b"ava\n" * 1000)
     calls: list[tuple[int, int | None]] = []
-    list(Corpus.from_paths(*paths).read(1000, lambda done, total: calls.append((done, total))))
+    list(
+        Corpus.from_paths(*paths).read(
+            lambda done, total: calls.append((done, total)), block_size=1000
+        )
+    )
     size = sum(path.stat().st_size for path in paths)
     assert calls == sorted(calls)
     assert calls[-1] == (size, size)
@@ -349,7 +355,7 @@ NO_LINE_END = st.binary(max_size=4).filter(lambda line: not set(line) & {10, 13}
 
 
 def test_a_line_that_ends_within_a_character_is_not_given() -> None:
-    blocks = iter(Corpus.from_bytes(b"emma\nzo\xc3").read(4))
+    blocks = iter(Corpus.from_bytes(b"emma\nzo\xc3").read(block_size=4))
     assert next(blocks) == "emma\n"
     with pytest.raises(DecodingError, match=r"line 2, byte 7: .*unexpected end of data"):
         next(blocks)

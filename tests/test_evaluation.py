@@ -109,7 +109,7 @@ def test_evaluation_of_the_training_words_is_their_mean_surprise(names: list[str
         before[first] += count
     expected = -sum(n * math.log(n / before[first]) for (first, _), n in pairs.items())
     model = make_bigram(names, smoothing=0.0)
-    totals = evaluate(model, Corpus.from_words(names).read(5_000))
+    totals = evaluate(model, Corpus.from_words(names).read(block_size=5_000))
     assert (totals.words, totals.symbols, totals.unknown_words) == (32_033, 228_146, 0)
     assert totals.nats == pytest.approx(expected, rel=1e-12)
     assert totals.loss == pytest.approx(2.4540144891548743, abs=1e-12)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from corpus_oracles import in_blocks
 
 from makemore.cli import main
 from makemore.data import formats
@@ -108,8 +109,8 @@ def test_forms_do_not_depend_on_the_blocks(block_size: int) -> None:
     text = rows('- "{name}&amp;{i}"') + "anna\nANNA\n"
     corpus = Corpus.from_bytes(text.encode())
     assert (
-        check_corpus(corpus, block_size=block_size).findings
-        == check_corpus(corpus, block_size=10_000).findings
+        in_blocks(block_size, check_corpus, corpus).findings
+        == in_blocks(10_000, check_corpus, corpus).findings
     )
 
 
@@ -305,7 +306,7 @@ def test_numbers_that_count_the_lines_are_no_weights(text: str) -> None:
 
 def forms_of(text: str, block_size: int = 64) -> dict[str, str]:
     """Return how many lines have each form, as the report says it."""
-    report = describe_check(check_corpus(Corpus.from_bytes(text.encode()), block_size=block_size))
+    report = describe_check(in_blocks(block_size, check_corpus, Corpus.from_bytes(text.encode())))
     lines = [line.split(": ")[0] for line in report.splitlines() if line.startswith("form  ")]
     return dict(line.removeprefix("form").strip().split(", as in ") for line in lines)
 

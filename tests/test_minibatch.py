@@ -653,6 +653,6 @@ def test_blocks_stay_small(tmp_path: Path) -> None:
     path.write_text("".join(f"{word}\n" for word in NAMES * 50))
     with blocks_of(Corpus.from_paths(path), 2000) as blocks:
         assert len(blocks) > 10
-        text = "".join("".join(block.read(digest=False)) for block in blocks)
+        text = "".join("".join(block.read()) for block in blocks)
         assert text == path.read_text()
     assert module.BLOCK_BYTES >= 1 << 20

@@ -46,7 +46,13 @@ LINES = st.lists(st.text("abcé\t\0 ", max_size=5), max_size=12)
 def test_the_words_come_out_in_order_whatever_the_blocks(words: list[str], size: int) -> None:
     corpus = Corpus.from_words(words)
     parts = list(
-        judge(MODEL, corpus.read(size), calibration=CALIBRATION, fpr=0.1, others=[(OTHER, str)])
+        judge(
+            MODEL,
+            corpus.read(block_size=size),
+            calibration=CALIBRATION,
+            fpr=0.1,
+            others=[(OTHER, str)],
+        )
     )
     table = rows("".join(part.table() for part in parts), 6)
     kept = [word for word in words if word]

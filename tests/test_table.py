@@ -49,7 +49,9 @@ def lines_of(data: bytes, columns: Columns) -> list[tuple[str, int]]:
     """Return each line's word and weight."""
     found = []
     for text, weights in (
-        Corpus(Corpus.from_bytes(data, "t.csv").sources, columns=columns).read(7).blocks()
+        Corpus(Corpus.from_bytes(data, "t.csv").sources, columns=columns)
+        .read(block_size=7)
+        .blocks()
     ):
         words = text.split("\n")[:-1]
         found += list(zip(words, [1] * len(words) if weights is None else weights, strict=True))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpus_oracles import in_blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def test_any_number_of_processes_gives_the_same_result(
     assert (expected.survey.facts.dropped_lines > 0) == (min_count > 1)
     monkeypatch.setattr(passes, "merge", merged := Merging(merge))
     for jobs in (2, 3, 5):
-        assert equal(count_bigrams(corpus, 0.3, min_count, jobs, block_size=997), expected)
+        assert equal(in_blocks(997, count_bigrams, corpus, 0.3, min_count, jobs), expected)
     assert merged.parts == [2, 3, 5]
 
 
@@ -291,7 +292,7 @@ def test_slices_that_come_back_at_the_end_are_counted(
         yield 1
 
     monkeypatch.setattr(workers, "_running", failing)
-    count = partial(passes._part, holdout=0.3, rare="", block_size=1000, pairs=True)
+    count = partial(passes._part, holdout=0.3, rare="", pairs=True)
     corpus = Corpus.from_paths(names)
     found, _ = workers.count_in_processes(2, corpus, count, merge)
     whole = count(iter([corpus]), 1)
@@ -329,7 +330,7 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\n" + b"ava\n" * 1000)
     corpus = Corpus.from_paths(path)
     pool = workers._Pool(corpus, None)
-    count = partial(passes._part, holdout=0.0, rare="", block_size=1000, pairs=True)
+    count = partial(passes._part, holdout=0.0, rare="", pairs=True)
     with workers._running(1, corpus, count, pool) as started:
         answer = pool._answers.get(timeout=60)
     assert started == 1
@@ -344,7 +345,6 @@ def test_progress_ends_at_the_size(names: Path) -> None:
         Corpus.from_paths(names),
         jobs=2,
         progress=lambda done, total: calls.append((done, total)),
-        block_size=1000,
     )
     assert calls == sorted(calls)
     assert calls[-1] == (names.stat().st_size, names.stat().st_size)
@@ -392,7 +392,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" would 
 from makemore.counting import workers
 from makemore.counting.passes import _part, merge
 from makemore.data.corpus import Corpus
-count = partial(_part, holdout=0.3, rare="", block_size=10, pairs=True)
+count = partial(_part, holdout=0.3, rare="", pairs=True)
 started = lambda done, total: print("started", flush=True)
 workers.count_in_processes(2, Corpus.from_paths(sys.argv[1]), count, merge, started)
 """

@@ -366,10 +366,12 @@ def text_of_files(
     errors: str = "strict",
     *,
     large: bool = False,
+    digest: bool = False,
 ) -> "Reading":
     """Return the unchanged text of files in blocks, which are ``large`` for models that benefit.
 
-    Pipes and terminals are read in blocks of the lines that have arrived.
+    ``digest`` says whether its ``sha256`` is wanted. Pipes and terminals are read in blocks of the
+    lines that have arrived.
     """
     from makemore.cli.streaming import Streams
     from makemore.data.corpus import Corpus
@@ -378,7 +380,7 @@ def text_of_files(
     streams = paths if isinstance(paths, Streams) else Streams(paths)
     corpus = Corpus(streams.sources(), encoding=encoding, errors=errors, columns=columns)
     size = LARGE_BLOCK if large else BLOCK
-    return corpus.read(size, as_they_come=streams.are_live)
+    return corpus.read(digest=digest, as_they_come=streams.are_live, block_size=size)
 
 
 def damage(lines: int, errors: str) -> str:

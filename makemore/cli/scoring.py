@@ -152,7 +152,7 @@ def score(
     _refuse_missing(files)
     how: dict[str, Any] = {"errors": errors, "large": scorer.is_large}
     with streams.finished():
-        text = text_of_files(streams, encoding, columns, **how)
+        text = text_of_files(streams, encoding, columns, digest=True, **how)
         results = _results(scorer, asked, _watched(text, streams), processes, sort=options["sort"])
         summary, theirs = _written(results, streams), None
         if options["against_words"]:

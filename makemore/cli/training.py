@@ -379,7 +379,7 @@ def _reporting_damage(corpus: "Corpus") -> Iterator["Corpus"]:
         yield corpus
         return
     with corpus.rereadable() as again:
-        reading = again.read(digest=False)
+        reading = again.read()
         for _ in reading:
             pass
         if message := damage(reading.damaged, corpus.errors):

@@ -262,7 +262,7 @@ def _known_words(
             yield from training_texts(checkpoint.corpus, corpus, wanted_by)
         if exclude:
             others = Corpus.from_paths(*exclude).changed_as(checkpoint.corpus)
-            yield from replace(others, encoding="utf-8", columns=None).read(digest=False)
+            yield from replace(others, encoding="utf-8", columns=None).read()
 
     return KnownWords(texts())
 

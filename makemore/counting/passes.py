@@ -21,7 +21,7 @@ from makemore.counting.survey import (
     rare_characters,
     survey_of,
 )
-from makemore.data.corpus import BLOCK, Corpus, Progress, naming_lines, unchanged
+from makemore.data.corpus import Corpus, Progress, naming_lines, unchanged
 from makemore.data.holdout import Split, hash_lines, is_held_out, offsets_of, split_of_text
 from makemore.data.text import Lines, line_bounds, lines_with_words, without_lines_holding
 from makemore.data.vocabulary import REPLACEMENT, Vocabulary
@@ -67,10 +67,9 @@ def survey_corpus(
     min_count: int = 1,
     jobs: Jobs = None,
     progress: Progress | None = None,
-    block_size: int = BLOCK,
 ) -> Survey:
     """Survey a corpus in one pass over its bytes, as ``count_bigrams`` does, without its tables."""
-    return _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=False)[0]
+    return _counted(corpus, holdout, min_count, jobs, progress, pairs=False)[0]
 
 
 def count_bigrams(
@@ -79,7 +78,6 @@ def count_bigrams(
     min_count: int = 1,
     jobs: Jobs = None,
     progress: Progress | None = None,
-    block_size: int = BLOCK,
 ) -> BigramCounts:
     """Count the pairs of a corpus in one pass over its bytes.
 
@@ -94,8 +92,7 @@ def count_bigrams(
     jobs : int or callable, optional
         The number of processes; without it, all processors count. A pipe, a compressed or a small
         corpus is counted in this process alone, and so is one in an encoding that cannot be cut at
-        bytes. Or a cluster: see ``cluster.py``. The result does not depend on it, nor on
-        ``block_size`` in bytes.
+        bytes. Or a cluster: see ``cluster.py``. The result does not depend on it.
     progress : callable, optional
         Called with the bytes read and, where it is known, how many there are.
 
@@ -106,7 +103,7 @@ def count_bigrams(
     VocabularyError
         There are ``MAX_VOCABULARY`` distinct characters or more.
     """
-    survey, part = _counted(corpus, holdout, min_count, jobs, progress, block_size, pairs=True)
+    survey, part = _counted(corpus, holdout, min_count, jobs, progress, pairs=True)
     total, held_out = part.total.pairs, part.held_out.pairs
     assert total is not None
     assert held_out is not None
@@ -123,7 +120,6 @@ def _counted(
     min_count: int,
     jobs: Jobs,
     progress: Progress | None,
-    block_size: int,
     *,
     pairs: bool,
 ) -> tuple[Survey, Part]:
@@ -134,16 +130,15 @@ def _counted(
     with unchanged(corpus), twice_readable as text, naming_lines(text):
         rare = ""
         if drops_rare:
-            count = partial(_frequencies, block_size=block_size)
-            rare = rare_characters(_count(text, count, sum, jobs), min_count)
+            rare = rare_characters(_count(text, _frequencies, sum, jobs), min_count)
         if workers := _workers(text, jobs):  # which need the split before they read
-            blocks = text.read(digest=False).blocks()
+            blocks = text.read().blocks()
             split, _ = split_of_text(blocks, [holdout], pattern_of(rare))
             bound = split.bounds[0]
-            own = partial(_part, holdout=bound, rare=rare, block_size=block_size, pairs=pairs)
+            own = partial(_part, holdout=bound, rare=rare, pairs=pairs)
             part, sha256 = workers(text, own, merge, progress, digest=True)
         else:
-            reading = text.read(block_size, progress)
+            reading = text.read(progress, digest=True)
             split, lines = split_of_text(reading.blocks(), [holdout], pattern_of(rare))
             part = count_part(lines, split.bounds[0], rare, pairs=pairs)
             sha256 = reading.sha256
@@ -169,13 +164,13 @@ def _count(corpus: Corpus, count: Callable[..., Any], merge: Callable[..., Any],
     return count(iter([corpus]), 1)
 
 
-def _blocks(slices: Iterator[Corpus], block_size: int) -> Iterator[Lines]:
-    return (block for part in slices for block in part.read(block_size, digest=False).blocks())
+def _blocks(slices: Iterator[Corpus]) -> Iterator[Lines]:
+    return (block for part in slices for block in part.read().blocks())
 
 
-def _frequencies(slices: Iterator[Corpus], processes: int, *, block_size: int) -> Counts:
+def _frequencies(slices: Iterator[Corpus], processes: int) -> Counts:
     """Return how often each code point occurs in slices of a corpus."""
-    return character_frequencies(_blocks(slices, block_size))
+    return character_frequencies(_blocks(slices))
 
 
 def _part(
@@ -184,11 +179,10 @@ def _part(
     *,
     holdout: float,
     rare: str,
-    block_size: int,
     pairs: bool,
 ) -> Part:
     """Return what is in slices of a corpus."""
-    return count_part(_blocks(slices, block_size), holdout, rare, pairs=pairs)
+    return count_part(_blocks(slices), holdout, rare, pairs=pairs)
 
 
 def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
@@ -198,7 +192,7 @@ def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
     """
     if not corpus.unknown:
         return corpus
-    frequencies = character_frequencies(corpus.read(digest=False).blocks())
+    frequencies = character_frequencies(corpus.read().blocks())
     if not frequencies.any():
         return corpus  # its survey says that it holds no word
     frequencies[ord(REPLACEMENT)] = 0
@@ -236,7 +230,7 @@ def split_for_validation(
     corpus: Corpus, vocabulary: Vocabulary, holdout: float, validation: float
 ) -> Split:
     """Return the split of a corpus into held-out, validation and training words."""
-    blocks = corpus.read(digest=False).blocks(counts_lines=True)
+    blocks = corpus.read().blocks(counts_lines=True)
     return split_of_text(blocks, [holdout, validation], unknown_to(vocabulary))[0]
 
 
@@ -269,7 +263,6 @@ def id_blocks(
     vocabulary: Vocabulary,
     split: Split,
     progress: Progress | None = None,
-    block_size: int = BLOCK,
 ) -> Iterator[IdRows]:
     """Yield the words of each block as rows of ids.
 
@@ -279,7 +272,7 @@ def id_blocks(
     This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
     unknown = unknown_to(vocabulary)
-    for block in corpus.read(block_size, progress, digest=False).blocks(counts_lines=True):
+    for block in corpus.read(progress).blocks(counts_lines=True):
         lines = lines_with_words(without_lines_holding(unknown, block)[0])
         data = np.frombuffer(lines.text.encode(), np.uint8)
         starts, ends = line_bounds(data)

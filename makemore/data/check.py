@@ -13,7 +13,7 @@ import numpy as np
 from makemore.arrays import Bytes, CodePoints, Flags, Hashes, Integers, Offsets
 from makemore.counting.survey import add_code_points
 from makemore.counting.tables import look_up
-from makemore.data.corpus import BLOCK, Corpus, Progress, no_word
+from makemore.data.corpus import Corpus, Progress, no_word
 from makemore.data.formats import MAX_EXAMPLES, Finding, Oddity, Recogniser, remedy
 from makemore.data.holdout import (
     all_held_out,
@@ -172,7 +172,6 @@ class CorpusCheck:
 def check_corpus(
     corpus: Corpus,
     progress: Progress | None = None,
-    block_size: int = BLOCK,
     holdout: float = 0.1,
 ) -> CorpusCheck:
     """Read a corpus once and report on it, and whether training with this ``holdout`` would fail.
@@ -181,7 +180,7 @@ def check_corpus(
     is not in the corpus's encoding is part of the report.
     """
     survey = _Survey(holdout)
-    reading = corpus.read(block_size, progress, digest=False, on_error=survey.note)
+    reading = corpus.read(progress, on_error=survey.note)
     try:
         for lines in reading.blocks(counts_lines=True):
             survey.add(lines)

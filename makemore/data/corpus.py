@@ -285,7 +285,7 @@ class Corpus:
         if not self.symbol_rule or self.spelling:
             return self
         find, found = finder_of(self.symbol_rule), set[str]()
-        for block in self.read(digest=False):
+        for block in self.read():
             for line in block.split("\n"):
                 found.update(find(line))
                 if len(found) > 2 * MAX_VOCABULARY:  # which includes single characters
@@ -321,18 +321,19 @@ class Corpus:
 
     def read(
         self,
-        block_size: int = BLOCK,
         progress: Progress | None = None,
-        digest: bool = True,
+        *,
+        digest: bool = False,
         as_they_come: bool = False,
         on_error: Callable[[DecodingError], None] | None = None,
+        block_size: int = 0,
     ) -> "Reading":
-        """Return one pass over the text, in blocks of ``block_size`` bytes.
+        """Return one pass over the text, in blocks of ``block_size`` bytes, by default ``BLOCK``.
 
-        With ``as_they_come`` lines do not wait for others until a block is full. ``on_error`` is as
-        ``LineDecoder`` takes it.
+        ``digest`` says whether its ``sha256`` is wanted. With ``as_they_come`` lines do not wait
+        for others until a block is full. ``on_error`` is as ``LineDecoder`` takes it.
         """
-        return Reading(self, block_size, progress, digest, as_they_come, on_error)
+        return Reading(self, progress, digest, as_they_come, on_error, block_size or BLOCK)
 
     def head(self) -> str:
         """Return the first lines without taking them from a pipe; nothing if that fails."""
@@ -340,7 +341,7 @@ class Corpus:
         if not first.rereadable:
             first = BytesSource(first.name, _waiting_on(first))
         try:
-            return next(iter(replace(self, sources=(first,)).read(_FIRST, digest=False)), "")
+            return next(iter(replace(self, sources=(first,)).read(block_size=_FIRST)), "")
         except CorpusError:  # reading the corpus raises it again
             return ""
 
@@ -379,11 +380,11 @@ class Reading:
     """
 
     corpus: Corpus
-    block_size: int
     progress: Progress | None
     digest: bool
     as_they_come: bool
     on_error: Callable[[DecodingError], None] | None
+    block_size: int
     damaged: int = 0
 
     def __post_init__(self) -> None:
@@ -441,6 +442,7 @@ class Reading:
     @property
     def sha256(self) -> str:
         """The digest of the sources that were read, as ``CorpusFacts.sha256`` defines it."""
+        assert self.digest, "the digest was not asked for"
         return combined_digest(self._digests)
 
     def _note(self, error: DecodingError) -> None:
@@ -511,7 +513,7 @@ def naming_lines(corpus: Corpus) -> Iterator[None]:
         yield
     except (DecodingError, LongLineError):
         if corpus.is_rereadable:
-            for _ in corpus.read(digest=False):
+            for _ in corpus.read():
                 pass
         raise
 

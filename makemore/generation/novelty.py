@@ -172,7 +172,7 @@ def training_texts(facts: CorpusFacts, path: str, wanted_by: str = "--new") -> I
         The corpus cannot be read or, at its end, turns out to have changed.
     """
     _refuse_imported(facts, wanted_by)
-    reading = Corpus.from_paths(path).changed_as(facts).read()
+    reading = Corpus.from_paths(path).changed_as(facts).read(digest=True)
     yield from reading
     if reading.sha256 != facts.sha256:
         cures = "name the right file by --corpus or train again"

@@ -189,7 +189,7 @@ class Batches:
     def _words_of(self, block: Corpus, role: int) -> Words:
         """Return the distinct words of a role in a block."""
         unknown = unknown_to(self._vocabulary)
-        blocks = block.read(digest=False).blocks(counts_lines=True)
+        blocks = block.read().blocks(counts_lines=True)
         lines = _concatenated([without_lines_holding(unknown, lines)[0] for lines in blocks])
         hashes = hash_lines(np.frombuffer(lines.text.encode(), np.uint8))
         ids = self._vocabulary.encode_text(lines.text)
@@ -254,7 +254,7 @@ def blocks_of(corpus: Corpus, block_bytes: int = BLOCK_BYTES) -> Iterator[list[C
 
 def _copied(corpus: Corpus, path: str) -> Corpus:
     """Write the words of a corpus to a file, with their weights where it has some; return that."""
-    blocks = corpus.read(digest=False).blocks(counts_lines=True)
+    blocks = corpus.read().blocks(counts_lines=True)
     columns = None
     with open(path, "w", encoding="utf-8", newline="") as file:
         for text, weights in blocks:
