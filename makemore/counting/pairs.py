@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from makemore.arrays import CACHED, Integers
 from makemore.counting.ngrams import NgramCounts
-from makemore.counting.tables import CodeCounter, add_up, ascending
+from makemore.counting.tables import CodeCounter, add_at, add_up, ascending
 from makemore.data.text import code_points, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
@@ -107,9 +107,8 @@ class PairCounter:
         """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
         ids = self._ids.of("\n" + text)  # the first word's boundary, too
         self._make_room()
-        if weights is not None:  # each pair counts as often as the line of its second symbol
-            of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
-            self._wide.add_run(*add_up(self._codes(ids), of_pairs))
+        if weights is not None:
+            self._add_weighted(ids, weights)
         elif ids.dtype == np.uint8:
             for first in (0, 1):
                 pairs = ids[first : first + (len(ids) - first) // 2 * 2].view("<u2")
@@ -137,6 +136,17 @@ class PairCounter:
         pairs = NgramCounts(len(id_of), 2, codes, counts)
         words = int(pairs.counts[pairs.codes < pairs.V].sum())
         return LineCounts(words, pairs.symbols, characters, pairs)
+
+    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
+        """Count each pair as often as the line of its second symbol counts."""
+        of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
+        if ids.dtype == np.uint8:
+            pairs = ids[1:].astype(np.uint16) * np.uint16(_NARROW) + ids[:-1]
+            add_at(self._narrow, pairs, of_pairs)
+            return
+        for start in range(0, len(ids) - 1, CACHED):
+            codes = self._codes(ids[start : start + CACHED + 1])
+            self._wide.add_run(*add_up(codes, of_pairs[start : start + CACHED]))
 
     def _pairs(self) -> tuple[Integers, Integers, Integers]:
         """Return all pairs (x, y) that occur, as ids, and how often each does."""
