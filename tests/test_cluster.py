@@ -33,7 +33,6 @@ from makemore.data.corpus import Corpus, Progress
 from makemore.data.table import Columns
 from makemore.errors import CorpusError, VocabularyError
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
 pytest.importorskip("distributed", reason="Dask is not installed")
 
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
