@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import until
 
 from makemore.counting import passes, workers
 from makemore.counting.ngrams import merge_ngrams
@@ -62,14 +63,12 @@ def equal(a: BigramCounts, b: BigramCounts) -> bool:
 
 
 def taken_by_others(take: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what takes slices, but in this process only after two seconds."""
-    waits = 0
+    """Return what takes slices, but in this process only when no other takes any more."""
+    before = set(threading.enumerate())
 
     def take_last(pool: workers._Pool) -> Any:
-        nonlocal waits  # this process leaves all slices to the others until they have ended
-        while threading.current_thread() is threading.main_thread() and waits < 20:
-            waits += 1
-            time.sleep(0.1)
+        if threading.current_thread() is threading.main_thread():
+            until(lambda: set(threading.enumerate()) <= before)  # each other one has a thread
         return take(pool)
 
     return take_last
