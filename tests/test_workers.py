@@ -63,12 +63,12 @@ def equal(a: BigramCounts, b: BigramCounts) -> bool:
 
 
 def taken_by_others(take: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what takes slices, but in this process only when no other takes any more."""
+    """Return what takes slices, but in this process only when all others have ended."""
     before = set(threading.enumerate())
 
     def take_last(pool: workers._Pool) -> Any:
         if threading.current_thread() is threading.main_thread():
-            until(lambda: set(threading.enumerate()) <= before)  # each other one has a thread
+            until(lambda: set(threading.enumerate()) <= before)  # a thread serves each
         return take(pool)
 
     return take_last
