@@ -57,10 +57,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hostile")
 
 
+def written(folder: Path, data: bytes) -> Path:
+    """Write a new file and return its path; some file systems write an old one to disk at once."""
+    path = folder / "makemore.npz"
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+    return path
+
+
 def refusal(folder: Path, data: bytes) -> str:
     """Return the line with which ``load`` refuses ``data``."""
-    path = folder / "makemore.npz"
-    path.write_bytes(data)
+    path = written(folder, data)
     with pytest.raises(CheckpointError) as raised:
         load(path)
     line = str(raised.value)
@@ -72,8 +79,7 @@ def refusal(folder: Path, data: bytes) -> str:
 
 def reproduced(folder: Path, data: bytes) -> bool:
     """Return whether ``load`` takes ``data``; what it takes, ``save`` writes again."""
-    path = folder / "makemore.npz"
-    path.write_bytes(data)
+    path = written(folder, data)
     try:
         checkpoint = load(path)
     except CheckpointError:

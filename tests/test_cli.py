@@ -1,7 +1,9 @@
 """Every command, run in the test's own process; how processes behave is in test_processes.py."""
 
+import contextlib
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -507,9 +509,28 @@ def test_no_purpose_is_cut_off_in_the_list_of_commands(run: Run) -> None:
     assert not [line for line in lines if line.endswith("...")]
 
 
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that the examples of the commands read."""
+    folder = tmp_path_factory.mktemp("examples")
+    small = ("--steps", "3", "--validation", "0.2")
+    kinds = {"makemore": (), "bigram": (), "ngram": (), "gru": small, "transformer": small}
+    with contextlib.chdir(folder):
+        Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona", "olivia"] * 3))
+        for name, more in kinds.items():
+            model = () if name == "makemore" else ("--model", name)
+            train = ("train", "words.txt", "--holdout", "0.2", *model, *more, "-c", f"{name}.npz")
+            assert CliRunner().invoke(main, train).exit_code == 0
+        export = ("export", "-c", "ngram.npz", "-o", "ngram.arpa")
+        assert CliRunner().invoke(main, export).exit_code == 0
+    return folder
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: str) -> None:
-    text = trained(name, "--help").stdout
+def test_every_help_has_a_purpose_and_an_example_that_runs(
+    run: Run, examples: Path, name: str
+) -> None:
+    text = run(name, "--help").stdout
     command = load_command(name)
     assert command.name == name
     assert command.get_short_help_str(200) == COMMANDS[name][1]
@@ -519,15 +540,8 @@ def test_every_help_has_a_purpose_and_an_example_that_runs(trained: Run, name: s
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), f"{name} {parameter.name} has no help"
     if name != "download":  # that one needs a network
-        Path("words.txt").write_text("\n".join([*WORDS, "mara", "mona", "olivia"] * 3))
-        trained("train", "words.txt", "--holdout", "0.2")
-        small = ("--steps", "3", "--validation", "0.2")
-        kinds = {"bigram": (), "ngram": (), "gru": small, "transformer": small}
-        for model, more in kinds.items():
-            train = ("train", "words.txt", "--holdout", "0.2", "--model", model, *more)
-            trained(*train, "-c", f"{model}.npz")
-        trained("export", "-c", "ngram.npz", "-o", "ngram.arpa")
-        trained(*text.split("Example:\n    makemore ")[1].split())
+        shutil.copytree(examples, ".", dirs_exist_ok=True)
+        run(*text.split("Example:\n    makemore ")[1].split())
 
 
 def test_words_with_rare_characters_are_left_out_and_counted(run: Run) -> None:

@@ -33,7 +33,6 @@ from makemore.data.corpus import Corpus, Progress
 from makemore.data.table import Columns
 from makemore.errors import CorpusError, VocabularyError
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one for all tests
 pytest.importorskip("distributed", reason="Dask is not installed")
 
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
@@ -224,9 +223,12 @@ def test_an_encoding_error_names_the_place_in_the_file(client: Any, tmp_path: Pa
         pairs(url_corpus([str(path)]), on(client))
 
 
-def test_an_alphabet_over_the_limit_is_refused(client: Any, tmp_path: Path) -> None:
+def test_an_alphabet_over_the_limit_is_refused(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("makemore.counting.pairs.MAX_VOCABULARY", 200)  # here, not in the workers
     path = tmp_path / "names"
-    path.write_text("".join(chr(0x4E00 + i) + "\n" for i in range(9000)))
+    path.write_text("".join(chr(0x4E00 + i) + "\n" for i in range(300)))
     with pytest.raises(VocabularyError, match="--min-count"):
         pairs(url_corpus([str(path)]), on(client))
 
@@ -251,7 +253,7 @@ def dask(part: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], st
 def test_a_cluster_without_workers_or_that_is_lost_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
+    monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 1)
     path = tmp_path / "names"
     path.write_text(TEXT)
     with dask("scheduler", "--host", "127.0.0.1", "--port", "0") as (scheduler, address):
@@ -305,7 +307,7 @@ def test_a_cluster_that_loses_all_its_workers_is_named(
         dask("worker", address, "--nthreads", "1", "--no-nanny") as (worker, _),
         cluster(address) as client,
     ):
-        monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 2)
+        monkeypatch.setattr("makemore.counting.cluster._PATIENCE", 0.5)
         with pytest.raises(CorpusError, match="has no workers: start some with 'dask worker tcp:"):
             count(url_corpus([str(path)]), on(client, 200, lambda *_: worker.kill()))
 

@@ -49,10 +49,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     programs = folder / "venv" / "bin"
+    pip = [sys.executable, "-m", "pip", "--python", str(programs / "python")]
     # To compile all libraries takes longer than to run what is run here.
-    install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--no-compile"]
+    install = [*pip, "install", "--quiet", "--no-compile"]
     done = subprocess.run([*install, str(source)], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"pip cannot install here: {done.stderr.strip().splitlines()[-1]}")

@@ -24,15 +24,15 @@ from makemore.errors import CorpusError, MakemoreError, OptionError
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scripts/lessons"
 MOST_LINES = 200
-EFFORT = 0.02
+EFFORT = 0.01
 """The share of a full lesson's training steps: the claims hold with it, too."""
 
 
 @pytest.fixture(scope="module")
 def setting() -> Setting:
-    """Return a fifth of the package's list, which every lesson can learn from in seconds."""
+    """Return a twentieth of the package's list, which every lesson can learn from in seconds."""
     whole = find_setting(str(bundled_names()))
-    return replace(whole, words=whole.words[::5], effort=EFFORT)
+    return replace(whole, words=whole.words[::20], effort=EFFORT)
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -444,16 +444,23 @@ def spooling_a_slow_pipe(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield from counting_a_slow_pipe(folder, "--min-count", "2")
 
 
+def seconds_of(process: subprocess.Popen[bytes]) -> float:
+    """Return the processor time that a process has taken."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def training(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     arguments = ["train", "words.txt", "--steps", "1000000000"]
     with started(*arguments, cwd=folder) as process:
-        time.sleep(1.5)  # nothing tells that it trains; test_keep_... sees it on a terminal
+        # nothing tells that it trains, and to start takes a fifth of that
+        until(lambda: seconds_of(process) > 0.7)
         yield process
 
 
 def training_a_network(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with started(*ENDLESS_NETWORK, cwd=folder) as process:
-        time.sleep(2.5)  # as above
+        until(lambda: seconds_of(process) > 1.0)
         yield process
 
 
@@ -615,7 +622,7 @@ def test_a_signal_while_saving_leaves_the_old_checkpoint(
 
 def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
     """As a terminal sends it, to the whole group."""
-    (folder / "big.txt").write_bytes(b"emma\nava\nzo\n" * (200_000_000 // 12))
+    (folder / "big.txt").write_bytes(b"emma\nava\nzo\n" * (140_000_000 // 12))
     before = {path.name for path in folder.iterdir()}
     arguments = ["train", "big.txt", "--jobs", "2"]
     with started(*arguments, cwd=folder) as process:

@@ -1,6 +1,7 @@
 """The shape of the house: which module may import which, and what is public."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,7 @@ ONLY = {
 """Libraries that one module, or one room, alone may import."""
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Return the modules of the package by name, packages without code left out."""
     found = {}
@@ -159,6 +161,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Return the full names that a file imports, wherever in it."""
     names = set()

@@ -39,12 +39,9 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
-    ),
-    pytest.mark.xdist_group("browser"),  # one for all tests
-]
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
+)
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,9 @@ from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
-    ),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="there is no chromium with a chromedriver"
+)
 
 WORDS = ["emma", "olivia", "ava", "isabella", "sophia", "mia", "amelia", "ella", "ivy"] * 20
 SMALL: dict[str, Any] = {
@@ -65,6 +62,11 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
+PROBABILITIES = (
+    "return wordStates(model, arguments[0]).map((state) => [...model.probabilities(state)])"
+)
+"""Returns what ``rows_in_python`` does."""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
@@ -101,19 +103,16 @@ def test_every_kind_is_among_the_cases() -> None:
     assert {str(options["model"]) for options in CASES.values()} == set(KINDS)
 
 
-@pytest.mark.parametrize("word", ["", "a", "emma", "iiiii", "amelia" * 2, "isabellaisabellaa"])
 def test_the_page_has_the_probabilities_of_every_kind(
-    page: Browser, checkpoint: Checkpoint, word: str
+    page: Browser, checkpoint: Checkpoint
 ) -> None:
     model = checkpoint.model
-    ids = model.vocabulary.encode(word).tolist()
-    rows = page.run(
-        "return wordStates(model, arguments[0]).map((state) => [...model.probabilities(state)])",
-        ids,
-    )
-    expected = rows_in_python(model, ids)
-    assert not np.allclose(expected, expected.mean(axis=1, keepdims=True), atol=1e-3)
-    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-9)
+    for word in ("", "a", "emma", "iiiii", "amelia" * 2, "isabellaisabellaa"):
+        ids = model.vocabulary.encode(word).tolist()
+        rows = page.run(PROBABILITIES, ids)
+        expected = rows_in_python(model, ids)
+        assert not np.allclose(expected, expected.mean(axis=1, keepdims=True), atol=1e-3), word
+        np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-9, err_msg=word)
 
 
 def test_words_of_every_kind_come_from_its_distribution(
@@ -200,10 +199,7 @@ def test_an_imported_back_off_model_is_in_the_page(browser: Browser, tmp_path: P
     write_page(checkpoint._replace(model=model), tmp_path / "page.html")
     browser.open(tmp_path / "page.html")
     ids = model.vocabulary.encode("oliva").tolist()
-    rows = browser.run(
-        "return wordStates(model, arguments[0]).map((state) => [...model.probabilities(state)])",
-        ids,
-    )
+    rows = browser.run(PROBABILITIES, ids)
     np.testing.assert_allclose(rows, rows_in_python(model, ids), rtol=1e-5)
 
 

@@ -17,6 +17,7 @@ import pytest
 from corpus_oracles import in_blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import until
 
 from makemore.counting import passes, workers
 from makemore.counting.ngrams import merge_ngrams
@@ -63,14 +64,12 @@ def equal(a: BigramCounts, b: BigramCounts) -> bool:
 
 
 def taken_by_others(take: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what takes slices, but in this process only after two seconds."""
-    waits = 0
+    """Return what takes slices, but in this process only when all others have ended."""
+    before = set(threading.enumerate())
 
     def take_last(pool: workers._Pool) -> Any:
-        nonlocal waits  # this process leaves all slices to the others until they have ended
-        while threading.current_thread() is threading.main_thread() and waits < 20:
-            waits += 1
-            time.sleep(0.1)
+        if threading.current_thread() is threading.main_thread():
+            until(lambda: set(threading.enumerate()) <= before)  # a thread serves each
         return take(pool)
 
     return take_last
