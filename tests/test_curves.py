@@ -165,6 +165,9 @@ def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate
     np.testing.assert_array_equal(np.array(below.lines[0].get_data())[1], rates)
     assert below.get_ylabel() == "learning rate"
     assert below.get_xlabel() == "step"
+    early = np.column_stack((np.arange(0.0, 1000.0, 10.0), np.linspace(2.0, 4.0, 100)))
+    (over,) = draw_network_loss(np.linspace(3.0, 2.5, 1000), early).axes
+    assert over.get_ylim()[0] < 2.0  # the step that is kept is one of the first
     (alone,) = draw_network_loss(history, validation[:0], dark=True).axes
     assert alone.get_xlabel() == "step"
 

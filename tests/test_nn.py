@@ -112,6 +112,17 @@ def test_a_gradient_is_clipped_to_its_norm() -> None:
     infinite = np.array([np.inf, 1.0])
     assert clip_by_norm(infinite, 1.0) == np.inf
     assert infinite.tolist() == [np.inf, 1.0]
+    large = np.full(4, 1e20, np.float32)  # whose squares overflow
+    assert clip_by_norm(large, 1.0) == pytest.approx(2e20)
+    assert large == pytest.approx(np.full(4, 0.5))
+    assert math.isnan(clip_by_norm(np.array([np.nan, 1.0]), 1.0))
+
+
+def test_one_cycle_may_rise_to_the_last_step() -> None:
+    schedule = schedules.one_cycle(1.0, 10, rising=1.0)
+    assert [schedule(9), schedule(10), schedule(99)] == pytest.approx([1.0, 4e-6, 4e-6])
+    with pytest.raises(OptionError, match="and must be from 0 to 1"):
+        schedules.one_cycle(1.0, 10, rising=1.5)
 
 
 def test_one_cycle_rises_and_falls_to_its_ends() -> None:

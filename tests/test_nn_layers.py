@@ -267,6 +267,24 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
+def test_a_state_that_contradicts_itself_or_holds_text_changes_nothing() -> None:
+    first, second = nn.Linear(2, 2, generator()), nn.Linear(2, 2, generator(1))
+    second.weight = first.weight
+    layer = nn.Sequential(first, second)
+    before = {name: array.copy() for name, array in layer.state().items()}
+    same = {**before, "layers.0.weight": before["layers.0.weight"] + 1}
+    with pytest.raises(AutodiffError, match=r"layers.1.weight shares its array with another name"):
+        layer.load(same)
+    for odd in (np.array(["a", "b"]), np.array([1j, 2j])):
+        moved = {name: array + 1 for name, array in before.items()}
+        with pytest.raises(AutodiffError, match=r"layers.1.bias has the type .*: expected numbers"):
+            layer.load({**moved, "layers.1.bias": odd})
+    assert all((layer.state()[name] == array).all() for name, array in before.items())
+    layer.load({name: array + 1 for name, array in before.items()})
+    assert second.weight is first.weight
+    assert (second.weight.data == before["layers.0.weight"] + 1).all()
+
+
 def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Path) -> None:
     layer, path = nn.Linear(2, 3, generator()), tmp_path / "layer.npz"
     nn.save_parameters(path, layer)

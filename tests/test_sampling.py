@@ -48,6 +48,14 @@ def many(names_model: Bigram) -> list[str]:
     return sample(names_model, 200_000, seed=7)
 
 
+@pytest.mark.parametrize("temperature", [1e-280, 1e-300, 1e-308, 5e-324])
+def test_at_a_tiny_temperature_the_likeliest_symbol_is_certain(temperature: float) -> None:
+    log_P = np.log(np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]]))
+    log_P[1, 2] = -np.inf
+    found = next_distributions(log_P, temperature=temperature)
+    np.testing.assert_array_equal(found, next_distributions(log_P, temperature=0))
+
+
 def test_first_characters_have_the_models_distribution(
     names_model: Bigram, many: list[str]
 ) -> None:

@@ -464,6 +464,17 @@ def test_the_computation_goes_from_one_hot_to_loss(page: Browser, bigram: Checkp
     assert numbers == [f"{x:.3f}" for row in (W[24], P[24]) for x in row]
 
 
+def test_the_logit_of_an_impossible_symbol_is_infinite(browser: Browser, pages: Path) -> None:
+    model = trained(["ab.", "b\u2423"], method="counts", smoothing=0.0)
+    write_page(model, pages / "impossible.html")
+    browser.open(pages / "impossible.html", "#word=ab.")
+    logits = browser.run("return computationAt([2, 3], 1).logits.map(String)")
+    assert "-Infinity" in logits
+    assert "null" not in logits
+    labels = browser.run("return itos.map((_, symbol) => label(symbol))")
+    assert labels == [".", "'.'", "a", "b", "'\u2423'"]
+
+
 def test_a_model_without_logits_goes_straight_to_probabilities(
     browser: Browser, ngram_page: Path
 ) -> None:

@@ -47,8 +47,9 @@ class Layer:
     def load(self, state: Mapping[str, Array]) -> None:
         """Take copies of the arrays of ``state``, each in the type of the array that it replaces.
 
-        Raises ``AutodiffError``, and changes nothing, if a name is missing or unknown, or a shape
-        differs. Make a ``ParameterVector`` after this: an earlier one would not see the new arrays.
+        Raises ``AutodiffError``, and changes nothing, if a name is missing or unknown, a shape
+        differs, an array holds no numbers, or names that share a parameter have different ones.
+        Make a ``ParameterVector`` after this: an earlier one would not see the new arrays.
         """
         own = self.state()
         if own.keys() != state.keys():
@@ -60,8 +61,17 @@ class Layer:
                     f"{name} has shape {np.shape(state[name])} in the state to load, and"
                     f" {array.shape} in the layer"
                 )
-        for name, layer, field in list(self._fields()):
-            layer._set(field, np.array(state[name], own[name].dtype))
+        copies: dict[int, Array] = {}  # by the identity of what a field holds: names may share it
+        for name, layer, field in self._fields():
+            copy, key = _copy_of(state[name], own[name].dtype, name), id(getattr(layer, field))
+            if not np.array_equal(copies.get(key, copy), copy, equal_nan=True):
+                raise AutodiffError(
+                    f"{name} shares its array with another name, and the state to load has other"
+                    " numbers for it"
+                )
+            copies[key] = copy
+        for _, layer, field in list(self._fields()):
+            layer._set(field, copies[id(getattr(layer, field))])
 
     def move(self, place: Callable[[Array], Array]) -> None:
         """Replace each array by ``place(array)``; ``cupy.array`` moves it to a GPU.
@@ -124,6 +134,14 @@ class Layer:
     def _layers(self) -> Iterator[tuple[str, "Layer"]]:
         for name, part in vars(self).items():
             yield from _named_layers(name, part)
+
+
+def _copy_of(array: Array, dtype: npt.DTypeLike, name: str) -> Array:
+    """Return a copy of an array to load. Raises ``AutodiffError`` if it holds no real numbers."""
+    if np.asarray(array).dtype.kind not in "biuf":
+        found = np.asarray(array).dtype
+        raise AutodiffError(f"{name} has the type {found} in the state to load: expected numbers")
+    return np.array(array, dtype)
 
 
 def _named_layers(name: str, part: Any) -> Iterator[tuple[str, Layer]]:

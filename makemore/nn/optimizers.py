@@ -178,7 +178,11 @@ def clip_by_norm(gradient: Array, largest: float) -> float:
     gradient stays as it is. Source: Pascanu et al. 2013, "On the difficulty of training recurrent
     neural networks", algorithm 1.
     """
-    norm = sqrt(np.dot(gradient, gradient))
+    with np.errstate(over="ignore"):
+        norm = sqrt(np.dot(gradient, gradient))
+    if norm == np.inf and (size := float(np.abs(gradient).max())) < np.inf:
+        scaled = gradient / size  # in float32 the squares of numbers above 1.8e19 overflow
+        norm = size * sqrt(np.dot(scaled, scaled))
     if largest < norm < np.inf:
         gradient *= largest / norm
     return norm

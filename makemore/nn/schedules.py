@@ -98,6 +98,8 @@ def one_cycle(
     section 3.
     """
     _refuse_below(1, steps, "steps")
+    if not 0 <= rising <= 1:
+        raise OptionError(f"rising is {rising} and must be from 0 to 1")
     first = highest / first_divisor
     peak = rising * steps - 1  # PyTorch's count; it need not be a whole number
     last = steps - 1
@@ -105,7 +107,8 @@ def one_cycle(
     def rate(step: int) -> float:
         if step <= peak:
             return _between(first, highest, step / peak if peak else 1.0)
-        return _between(highest, first / last_divisor, (step - peak) / (last - peak))
+        fallen = (step - peak) / (last - peak) if last > peak else 1.0
+        return _between(highest, first / last_divisor, fallen)
 
     return rate
 

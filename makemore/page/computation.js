@@ -33,7 +33,9 @@ function computationAt(ids, t) {
   const history = [...boundaries, ...ids.slice(0, t)];
   return {
     seen: history.slice(-(data.context_length ?? history.length)),
-    logits: data.heatmap.W?.[history.at(-1)] ?? model.logits?.(state),
+    // JSON has no infinity: of an impossible symbol there is none
+    logits:
+      data.heatmap.W?.[history.at(-1)].map((logit) => logit ?? -Infinity) ?? model.logits?.(state),
     P: model.probabilities(state),
     came: ids[t] ?? BOUNDARY,
   };

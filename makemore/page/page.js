@@ -63,7 +63,7 @@ function label(symbol) {
   if (symbol === BOUNDARY) return ".";
   const character = itos[symbol];
   if (character === " ") return "\u2423"; // a space would be invisible
-  if (character === ".") return "'.'"; // it is not the boundary
+  if (character === "." || character === "\u2423") return `'${character}'`; // itself
   return /^\p{M}/u.test(character) ? "\u25cc" + character : shown(character); // on a dotted circle
 }
 

@@ -155,6 +155,7 @@ def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme)
     # The loss falls from log V at first: with all of that, the rest would look flat.
     shown = np.concatenate((losses[len(losses) // 20 :], validation[len(validation) // 20 :, 1]))
     low, high = float(shown.min()), float(shown.max())
+    low = min(low, float(validation[:, 1].min(initial=np.inf)))  # the best step is marked
     top = high + 0.05
     axes.set_ylim(low - 0.05 - 0.1 * (high - low), top)  # the best step's loss is written below
     if losses[0] > top:

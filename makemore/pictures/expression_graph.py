@@ -15,7 +15,7 @@ from makemore.arrays import Floats
 from makemore.autodiff.tensor import Tensor, ancestors, data, gradients
 from makemore.errors import PlottingError
 from makemore.pictures.labels import printable
-from makemore.pictures.style import Theme, choose_theme, drawing, heading_lines
+from makemore.pictures.style import Theme, choose_theme, drawing, heading_lines, type_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -296,7 +296,8 @@ def _draw_node(
             zorder=2,
         )
     )
-    axes.text(x, y, text, ha="center", va="center", size=9.5, linespacing=1.35, zorder=3)
+    size = type_size(text, (_WIDTH - 0.1) * 72, 9.5)
+    axes.text(x, y, text, ha="center", va="center", size=size, linespacing=1.35, zorder=3)
 
 
 def _draw_edges(
