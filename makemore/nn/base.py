@@ -64,7 +64,7 @@ class Layer:
         copies: dict[int, Array] = {}  # by the identity of what a field holds: names may share it
         for name, layer, field in self._fields():
             copy, key = _copy_of(state[name], own[name].dtype, name), id(getattr(layer, field))
-            if not np.array_equal(copies.get(key, copy), copy, equal_nan=True):
+            if not np.array_equal(copies[key] if key in copies else copy, copy, equal_nan=True):
                 raise AutodiffError(
                     f"{name} shares its array with another name, and the state to load has other"
                     " numbers for it"
