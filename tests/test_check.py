@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from corpus_oracles import in_blocks, words_in
@@ -191,3 +192,9 @@ def test_an_estimate_is_no_more_than_the_words(monkeypatch: pytest.MonkeyPatch) 
         assert not found.distinct_is_exact
         assert found.distinct <= 50
         assert found.duplicates >= 0
+
+
+@pytest.mark.parametrize("errors", ["strict", "skip", "replace"])
+def test_a_line_that_cannot_be_decoded_is_not_blank(errors: str) -> None:
+    corpus = replace(Corpus.from_bytes(b"em\xffma\n\nava\n"), errors=errors)
+    assert check_corpus(corpus).blank == 1

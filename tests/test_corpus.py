@@ -1,5 +1,6 @@
 """Reading: sources, encodings, line ends, changes, and errors that name the place."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -8,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from makemore.data import text as text_module
 from makemore.data.corpus import Corpus
-from makemore.data.sources import BytesSource
+from makemore.data.sources import BytesSource, line_spans
 from makemore.data.text import LineDecoder, has_plain_line_feeds
 from makemore.errors import CorpusError, DecodingError, LongLineError, OptionError
 
@@ -386,3 +388,40 @@ def test_the_lines_before_a_damaged_one_come_however_the_bytes_are_cut(
     expected = "" if len(good) == len(lines) else f"it, line {len(good) + 1}, byte "
     assert told.startswith(expected)
     assert bool(told) == bool(expected)
+
+
+def test_parts_of_a_file_that_has_become_shorter_end() -> None:
+    assert list(line_spans(io.BytesIO(b""), 10, 4)) == [(0, 4), (4, 8), (8, 10)]
+
+
+def test_a_pipe_is_refused_as_its_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "twice.gz"
+    path.write_bytes(gzip.compress(gzip.compress(b"emma\nava\n")))
+    with pytest.raises(CorpusError, match="gzip file inside a compressed one"):
+        list(Corpus.from_paths(path).read())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True).start()
+    with (
+        pytest.raises(CorpusError, match="gzip file inside a compressed one"),
+        Corpus.from_paths(pipe).rereadable(),
+    ):
+        pass
+
+
+def test_a_temporary_folder_without_room_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(b"emma\n" * 1000), daemon=True).start()
+    monkeypatch.setattr("makemore.data.corpus.open", full, raising=False)
+    with (
+        pytest.raises(CorpusError, match=r"cannot copy .*pipe to a temporary file: No space left"),
+        Corpus.from_paths(pipe).rereadable(),
+    ):
+        pass
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

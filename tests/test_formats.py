@@ -325,3 +325,8 @@ def test_a_form_of_which_only_the_first_lines_tell_says_so(monkeypatch: pytest.M
     assert forms_of("\n".join(words))[what] == "2 lines"
     monkeypatch.setattr(formats, "MAX_CASED_LINES", 52)
     assert forms_of("\n".join(words), block_size=1)[what] == "1 of the first 52 lines"
+
+
+@pytest.mark.parametrize("key", [r"\x", r"\d+", r"\u12"])
+def test_a_key_with_an_escape_that_json_lacks_is_no_json(key: str) -> None:
+    assert "JSON" not in forms_of(f'{{"{key}": "emma"}}\n{{"{key}": "ava"}}\n')

@@ -633,3 +633,24 @@ def test_a_signal_to_all_processes_that_count_leaves_none(folder: Path) -> None:
         assert ended_by(process) == (130, b"makemore: interrupted\n")
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert {path.name for path in folder.iterdir()} == before
+
+
+def test_silence_on_a_pipe_that_does_not_block_is_not_its_end(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)  # as some shells and runners leave it
+    process = subprocess.Popen(
+        [*COMMAND, "check", "-"],
+        stdin=reader,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        env=environment(),
+        text=True,
+    )
+    os.close(reader)
+    with os.fdopen(writer, "w") as file:
+        for name in ("emma", "ava", "mia"):
+            file.write(name + "\n")
+            file.flush()
+            time.sleep(0.3)
+    found, _ = process.communicate()
+    assert (process.returncode, found.split()[:2]) == (0, ["lines", "3,"])

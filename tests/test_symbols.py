@@ -423,3 +423,7 @@ def test_what_cannot_be_done_is_wrong_usage(folder: Path) -> None:
     result = run("train", "m.txt", "--symbols", "smiles", "--dask", "local", "-c", "x.npz")
     assert result.exit_code == 2
     assert "does not work on a Dask cluster" in result.stderr
+
+
+def test_a_pattern_that_looks_nested_is_taken_without_a_warning() -> None:
+    assert finder_of("[[a]m")("am[m") == ["am", "[m"]

@@ -265,7 +265,8 @@ class _Survey:
     def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
         without_word = self._lengths.pop(0, 0)
-        blank = without_word - self._undecodable
+        replaces = corpus.errors == "replace"  # then only the line that ends the check is lost
+        blank = without_word - (int(not self._is_whole) if replaces else self._undecodable)
         words = self._lines - without_word
         distinct, is_exact = self._distinct.result()
         distinct = min(distinct, words)  # an estimate may be larger

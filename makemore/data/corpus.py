@@ -594,8 +594,18 @@ def _of_several_characters(found: set[str]) -> set[str]:
 
 
 def _spooled(source: Source, path: str) -> Source:
-    """Copy a source to a file, and return that as a source of the same name."""
-    with ByteStream(source) as stream, open(path, "wb") as file:
-        while data := stream.read(BLOCK):
-            file.write(data)
+    """Copy a source to a file, and return that as a source of the same name.
+
+    Raises ``CorpusError``.
+    """
+    try:
+        with ByteStream(source) as stream, open(path, "wb") as file:
+            refuse_other_formats(stream.peek(_HEAD), source.name)
+            while data := stream.read(BLOCK):
+                file.write(data)
+    except OSError as error:
+        raise CorpusError(
+            f"cannot copy {shown(source.name)} to a temporary file: {error.strerror}: make room for"
+            " it, or name another folder in TMPDIR"
+        ) from None
     return SpooledSource(path, source.name)

@@ -212,7 +212,8 @@ def _finding(what: str, shown: Words, *commands: str, option: str = "") -> Findi
 def _json(words: Words) -> Finding | None:
     """Recognise a list of strings or objects in JSON, and JSON Lines."""
     text = "\n".join(word for _, word in words)
-    start = re.match(r'\s*(?:(\[)\s*)?(?:"|(\{)\s*"((?:[^"\\]|\\.)*)"\s*:)', text)
+    escape = r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
+    start = re.match(rf'\s*(?:(\[)\s*)?(?:"|(\{{)\s*"((?:[^"\\]|{escape})*)"\s*:)', text)
     if not start or not (start[1] or start[2]):
         return None
     key = json.loads(f'"{start[3]}"', strict=False) if start[2] else None

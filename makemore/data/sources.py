@@ -9,7 +9,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Protocol, cast
 
@@ -86,6 +86,7 @@ class FileSource:
         if self.path == STDIN:
             if sys.stdin is None:
                 raise OSError("it is closed")
+            _make_stdin_wait()
             return io.BufferedReader(Joined(b"", sys.stdin.buffer), _SMALL_READ)
         return open(self.path, "rb")
 
@@ -245,9 +246,16 @@ def stdin_has_data(on_silence: Callable[[], None]) -> bool:
         return False
     if not (is_file or stat.S_ISFIFO(mode)):
         return False
+    _make_stdin_wait()
     if os.name == "posix" and not select.select([sys.stdin], [], [], _PATIENCE)[0]:
         on_silence()
     return bool(cast(io.BufferedReader, sys.stdin.buffer).peek(1))
+
+
+def _make_stdin_wait() -> None:
+    """Make reads of stdin wait: on a pipe that does not block, silence would look like the end."""
+    with suppress(OSError, ValueError, AttributeError):  # no descriptor, or a system without this
+        os.set_blocking(sys.stdin.fileno(), True)
 
 
 def line_spans(file: IO[bytes], size: int, length: int) -> Iterator[tuple[int, int]]:
@@ -267,7 +275,7 @@ def _line_start(file: IO[bytes], offset: int) -> int:
         if found >= 0:
             return position + found + 1
         position += len(data)
-    return position
+    return max(position, offset)  # the file may have become shorter
 
 
 class Limited(io.RawIOBase):

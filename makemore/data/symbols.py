@@ -10,6 +10,7 @@ it. A private character that is in the text itself is replaced by another.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -59,7 +60,9 @@ def finder_of(rule: str) -> Callable[[str], Iterable[str]]:
             ) from None
         return lambda line: () if line.isascii() else graphemes.findall(line)
     try:
-        pattern = re.compile(_SMILES if rule == "smiles" else rule)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of sets that look nested
+            pattern = re.compile(_SMILES if rule == "smiles" else rule)
     except (re.error, RecursionError, OverflowError) as error:
         raise OptionError(
             f"--symbols is '{shown(rule)}': expected graphemes, smiles or a regular expression:"
