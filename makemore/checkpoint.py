@@ -376,6 +376,8 @@ def _refuse_odd_options(options: dict[str, Any]) -> None:
     """
     known = {name: kind for name, kind in _OPTIONS.items() if name in options}
     _entries({name: options[name] for name in known}, known, "options")
+    if not 0 <= options.get("holdout", 0.0) < 1:
+        raise CheckpointError("the share that it held out is not 0 or more and below 1")
     for name, value in options.items():
         if type(value) not in (str, int, float, bool, type(None)):
             raise CheckpointError(f"the option {_cut(name)} cannot be {_cut(value)}")

@@ -232,12 +232,17 @@ def _files(corpus: CorpusFacts) -> list[str]:
         return _named(corpus.name)
     relative = os.path.relpath(corpus.path)
     is_below = not relative.startswith(os.pardir) and "://" not in corpus.path
-    return [relative if is_below else corpus.path]
+    return [_no_option(relative if is_below else corpus.path)]
 
 
 def _named(name: str) -> list[str]:
     """Return the names of the files of a corpus with this name."""
-    return ["-" if each == "stdin" else each for each in name.split(", ")]
+    return ["-" if each == "stdin" else _no_option(each) for each in name.split(", ")]
+
+
+def _no_option(path: str) -> str:
+    """Return a path that no command takes for an option."""
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:
@@ -284,12 +289,15 @@ def describe_scores(
         lines += _flags(summary, fpr)
     for name, choices in zip(others, summary.choices, strict=False):
         than = f" than by {shown(name)}" if len(others) > 1 else ""
-        lines.append(
-            f"likelier  {choices.share:.2%} of the words that both models know, by this one{than}"
-        )
+        share = "none" if math.isnan(choices.share) else f"{choices.share:.2%}"
+        lines.append(f"likelier  {share} of the words that both models know, by this one{than}")
     if other_words is not None:
+        own_words = (*summary.choices, Choices())[0]  # an empty file has none
+        mean = accuracy(own_words, other_words)
         lines.append(
-            f"accuracy  {accuracy(summary.choices[0], other_words):.2%}: the other model finds"
+            "accuracy  unknown: one of the lists has no word that both models know"
+            if math.isnan(mean)
+            else f"accuracy  {mean:.2%}: the other model finds"
             f" {1 - other_words.share:.2%} of its own words likelier"
         )
     return "\n".join(lines)

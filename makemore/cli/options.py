@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -128,11 +129,15 @@ def all_of(*decorators: Decorator) -> Decorator:
 def number_or_percentage(value: Any) -> float:
     """Return a number that may be written as 0.01 or 1%; a type of options."""
     text = str(value)
+    digits = text.removesuffix("%").rstrip()
     try:
-        number = float(text.removesuffix("%").rstrip())
+        if text.endswith("%"):
+            with suppress(ValueError):  # it has an exponent already
+                return float(digits + "e-2")  # 0.7 / 100 is not 0.007
+            return float(digits) / 100
+        return float(digits)
     except ValueError:
         raise click.BadParameter(f"'{text}' is not a share such as 10% or 0.1") from None
-    return number / 100 if text.endswith("%") else number
 
 
 def share(text: str) -> float:

@@ -72,7 +72,7 @@ def outliers(
     lines, names, before = _lines_of(text)
     read = [line.lower() for line in lines] if ignore_case else lines
     words = sum(map(bool, lines))
-    most = words if fpr is None else int(fpr * words)
+    most = words if fpr is None else _most(fpr, words)
     if count is not None or fpr is None:
         most = min(most, DEFAULT_COUNT if count is None else count)
     with progress("searching") as on_search:
@@ -85,10 +85,20 @@ def outliers(
     sys.stdout.flush()
     distinct = len(set(filter(None, read)))
     click.echo(f"searched  {words:,} lines, {distinct:,} distinct words", err=True)
-    if fpr and not int(fpr * words):
+    if fpr and not _most(fpr, words):
         click.echo(f"printed   none: {fpr:.3g} of these lines is less than one", err=True)
     if told := damage(text.damaged, errors):
         click.echo(f"damaged   {told}", err=True)
+
+
+def _most(fpr: float, words: int) -> int:
+    """Return the largest number of words that is at most this share of them.
+
+    >>> _most(0.29, 100), int(0.29 * 100)
+    (29, 28)
+    """
+    most = int(fpr * words)
+    return most + ((most + 1) / max(words, 1) <= fpr)
 
 
 def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:

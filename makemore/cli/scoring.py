@@ -299,12 +299,15 @@ def _written(results: "Iterable[tuple[str, Summary]]", streams: "Streams") -> "S
 
 def _say_what_cannot_be_found(scorer: "Scorer", asked: "Asked") -> None:
     """Say so where no word can be flagged at the rate, or where capitals are never compared."""
-    if scorer.calibration and asked.fpr and asked.fpr < scorer.calibration.smallest_p:
+    known, smallest = scorer.calibration, 0.0
+    if known:
+        smallest = known.smallest_of_two if asked.regular else known.smallest_p
+    if asked.fpr and asked.fpr < smallest:
         options = scorer.checkpoint.training.options
         folds = ", --calibration-folds" * ("calibration_folds" in options)
         say(
             f"no line of known characters can be flagged at {100 * asked.fpr:.4g}%: the model has"
-            f" held out too few words for less than {100 * scorer.calibration.smallest_p:.3g}%;"
+            f" held out too few words for less than {100 * smallest:.3g}%;"
             f" train with a larger --holdout{folds} or on more words"
         )
     characters = scorer.checkpoint.model.vocabulary.characters

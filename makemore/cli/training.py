@@ -1,5 +1,6 @@
 """The command ``train``, and what it shows while it trains."""
 
+import errno
 import os
 import shlex
 import time
@@ -34,7 +35,7 @@ from makemore.cli.options import (
     text_options,
     was_typed,
 )
-from makemore.errors import TrainingError
+from makemore.errors import OptionError, TrainingError
 from makemore.kinds import COMMON, DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
 from makemore.training.options import TrainingOptions
 
@@ -205,13 +206,13 @@ def train(
     from makemore.checkpoint import refuse_other_files, save
 
     started = time.perf_counter()
-    refuse_overwriting(checkpoint, log)
     text = _text_of(corpus, options, dask)
     resumed = load_checkpoint(checkpoint) if resume else None
     if resumed:
-        text = text.changed_as(resumed.corpus)
+        text = _text_as_before(ctx, text, resumed)
     chosen = _chosen_options(ctx, options, resumed)
     refuse_other_files(checkpoint)
+    _refuse_lost(checkpoint, log, corpus)
     if dask is None:
         _say_if_table(text)
     replaces = os.path.isfile(checkpoint) and not resume
@@ -240,6 +241,53 @@ def _text_of(names: tuple[str, ...], options: dict[str, Any], dask: str | None) 
         if value and dask:
             raise click.UsageError(f"{flag} does not work on a Dask cluster: leave out --dask")
     return replace(text, **cuts)
+
+
+def _refuse_lost(checkpoint: str, log: str | None, corpus: tuple[str, ...]) -> None:
+    """Raise before the training where its results cannot be written, or would replace each other.
+
+    Whoever finds out after an hour has lost the hour.
+    """
+    from makemore.errors import unwritable
+
+    for path in filter(None, (checkpoint, log)):
+        refuse_overwriting(path, *corpus)
+        target = os.path.realpath(path)
+        code = errno.EISDIR if os.path.isdir(target) else 0
+        if not os.path.isdir(os.path.dirname(target)):
+            code = errno.ENOENT
+        if code:
+            raise TrainingError(unwritable(path, OSError(code, os.strerror(code))))
+    if log and os.path.realpath(log) == os.path.realpath(checkpoint):
+        raise click.UsageError(f"--log and --checkpoint are the same file '{log}'")
+
+
+def _text_as_before(ctx: click.Context, text: "Corpus", resumed: "Checkpoint") -> "Corpus":
+    """Return the corpus, read as by the training that goes on; refuse another way."""
+    again = text.changed_as(resumed.corpus)
+    again = replace(again, unknown=resumed.model.vocabulary.unk is not None)
+    table = ("column", "weights", "delimiter", "weights_as")
+    for field, names in {"columns": table, **{name: (name,) for name in _READING}}.items():
+        if getattr(text, field) != getattr(again, field):
+            for name in filter(partial(was_typed, ctx), names):
+                flag = {p.name: p.opts[-1] for p in ctx.command.params}[name]
+                raise OptionError(
+                    f"the interrupted training read its words otherwise than {flag} says: resume"
+                    " without it, or train anew"
+                )
+    return again
+
+
+_READING = (
+    "encoding",
+    "errors",
+    "lowercase",
+    "strip_accents",
+    "normalize",
+    "symbol_rule",
+    "unknown",
+)
+"""The options that say how a text is read, beside those of tables, as fields of ``Corpus``."""
 
 
 def _chosen_options(
@@ -281,7 +329,8 @@ def _say_if_ended_early(trained: "Checkpoint", watcher: "_Watcher") -> None:
     """Say after how many steps Ctrl-C or the time limit ended the training."""
     steps = len(trained.training.loss_history)
     if watcher.stopped:
-        say(f"interrupted after {steps:,} steps, which are kept")
+        what = f"after {steps:,} steps, which are" if steps else "and what was learnt is"
+        say(f"interrupted {what} kept")
     elif trained.resumption and not watcher.failures:
         say(
             f"the time limit ended the training after {steps:,} of"
@@ -523,7 +572,6 @@ def _counting(dask: str | None, model: str, jobs: int | None) -> Iterator["Jobs"
         yield jobs
         return
     from makemore.counting.cluster import cluster, count_on_cluster
-    from makemore.errors import OptionError
 
     if KINDS[model].has_large_products:
         raise OptionError(

@@ -130,6 +130,14 @@ class Calibration:
         """The smallest p-value that a word of any length among the references can have."""
         return float(self.smallest(self._surprisal.lengths).min())
 
+    @property
+    def smallest_of_two(self) -> float:
+        """The same where regularity is a second reason, and the smaller p-value counts twice."""
+        if self._regularity is None:
+            return self.smallest_p
+        regular = float(self.smallest_regularity(self._regularity.lengths).min())
+        return min(2 * min(self.smallest_p, regular), 1.0)
+
     def p_values(self, scores: Scores) -> Floats:
         """Return the p-value of each word, (n,); nan for a word with an unknown character."""
         return self._surprisal.p_values(scores.symbols, np.minimum(scores.mean, IMPOSSIBLE))
@@ -149,6 +157,12 @@ class Calibration:
     def smallest(self, symbols: Integers | Floats) -> Floats:
         """Return the smallest p-value of a word with so many symbols, shape of ``symbols``."""
         return self._surprisal.p_values(symbols, np.full(len(symbols), IMPOSSIBLE))
+
+    def smallest_regularity(self, lengths: Floats) -> Floats:
+        """Return the smallest p-value of the regularity of a line so long, shape of ``lengths``."""
+        if self._regularity is None:
+            return np.ones(len(lengths))
+        return self._regularity.p_values(lengths, np.ones(len(lengths)))
 
 
 def regularity_sample(text: str) -> Floats:

@@ -29,7 +29,7 @@ from makemore.counting.tables import add_up
 from makemore.data.holdout import hash_words
 from makemore.data.text import refuse_one_text
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CorpusError
+from makemore.errors import CorpusError, OptionError
 from makemore.evaluation.losses import score_words
 from makemore.evaluation.slips import Slips, SlipSearch, slip_between, slips
 from makemore.kinds import MIN_ORDER
@@ -102,6 +102,8 @@ def find_outliers(
     Raises ``CorpusError`` for a list that is too short, or has too many distinct characters.
     """
     refuse_one_text(lines)
+    if count < 0:
+        raise OptionError(f"the number of outliers is {count} and must be 0 or more")
     counts = Counter(lines)
     counts.pop("", None)
     if len(counts) < MIN_WORDS:

@@ -16,7 +16,7 @@ from makemore.data.holdout import hash_words
 from makemore.data.sketch import NOTHING, sketch_with
 from makemore.data.text import Lines, blocks_of_lines, lines_with_words, refuse_one_text
 from makemore.errors import shown
-from makemore.evaluation.calibration import Calibration
+from makemore.evaluation.calibration import Calibration, regularity_sample
 from makemore.evaluation.columns import Characters, decimals, join, texts, with_rows
 from makemore.evaluation.losses import (
     Choices,
@@ -142,7 +142,11 @@ class Judgement:
         choices = () if self.ratios is None else tuple(map(Choices.of, self.ratios.T))
         totals = self.scores.weighted_totals(self.weights)
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
-        unresolved = 0 if self.smallest is None else weights[self.smallest > self.fpr].sum()
+        unresolved = 0
+        if self.smallest is not None and self.p_values is not None:
+            # an unknown character is flagged at any rate
+            is_passed = (self.smallest > self.fpr) & ~np.isnan(self.p_values)
+            unresolved = weights[is_passed].sum()
         flagged = int(weights[self.flagged].sum())
         return Summary(totals, flagged, int(unresolved), self.blank, choices, self.sketch)
 
@@ -352,7 +356,7 @@ def judge(
             files=np.full(len(words), file, object) if file else None,
             p_values=p_values,
             fpr=fpr,
-            smallest=calibration.smallest(scores.symbols) if calibration else None,
+            smallest=_smallest(scores, calibration, regular),
             ratios=_ratios(scores, text, others),
             weights=weights,
             ranker=ranker,
@@ -386,6 +390,18 @@ def _judged(
     is_regular = regularity < p_values
     smaller = np.where(is_regular, regularity, p_values)  # nan stays: an unknown character
     return np.minimum(2 * smaller, 1.0), is_regular
+
+
+def _smallest(scores: Scores, calibration: Calibration | None, regular: bool) -> Floats | None:
+    """Return the smallest p-value that a word as long as each can have; None if uncalibrated."""
+    if calibration is None:
+        return None
+    smallest = calibration.smallest(scores.symbols)
+    if not regular:
+        return smallest
+    lengths = regularity_sample(scores.text)[:, 0]
+    both = np.minimum(smallest, calibration.smallest_regularity(lengths))
+    return np.asarray(np.minimum(2 * both, 1.0))
 
 
 def strangest_first(judgements: Sequence[Judgement]) -> Judgement:

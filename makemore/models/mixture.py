@@ -193,6 +193,8 @@ def mixture_weights(log_P: Sequence[Floats], counts: Floats) -> Floats:
     best = table.max(axis=0)
     P = np.exp(table - np.where(np.isfinite(best), best, 0.0))
     seen = P.sum(axis=0) > 0
+    if not seen.any():  # nothing tells the components apart
+        return np.full(len(P), 1 / len(P))
     P, counts = P[:, seen], counts[seen] / counts[seen].sum()
     weights = np.full(len(P), 1 / len(P))
     for _ in range(ITERATIONS):

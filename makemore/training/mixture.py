@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from makemore.arrays import Floats
+from makemore.counting.ngrams import highest_order
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.errors import OptionError
-from makemore.kinds import AUTO, KINDS, OPTION
+from makemore.kinds import AUTO, COMMON, KINDS, OPTION
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
@@ -57,6 +58,10 @@ MIXED = tuple(
 """The kinds that a mixture can be made of."""
 
 
+NOT_OF_COMPONENTS = (*COMMON, "validation", "seed", "time_limit")
+"""The options that a mixture decides for all its components."""
+
+
 def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the mixture of models of a corpus; see ``Trainer``."""
     deadline = _deadline(options)
@@ -66,9 +71,10 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
-        chosen = parse_components(options.components or "") or _plan(
+        planned = parse_components(options.components or "") or _plan(
             text, survey.facts, deadline, common, options.seed, batches
         )
+        chosen = _fitting(planned, highest_order(len(survey.vocabulary)))
         outcomes = [
             _trained(text, kind, own, common, options.seed + number, watch, deadline)
             for number, (kind, own) in enumerate(chosen)
@@ -89,6 +95,13 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         outcome = outcome_of(Mixture(models, weights[kept]), survey, batches)
         recorded = {"components": components_text(taken), "validation": share}
         return outcome._replace(recorded=recorded)
+
+
+def _fitting(components: Components, highest: int) -> Components:
+    """Return the components; n-gram models without an order have at most the highest possible."""
+    if highest >= TrainingOptions(Ngram.name).order:
+        return components
+    return [(k, {"order": highest, **own} if k == Ngram.name else own) for k, own in components]
 
 
 def outcome_of(mixture: Mixture, survey: Survey, batches: Batches) -> Outcome:
@@ -261,6 +274,8 @@ def parse_components(text: str) -> Components:
                 raise OptionError(
                     f"--components gives {kind} {name}: only a network alone has them"
                 )
+            if name in NOT_OF_COMPONENTS:
+                raise OptionError(f"--components gives {kind} {name}: no component has its own")
             try:
                 own[name] = OPTION[name].parsed(value)
             except ValueError:

@@ -79,8 +79,9 @@ def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: Jo
     """
     share = validation_share(survey.facts.lines)
     split = split_for_validation(text, survey.vocabulary, options.holdout, share)
-    best, lowest = int(KINDS["ngram"].defaults(options.method)["order"]), math.inf
-    for order in range(MIN_ORDER, highest_order(len(survey.vocabulary)) + 1):
+    highest, lowest = highest_order(len(survey.vocabulary)), math.inf
+    best = min(int(KINDS["ngram"].defaults(options.method)["order"]), highest)
+    for order in range(MIN_ORDER, highest + 1):
         training, _, validation = count_ngrams(text, survey.vocabulary, split, order, jobs)
         if not (training.symbols and validation.symbols):
             break

@@ -78,7 +78,7 @@ class TrainingOptions:
         if self.method not in methods:
             raise OptionError(f"--method is {method} and must be {' or '.join(methods)}")
         defaults = KINDS[model].defaults(self.method)
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {name: _plain(value) for name, value in given.items() if value is not None}
         values = {name: given.get(name, default) for name, default in defaults.items()}
         self.values = {name: v for name, v in values.items() if OPTION[name].applies(values)}
         suits = KINDS["ngram"].defaults("counts").keys()
@@ -118,3 +118,8 @@ class TrainingOptions:
     def record(self) -> dict[str, Any]:
         """Return the model, the method and all values, as a checkpoint keeps them."""
         return {"model": self.model, "method": self.method, **self.values}
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python number of a scalar of NumPy, and any other value as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
