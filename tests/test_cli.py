@@ -3,8 +3,11 @@
 import contextlib
 import json
 import math
+import shlex
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,16 @@ from click.testing import CliRunner, Result
 from corpus_oracles import is_held_out
 
 import makemore
-from makemore.checkpoint import load
+from makemore.checkpoint import load, save
 from makemore.cli import COMMANDS, load_command, main
+from makemore.cli.options import number_or_percentage
+from makemore.cli.outliers import _most
+from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.kinds import KINDS, OPTIONS
 from makemore.models.ngram import ESTIMATORS
+from makemore.training.options import TrainingOptions
+from makemore.training.train import train
 
 WORDS = ["anna", "ben", "cara", "dan", "eden", "fran", "gina", "hana", "ian", "jana", "zoë"]
 
@@ -763,3 +771,90 @@ def test_one_word_can_be_trained_on_whatever_its_hash(run: Run) -> None:
         Path("one.txt").write_text(f"{word}\n", encoding="utf-8")
         found = run("train", "one.txt").stdout
         assert "held out  nothing: there are too few distinct words for that share" in found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("words.txt", "--log", "words.txt", "-c", "new.npz"),
+        ("words.txt", "--log", "new.npz", "-c", "new.npz"),
+        ("words.zip", "-c", "words.zip"),
+    ],
+)
+def test_train_replaces_neither_its_corpus_nor_its_own_results(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    with zipfile.ZipFile("words.zip", "w") as archive:
+        archive.write("words.txt")
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    one_line(run("train", *arguments, code=2))
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("option", "path"), [("-c", "none/x.npz"), ("--log", "none/x.csv"), ("-c", ".")]
+)
+def test_a_target_that_cannot_be_written_is_refused_before_the_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch, option: str, path: str
+) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise AssertionError("a training has begun")
+
+    monkeypatch.setattr("makemore.training.train.train", train)
+    assert "cannot be written" in one_line(run("train", "words.txt", option, path, code=1))
+
+
+def test_resumed_training_refuses_another_way_of_reading(run: Run) -> None:
+    Path("other.csv").write_text("anna,1\nbenno,2\n")
+    given = ("--model", "mlp", "--steps", "8", "--holdout", "0", "--lowercase")
+    checkpoint = train(
+        replace(Corpus.from_paths("words.txt"), lowercase=True),
+        TrainingOptions("mlp", steps=8, holdout=0.0),
+        on_step=lambda step: step.number == 3,
+    )
+    save("part.npz", checkpoint)
+    again = ("train", "words.txt", "--resume", "-c", "part.npz")
+    for other in (
+        ("--strip-accents",),
+        ("--encoding", "latin-1"),
+        ("--errors", "skip"),
+        ("--normalize", "nfc"),
+        ("--symbols", "[ab]+"),
+        ("--column", "1"),
+    ):
+        message = one_line(run(*again, *other, code=2))
+        assert f"read its words otherwise than {other[0]} says" in message
+    run(*again, *given)
+    assert len(load("part.npz").training.loss_history) == 8
+
+
+def test_scores_beside_lists_without_a_word_that_both_models_know(trained: Run) -> None:
+    trained("train", "words.txt", "--model", "ngram", "--order", "2", "-c", "other.npz")
+    Path("empty.txt").write_text("")
+    Path("blank.txt").write_text("\n\n")
+    for text, words in (
+        ("empty.txt", "words.txt"),
+        ("blank.txt", "words.txt"),
+        ("words.txt", "empty.txt"),
+    ):
+        told = trained("score", text, "--against", "other.npz", "--against-words", words).stderr
+        assert "accuracy  unknown: one of the lists has no word that both models know" in told
+        assert "nan" not in told
+    assert (
+        "likelier  none of the words"
+        in trained("score", "blank.txt", "--against", "other.npz").stderr
+    )
+
+
+def test_a_share_of_a_hundred_lines_is_that_many_lines(run: Run) -> None:
+    for k in range(1, 100):
+        assert _most(number_or_percentage(f"{k}%"), 100) == k
+    assert _most(number_or_percentage("0.7%"), 1000) == 7
+    assert number_or_percentage("7e-1%") == pytest.approx(0.007)
+
+
+def test_the_command_for_a_file_that_looks_like_an_option_can_be_run(run: Run) -> None:
+    Path("words.txt").rename("-words.txt")
+    run("train", "--", "-words.txt")
+    again = run("info").stdout.partition("again     makemore ")[2].splitlines()[0]
+    run(*shlex.split(again))

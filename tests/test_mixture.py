@@ -159,6 +159,10 @@ def test_components_are_written_as_they_are_read() -> None:
         ("bigram", "expected"),
         ("gru:size=3", "unknown option 'size'"),
         ("gru:calibration_folds=3", "only a network alone"),
+        ("gru:seed=7", "gru seed: no component has its own"),
+        ("gru:time_limit=1", "gru time_limit: no component has its own"),
+        ("gru:validation=0.5", "no component has its own"),
+        ("ngram:holdout=0.5", "no component has its own"),
         ("gru:steps=many", "the value 'many'"),
         ("gru:steps=0", "--steps is 0"),
         ("gru:heads=4", "no effect"),
@@ -296,3 +300,15 @@ def test_every_command_takes_a_mixture(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(run("top", "-n", "3").splitlines()) == 3
     assert len(run("score", "words.txt", "--fpr", "5%").splitlines()) == len(WORDS)
     run("plot-heatmap")
+
+
+def test_components_that_nothing_tells_apart_weigh_the_same() -> None:
+    impossible = [np.full(3, -np.inf)] * 2
+    assert mixture_weights(impossible, np.ones(3)).tolist() == [0.5, 0.5]
+
+
+def test_a_mixture_of_a_large_alphabet_has_the_order_that_fits() -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 6300)))
+    corpus = Corpus.from_words([letters[i : i + 3] for i in range(0, 6300, 3)])
+    found = train(corpus, TrainingOptions("mixture", time_limit=1.0))
+    assert "ngram:order=4" in str(found.training.options["components"])

@@ -113,3 +113,9 @@ def test_an_order_that_is_no_number_is_answered(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["train", "x", "--model", "ngram", "--order", "best"])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "'best' is not a whole number from 2 to 10, or auto" in done.stderr
+
+
+def test_of_a_large_alphabet_the_order_is_one_that_fits() -> None:
+    options = TrainingOptions("ngram", order="auto", holdout=0)
+    word = "".join(map(chr, range(0x4E00, 0x4E00 + 6300)))
+    assert train(Corpus.from_words([word]), options).training.options["order"] == 4

@@ -544,3 +544,9 @@ def test_the_time_of_a_step_is_measured_without_an_end_of_the_training() -> None
     corpus = Corpus.from_words(WORDS)
     assert 0 < minibatch.seconds_a_step(corpus, options, surveys.append) < 5
     assert surveys[0].facts.lines == len(WORDS)
+
+
+def test_scalars_of_numpy_are_numbers() -> None:
+    options = TrainingOptions("mlp", steps=np.int64(3), dropout=np.float64(0.5))
+    assert (options.steps, options.values["dropout"]) == (3, 0.5)
+    assert type(options.steps) is int

@@ -42,6 +42,11 @@ NUMBER: Any = 1
 ids = np.array
 
 WRONG: dict[str, tuple[type[MakemoreError], str, Callable[[], object]]] = {
+    "outliers of a negative number": (
+        OptionError,
+        "0 or more",
+        lambda: find_outliers([f"{i}" for i in range(20)], -1),
+    ),
     "draws of none": (OptionError, "1 or more", lambda: RankEstimator(MODEL, draws=0)),
     "a negative seed of ranks": (OptionError, "0 or more", lambda: RankEstimator(MODEL, seed=-1)),
     "ranks of one text": (VocabularyError, "one text", lambda: RankEstimator(MODEL).ranks(ONE)),
