@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Function, list[Any]]] = {
     "softmax": (ops.softmax, [normal(3, 4)]),
     "log softmax": (lambda a: ops.log_softmax(a, axis=0), [normal(3, 4)]),
     "matmul": (ops.matmul, [normal(3, 4), normal(4, 2)]),
+    "matmul, of vectors": (ops.matmul, [normal(4), normal(4, seed=1)]),
     "matmul, batched": (ops.matmul, [normal(2, 3, 4), normal(4, 2)]),
     "matmul, both batched": (ops.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
     "transpose": (lambda a: ops.transpose(a, (2, 0, 1)), [normal(2, 3, 4)]),
@@ -153,6 +154,20 @@ def test_scalars_leave_float32_as_it_is(scalar: Any) -> None:
     for result in (x * scalar, scalar * x, x / scalar, scalar / x, x + scalar, scalar - x):
         assert result.dtype == np.float32
         assert gradients(result.sum(), [x])[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("left", [(3,), (2, 3), (5, 2, 3), (4, 1, 2, 3)])
+@pytest.mark.parametrize("right", [(3,), (3, 2), (5, 3, 2), (4, 5, 3, 2)])
+def test_a_matrix_product_has_the_shape_of_numpy(
+    left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    A, B = normal(*left), normal(*right)
+    a, b = Tensor(A), Tensor(B)
+    product = a @ b
+    assert product.shape == np.shape(ops.matmul(A, B)) == (A @ B).shape
+    np.testing.assert_allclose(product.data, A @ B, rtol=1e-12, atol=1e-12)
+    found = gradients(product, [a, b], normal(*product.shape))
+    assert [d.shape for d in found] == [left, right]
 
 
 # Worked examples

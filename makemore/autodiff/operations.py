@@ -347,7 +347,8 @@ def matmul(a: Value, b: Value) -> Value:
     A, B = operands(a, b)
     if A.ndim == 1:
         product = matmul(reshape(a, (1, -1)), b)
-        return reshape(product, product.shape[:-2] + product.shape[-1:])
+        shape = product.shape[1:] if B.ndim == 1 else product.shape[:-2] + product.shape[-1:]
+        return reshape(product, shape)
     if B.ndim == 1:
         product = matmul(a, reshape(b, (-1, 1)))
         return reshape(product, product.shape[:-1])
