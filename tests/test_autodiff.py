@@ -170,6 +170,34 @@ def test_a_matrix_product_has_the_shape_of_numpy(
     assert [d.shape for d in found] == [left, right]
 
 
+@pytest.mark.parametrize("V", [100, 200, 256, 300])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.uint64])
+def test_ids_of_every_integer_type_have_the_same_gradient(V: int, dtype: type) -> None:
+    ids = np.array([[0, 99, 5], [99, 0, 7]])
+    W, weights = Tensor(normal(V, 2)), normal(2, 3, 2)
+    expected = np.zeros((V, 2))
+    for place, row in zip(ids.ravel(), weights.reshape(-1, 2), strict=True):
+        expected[place] += row
+    (found,) = gradients(ops.gather(W, ids.astype(dtype)), [W], weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("V", [100, 200])
+def test_ids_from_the_end_and_lists_of_ids_are_rows(V: int) -> None:
+    W = Tensor(normal(V, 2))
+    (found,) = gradients(ops.gather(W, np.array([-1, 0], np.int8)).sum(), [W])
+    assert np.flatnonzero(found[:, 0]).tolist() == [0, V - 1]
+    (found,) = gradients(ops.gather(W, [1, 1]).sum(), [W])
+    assert found[1].tolist() == [2, 2]
+    assert not gradients(ops.gather(W, []).sum(), [W])[0].any()
+
+
+@pytest.mark.parametrize("ids", [MASK[0], [True, False, True, True], np.array([0.0, 1.0])])
+def test_ids_that_are_no_integers_are_refused(ids: Any) -> None:
+    with pytest.raises(AutodiffError, match="ids are expected to be integers, not of type"):
+        ops.gather(Tensor(normal(4, 2)), ids)
+
+
 # Worked examples
 
 

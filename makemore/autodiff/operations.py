@@ -469,12 +469,17 @@ def index(a: Value, key: Any) -> Value:
 def gather(rows: Value, ids: Array) -> Value:
     """Return the rows with these ``ids``, an embedding: (V, n) and (...) -> (..., n)."""
     W = data(rows)
+    dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
+    if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats
+        raise ValueError(f"ids are expected to be integers, not of type {dtype}")
     return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))
 
 
 def add_rows(g: Array, ids: Array, W: Array) -> Array:
     """Return zeros of the shape of W (V, n), with the rows of g (..., n) added at ``ids`` (...)."""
-    flat, places = rows_of(g), np.ravel(ids) % len(W)  # -1 is the last row
+    flat = rows_of(g)
+    # -1 is the last row; a small type of integers may not hold the number of rows
+    places = np.ravel(ids).astype(np.intp, copy=False) % len(W)
     if len(W) <= ONE_HOT_ROWS:
         return _one_hot(places, W).T @ flat
     d = np.zeros_like(W)
