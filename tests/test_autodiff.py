@@ -337,6 +337,14 @@ def test_a_fault_names_the_shapes(wrong: Callable[[], object], said: str) -> Non
         wrong()
 
 
+@pytest.mark.parametrize(
+    ("target", "said"), [(-1, "ids of at least 0, not -1"), (3, "index 3 is out of bounds")]
+)
+def test_a_target_outside_the_vocabulary_is_refused(target: int, said: str) -> None:
+    with pytest.raises(AutodiffError, match=rf"cross_entropy.*\(2, 3\).*{said}"):
+        fused.cross_entropy(Tensor(normal(2, 3)), np.array([0, target]))
+
+
 def test_an_own_operation_is_one_row_for_each_parent() -> None:
     def cube(a: Tensor) -> Any:
         return record(a.data**3, (a, lambda g: g * 3 * a.data**2))

@@ -81,6 +81,8 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
         return _cross_entropy_of_counts(logits, Z, N)
     if N.shape != Z.shape[:-1] or N.dtype.kind not in "iu":
         raise ValueError("targets are expected to be ids (...) or counts (..., V)")
+    if isinstance(N, np.ndarray) and (N < 0).any():  # a device would have to be waited for
+        raise ValueError(f"targets are expected to be ids of at least 0, not {N.min()}")
     rows, ids, places = rows_of(Z), N.ravel(), np.arange(N.size)
     exponentials, sums, shifted_targets = _exponentials(rows, lambda shifted: shifted[places, ids])
     value = (np.log(sums).sum() - shifted_targets.sum()) * (1 / N.size)
