@@ -198,6 +198,15 @@ def test_ids_that_are_no_integers_are_refused(ids: Any) -> None:
         ops.gather(Tensor(normal(4, 2)), ids)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_of_large_numbers_is_a_line(dtype: type) -> None:
+    A: Any = np.array([-1e30, -1e14, -21, 21, 1e14, 1e30], dtype)
+    a = Tensor(A)
+    value = ops.gelu(a)
+    assert value.data.tolist() == np.maximum(A, 0).tolist()
+    assert gradients(value.sum(), [a])[0].tolist() == [0, 0, 0, 1, 1, 1]
+
+
 # Worked examples
 
 

@@ -245,15 +245,16 @@ def gelu(a: Value) -> Value:
 def _gelu(A: Array, value: Array, slope: Array | None) -> None:
     """Fill in the values of ``gelu``, and its slopes where they are wanted."""
     scale = A.dtype.type(np.sqrt(2 / np.pi))
-    square = A * A
+    B = np.clip(A, -20, 20)  # beyond, the tanh is 1, and a cube might be infinite
+    square = B * B
     T = square * (scale * A.dtype.type(0.044715))
     T += scale
-    T *= A
+    T *= B
     np.tanh(T, out=T)
     if slope is not None:  # 0.5 (1 + T) + 0.5 A (1 - T²) (scale + 3 * 0.044715 scale A²)
         square *= 3 * 0.044715 * scale
         square += scale
-        square *= A
+        square *= B
         np.multiply(T, T, out=slope)
         np.subtract(1, slope, out=slope)
         slope *= square
