@@ -207,6 +207,40 @@ def test_gelu_of_large_numbers_is_a_line(dtype: type) -> None:
     assert gradients(value.sum(), [a])[0].tolist() == [0, 0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("sections", [[3, 1], [2], [-1], [], [0, 9], 5, 1, np.array([1, 4])])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_the_pieces_of_a_split_are_those_of_numpy(sections: Any, axis: int) -> None:
+    A = normal(5, 5)
+    for given in (A, Tensor(A)):
+        found = ops.split(given, sections, axis)
+        for piece, expected in zip(found, np.split(A, sections, axis), strict=True):
+            np.testing.assert_array_equal(getattr(piece, "data", piece), expected)
+
+
+def test_joined_integers_take_the_floating_point_type_beside_them() -> None:
+    a, n = Tensor(np.ones(3, np.float32)), np.arange(3)
+    for join in (ops.concatenate, ops.stack):
+        for parts in ([a, n], [n, a], [np.ones(3, np.float32), n]):
+            assert join(parts).dtype == np.float32
+        assert join([n, n]).dtype == n.dtype
+        assert join([a, n, np.ones(3)]).dtype == np.float64
+    assert ops.stack([Tensor(np.float32(1)), 2.0, 3]).data.tolist() == [1, 2, 3]
+    assert ops.stack([Tensor(np.float32(1)), 2.0]).dtype == np.float32
+
+
+def test_leaky_relu_takes_integers_and_numbers() -> None:
+    for dtype in (np.int64, np.int8):
+        assert ops.leaky_relu(np.array([-100, 100], dtype)).tolist() == [-1, 100]
+    assert [float(ops.leaky_relu(number)) for number in (-1.0, -100, 3)] == [-0.01, -1, 3]
+
+
+def test_a_power_of_zero_has_no_slope_along_its_exponent() -> None:
+    a, b = Tensor(np.zeros(3)), Tensor(np.array([-1.0, 0, 2]))
+    with np.errstate(divide="ignore"):  # 0 ** -1
+        (found,) = gradients(a**b, [b], np.ones(3))
+    assert found.tolist() == [0, 0, 0]
+
+
 # Worked examples
 
 

@@ -83,6 +83,20 @@ def _as_type(array: Any, dtype: np.dtype[Any]) -> Any:
     return array.astype(dtype) if getattr(array, "ndim", 0) else dtype.type(array)
 
 
+def _of_one_type(parts: Sequence[Value]) -> list[Any]:
+    """Return the arrays of several operands; weak ones take the others' floating-point type."""
+    arrays = [data(part) for part in parts]
+    weak = [_weak(part, array) for part, array in zip(parts, arrays, strict=True)]
+    strong = [array.dtype for array, other in zip(arrays, weak, strict=True) if not other]
+    if not any(weak) or not any(dtype.kind == "f" for dtype in strong):
+        return arrays
+    dtype = np.result_type(*strong)
+    return [
+        _as_type(array, dtype) if other else array
+        for array, other in zip(arrays, weak, strict=True)
+    ]
+
+
 # Arithmetic
 
 
@@ -126,7 +140,8 @@ def power(a: Value, b: Value) -> Value:
         return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1)[()])
 
     def exponent(g: Array) -> Array:
-        return g * (value * np.log(np.where(A == 0, np.ones_like(A), A)))
+        finite = np.where(A == 0, np.zeros_like(value), value)  # 0 ** -1 is infinite
+        return g * (finite * np.log(np.where(A == 0, np.ones_like(A), A)))
 
     return record(value, (a, base), (b, exponent))
 
@@ -222,7 +237,8 @@ def relu(a: Value) -> Value:
 def leaky_relu(a: Value, slope: float = 0.01) -> Value:
     """Return a where it is positive, else ``slope`` times a (Maas et al. 2013)."""
     A = data(a)
-    factor = np.where(A > 0, A.dtype.type(1), A.dtype.type(slope))
+    number = np.result_type(getattr(A, "dtype", A), 0.0).type  # for integers, of float64
+    factor = np.where(A > 0, number(1), number(slope))
     return record(A * factor, (a, lambda g: g * factor))
 
 
@@ -394,7 +410,7 @@ def reshape(a: Value, shape: int | Sequence[int]) -> Value:
 @operation
 def concatenate(parts: Sequence[Value], axis: int = 0) -> Value:
     """Return the ``parts`` one after another along ``axis``."""
-    arrays = [data(part) for part in parts]
+    arrays = _of_one_type(parts)
     ends = np.cumsum([array.shape[axis] for array in arrays])
 
     def piece(place: int) -> Callable[[Array], Array]:
@@ -413,7 +429,7 @@ def stack(parts: Sequence[Value], axis: int = 0) -> Value:
         return lambda g: np.take(g, place, axis=axis)
 
     rows = [(part, piece(place)) for place, part in enumerate(parts)]
-    return record(np.stack([data(part) for part in parts], axis=axis), *rows)
+    return record(np.stack(_of_one_type(parts), axis=axis), *rows)
 
 
 @operation
@@ -421,13 +437,11 @@ def split(a: Value, sections: int | Sequence[int], axis: int = 0) -> list[Value]
     """Return pieces along ``axis``: ``sections`` equal ones, or those that end at ``sections``."""
     A = data(a)
     pieces = np.split(A, sections, axis=axis)
-    ends = np.cumsum([piece.shape[axis] for piece in pieces])
+    if isinstance(sections, int | np.integer):
+        sections = [place * pieces[0].shape[axis] for place in range(1, len(pieces))]
     before = [slice(None)] * (axis % A.ndim)
-    keys = [
-        (*before, slice(end - piece.shape[axis], end))
-        for piece, end in zip(pieces, ends, strict=True)
-    ]
-    return [index(a, key) for key in keys]
+    ends = zip([0, *sections], [*sections, None], strict=True)
+    return [index(a, (*before, slice(first, end))) for first, end in ends]
 
 
 @operation
