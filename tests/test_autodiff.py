@@ -241,6 +241,37 @@ def test_a_power_of_zero_has_no_slope_along_its_exponent() -> None:
     assert found.tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("name", ["mean", "var"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of means of nothing
+def test_means_of_no_numbers_are_those_of_numpy(shape: Any, axis: Any, name: str) -> None:
+    x = Tensor(np.zeros(shape))
+    found, expected = getattr(ops, name)(x, axis), getattr(np, name)(x.data, axis)
+    np.testing.assert_array_equal(found.data, expected)
+    assert gradients(found, [x], np.ones_like(expected))[0].shape == shape
+
+
+@pytest.mark.parametrize("ddof", [2, 3])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_variance_without_degrees_of_freedom_is_that_of_numpy(ddof: int) -> None:
+    A = np.array([[1.0, 2.0], [3.0, 3.0]])
+    np.testing.assert_array_equal(ops.var(A, 1, ddof=ddof), np.var(A, 1, ddof=ddof))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_losses_of_no_numbers_are_nan() -> None:
+    x = Tensor(np.zeros((0, 3)))
+    for loss in (
+        fused.mean_squared_error(x, np.zeros((0, 3))),
+        fused.cross_entropy(x, np.zeros(0, np.int64)),
+        fused.cross_entropy(x, np.zeros((0, 3))),
+        fused.binary_cross_entropy_with_logits(x, np.zeros((0, 3))),
+    ):
+        assert math.isnan(loss.item())
+        assert gradients(loss, [x])[0].shape == (0, 3)
+
+
 # Worked examples
 
 

@@ -305,10 +305,15 @@ def mean(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the mean over ``axis``, by default over all axes."""
     A = data(a)
     value = np.mean(A, axis=axis, keepdims=keepdims)
-    n = A.size // builtins.max(value.size, 1)
+    share = reciprocal(A.size // builtins.max(value.size, 1))
     return record(
-        value, (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims) * (1 / n), A.shape))
+        value, (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims) * share, A.shape))
     )
+
+
+def reciprocal(n: int) -> float:
+    """Return 1 / n; infinity for no numbers, whose mean is then 0 times it, nan as in NumPy."""
+    return 1 / n if n > 0 else np.inf
 
 
 @operation
@@ -317,8 +322,8 @@ def var(a: Value, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> V
     A = data(a)
     D = A - np.mean(A, axis=axis, keepdims=True)
     total = np.sum(D * D, axis=axis, keepdims=keepdims)
-    n = A.size // builtins.max(total.size, 1) - ddof
-    return record(total * (1 / n), (a, lambda g: D * (_expand(g, axis, keepdims) * (2 / n))))
+    share = reciprocal(A.size // builtins.max(total.size, 1) - ddof)
+    return record(total * share, (a, lambda g: D * (_expand(g, axis, keepdims) * (2 * share))))
 
 
 @operation
