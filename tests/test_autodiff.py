@@ -272,6 +272,20 @@ def test_losses_of_no_numbers_are_nan() -> None:
         assert gradients(loss, [x])[0].shape == (0, 3)
 
 
+def test_a_small_sigmoid_has_all_its_digits() -> None:
+    A = np.array([-90, -40, -20, -1, 0, 1, 20, 90], np.float32)
+    a = Tensor(A)
+    exact = 1 / (1 + np.exp(-A.astype(np.float64)))
+    np.testing.assert_allclose(ops.sigmoid(a).data, exact, rtol=3e-7, atol=1e-44)
+    np.testing.assert_allclose(ops.sigmoid(A.astype(np.float64)), exact, rtol=1e-15)
+    (slope,) = gradients(ops.log(ops.sigmoid(a[1:])).sum(), [a])
+    np.testing.assert_allclose(slope[1:], (1 - exact)[1:], rtol=1e-6, atol=1e-7)
+    (slope,) = gradients(ops.sigmoid(a), [a], np.ones_like(A))
+    np.testing.assert_allclose(slope[:5], (exact * (1 - exact))[:5], rtol=1e-6, atol=1e-44)
+    np.testing.assert_allclose(ops.sigmoid(A[1:].astype(np.int8)), exact[1:], rtol=1e-15)
+    assert float(ops.sigmoid(-1e9)) == 0.0
+
+
 # Worked examples
 
 

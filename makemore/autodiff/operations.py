@@ -222,8 +222,12 @@ def sigmoid(a: Value) -> Value:
 
 
 def logistic(A: Any) -> Any:
-    """Return the sigmoid of an array, by a hyperbolic tangent, which does not overflow."""
-    return np.tanh(A * 0.5) * 0.5 + 0.5
+    """Return the sigmoid of an array: no exponential overflows, and small values keep all digits.
+
+    It is 1 / (1 + exp(-A)) or, below 0, exp(A) / (1 + exp(A)).
+    """
+    E = np.exp(-np.abs(A * 1.0))  # at most 1; integers become float64
+    return np.maximum(E, A >= 0) / (1 + E)
 
 
 @operation
