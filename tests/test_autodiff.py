@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Function, list[Any]]] = {
     "softmax": (ops.softmax, [normal(3, 4)]),
     "log softmax": (lambda a: ops.log_softmax(a, axis=0), [normal(3, 4)]),
     "matmul": (ops.matmul, [normal(3, 4), normal(4, 2)]),
+    "matmul, of vectors": (ops.matmul, [normal(4), normal(4, seed=1)]),
     "matmul, batched": (ops.matmul, [normal(2, 3, 4), normal(4, 2)]),
     "matmul, both batched": (ops.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
     "transpose": (lambda a: ops.transpose(a, (2, 0, 1)), [normal(2, 3, 4)]),
@@ -153,6 +154,136 @@ def test_scalars_leave_float32_as_it_is(scalar: Any) -> None:
     for result in (x * scalar, scalar * x, x / scalar, scalar / x, x + scalar, scalar - x):
         assert result.dtype == np.float32
         assert gradients(result.sum(), [x])[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("left", [(3,), (2, 3), (5, 2, 3), (4, 1, 2, 3)])
+@pytest.mark.parametrize("right", [(3,), (3, 2), (5, 3, 2), (4, 5, 3, 2)])
+def test_a_matrix_product_has_the_shape_of_numpy(
+    left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    A, B = normal(*left), normal(*right)
+    a, b = Tensor(A), Tensor(B)
+    product = a @ b
+    assert product.shape == np.shape(ops.matmul(A, B)) == (A @ B).shape
+    np.testing.assert_allclose(product.data, A @ B, rtol=1e-12, atol=1e-12)
+    found = gradients(product, [a, b], normal(*product.shape))
+    assert [d.shape for d in found] == [left, right]
+
+
+@pytest.mark.parametrize("V", [100, 200, 256, 300])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.uint64])
+def test_ids_of_every_integer_type_have_the_same_gradient(V: int, dtype: type) -> None:
+    ids = np.array([[0, 99, 5], [99, 0, 7]])
+    W, weights = Tensor(normal(V, 2)), normal(2, 3, 2)
+    expected = np.zeros((V, 2))
+    for place, row in zip(ids.ravel(), weights.reshape(-1, 2), strict=True):
+        expected[place] += row
+    (found,) = gradients(ops.gather(W, ids.astype(dtype)), [W], weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("V", [100, 200])
+def test_ids_from_the_end_and_lists_of_ids_are_rows(V: int) -> None:
+    W = Tensor(normal(V, 2))
+    (found,) = gradients(ops.gather(W, np.array([-1, 0], np.int8)).sum(), [W])
+    assert np.flatnonzero(found[:, 0]).tolist() == [0, V - 1]
+    (found,) = gradients(ops.gather(W, [1, 1]).sum(), [W])
+    assert found[1].tolist() == [2, 2]
+    assert not gradients(ops.gather(W, []).sum(), [W])[0].any()
+
+
+@pytest.mark.parametrize("ids", [MASK[0], [True, False, True, True], np.array([0.0, 1.0])])
+def test_ids_that_are_no_integers_are_refused(ids: Any) -> None:
+    with pytest.raises(AutodiffError, match="ids are expected to be integers, not of type"):
+        ops.gather(Tensor(normal(4, 2)), ids)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_of_large_numbers_is_a_line(dtype: type) -> None:
+    A: Any = np.array([-1e30, -1e14, -21, 21, 1e14, 1e30], dtype)
+    a = Tensor(A)
+    value = ops.gelu(a)
+    assert value.data.tolist() == np.maximum(A, 0).tolist()
+    assert gradients(value.sum(), [a])[0].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("sections", [[3, 1], [2], [-1], [], [0, 9], 5, 1, np.array([1, 4])])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_the_pieces_of_a_split_are_those_of_numpy(sections: Any, axis: int) -> None:
+    A = normal(5, 5)
+    for given in (A, Tensor(A)):
+        found = ops.split(given, sections, axis)
+        for piece, expected in zip(found, np.split(A, sections, axis), strict=True):
+            np.testing.assert_array_equal(getattr(piece, "data", piece), expected)
+
+
+def test_joined_integers_take_the_floating_point_type_beside_them() -> None:
+    a, n = Tensor(np.ones(3, np.float32)), np.arange(3)
+    for join in (ops.concatenate, ops.stack):
+        for parts in ([a, n], [n, a], [np.ones(3, np.float32), n]):
+            assert join(parts).dtype == np.float32
+        assert join([n, n]).dtype == n.dtype
+        assert join([a, n, np.ones(3)]).dtype == np.float64
+    assert ops.stack([Tensor(np.float32(1)), 2.0, 3]).data.tolist() == [1, 2, 3]
+    assert ops.stack([Tensor(np.float32(1)), 2.0]).dtype == np.float32
+
+
+def test_leaky_relu_takes_integers_and_numbers() -> None:
+    for dtype in (np.int64, np.int8):
+        assert ops.leaky_relu(np.array([-100, 100], dtype)).tolist() == [-1, 100]
+    assert [float(ops.leaky_relu(number)) for number in (-1.0, -100, 3)] == [-0.01, -1, 3]
+
+
+def test_a_power_of_zero_has_no_slope_along_its_exponent() -> None:
+    a, b = Tensor(np.zeros(3)), Tensor(np.array([-1.0, 0, 2]))
+    with np.errstate(divide="ignore"):  # 0 ** -1
+        (found,) = gradients(a**b, [b], np.ones(3))
+    assert found.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("name", ["mean", "var"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of means of nothing
+def test_means_of_no_numbers_are_those_of_numpy(shape: Any, axis: Any, name: str) -> None:
+    x = Tensor(np.zeros(shape))
+    found, expected = getattr(ops, name)(x, axis), getattr(np, name)(x.data, axis)
+    np.testing.assert_array_equal(found.data, expected)
+    assert gradients(found, [x], np.ones_like(expected))[0].shape == shape
+
+
+@pytest.mark.parametrize("ddof", [2, 3])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_variance_without_degrees_of_freedom_is_that_of_numpy(ddof: int) -> None:
+    A = np.array([[1.0, 2.0], [3.0, 3.0]])
+    np.testing.assert_array_equal(ops.var(A, 1, ddof=ddof), np.var(A, 1, ddof=ddof))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_losses_of_no_numbers_are_nan() -> None:
+    x = Tensor(np.zeros((0, 3)))
+    for loss in (
+        fused.mean_squared_error(x, np.zeros((0, 3))),
+        fused.cross_entropy(x, np.zeros(0, np.int64)),
+        fused.cross_entropy(x, np.zeros((0, 3))),
+        fused.binary_cross_entropy_with_logits(x, np.zeros((0, 3))),
+    ):
+        assert math.isnan(loss.item())
+        assert gradients(loss, [x])[0].shape == (0, 3)
+
+
+def test_a_small_sigmoid_has_all_its_digits() -> None:
+    A = np.array([-90, -40, -20, -1, 0, 1, 20, 90], np.float32)
+    a = Tensor(A)
+    exact = 1 / (1 + np.exp(-A.astype(np.float64)))
+    np.testing.assert_allclose(ops.sigmoid(a).data, exact, rtol=3e-7, atol=1e-44)
+    np.testing.assert_allclose(ops.sigmoid(A.astype(np.float64)), exact, rtol=1e-15)
+    (slope,) = gradients(ops.log(ops.sigmoid(a[1:])).sum(), [a])
+    np.testing.assert_allclose(slope[1:], (1 - exact)[1:], rtol=1e-6, atol=1e-7)
+    (slope,) = gradients(ops.sigmoid(a), [a], np.ones_like(A))
+    np.testing.assert_allclose(slope[:5], (exact * (1 - exact))[:5], rtol=1e-6, atol=1e-44)
+    np.testing.assert_allclose(ops.sigmoid(A[1:].astype(np.int8)), exact[1:], rtol=1e-15)
+    assert float(ops.sigmoid(-1e9)) == 0.0
 
 
 # Worked examples
@@ -292,6 +423,14 @@ def test_what_nothing_depends_on_has_the_gradient_zero() -> None:
 def test_a_fault_names_the_shapes(wrong: Callable[[], object], said: str) -> None:
     with pytest.raises(AutodiffError, match=said):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [(-1, "ids of at least 0, not -1"), (3, "index 3 is out of bounds")]
+)
+def test_a_target_outside_the_vocabulary_is_refused(target: int, said: str) -> None:
+    with pytest.raises(AutodiffError, match=rf"cross_entropy.*\(2, 3\).*{said}"):
+        fused.cross_entropy(Tensor(normal(2, 3)), np.array([0, target]))
 
 
 def test_an_own_operation_is_one_row_for_each_parent() -> None:

@@ -27,7 +27,7 @@ from makemore.autodiff.tree import GatedCell, cumulative_sum, levels_of_tree, re
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.errors import OptionError
+from makemore.errors import AutodiffError, OptionError
 from makemore.kinds import KINDS
 from makemore.training import minibatch
 from makemore.training.options import TrainingOptions
@@ -126,6 +126,16 @@ def test_rows_of_a_large_table_add_up_their_gradients_in_parts(
     (expected,) = gradients(gather(host, ids), [host], weights)
     (found,) = gradients(gather(there, ids), [there], library.array(weights))
     np.testing.assert_allclose(found.get(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_ids_on_a_device_are_those_of_the_host(library: Any) -> None:
+    ids = np.array([3, 0, 3, 199], np.uint8)
+    host, there = Tensor(normal(200, 3)), Tensor(library.array(normal(200, 3)))
+    (expected,) = gradients(gather(host, ids).sum(), [host])
+    (found,) = gradients(gather(there, library.array(ids)).sum(), [there])
+    np.testing.assert_array_equal(found.get(), expected)
+    with pytest.raises(AutodiffError, match="not of type bool"):
+        gather(there, library.array(np.ones(200, np.bool_)))
 
 
 @pytest.mark.parametrize("operation", ["recurrent", "cumulative sum"])

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from makemore.autodiff.operations import add_rows, logistic, operands, operation, rows_of
+from makemore.autodiff.operations import (
+    add_rows,
+    logistic,
+    operands,
+    operation,
+    reciprocal,
+    rows_of,
+)
 from makemore.autodiff.tensor import Array, Value, data, record, together
 from makemore.errors import AutodiffError
 
@@ -81,9 +88,11 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
         return _cross_entropy_of_counts(logits, Z, N)
     if N.shape != Z.shape[:-1] or N.dtype.kind not in "iu":
         raise ValueError("targets are expected to be ids (...) or counts (..., V)")
+    if isinstance(N, np.ndarray) and (N < 0).any():  # a device would have to be waited for
+        raise ValueError(f"targets are expected to be ids of at least 0, not {N.min()}")
     rows, ids, places = rows_of(Z), N.ravel(), np.arange(N.size)
     exponentials, sums, shifted_targets = _exponentials(rows, lambda shifted: shifted[places, ids])
-    value = (np.log(sums).sum() - shifted_targets.sum()) * (1 / N.size)
+    value = (np.log(sums).sum() - shifted_targets.sum()) * reciprocal(N.size)
 
     def gradient(g: Array) -> Array:
         d = exponentials * (g / N.size / sums)[:, None]
@@ -125,7 +134,7 @@ def mean_squared_error(prediction: Value, target: Value) -> Value:
     if np.shape(X) != np.shape(Y):  # broadcasting would compare each row with each
         raise ValueError("prediction and target are expected to have one shape")
     D = X - Y
-    scale = 2 / D.size
+    scale = 2 * reciprocal(D.size)
     return record(
         np.mean(D * D),
         (prediction, lambda g: D * (g * scale)),

@@ -83,6 +83,20 @@ def _as_type(array: Any, dtype: np.dtype[Any]) -> Any:
     return array.astype(dtype) if getattr(array, "ndim", 0) else dtype.type(array)
 
 
+def _of_one_type(parts: Sequence[Value]) -> list[Any]:
+    """Return the arrays of several operands; weak ones take the others' floating-point type."""
+    arrays = [data(part) for part in parts]
+    weak = [_weak(part, array) for part, array in zip(parts, arrays, strict=True)]
+    strong = [array.dtype for array, other in zip(arrays, weak, strict=True) if not other]
+    if not any(weak) or not any(dtype.kind == "f" for dtype in strong):
+        return arrays
+    dtype = np.result_type(*strong)
+    return [
+        _as_type(array, dtype) if other else array
+        for array, other in zip(arrays, weak, strict=True)
+    ]
+
+
 # Arithmetic
 
 
@@ -126,7 +140,8 @@ def power(a: Value, b: Value) -> Value:
         return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1)[()])
 
     def exponent(g: Array) -> Array:
-        return g * (value * np.log(np.where(A == 0, np.ones_like(A), A)))
+        finite = np.where(A == 0, np.zeros_like(value), value)  # 0 ** -1 is infinite
+        return g * (finite * np.log(np.where(A == 0, np.ones_like(A), A)))
 
     return record(value, (a, base), (b, exponent))
 
@@ -207,8 +222,12 @@ def sigmoid(a: Value) -> Value:
 
 
 def logistic(A: Any) -> Any:
-    """Return the sigmoid of an array, by a hyperbolic tangent, which does not overflow."""
-    return np.tanh(A * 0.5) * 0.5 + 0.5
+    """Return the sigmoid of an array: no exponential overflows, and small values keep all digits.
+
+    It is 1 / (1 + exp(-A)) or, below 0, exp(A) / (1 + exp(A)).
+    """
+    E = np.exp(-np.abs(A * 1.0))  # at most 1; integers become float64
+    return np.maximum(E, A >= 0) / (1 + E)
 
 
 @operation
@@ -222,7 +241,8 @@ def relu(a: Value) -> Value:
 def leaky_relu(a: Value, slope: float = 0.01) -> Value:
     """Return a where it is positive, else ``slope`` times a (Maas et al. 2013)."""
     A = data(a)
-    factor = np.where(A > 0, A.dtype.type(1), A.dtype.type(slope))
+    number = np.result_type(getattr(A, "dtype", A), 0.0).type  # for integers, of float64
+    factor = np.where(A > 0, number(1), number(slope))
     return record(A * factor, (a, lambda g: g * factor))
 
 
@@ -245,15 +265,16 @@ def gelu(a: Value) -> Value:
 def _gelu(A: Array, value: Array, slope: Array | None) -> None:
     """Fill in the values of ``gelu``, and its slopes where they are wanted."""
     scale = A.dtype.type(np.sqrt(2 / np.pi))
-    square = A * A
+    B = np.clip(A, -20, 20)  # beyond, the tanh is 1, and a cube might be infinite
+    square = B * B
     T = square * (scale * A.dtype.type(0.044715))
     T += scale
-    T *= A
+    T *= B
     np.tanh(T, out=T)
     if slope is not None:  # 0.5 (1 + T) + 0.5 A (1 - T²) (scale + 3 * 0.044715 scale A²)
         square *= 3 * 0.044715 * scale
         square += scale
-        square *= A
+        square *= B
         np.multiply(T, T, out=slope)
         np.subtract(1, slope, out=slope)
         slope *= square
@@ -288,10 +309,15 @@ def mean(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the mean over ``axis``, by default over all axes."""
     A = data(a)
     value = np.mean(A, axis=axis, keepdims=keepdims)
-    n = A.size // builtins.max(value.size, 1)
+    share = reciprocal(A.size // builtins.max(value.size, 1))
     return record(
-        value, (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims) * (1 / n), A.shape))
+        value, (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims) * share, A.shape))
     )
+
+
+def reciprocal(n: int) -> float:
+    """Return 1 / n; infinity for no numbers, whose mean is then 0 times it, nan as in NumPy."""
+    return 1 / n if n > 0 else np.inf
 
 
 @operation
@@ -300,8 +326,8 @@ def var(a: Value, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> V
     A = data(a)
     D = A - np.mean(A, axis=axis, keepdims=True)
     total = np.sum(D * D, axis=axis, keepdims=keepdims)
-    n = A.size // builtins.max(total.size, 1) - ddof
-    return record(total * (1 / n), (a, lambda g: D * (_expand(g, axis, keepdims) * (2 / n))))
+    share = reciprocal(A.size // builtins.max(total.size, 1) - ddof)
+    return record(total * share, (a, lambda g: D * (_expand(g, axis, keepdims) * (2 * share))))
 
 
 @operation
@@ -347,7 +373,8 @@ def matmul(a: Value, b: Value) -> Value:
     A, B = operands(a, b)
     if A.ndim == 1:
         product = matmul(reshape(a, (1, -1)), b)
-        return reshape(product, product.shape[:-2] + product.shape[-1:])
+        shape = product.shape[1:] if B.ndim == 1 else product.shape[:-2] + product.shape[-1:]
+        return reshape(product, shape)
     if B.ndim == 1:
         product = matmul(a, reshape(b, (-1, 1)))
         return reshape(product, product.shape[:-1])
@@ -392,7 +419,7 @@ def reshape(a: Value, shape: int | Sequence[int]) -> Value:
 @operation
 def concatenate(parts: Sequence[Value], axis: int = 0) -> Value:
     """Return the ``parts`` one after another along ``axis``."""
-    arrays = [data(part) for part in parts]
+    arrays = _of_one_type(parts)
     ends = np.cumsum([array.shape[axis] for array in arrays])
 
     def piece(place: int) -> Callable[[Array], Array]:
@@ -411,7 +438,7 @@ def stack(parts: Sequence[Value], axis: int = 0) -> Value:
         return lambda g: np.take(g, place, axis=axis)
 
     rows = [(part, piece(place)) for place, part in enumerate(parts)]
-    return record(np.stack([data(part) for part in parts], axis=axis), *rows)
+    return record(np.stack(_of_one_type(parts), axis=axis), *rows)
 
 
 @operation
@@ -419,13 +446,11 @@ def split(a: Value, sections: int | Sequence[int], axis: int = 0) -> list[Value]
     """Return pieces along ``axis``: ``sections`` equal ones, or those that end at ``sections``."""
     A = data(a)
     pieces = np.split(A, sections, axis=axis)
-    ends = np.cumsum([piece.shape[axis] for piece in pieces])
+    if isinstance(sections, int | np.integer):
+        sections = [place * pieces[0].shape[axis] for place in range(1, len(pieces))]
     before = [slice(None)] * (axis % A.ndim)
-    keys = [
-        (*before, slice(end - piece.shape[axis], end))
-        for piece, end in zip(pieces, ends, strict=True)
-    ]
-    return [index(a, key) for key in keys]
+    ends = zip([0, *sections], [*sections, None], strict=True)
+    return [index(a, (*before, slice(first, end))) for first, end in ends]
 
 
 @operation
@@ -468,12 +493,17 @@ def index(a: Value, key: Any) -> Value:
 def gather(rows: Value, ids: Array) -> Value:
     """Return the rows with these ``ids``, an embedding: (V, n) and (...) -> (..., n)."""
     W = data(rows)
+    dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
+    if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats
+        raise ValueError(f"ids are expected to be integers, not of type {dtype}")
     return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))
 
 
 def add_rows(g: Array, ids: Array, W: Array) -> Array:
     """Return zeros of the shape of W (V, n), with the rows of g (..., n) added at ``ids`` (...)."""
-    flat, places = rows_of(g), np.ravel(ids) % len(W)  # -1 is the last row
+    flat = rows_of(g)
+    # -1 is the last row; a small type of integers may not hold the number of rows
+    places = np.ravel(ids).astype(np.intp, copy=False) % len(W)
     if len(W) <= ONE_HOT_ROWS:
         return _one_hot(places, W).T @ flat
     d = np.zeros_like(W)
