@@ -168,6 +168,8 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_s
 def test_what_the_csv_module_writes_is_read_and_keeps_its_lines(
     rows: list[tuple[str, str, int]], delimiter: str
 ) -> None:
+    if delimiter == "\t":  # a cell of line ends and tabs may look like several rows
+        rows = [(word, other.replace("\t", ""), k) for word, other, k in rows]
     rows = [(word.replace("\n", ""), other, k) for word, other, k in rows]
     file = io.StringIO()
     csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
@@ -209,6 +211,29 @@ def test_a_lone_quote_between_tabs_is_a_quote() -> None:
     assert lines_of(text.encode(), Columns("word", "n")) == [("", 0), *expected, ("Eva", 1)]
     many = "".join(f'"{n}\t{n}\n' for n in range(1, 5000))
     assert lines_of(many.encode(), Columns("1", "2")) == [(f'"{n}', n) for n in range(1, 5000)]
+
+
+@pytest.mark.parametrize("more", ["", "\tq"])
+def test_a_quote_that_another_row_seems_to_close_does_not_swallow_the_rows_between(
+    more: str,
+) -> None:
+    rows = ['emma\t"unclosed', "ava\tx", "mia\ty", 'zoe\t5"', "kai\tz"]
+    data = "".join(row + more + "\n" for row in rows).encode()
+    names = ["emma", "ava", "mia", "zoe", "kai"]
+    assert lines_of(data, Columns("1", delimiter="tab")) == [(name, 1) for name in names]
+    first = b'"emma\t1\nava"\t2\nmia\t3\n'
+    expected = [('"emma', 1), ('ava"', 2), ("mia", 3)]
+    assert lines_of(first, Columns("1", "2", "tab")) == expected
+    other = b'emma\t"x\tq\nzoe\ty\t5"\nkai\tz\tq\n'
+    assert [word for word, _ in lines_of(other, Columns("1"))] == ["emma", "zoe", "kai"]
+
+
+def test_a_quoted_cell_between_tabs_may_take_several_lines() -> None:
+    data = b'emma\t"two\nlines"\t3\nava\t"1\n\n4"\t5\n'
+    found = [("emma", 3), ("", 0), ("ava", 5), ("", 0), ("", 0)]
+    assert lines_of(data, Columns("1", "3", "tab")) == found
+    with pytest.raises(CorpusError, match=r"line 1: the word .* holds a line end"):
+        lines_of(b'"two\nlines"\n', Columns("1", delimiter="tab"))
 
 
 def test_spaces_may_stand_before_and_between_the_columns() -> None:

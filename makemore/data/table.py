@@ -151,7 +151,8 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     """Yield the cells of each row and the number of its lines.
 
     In a table with tabs, quotes often are ordinary characters: a row that is not valid CSV is read
-    as one line without quotes. In other tables it raises ``csv.Error``.
+    as one line without quotes, and so is one whose lines look like rows themselves. In other tables
+    a row that is not valid raises ``csv.Error``.
     """
     above = 0
     for first in lines:
@@ -171,6 +172,8 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     while True:
         try:
             for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
+                if delimiter == "\t" and _are_rows(lines.row, row):
+                    raise csv.Error("each of its lines is a row")
                 yield row, len(lines.row)
                 lines.row = []
             return
@@ -180,6 +183,16 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         first, *others = lines.row
         lines.put_back(others)
         yield [cell.lstrip(" ") for cell in first.removesuffix("\n").split("\t")], 1
+
+
+def _are_rows(lines: list[str], row: list[str]) -> bool:
+    """Return whether each of the lines of a ``row`` could be one: they have its tabs, or more."""
+    tabs = lines[0].count("\t")
+    return (
+        len(lines) > 1
+        and 0 < tabs >= len(row) - 1
+        and {line.count("\t") for line in lines} == {tabs}
+    )
 
 
 def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
