@@ -362,6 +362,13 @@ def test_weights_can_count_for_less() -> None:
     assert [word for word, _ in distinct] == ["anna", "bea", "cy", "", "dora", "eve"]
 
 
+def test_weights_that_do_not_count_may_be_large() -> None:
+    data = table([(name, 1 << 53) for name in NAMES])
+    with pytest.raises(CorpusError, match="add up to more than can be counted"):
+        lines_of(data, Columns("1", "3"))
+    assert lines_of(data, Columns("1", "3", "", "distinct")) == [(name, 1) for name in NAMES]
+
+
 @pytest.mark.parametrize("model", ["ngram", "mixture"])
 def test_weights_over_what_an_n_gram_model_counts_exactly_are_refused(model: str) -> None:
     rows = [(name, 1 << 44) for name in NAMES]

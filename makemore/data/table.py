@@ -291,6 +291,8 @@ class _Table:
     def _weight(self, cell: str, line: int) -> int:
         if cell.isdecimal() and cell.isascii() and len(cell) < 20 and int(cell) <= MAX_WEIGHT:
             k = int(cell)
+            if self._columns.weights_as == "distinct":
+                return min(k, 1)
             return k.bit_length() if self._columns.weights_as == "log" else k
         expected = "expected a whole number up to 2**53 as the weight, found"
         fault = f"{expected} '{shown(cell[:40])}'" if cell else "the weight is missing"
