@@ -249,6 +249,18 @@ def test_a_word_after_its_count_is_the_rest_of_its_line() -> None:
     assert lines_of(b"Anna 5 F\n", Columns("1", "2", "space")) == [("Anna", 5)]
 
 
+def test_titles_between_spaces_may_have_quotes() -> None:
+    data = b'"word" "how  often"\n"emma" 5\n"ava" 2\n'
+    found = [("", 0), ("emma", 5), ("ava", 2)]
+    assert lines_of(data, Columns("word", "how  often", "space")) == found
+    data = b' n  "the word"\n5 emma\n2 "5" mug\n'
+    found = [("", 0), ("emma", 5), ('"5" mug', 2)]
+    assert lines_of(data, Columns("the word", "n", "space")) == found
+    assert lines_of(data, Columns("the word", "1", "space")) == found
+    long = "a" * (csv.field_size_limit() + 1)  # without titles nothing is read as CSV
+    assert lines_of(f"5 {long}\n".encode(), Columns("2", "1", "space")) == [(long, 5)]
+
+
 def test_what_uniq_counts_trains_the_model_of_the_list(tmp_path: Path) -> None:
     names = [f"{name} {last}" for name in NAMES[:40] for last in ("May", '"Jo" Ray')] * 2
     (tmp_path / "list").write_text("\n".join(sorted([*names, *names[:9]])) + "\n")

@@ -165,8 +165,15 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     delimiter = columns.delimiter_of(first)
     lines.put_back([first])
     if delimiter == " ":
-        place = _place_of(columns, first.split(), name, above + 1)
+        titles = []
+        if columns.has_header:
+            titles = next(csv.reader([first], delimiter=" ", skipinitialspace=True))
+        place = _place_of(columns, titles, name, above + 1)
         if place.weight is not None and place.weight < place.word:
+            if columns.has_header:
+                next(lines)
+                yield titles, 1
+                lines.row = []
             yield from _counted_rows(lines, place.word)
             return
     while True:
