@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,43 @@ def test_other_archives_are_no_checkpoints(tmp_path: Path) -> None:
         result = run("info", "-c", tmp_path / f"{name}.npz")
         assert result.exit_code == 1
         assert "not a makemore checkpoint" in result.stderr
+
+
+# bzip2 and xz, which may hold several streams
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 19])
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+def test_all_streams_of_a_file_are_read(
+    tmp_path: Path, compress: Callable[[bytes], bytes], size: int
+) -> None:
+    noise = os.urandom(20_000)
+    parts = [b"emma\n", b"", noise, bytes(100_000), b"ava\n"]
+    (tmp_path / "w").write_bytes(b"".join(map(compress, parts)))
+    assert read(tmp_path / "w", size) == b"".join(parts)
+
+
+@pytest.mark.parametrize("padding", [4, 508, 512, 2_000])
+def test_xz_may_have_padding_after_its_streams(tmp_path: Path, padding: int) -> None:
+    parts = lzma.compress(b"emma\n"), lzma.compress(b"ava\n")
+    (tmp_path / "w.xz").write_bytes(b"".join(part + bytes(padding) for part in parts))
+    assert read(tmp_path / "w.xz") == b"emma\nava\n"
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+def test_a_later_stream_that_is_damaged_or_cut_is_an_error(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    first, second = compress(b"emma\n"), compress(b"ava\n")
+    flipped = [
+        second[:place] + bytes([second[place] ^ 1]) + second[place + 1 :]
+        for place in (0, 2, 12, len(second) // 2)
+    ]
+    cuts = [second[:stop] for stop in (1, 10, len(second) - 1)]
+    for bad in [*flipped, *cuts, gzip.compress(b"ava\n"), b"ava\n"]:
+        (tmp_path / "w").write_bytes(first + bad)
+        with pytest.raises(CorpusError, match="cannot read"):
+            read(tmp_path / "w")
 
 
 # zstd, which Python itself reads from 3.14 on

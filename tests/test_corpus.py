@@ -12,6 +12,7 @@ import sys
 import threading
 import unicodedata
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -361,6 +362,57 @@ def test_a_line_that_ends_within_a_character_is_not_given() -> None:
     assert next(blocks) == "emma\n"
     with pytest.raises(DecodingError, match=r"line 2, byte 7: .*unexpected end of data"):
         next(blocks)
+
+
+def test_a_line_ended_by_cr_is_given_when_the_next_character_has_come() -> None:
+    decoder = LineDecoder("it", "utf-8")
+    parts = [b"emma\r", b"ava\r", b"", b"\nmia\r", b"\xc3", b"\xa9\r"]
+    assert [list(decoder.decode(part)) for part in parts] == [
+        [],
+        ["emma\n"],
+        [],
+        ["ava\n"],
+        [],
+        ["mia\n"],
+    ]
+    assert list(decoder.decode(b"", final=True)) == ["\xe9\n"]
+
+
+def decoded(parts: list[bytes], salvages: bool) -> tuple[str, list[str]]:
+    """Return the text of a source that comes in these parts, and the places of its errors."""
+    errors: list[str] = []
+    note = (lambda error: errors.append(str(error))) if salvages else None
+    decoder = LineDecoder("it", "utf-8", on_error=note)
+    text = ""
+    try:
+        for part in parts:
+            for block in decoder.decode(part):
+                text += block
+        for block in decoder.decode(b"", final=True):
+            text += block
+    except DecodingError as error:
+        errors.append(str(error))
+    return text, [error.partition(": expected")[0] for error in errors]
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf"])),
+    st.lists(st.integers(0, 40)),
+    st.booleans(),
+)
+def test_text_and_errors_do_not_depend_on_how_the_bytes_are_cut(
+    characters: list[bytes], cuts: list[int], salvages: bool
+) -> None:
+    data = b"".join(characters)
+    bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    parts = [data[start:stop] for start, stop in pairwise(bounds)]
+
+    assert decoded(parts, salvages) == decoded([data], salvages)
+
+
+def test_a_line_ended_by_cr_before_a_damaged_one_is_given() -> None:
+    assert decoded([b"emma\r\xff\n"], False) == ("emma\n", ["it, line 2, byte 5"])
+    assert decoded([b"emma\r", b"\xff\n"], False) == ("emma\n", ["it, line 2, byte 5"])
 
 
 @given(st.lists(NO_LINE_END, max_size=6), st.integers(1, 9))

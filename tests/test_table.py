@@ -168,6 +168,8 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_s
 def test_what_the_csv_module_writes_is_read_and_keeps_its_lines(
     rows: list[tuple[str, str, int]], delimiter: str
 ) -> None:
+    if delimiter == "\t":  # a cell of line ends and tabs may look like several rows
+        rows = [(word, other.replace("\t", ""), k) for word, other, k in rows]
     rows = [(word.replace("\n", ""), other, k) for word, other, k in rows]
     file = io.StringIO()
     csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
@@ -211,6 +213,29 @@ def test_a_lone_quote_between_tabs_is_a_quote() -> None:
     assert lines_of(many.encode(), Columns("1", "2")) == [(f'"{n}', n) for n in range(1, 5000)]
 
 
+@pytest.mark.parametrize("more", ["", "\tq"])
+def test_a_quote_that_another_row_seems_to_close_does_not_swallow_the_rows_between(
+    more: str,
+) -> None:
+    rows = ['emma\t"unclosed', "ava\tx", "mia\ty", 'zoe\t5"', "kai\tz"]
+    data = "".join(row + more + "\n" for row in rows).encode()
+    names = ["emma", "ava", "mia", "zoe", "kai"]
+    assert lines_of(data, Columns("1", delimiter="tab")) == [(name, 1) for name in names]
+    first = b'"emma\t1\nava"\t2\nmia\t3\n'
+    expected = [('"emma', 1), ('ava"', 2), ("mia", 3)]
+    assert lines_of(first, Columns("1", "2", "tab")) == expected
+    other = b'emma\t"x\tq\nzoe\ty\t5"\nkai\tz\tq\n'
+    assert [word for word, _ in lines_of(other, Columns("1"))] == ["emma", "zoe", "kai"]
+
+
+def test_a_quoted_cell_between_tabs_may_take_several_lines() -> None:
+    data = b'emma\t"two\nlines"\t3\nava\t"1\n\n4"\t5\n'
+    found = [("emma", 3), ("", 0), ("ava", 5), ("", 0), ("", 0)]
+    assert lines_of(data, Columns("1", "3", "tab")) == found
+    with pytest.raises(CorpusError, match=r"line 1: the word .* holds a line end"):
+        lines_of(b'"two\nlines"\n', Columns("1", delimiter="tab"))
+
+
 def test_spaces_may_stand_before_and_between_the_columns() -> None:
     data = b"      5 Anna\n     12 Bea\n"
     assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
@@ -222,6 +247,18 @@ def test_a_word_after_its_count_is_the_rest_of_its_line() -> None:
     assert lines_of(data, Columns("2", "1", "space")) == found
     assert lines_of(b" n name\n" + data, Columns("name", "n", "space")) == [("", 0), *found]
     assert lines_of(b"Anna 5 F\n", Columns("1", "2", "space")) == [("Anna", 5)]
+
+
+def test_titles_between_spaces_may_have_quotes() -> None:
+    data = b'"word" "how  often"\n"emma" 5\n"ava" 2\n'
+    found = [("", 0), ("emma", 5), ("ava", 2)]
+    assert lines_of(data, Columns("word", "how  often", "space")) == found
+    data = b' n  "the word"\n5 emma\n2 "5" mug\n'
+    found = [("", 0), ("emma", 5), ('"5" mug', 2)]
+    assert lines_of(data, Columns("the word", "n", "space")) == found
+    assert lines_of(data, Columns("the word", "1", "space")) == found
+    long = "a" * (csv.field_size_limit() + 1)  # without titles nothing is read as CSV
+    assert lines_of(f"5 {long}\n".encode(), Columns("2", "1", "space")) == [(long, 5)]
 
 
 def test_what_uniq_counts_trains_the_model_of_the_list(tmp_path: Path) -> None:
@@ -335,6 +372,13 @@ def test_weights_can_count_for_less() -> None:
     distinct = lines_of(data, Columns("1", "3", "", "distinct"))
     assert [k for _, k in distinct] == [1, 1, 1, 0, 1, 1]
     assert [word for word, _ in distinct] == ["anna", "bea", "cy", "", "dora", "eve"]
+
+
+def test_weights_that_do_not_count_may_be_large() -> None:
+    data = table([(name, 1 << 53) for name in NAMES])
+    with pytest.raises(CorpusError, match="add up to more than can be counted"):
+        lines_of(data, Columns("1", "3"))
+    assert lines_of(data, Columns("1", "3", "", "distinct")) == [(name, 1) for name in NAMES]
 
 
 @pytest.mark.parametrize("model", ["ngram", "mixture"])

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import IO, Any, cast
 
 from makemore.errors import CorpusError, shown
@@ -24,7 +25,8 @@ COMPRESSED = (*_GZIP, *_BZ2, *_XZ, *_ZSTD, *_ZIP)
 """The first bytes of compressed files."""
 
 _SMALL_READ = 1 << 16
-_ZSTD_READ = 512  # bytes; they become at most 16 MiB, which exist twice for a moment
+_FRAME_READ = 512  # bytes; of zstd they become at most 16 MiB, which exist twice for a moment
+_FRAME_PIECE = 1 << 16  # bytes; 512 bytes of bzip2 can become a gigabyte
 
 _UNPACK = "unpack it and name the files that are in it"
 _AS_TEXT = "save its words as plain text, one a line"
@@ -103,11 +105,12 @@ def decompressed(
     if head.startswith(_BZ2):
         import bz2
 
-        return bz2.BZ2File(file), ()
+        return _unpacked(file, bz2.BZ2Decompressor, _FRAME_PIECE), ()
     if head.startswith(_XZ):
         import lzma
 
-        return lzma.LZMAFile(file), (lzma.LZMAError,)
+        begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ)
+        return _unpacked(file, begin, _FRAME_PIECE), (lzma.LZMAError,)
     if head.startswith(_ZSTD):
         return _zstd(file, name)
     return _zip(file, name, closing)
@@ -125,8 +128,13 @@ def _zstd(file: IO[bytes], name: str) -> tuple[IO[bytes], Failures]:
             f"{shown(name)} is compressed by zstd, which Python reads from 3.14 on: unpack it with"
             " 'zstd -d', or pip install zstandard"
         ) from None
-    stream = _Frames(file, zstandard.ZstdDecompressor().decompressobj)
-    return io.BufferedReader(stream, _SMALL_READ), (zstandard.ZstdError,)
+    begin = zstandard.ZstdDecompressor().decompressobj
+    return _unpacked(file, begin), (zstandard.ZstdError,)
+
+
+def _unpacked(file: IO[bytes], begin: Callable[[], Any], *piece: int) -> IO[bytes]:
+    """Return the text of all frames of ``file``; the arguments are those of ``_Frames``."""
+    return io.BufferedReader(_Frames(file, begin, *piece), _SMALL_READ)
 
 
 def _zip(file: IO[bytes], name: str, closing: ExitStack) -> tuple[IO[bytes], Failures]:
@@ -215,13 +223,15 @@ class Joined(io.RawIOBase):
 
 
 class _Frames(io.RawIOBase):
-    """The frames of a zstd file, one after another; zstandard's own reader misses a truncation.
+    """The streams of a bzip2 or xz file or the frames of a zstd file, one after another.
 
-    ``begin`` returns an object that decompresses one frame.
+    The readers of bz2 and lzma take a damaged second stream for garbage after the end, and that of
+    zstandard misses a truncation: they would lose words silently. ``begin`` returns an object that
+    decompresses one frame. It makes at most ``piece`` bytes at a time, if that is given.
     """
 
-    def __init__(self, file: IO[bytes], begin: Callable[[], Any]) -> None:
-        self._file, self._begin = file, begin
+    def __init__(self, file: IO[bytes], begin: Callable[[], Any], *piece: int) -> None:
+        self._file, self._begin, self._piece = file, begin, piece
         self._frame: Any = None  # decompresses the current frame
         self._rest = b""
         self._ready = memoryview(b"")
@@ -232,18 +242,28 @@ class _Frames(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with what is ready; return the number of bytes."""
-        while not self._ready:
-            data = self._rest or self._file.read(_ZSTD_READ)
-            if not data and self._frame:
+        while not self._ready and self._has_frame():
+            has_more = self._piece and not self._frame.needs_input
+            data = b"" if has_more else self._data()
+            if not data and not has_more:
                 raise EOFError("the compressed text ends before its mark of the end")
-            if not data:
-                return 0
-            self._frame = self._frame or self._begin()
             self._ready = memoryview(b"")  # or the last data stay in memory while more are made
-            self._ready = memoryview(self._frame.decompress(data))
+            self._ready = memoryview(self._frame.decompress(data, *self._piece))
             self._rest = self._frame.unused_data
             if self._frame.eof:
                 self._frame = None
         part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
         buffer[: len(part)] = part
         return len(part)
+
+    def _has_frame(self) -> bool:
+        """Return whether there is a frame to read, after the padding between the streams of xz."""
+        while self._frame is None and (data := self._data()):
+            self._rest = data.lstrip(b"\0")
+            if self._rest:
+                self._frame = self._begin()
+        return self._frame is not None
+
+    def _data(self) -> bytes:
+        """Return compressed bytes that no frame has taken."""
+        return self._rest or self._file.read(_FRAME_READ)

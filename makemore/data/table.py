@@ -151,7 +151,8 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     """Yield the cells of each row and the number of its lines.
 
     In a table with tabs, quotes often are ordinary characters: a row that is not valid CSV is read
-    as one line without quotes. In other tables it raises ``csv.Error``.
+    as one line without quotes, and so is one whose lines look like rows themselves. In other tables
+    a row that is not valid raises ``csv.Error``.
     """
     above = 0
     for first in lines:
@@ -164,13 +165,22 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     delimiter = columns.delimiter_of(first)
     lines.put_back([first])
     if delimiter == " ":
-        place = _place_of(columns, first.split(), name, above + 1)
+        titles = []
+        if columns.has_header:
+            titles = next(csv.reader([first], delimiter=" ", skipinitialspace=True))
+        place = _place_of(columns, titles, name, above + 1)
         if place.weight is not None and place.weight < place.word:
+            if columns.has_header:
+                next(lines)
+                yield titles, 1
+                lines.row = []
             yield from _counted_rows(lines, place.word)
             return
     while True:
         try:
             for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
+                if delimiter == "\t" and _are_rows(lines.row, row):
+                    raise csv.Error("each of its lines is a row")
                 yield row, len(lines.row)
                 lines.row = []
             return
@@ -180,6 +190,16 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         first, *others = lines.row
         lines.put_back(others)
         yield [cell.lstrip(" ") for cell in first.removesuffix("\n").split("\t")], 1
+
+
+def _are_rows(lines: list[str], row: list[str]) -> bool:
+    """Return whether each of the lines of a ``row`` could be one: they have its tabs, or more."""
+    tabs = lines[0].count("\t")
+    return (
+        len(lines) > 1
+        and 0 < tabs >= len(row) - 1
+        and {line.count("\t") for line in lines} == {tabs}
+    )
 
 
 def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
@@ -278,6 +298,8 @@ class _Table:
     def _weight(self, cell: str, line: int) -> int:
         if cell.isdecimal() and cell.isascii() and len(cell) < 20 and int(cell) <= MAX_WEIGHT:
             k = int(cell)
+            if self._columns.weights_as == "distinct":
+                return min(k, 1)
             return k.bit_length() if self._columns.weights_as == "log" else k
         expected = "expected a whole number up to 2**53 as the weight, found"
         fault = f"{expected} '{shown(cell[:40])}'" if cell else "the weight is missing"

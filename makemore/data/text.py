@@ -129,11 +129,15 @@ class LineDecoder:
         """
         undecoded = len(self._decoder.getstate()[0])
         text, damage = self._text(data, final)
-        # A CR at the end may be the first half of a CRLF.
-        stop = len(text) if final or not text.endswith("\r") else len(text) - 1
-        end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
         self._refuse_long_lines(text, undecoded)
         self._bytes += len(data)
+        is_last = final or damage is not None
+        # A CR at the end may be the first half of a CRLF, which shows with the next character.
+        if (text or is_last) and self._rest and self._rest[-1].endswith("\r"):
+            part = self._rest.pop()
+            text, self._length = part + text, self._length - len(part)
+        stop = len(text) if is_last or not text.endswith("\r") else len(text) - 1
+        end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
         if final and not damage and (end < len(text) or (self._rest and not end)):
             text, end = text + "\n", len(text) + 1
         if end:
