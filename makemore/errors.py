@@ -4,6 +4,7 @@ MakemoreError
  ├── OptionError         an option is out of its range
  ├── CorpusError         the text cannot be read or used: which file, line and byte
  │    ├── DecodingError     the text is not in the encoding that was named
+ │    │    └── OtherEncodingError  no line of it is, as its first bytes show
  │    ├── LongLineError     a line is too long to be a word
  │    └── VocabularyError   a character is unknown, forbidden, or there are too many
  ├── DownloadError       names.txt could not be fetched or is not what it should be
@@ -38,6 +39,10 @@ class CorpusError(MakemoreError):
 
 class DecodingError(CorpusError):
     """The text is not in the encoding that was named."""
+
+
+class OtherEncodingError(DecodingError):
+    """No line of the text is in the encoding that was named, as its first bytes show."""
 
 
 class LongLineError(CorpusError):

@@ -149,6 +149,17 @@ def test_every_text_can_be_excluded_and_checked(run: Run, data: bytes) -> None:
     assert found["distinct"] == len(set(words))
 
 
+@pytest.mark.parametrize("errors", ["strict", "skip", "replace"])
+def test_text_in_another_encoding_is_not_to_be_left_out(run: Run, errors: str) -> None:
+    Path("wide").write_bytes("anna\nben\n".encode("utf-16"))
+    reason = "wide looks like UTF-16 text, expected UTF-8: try --encoding utf-16\n"
+    assert run("train", "wide", "--errors", errors, code=1).stderr == "makemore: " + reason
+    assert run("check", "wide", "--errors", errors, code=1).output.endswith(": " + reason)
+    Path("list").write_bytes(b"anna\n\xff\n")
+    checked = run("check", "list", "wide", "--errors", errors, code=1).output
+    assert checked.endswith("or give --errors skip or replace\n" if errors == "strict" else reason)
+
+
 @pytest.mark.parametrize(("data", "place"), BAD.values(), ids=BAD)
 def test_text_that_is_no_utf_8_is_refused_by_all_with_its_place(
     run: Run, data: bytes, place: str

@@ -77,12 +77,12 @@ class GroupedCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; if text cannot be decoded, name the option that helps."""
-        from makemore.errors import DecodingError
+        from makemore.errors import DecodingError, OtherEncodingError
 
         try:
             return super().invoke(ctx)
         except DecodingError as error:
-            if ctx.params.get("errors") != "strict":
+            if ctx.params.get("errors") != "strict" or isinstance(error, OtherEncodingError):
                 raise
             from makemore.data.text import or_leave_out
 

@@ -206,11 +206,13 @@ class _Survey:
         self._forms = Recogniser()
         self._undecodable = 0
         self._is_whole = True
+        self._last_error = ""  # after which nothing can be read
         self._errors: list[str] = []
 
     def end_at(self, error: DecodingError) -> None:
         """Take a line that is not in the encoding, after which nothing can be read."""
         self._is_whole = False
+        self._last_error = str(error)
         self._lines += 1
         self._lengths[0] += 1
         self.note(error)
@@ -302,6 +304,8 @@ class _Survey:
 
     def _failure(self, corpus: Corpus, words: int, characters: str) -> str:
         """Return why training would fail, or nothing."""
+        if self._last_error and (corpus.errors != "strict" or self._undecodable == 1):
+            return self._last_error  # no --errors leaves it out
         if self._errors and corpus.errors == "strict":
             return self._errors[0] + or_leave_out(corpus.encoding)
         if not words:

@@ -15,7 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import Bytes, CodePoints, Integers, Offsets
-from makemore.errors import CorpusError, DecodingError, LongLineError, VocabularyError, shown
+from makemore.errors import (
+    CorpusError,
+    DecodingError,
+    LongLineError,
+    OtherEncodingError,
+    VocabularyError,
+    shown,
+)
 
 MAX_LINE = 1 << 26
 """The longest line, in characters."""
@@ -340,7 +347,7 @@ def changed_lines(change: Change, lines: Lines) -> Lines:
 
 
 def refuse_other_encodings(head: bytes, name: str) -> None:
-    """Raise ``DecodingError`` if text that should be UTF-8 begins like UTF-16 or UTF-32.
+    """Raise ``OtherEncodingError`` if text that should be UTF-8 begins like UTF-16 or UTF-32.
 
     Without a byte order mark UTF-16 shows by its NUL bytes: Latin text, and the line ends of every
     script, have them at every second byte, and nothing has them at the others.
@@ -357,7 +364,7 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
     elif even >= enough and not odd:
         found = "utf-16-be"
     if found:
-        raise DecodingError(
+        raise OtherEncodingError(
             f"{shown(name)} looks like {found.upper()} text, expected UTF-8: try --encoding {found}"
         )
 
