@@ -49,6 +49,7 @@ def sum_of_rows(rows: Value, ids: Array) -> Value:
         value += W[ids[:, column]]
 
     def gradient(g: Array) -> Array:
+        """Return for each of the K rows the sum of g over the places that name it."""
         if len(W) > MANY_HOT_ROWS:
             d = np.zeros_like(W)
             for column in range(ids.shape[1]):
@@ -95,6 +96,7 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     value = (np.log(sums).sum() - shifted_targets.sum()) * reciprocal(N.size)
 
     def gradient(g: Array) -> Array:
+        """Return g (P - one-hot targets) / N, by rows."""
         d = exponentials * (g / N.size / sums)[:, None]
         d[places, ids] -= g / N.size
         return d.reshape(Z.shape)
@@ -112,6 +114,7 @@ def _cross_entropy_of_counts(logits: Value, Z: Array, N: Array) -> Value:
     value = (weights @ np.log(sums) - shifted_targets) * (1 / n)
 
     def gradient(g: Array) -> Array:
+        """Return g (n_r P - N) / n, n_r being the sum of row r of the counts."""
         d = exponentials * (weights * (g / n) / sums)[:, None]
         d -= counts * (g / n)
         return d.reshape(Z.shape)
@@ -201,6 +204,7 @@ def layer_norm(
     normal *= inverse
 
     def gradient(g: Array) -> Array:
+        """Return (d - mean(d) - normal * mean(d * normal)) / deviation, d being g * weight."""
         d = rows_of(g) if weight is None else rows_of(g) * W
         along = np.einsum("ij,ij->i", d, normal)[:, None] * (1 / n)
         d = d - (d @ mean_of)[:, None]
@@ -255,6 +259,7 @@ def batch_norm(
     W, b = (None if part is None else data(part)[:, None] for part in (weight, bias))
 
     def gradient(g: Array) -> Array:
+        """Return that of ``layer_norm``, by channels; with fixed statistics d / deviation."""
         d = g.reshape(normal.shape)
         d = d if W is None else d * W
         if fixed is None:
@@ -302,6 +307,7 @@ def attention(
     R = P if kept is None else P * kept
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
+        """Return those of q, k and v; d is that of the scores before the softmax."""
         d = g @ np.swapaxes(U, -1, -2)
         if kept is not None:
             d *= kept
@@ -350,9 +356,11 @@ def conv2d(x: Value, W: Value, b: Value | None = None, stride: int = 1, padding:
         value += data(b)[:, None]
 
     def as_columns(g: Array) -> Array:
+        """Return g with the pixels of each filter in a row, (B, filters, pixels)."""
         return g.reshape(B, len(A), height * width)
 
     def image(g: Array) -> Array:
+        """Return the gradient of x: each pixel adds up what all windows that hold it have."""
         d = np.zeros_like(padded)
         parts = (flat.T @ as_columns(g)).reshape(B, channels, *size, height, width)
         for row, column, place in _places(size, (height, width), stride):
@@ -360,6 +368,7 @@ def conv2d(x: Value, W: Value, b: Value | None = None, stride: int = 1, padding:
         return d[:, :, padding : padding + X.shape[2], padding : padding + X.shape[3]]
 
     def weights(g: Array) -> Array:
+        """Return the gradient of W: the sum over images of g times their columns."""
         return (as_columns(g) @ columns.swapaxes(1, 2)).sum(axis=0).reshape(A.shape)
 
     return record(
@@ -404,6 +413,7 @@ def max_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
         np.maximum(value, X[place], out=value)
 
     def gradient(g: Array) -> Array:
+        """Return g at the first of the greatest numbers of each window, and 0 elsewhere."""
         d = np.zeros_like(X)
         waiting = np.ones_like(value, dtype=bool)
         for place in places:
@@ -429,6 +439,7 @@ def avg_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
     value *= 1 / size**2
 
     def gradient(g: Array) -> Array:
+        """Return for each number the sum of its equal shares in the windows that hold it."""
         d, share = np.zeros_like(X), g * (1 / size**2)
         for place in places:
             d[place] += share

@@ -35,6 +35,7 @@ def operation(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> R:
+        """Call the operation, and raise ``AutodiffError`` for NumPy's errors."""
         try:
             return function(*arguments, **options)
         except (ValueError, IndexError) as error:
@@ -136,10 +137,12 @@ def power(a: Value, b: Value) -> Value:
     value = A**B
 
     def base(g: Array) -> Array:
+        """Return g * b * a ** (b - 1)."""
         # At an exponent of 0 the factor B is 0, whatever a negative power of the base would be.
         return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1)[()])
 
     def exponent(g: Array) -> Array:
+        """Return g * a ** b * log a, and 0 where a is 0."""
         finite = np.where(A == 0, np.zeros_like(value), value)  # 0 ** -1 is infinite
         return g * (finite * np.log(np.where(A == 0, np.ones_like(A), A)))
 
@@ -165,6 +168,7 @@ def maximum(a: Value, b: Value) -> Value:
     A, B = operands(a, b)
 
     def share(mine: Any, other: Any, g: Array) -> Array:
+        """Return g where ``mine`` is the greater, and half of it where both are equal."""
         return g * np.where(mine == other, g.dtype.type(0.5), mine > other)
 
     rows = (a, lambda g: share(A, B, g)), (b, lambda g: share(B, A, g))
@@ -337,6 +341,7 @@ def max(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     value = np.max(A, axis=axis, keepdims=True)
 
     def gradient(g: Array) -> Array:
+        """Return g at the greatest numbers, in equal shares where several are."""
         hits = (value == A).astype(A.dtype)
         return hits * (_expand(g, axis, keepdims) / hits.sum(axis=axis, keepdims=True))
 
@@ -423,6 +428,7 @@ def concatenate(parts: Sequence[Value], axis: int = 0) -> Value:
     ends = np.cumsum([array.shape[axis] for array in arrays])
 
     def piece(place: int) -> Callable[[Array], Array]:
+        """Return the function that cuts the part at this place out of g."""
         key = slice(ends[place] - arrays[place].shape[axis], ends[place])
         return lambda g: g[(*[slice(None)] * (axis % g.ndim), key)]
 
@@ -435,6 +441,7 @@ def stack(parts: Sequence[Value], axis: int = 0) -> Value:
     """Return the ``parts``, all of one shape, along a new ``axis``."""
 
     def piece(place: int) -> Callable[[Array], Array]:
+        """Return the function that takes the part at this place from g."""
         return lambda g: np.take(g, place, axis=axis)
 
     rows = [(part, piece(place)) for place, part in enumerate(parts)]
@@ -479,6 +486,7 @@ def index(a: Value, key: Any) -> Value:
     )
 
     def gradient(g: Array) -> Array:
+        """Return zeros with g added at the key."""
         d = np.zeros_like(A)
         if basic:  # takes no number twice
             d[key] = g

@@ -198,6 +198,7 @@ def together(parents: Sequence[Value], function: Callable[[Array], Sequence[Any]
     found: dict[int, Array] = {}
 
     def part(place: int, g: Array) -> Array:
+        """Return the share of one parent; ``function`` is called for the first that asks."""
         nonlocal source
         if source is not g or place not in found:
             shares = function(g)
@@ -209,7 +210,10 @@ def together(parents: Sequence[Value], function: Callable[[Array], Sequence[Any]
         return share
 
     def row(place: int) -> Row:
+        """Return the row of one parent."""
+
         def gradient(g: Array) -> Array:
+            """Return the parent's share of what ``function`` makes of g."""
             return part(place, g)
 
         gradient.__qualname__ = function.__qualname__

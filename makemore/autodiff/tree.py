@@ -218,6 +218,7 @@ def recurrent(cell: type[Cell], x: Value, W: Value, b: Value, levels: Sequence[L
         kept.append((saved, before))
 
     def gradient(g: Array) -> tuple[Array, Array, Array]:
+        """Return those of x, W and b, from the leaves up: children before their parents."""
         d_S = np.zeros_like(S)
         d_S[:M, :h] = g
         d_X, d_U = np.empty_like(X), []
@@ -270,6 +271,7 @@ def attention_to_ancestors(qkv: Value, heads: int, forest: Forest) -> Value:
     seen[...] = P.swapaxes(-1, -2) @ U
 
     def gradient(g: Array) -> Array:
+        """Return the gradients of queries, keys and values, side by side as in ``qkv``."""
         d_qkv = np.empty_like(X, shape=(blocks * T, 3 * n))
         d_Q, d_K, d_U = by_head(d_qkv)
         (G,) = by_head(_at_slots(g, forest))
@@ -294,6 +296,7 @@ def cumulative_sum(x: Value, tree: PrefixTree) -> Value:
         total[level.nodes] += total[level.parents[level.which]]
 
     def gradient(g: Array) -> Array:
+        """Return for each node the sum of g over it and its descendants."""
         d = g.copy()
         for level in levels[::-1]:
             d[level.parents] += level.sums_over_siblings(d[level.nodes])

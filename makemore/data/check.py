@@ -250,6 +250,7 @@ class _Survey:
         self, text: str, points: Bytes | CodePoints, starts: Offsets, ends: Offsets
     ) -> None:
         def add(oddity: Oddity, are_odd: Flags) -> None:
+            """Note the lines that are odd."""
             for i in np.flatnonzero(are_odd).tolist():
                 oddity.add(self._lines + i + 1, text[starts[i] : ends[i]])
 

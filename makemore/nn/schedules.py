@@ -59,6 +59,7 @@ def warm_up(steps: int, schedule: Schedule) -> Schedule:
     _refuse_below(0, steps, "steps")
 
     def rate(step: int) -> float:
+        """Return the rate of a step: its share of the first rate, then that of the schedule."""
         if step < steps:
             return schedule(0) * (step + 1) / (steps + 1)
         return schedule(step - steps)
@@ -78,6 +79,7 @@ def cyclic(lowest: float, highest: float, half_cycle: int) -> Schedule:
     _refuse_below(1, half_cycle, "half_cycle")
 
     def rate(step: int) -> float:
+        """Return the rate of a step, by its distance from the nearest peak."""
         away = abs(step % (2 * half_cycle) - half_cycle)  # steps from the peak
         return lowest + (highest - lowest) * (1 - away / half_cycle)
 
@@ -105,6 +107,7 @@ def one_cycle(
     last = steps - 1
 
     def rate(step: int) -> float:
+        """Return the rate of a step on the way up, or on the way down."""
         if step <= peak:
             return _between(first, highest, step / peak if peak else 1.0)
         fallen = (step - peak) / (last - peak) if last > peak else 1.0

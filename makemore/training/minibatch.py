@@ -197,6 +197,7 @@ def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> 
     started, steps = 0.0, -1
 
     def told(step: Any) -> bool | None:
+        """Tell ``on_step`` of the step, and return whether to stop."""
         nonlocal started, steps
         stops = on_step(step) if on_step else None
         now, steps = time.perf_counter(), steps + 1
@@ -219,6 +220,7 @@ def seconds_a_step(
     times: list[float] = []
 
     def note(step: NetworkStep) -> None:
+        """Note the time, and end the training after enough steps."""
         times.append(time.perf_counter())
         if len(times) > TIMED_STEPS:
             raise _TimedError

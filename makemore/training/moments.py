@@ -39,6 +39,7 @@ class Moments:
         """Return an ``OnStep`` that keeps moments and calls ``on_step``, if there is one."""
 
         def told(step: Any) -> bool | None:
+            """Keep the moment if it is wanted, and tell ``on_step`` of the step."""
             if not self._wanted:
                 count = min(MOMENTS, max(2, step.steps // STEPS_A_MOMENT))
                 self._wanted = {taken + 1 for taken in log_spaced_steps(step.steps, count)}
