@@ -365,9 +365,10 @@ class _Training:
             self._refuse_endless_words(words)
             parts = list(words.parts(self._part))
             weights = [float(part.symbol_weights.sum()) for part in parts]
+            total = sum(weights)
             for part, weight in zip(parts, weights, strict=True):
                 rows = self._model.training_rows(*part.row())
-                yield _Part(rows, weight / sum(weights), part is parts[-1], position)
+                yield _Part(rows, weight / total, part is parts[-1], position)
 
     def _measure(self) -> None:
         """Measure the validation loss, and keep the parameters if it is the lowest so far."""
