@@ -21,7 +21,6 @@ from makemore.evaluation.calibration import (
     Calibration,
     _Ranks,
     calibrate,
-    regularity_sample,
 )
 from makemore.evaluation.losses import Scores, score_words
 from makemore.models.bigram import Bigram
@@ -269,13 +268,9 @@ def test_weights_and_repeated_lines_leave_out_alike() -> None:
     assert len(by_line.training.calibration) == 4
 
 
-def test_with_regularity_the_smallest_p_value_counts_twice() -> None:
-    words = ["ab", "cab", "abcabc", "bca"] * 30
-    surprisal = sample({3: [1.0] * 99, 4: [1.0] * 49})
-    plain = Calibration(surprisal)
-    assert plain.smallest_of_two == plain.smallest_p
-    regular = regularity_sample("".join(f"{word}\n" for word in words))
-    both = Calibration(surprisal, regular)
-    assert both.smallest_p == plain.smallest_p
-    own = float(both.smallest_regularity(regular[:, 0]).min())
-    assert both.smallest_of_two == min(2 * min(plain.smallest_p, own), 1.0)
+def test_regularity_that_is_not_known_is_refused() -> None:
+    calibration = Calibration(sample({3: [1.0] * 99}))
+    with pytest.raises(CheckpointError, match="how regular good words are"):
+        _ = calibration.smallest_of_two
+    with pytest.raises(CheckpointError, match="how regular good words are"):
+        calibration.regularity_p_values("ab\n")

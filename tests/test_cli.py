@@ -858,3 +858,13 @@ def test_the_command_for_a_file_that_looks_like_an_option_can_be_run(run: Run) -
     run("train", "--", "-words.txt")
     again = run("info").stdout.partition("again     makemore ")[2].splitlines()[0]
     run(*shlex.split(again))
+
+
+def test_that_no_regular_line_can_be_flagged_is_told(run: Run) -> None:
+    run("train", "words.txt", "--holdout", "0.5", "--model", "ngram", "--order", "2")
+    calibration = load("makemore.npz").calibration()
+    rate = (calibration.smallest_p + calibration.smallest_of_two) / 2
+    alone = run("score", "words.txt", "--fpr", str(rate)).stderr
+    assert "can be flagged at" not in alone
+    both = run("score", "words.txt", "--fpr", str(rate), "--regular").stderr
+    assert f"held out too few words for less than {100 * calibration.smallest_of_two:.3g}%" in both

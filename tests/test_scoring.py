@@ -175,6 +175,21 @@ def test_of_two_reasons_the_smaller_p_value_counts_twice() -> None:
     assert set(found.is_regular[:-1].tolist()) == {False, True}
 
 
+def test_of_two_reasons_the_smallest_p_value_counts_twice_too() -> None:
+    known = ["ab", "bc", "ca"] * 70 + ["abc", "bca", "cab", "aab"] * 70
+    regularity = regularity_sample("".join(word + "\n" for word in known))
+    calibration = Calibration(calibrate(MODEL, known), regularity)
+    words = ["ab", "cab", "bc"]
+    smallest = calibration.smallest(score_words(MODEL, words).symbols)
+    smallest = np.minimum(smallest, calibration.smallest_regularity(np.array([3.0, 4.0, 3.0])))
+    assert calibration.smallest_of_two <= 2 * smallest.min()
+    rate = 1.5 * float(smallest.min())  # it can be reached by one reason alone
+    assert judged(words, calibration=calibration, fpr=rate).summary.unresolved < 3
+    found = judged(words, calibration=calibration, fpr=rate, regular=True)
+    assert (found.summary.flagged, found.summary.unresolved) == (0, 3)
+    assert calibration.smallest_p < rate < calibration.smallest_of_two
+
+
 def test_weights_count_in_all_sums() -> None:
     lines = Lines("ab\ncc\nabc\na\u00e9\n", np.array([3, 7, 2, 5]))
     (part,) = judge(MODEL, [lines], calibration=CALIBRATION, fpr=0.05)

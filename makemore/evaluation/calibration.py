@@ -133,9 +133,7 @@ class Calibration:
     @property
     def smallest_of_two(self) -> float:
         """The same where regularity is a second reason, and the smaller p-value counts twice."""
-        if self._regularity is None:
-            return self.smallest_p
-        regular = float(self.smallest_regularity(self._regularity.lengths).min())
+        regular = float(self.smallest_regularity(self._regular.lengths).min())
         return min(2 * min(self.smallest_p, regular), 1.0)
 
     def p_values(self, scores: Scores) -> Floats:
@@ -147,22 +145,27 @@ class Calibration:
 
         Raises ``CheckpointError`` where the regularity of good words is not known.
         """
-        if self._regularity is None:
-            raise CheckpointError(
-                "the checkpoint does not say how regular good words are: train again, with words"
-                " held out"
-            )
-        return self._regularity.p_values(*regularity_sample(text).T)
+        return self._regular.p_values(*regularity_sample(text).T)
 
     def smallest(self, symbols: Integers | Floats) -> Floats:
         """Return the smallest p-value of a word with so many symbols, shape of ``symbols``."""
         return self._surprisal.p_values(symbols, np.full(len(symbols), IMPOSSIBLE))
 
     def smallest_regularity(self, lengths: Floats) -> Floats:
-        """Return the smallest p-value of the regularity of a line so long, shape of ``lengths``."""
+        """Return the smallest p-value of the regularity of a line so long, shape of ``lengths``.
+
+        Raises ``CheckpointError`` as ``regularity_p_values`` does.
+        """
+        return self._regular.p_values(lengths, np.ones(len(lengths)))
+
+    @property
+    def _regular(self) -> "_Ranks":
         if self._regularity is None:
-            return np.ones(len(lengths))
-        return self._regularity.p_values(lengths, np.ones(len(lengths)))
+            raise CheckpointError(
+                "the checkpoint does not say how regular good words are: train again, with words"
+                " held out"
+            )
+        return self._regularity
 
 
 def regularity_sample(text: str) -> Floats:
