@@ -28,7 +28,8 @@ def table(counter: PairCounter, characters: str) -> Counts:
     words, symbols, _, pairs = counter.counts(characters)
     assert pairs is not None
     N = pairs.table()
-    assert (words, symbols) == (N[0].sum(), N.sum())
+    assert words == N[0].sum()
+    assert symbols == N.sum()
     return N
 
 

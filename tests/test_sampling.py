@@ -24,10 +24,10 @@ def chi_square_is_plausible(observed: Floats | Counts, expected: Floats) -> bool
     Cells with fewer than five expected are pooled.
     """
     few = expected < 5
-    observed = np.append(observed[~few], observed[few].sum())
+    counts = np.append(observed[~few], observed[few].sum())
     expected = np.append(expected[~few], expected[few].sum())
-    observed, expected = observed[expected > 0], expected[expected > 0]
-    statistic = ((observed - expected) ** 2 / expected).sum()
+    counts, expected = counts[expected > 0], expected[expected > 0]
+    statistic = ((counts - expected) ** 2 / expected).sum()
     degrees = len(expected) - 1
     return abs(float(statistic) - degrees) < 4 * math.sqrt(2 * degrees)
 

@@ -303,7 +303,7 @@ def sum(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the sum over ``axis``, by default over all axes."""
     A = data(a)
     return record(
-        np.sum(A, axis=axis, keepdims=keepdims),
+        A.sum(axis=axis, keepdims=keepdims),
         (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims), A.shape)),
     )
 
@@ -312,7 +312,7 @@ def sum(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
 def mean(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the mean over ``axis``, by default over all axes."""
     A = data(a)
-    value = np.mean(A, axis=axis, keepdims=keepdims)
+    value = A.mean(axis=axis, keepdims=keepdims)
     share = reciprocal(A.size // builtins.max(value.size, 1))
     return record(
         value, (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims) * share, A.shape))
@@ -329,7 +329,7 @@ def var(a: Value, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> V
     """Return the variance over ``axis``: the squared distances from the mean, over n - ``ddof``."""
     A = data(a)
     D = A - np.mean(A, axis=axis, keepdims=True)
-    total = np.sum(D * D, axis=axis, keepdims=keepdims)
+    total = (D * D).sum(axis=axis, keepdims=keepdims)
     share = reciprocal(A.size // builtins.max(total.size, 1) - ddof)
     return record(total * share, (a, lambda g: D * (_expand(g, axis, keepdims) * (2 * share))))
 

@@ -356,4 +356,4 @@ def _powers(base: int) -> Hashes:
     """Return base**i modulo 2**64 for i = 0 .. _PIECE, shape (_PIECE + 1,)."""
     powers = np.full(_PIECE + 1, base, np.uint64)
     powers[0] = 1
-    return np.cumprod(powers)
+    return np.cumprod(powers, dtype=np.uint64)

@@ -146,9 +146,9 @@ class Judgement:
         if self.smallest is not None and self.p_values is not None:
             # an unknown character is flagged at any rate
             is_passed = (self.smallest > self.fpr) & ~np.isnan(self.p_values)
-            unresolved = weights[is_passed].sum()
+            unresolved = int(weights[is_passed].sum())
         flagged = int(weights[self.flagged].sum())
-        return Summary(totals, flagged, int(unresolved), self.blank, choices, self.sketch)
+        return Summary(totals, flagged, unresolved, self.blank, choices, self.sketch)
 
     def chosen(self, rows: Indices) -> "Judgement":
         """Return the words with these numbers, in this order."""
