@@ -67,7 +67,12 @@ def _replacement(target: str, mode: int | None) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Write the rename to the disk: it is stored in the folder, not in the file."""
+    """Write the rename to the disk: it is stored in the folder, not in the file.
+
+    Only POSIX systems can open a folder.
+    """
+    if os.name != "posix":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
