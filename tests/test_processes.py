@@ -501,7 +501,10 @@ def test_a_signal_ends_it_within_a_second_and_leaves_nothing(
 ) -> None:
     before = digests(folder)
     for process in busy(folder):
-        assert ended_by(process, signum) == (code, line)
+        found, told = ended_by(process, signum)
+        *words, last = told.splitlines(keepends=True)
+        assert (found, last) == (code, line)
+        assert all(line.startswith(b"makemore: writes ") for line in words)  # now and then
     assert digests(folder) == before
 
 
