@@ -244,6 +244,7 @@ def test_the_semicolon_of_an_entity_separates_nothing(text: str) -> None:
         (rows("{name}|{k}").replace("Anna|", "Anna,|"), "--column 1 --weights 2 --delimiter '|'"),
         (rows('"{name}","{k},5"'), "--column 1"),
         (rows("{k:7} {name}"), "--column 2 --weights 1 --delimiter space"),
+        (rows("{k:7} {name}") * 2 + "      2 \n", "--column 2 --weights 1 --delimiter space"),
         (rows('{k:7} "{name}" May'), "--column 2 --weights 1 --delimiter space"),
         (rows("{name} {k}"), "--column 1 --weights 2 --delimiter space"),
     ],

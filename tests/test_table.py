@@ -240,8 +240,10 @@ def test_a_quoted_cell_between_tabs_may_take_several_lines() -> None:
 
 
 def test_spaces_may_stand_before_and_between_the_columns() -> None:
-    data = b"      5 Anna\n     12 Bea\n"
-    assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
+    for data in (b"      5 Anna\n     12 Bea\n", b"5     Anna\n12    Bea\n"):
+        assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]
+    data = b" 1  5  Anna\n 2 12  Bea\n"
+    assert lines_of(data, Columns("3", "2", "space")) == [("Anna", 5), ("Bea", 12)]
 
 
 def test_a_word_after_its_count_is_the_rest_of_its_line() -> None:
@@ -265,13 +267,23 @@ def test_titles_between_spaces_may_have_quotes() -> None:
 
 
 def test_what_uniq_counts_trains_the_model_of_the_list(tmp_path: Path) -> None:
-    names = [f"{name} {last}" for name in NAMES[:40] for last in ("May", '"Jo" Ray')] * 2
-    (tmp_path / "list").write_text("\n".join(sorted([*names, *names[:9]])) + "\n")
+    ends = (" May", ' "Jo" Ray', " ", "\t", "\xa0")
+    names = [f"{name}{end}" for name in NAMES[:40] for end in ends] * 2
+    names += [f"{start}{name}" for name in NAMES[:9] for start in (" ", "  ", "\t", "\xa0")]
+    (tmp_path / "list").write_text("\n".join(sorted([*names, *names[:9], " ", "", ""])) + "\n")
     counted = subprocess.run(["uniq", "-c", tmp_path / "list"], capture_output=True, check=True)
     columns = Columns("2", "1", "space")
     table = Corpus(Corpus.from_bytes(counted.stdout).sources, columns=columns)
     options = TrainingOptions("ngram", order=3)
     same(train(table, options), train(Corpus.from_paths(tmp_path / "list"), options))
+
+
+def test_spaces_around_a_word_after_its_count_are_its_own() -> None:
+    data = b"      2 Anna \n      1   Bea\n1000000  Cy\n      1  \n"
+    found = [("Anna ", 2), ("  Bea", 1), (" Cy", 1000000), (" ", 1)]
+    assert lines_of(data, Columns("2", "1", "space")) == found
+    data = b"1000000  Cy \n"
+    assert lines_of(data, Columns("2", "1", "space")) == [(" Cy ", 1000000)]
 
 
 def test_numbers_of_columns_go_with_titles() -> None:

@@ -145,7 +145,7 @@ _LINE_FORMS = [
         re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
         _MOST,
         _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
-        re.compile(r" *(\d+) +\S.*"),
+        re.compile(r" *(\d+) .*"),
         "--column 2 --weights 1 --delimiter space",
     ),
     _LineForm(

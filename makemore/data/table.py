@@ -41,7 +41,8 @@ class Columns:
     delimiter : str
         One character, "tab" or "space". Without it, the first of tab, ; , and | that stands in a
         file's first line. With "space", a word after its weight takes the rest of its line, quotes
-        and spaces included, as ``uniq -c`` prints it.
+        and spaces at its end included, as ``uniq -c`` prints it. Spaces at its beginning belong to
+        it if the first count is padded, so that ``uniq -c`` has written the lines.
     weights_as : str
         "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
         each distinct word counts once, however many rows have it.
@@ -169,7 +170,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         if columns.has_header:
             titles = next(csv.reader([first], delimiter=" ", skipinitialspace=True))
         place = _place_of(columns, titles, name, above + 1)
-        if place.weight is not None and place.weight < place.word:
+        if _takes_rest(columns, place):
             if columns.has_header:
                 next(lines)
                 yield titles, 1
@@ -203,11 +204,25 @@ def _are_rows(lines: list[str], row: list[str]) -> bool:
 
 
 def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
-    """Yield the cells of each line; the cell at index ``word`` takes the rest of the line."""
+    """Yield the cells of each line; the cell at index ``word`` takes the rest of the line.
+
+    Where ``uniq -c`` has written the lines, one space follows a count, and further ones are the
+    word's. Its first count is padded with spaces, or has the width to which it pads.
+    """
+    gap = ""
     for line in lines:
         cells = line.strip("\n").lstrip(" ")
-        yield (re.split(" +", cells, maxsplit=word) if cells else []), 1
+        if not gap and cells:
+            is_padded = line.startswith(" ") or re.match(r"\d{7}", line)
+            gap = " " if is_padded and word == 1 else " +"
+        yield (re.split(gap, cells, maxsplit=word) if cells else []), 1
         lines.row = []
+
+
+def _takes_rest(columns: Columns, place: "_Place") -> bool:
+    """Return whether the word takes the rest of its line: between spaces, after its weight."""
+    is_after = place.weight is not None and place.weight < place.word
+    return is_after and columns.delimiter_of("") == " "
 
 
 class _BlockLines(Iterator[str]):
@@ -285,7 +300,9 @@ class _Table:
         """Return the word of a row and its weight."""
         if place.word >= len(row):
             raise self._missing("word", place.word, row, line)
-        word = row[place.word].rstrip()
+        word = row[place.word]
+        if not _takes_rest(self._columns, place):
+            word = word.rstrip()
         if "\n" in word:
             fault = f"the word '{shown(word[:40])}' holds a line end: expected one word a row"
             raise _error(self._name, line, fault)
