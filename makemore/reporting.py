@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from makemore.data.corpus import CorpusFacts, options_to_read
 from makemore.data.holdout import exact_count
+from makemore.data.sources import STDIN, as_argument
 from makemore.data.vocabulary import REPLACEMENT
 from makemore.errors import shown
 from makemore.evaluation.losses import Choices, accuracy, bits_per_symbol, perplexity
@@ -232,17 +233,12 @@ def _files(corpus: CorpusFacts) -> list[str]:
         return _named(corpus.name)
     relative = os.path.relpath(corpus.path)
     is_below = not relative.startswith(os.pardir) and "://" not in corpus.path
-    return [_no_option(relative if is_below else corpus.path)]
+    return [as_argument(relative if is_below and relative != STDIN else corpus.path)]
 
 
 def _named(name: str) -> list[str]:
     """Return the names of the files of a corpus with this name."""
-    return ["-" if each == "stdin" else _no_option(each) for each in name.split(", ")]
-
-
-def _no_option(path: str) -> str:
-    """Return a path that no command takes for an option."""
-    return os.path.join(os.curdir, path) if path.startswith("-") else path
+    return [STDIN if each == "stdin" else as_argument(each) for each in name.split(", ")]
 
 
 def _progress(checkpoint: Checkpoint) -> list[str]:

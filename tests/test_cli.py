@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 import shlex
 import shutil
 import zipfile
@@ -853,11 +854,26 @@ def test_a_share_of_a_hundred_lines_is_that_many_lines(run: Run) -> None:
     assert number_or_percentage("7e-1%") == pytest.approx(0.007)
 
 
-def test_the_command_for_a_file_that_looks_like_an_option_can_be_run(run: Run) -> None:
-    Path("words.txt").rename("-words.txt")
-    run("train", "--", "-words.txt")
-    again = run("info").stdout.partition("again     makemore ")[2].splitlines()[0]
-    run(*shlex.split(again))
+@pytest.mark.parametrize("name", ["-words.txt", "-"])
+def test_the_commands_for_a_file_that_looks_like_an_option_can_be_run(run: Run, name: str) -> None:
+    Path("words.txt").rename(name)
+    typed = ["./-"] if name == "-" else ["--", name]
+
+    def run_suggested(text: str) -> None:
+        """Run the command that a line ends with, or that stands before what it does."""
+        (command,) = re.findall(
+            r"makemore ((?:train|outliers|mix) .*?)(?: judges .*)?$", text, re.M
+        )
+        run(*shlex.split(command))
+
+    run_suggested(run("train", "-c", "-x.npz", *typed).stderr)
+    run_suggested(run("info", "-c", "-x.npz").stdout)
+    run_suggested(run("score", "-c", "-x.npz", *typed).stderr)
+    run("train", "--model", "ngram", "-c", "-y.npz", *typed)
+    run("mix", "-c", "x.npz", "--", "-x.npz", "-y.npz")
+    run_suggested(run("info", "-c", "x.npz").stdout)
+    Path(name).write_text("anna,5\nava,3\nemma,2\n")
+    run_suggested(run("check", *typed).stdout)
 
 
 def test_that_no_regular_line_can_be_flagged_is_told(run: Run) -> None:

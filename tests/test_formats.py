@@ -125,6 +125,15 @@ def test_one_form_within_another_is_taken_away_after_it(tmp_path: Path) -> None:
     assert mended(found.remedy, tmp_path) == NAMES
 
 
+def test_the_name_of_a_list_that_looks_like_an_option_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, pack in (("-list", bytes), ("-list.gz", gzip.compress)):
+        Path(name).write_bytes(pack(rows("- {name}").encode()))
+        assert mended(check_corpus(Corpus.from_paths(name)).remedy, tmp_path) == NAMES
+
+
 SMILES = ["CCO", "c1ccccc1", "CC(=O)O", "C/C=C/C", "[Na+].[Cl-]", "N#N"]
 
 

@@ -199,7 +199,10 @@ def _outliers_of(
     """Name the command that judges these words by each other; it reads no tables."""
     if columns:
         return ""
-    words = ["makemore", "outliers", *(files or ("-",)), *["--ignore-case"] * ignore_case]
+    from makemore.data.sources import STDIN, as_argument
+
+    words = ["makemore", "outliers", *map(as_argument, files or (STDIN,))]
+    words += ["--ignore-case"] * ignore_case
     words += ["--encoding", encoding] if encoding != "utf-8" else []
     words += ["--errors", errors] if errors != "strict" else []
     return f": {shlex.join(words)} judges each by the others"

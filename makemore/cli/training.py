@@ -366,11 +366,11 @@ def _suggest_better_model(
 ) -> None:
     """Name the command that trains a better model on the same corpus, where there is one."""
     from makemore.data.corpus import options_to_read
-    from makemore.data.sources import STDIN
+    from makemore.data.sources import STDIN, as_argument
     from makemore.reporting import better_options
 
     if more := better_options(trained):
-        files = names or ((STDIN,) if text.name == "stdin" else ())
+        files = map(as_argument, names or ((STDIN,) if text.name == "stdin" else ()))
         words = [shlex.join(["makemore", "train", *files, *kept]), *options_to_read(text), more]
         say(f"a better model: {' '.join(words)}")
 

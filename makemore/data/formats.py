@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from makemore.data.corpus import Corpus, options_to_read
+from makemore.data.sources import as_argument
 from makemore.data.table import Columns
 from makemore.data.text import is_utf_8
 
@@ -398,7 +399,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     options = [*options, *dict.fromkeys(own)]
     if (not commands and not options) or (commands and corpus.columns):
         return ""  # a filter would see the rows of a table and not its words
-    paths = [source.name for source in corpus.sources if source.location]
+    paths = [as_argument(source.name) for source in corpus.sources if source.location]
     if len(paths) < len(corpus.sources):
         paths = ["LIST"]
     files = " ".join(map(shlex.quote, paths))

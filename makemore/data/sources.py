@@ -22,6 +22,15 @@ _SMALL_READ = 1 << 16
 _PATIENCE = 1.0  # seconds of silence on a pipe
 
 
+def as_argument(path: str) -> str:
+    """Return a path as it is typed after a command, so that it is not taken for an option.
+
+    >>> as_argument("-x.txt"), as_argument("x.txt"), as_argument(STDIN)
+    ('./-x.txt', 'x.txt', '-')
+    """
+    return os.path.join(os.curdir, path) if path.startswith("-") and path != STDIN else path
+
+
 class Source(Protocol):
     """One stream of bytes that a corpus is read from."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
+from makemore.data.sources import as_argument
 from makemore.data.vocabulary import REPLACEMENT, Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
 from makemore.models.base import Model
@@ -79,7 +80,7 @@ def mix(
         options: dict[str, Any] = {
             "model": mixture.name,
             "method": "mix",
-            "checkpoints": shlex.join(checkpoints),
+            "checkpoints": shlex.join(map(as_argument, checkpoints)),
             **({"left_out": left_out} if left_out else {}),
             **common,
             **({"words": words.name} if words else {"validation": share}),
