@@ -177,6 +177,35 @@ def test_an_encoding_error_in_another_encoding_names_the_place(block_size: int) 
         blocks_of(corpus, block_size)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "bad"),
+    [
+        *(("utf-7", bad) for bad in (b"\xff", b"+2AA-", b"+2AAAbg-")),  # a lone surrogate
+        *(("iso2022_jp", bad) for bad in (b"\xff", b"\x1b(Q", b"\x1b(mmmmmmmmm")),
+        *(("iso2022_kr", bad) for bad in (b"\xff", b"\x1b$)Q", b"\x1b(mmmmmmmmm")),
+        *(("hz", bad) for bad in (b"\xff", b"~x", b"~{!\xff")),
+        *(("raw_unicode_escape", bad) for bad in (rb"\ud800", rb"\u12_")),
+        *(("unicode_escape", bad) for bad in (rb"\ud800", rb"\xg", rb"\N{no such name}")),
+        *(("gb18030", bad) for bad in (b"\xff", b"\x81\x30\xff")),
+        *(("utf-8-sig", bad) for bad in (b"\xff", b"\xed\xa0\x80")),
+        *((f"utf-{n}", "ab".encode(f"utf-{n}-be")) for n in (16, 32)),  # without its mark
+    ],
+)
+def test_an_error_in_an_odd_encoding_names_file_line_and_byte(encoding: str, bad: bytes) -> None:
+    has_no_mark = encoding in ("utf-16", "utf-32")
+    for before in ("", "ab\n", "ab\r\n\rb") if not has_no_mark else ("",):
+        offset = len(before.encode(encoding)) if before else 0
+        offset += 2 if bad == b"~{!\xff" else 0
+        for after in (b"", b"\nab\n" + bad):
+            data = (before.encode(encoding) if before else b"") + bad + after
+            for block_size in (1, 2, 3, 5, 8, 1000):
+                corpus = Corpus(Corpus.from_bytes(data, "list").sources, encoding)
+                line = before.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
+                with pytest.raises(CorpusError) as caught:
+                    blocks_of(corpus, block_size)
+                assert f"list, line {line}, byte {offset}: expected " in str(caught.value)
+
+
 @pytest.mark.parametrize("data", [b"a\0b\0", b"a\0\0\xdcb\0"])  # the second has half a character
 @pytest.mark.parametrize("block_size", [1, 2, 3, 1 << 20])
 def test_utf_16_without_its_mark_is_an_error_of_one_line(data: bytes, block_size: int) -> None:

@@ -8,6 +8,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,7 @@ MAX_LINE = 1 << 26
 """The longest line, in characters."""
 
 Change = Callable[[str], str]
+_State = tuple[bytes, int]  # of a decoder: the bytes that begin a character, and a number
 
 
 class Lines(NamedTuple):
@@ -166,21 +168,12 @@ class LineDecoder:
         """Return the text of ``data``, or of what stands before an error in it, and the error."""
         state, damage = self._decoder.getstate(), None
         try:
-            try:
-                text = self._decoder.decode(data, final)
-            except UnicodeDecodeError as error:
-                # negative where bytes of the data before are bad
-                good = len(data) - len(error.object) + error.start
-                self._decoder.setstate(state)
-                text = self._decoder.decode(data[: max(0, good)])
-                above = with_line_feeds("".join([*self._rest, text])).count("\n")
-                damage = self._error(error, self._bytes + good, self._lines + above)
-            if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
-                text.encode()  # fails for surrogates, which some encodings can write
-        except UnicodeError as error:  # also where the text before another error is decoded again
-            raise DecodingError(
-                f"{shown(self._name)} is not {self._encoding} text: {shown(str(error))}"
-            ) from None
+            text = self._decoded(data, final)
+        except UnicodeError as error:
+            text, good, reason = self._text_before(error, data, state)
+            found = (state[0] + data)[len(state[0]) + good :]
+            above = with_line_feeds("".join([*self._rest, text])).count("\n")
+            damage = self._error(found, reason, self._bytes + good, self._lines + above)
         if self._at_start and text:
             self._at_start = False
             if text.startswith("\ufeff"):
@@ -188,15 +181,46 @@ class LineDecoder:
                 text = text[1:]
         return text, damage
 
-    def _error(self, error: UnicodeDecodeError, offset: int, line: int) -> DecodingError:
+    def _decoded(self, data: bytes, final: bool = False) -> str:
+        """Return the text of ``data``. Raises ``UnicodeError``."""
+        text = self._decoder.decode(data, final)
+        if self._encoding != _UTF_8 and not self._on_error and not text.isascii():
+            text.encode()  # fails for surrogates, which some encodings can write
+        return text
+
+    def _text_before(self, error: UnicodeError, data: bytes, state: _State) -> tuple[str, int, str]:
+        """Return the text before an error in ``data``, the offset of the error, and its reason.
+
+        The offset is negative where bytes of the data before are bad.
+        """
+        if isinstance(error, UnicodeDecodeError):
+            good = len(data) - len(error.object) + error.start
+            with suppress(UnicodeError):  # another error that stands before this one
+                return self._decoded_from(state, data[: max(0, good)]), good, error.reason
+        text, sound, bad = "", 0, len(data)
+        reason = getattr(error, "reason", str(error))
+        while bad - sound > 1:
+            middle = (sound + bad) // 2
+            try:
+                text, sound = self._decoded_from(state, data[:middle]), middle
+            except UnicodeError as earlier:
+                bad, reason = middle, getattr(earlier, "reason", str(earlier))
+        self._decoded_from(state, data[:sound])
+        return text, sound - len(self._decoder.getstate()[0]), reason
+
+    def _decoded_from(self, state: _State, data: bytes) -> str:
+        """Return the text of ``data`` after this state. Raises ``UnicodeError``."""
+        self._decoder.setstate(state)
+        return self._decoded(data) if data else ""
+
+    def _error(self, found: bytes, reason: str, offset: int, line: int) -> DecodingError:
         """Return the error at a byte of the source; ``line`` counts from 0."""
-        found = error.object[error.start : error.start + 4].hex(" ")
         advice = "name the file's encoding with --encoding"
         if self._encoding != _UTF_8:  # which somebody named
             advice = "the file may have another encoding"
         return DecodingError(
-            f"{self._place(offset, line)}: expected {self._encoding}, found the bytes {found}"
-            f" ({error.reason}): {advice}"
+            f"{self._place(offset, line)}: expected {self._encoding}, found the bytes"
+            f" {found[:4].hex(' ')} ({shown(reason)}): {advice}"
         )
 
     def _place(self, offset: int, line: int) -> str:
@@ -232,7 +256,8 @@ class LineDecoder:
             try:
                 raw.decode(self._encoding)
             except UnicodeDecodeError as error:
-                tell(self._error(error, offset + error.start, self._lines + number))
+                found, line_number = raw[error.start :], self._lines + number
+                tell(self._error(found, error.reason, offset + error.start, line_number))
                 line = raw.decode(self._encoding, "replace") if self._replaces else "\n"
             lines.append(with_line_feeds(line))
             offset += len(raw)
