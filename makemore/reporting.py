@@ -354,6 +354,7 @@ def _oddities(check: "CorpusCheck") -> list[str]:
     if len(check.suspicious) > MAX_ODD:
         lines.append(f"odd         and {len(check.suspicious) - MAX_ODD:,} more characters")
     lines += _oddity("with a space at the beginning or the end", check.spaced)
+    lines += _oddity("with several spaces in a row", check.doubled_spaces)
     lines += _oddity("with letters of two scripts", check.mixed_scripts)
     if check.composed_beside_decomposed:
         what = "with accents apart, others with them joined (--normalize nfc makes them one)"

@@ -73,6 +73,17 @@ def test_where_most_characters_are_rare_none_is_told() -> None:
     assert "rare" not in describe_check(found)
 
 
+@pytest.mark.parametrize("block_size", [1, 7, 1000])
+def test_words_with_several_spaces_in_a_row_are_told_and_do_no_harm(block_size: int) -> None:
+    words = ["Anna Maria", "Anna  Maria", "  Bea", "Cy  ", "Zoë   May ", "  ", "a\t\tb"]
+    found = in_blocks(block_size, check_corpus, Corpus.from_words(words))
+    assert found.doubled_spaces.examples == ((2, words[1]), (5, words[4]))
+    told = "2 words with several spaces in a row: Anna  Maria (line 2), Zoë   May  (line 5)"
+    assert f"odd         {told}" in describe_check(found).splitlines()
+    assert not found.failure
+    assert "in a row" not in describe_check(check_corpus(Corpus.from_words(words[:1])))
+
+
 def test_words_of_two_scripts_are_found_with_their_lines() -> None:
     words = [
         "emma",

@@ -109,6 +109,8 @@ class CorpusCheck:
         None without weights or without words.
     spaced : Oddity
         Words that begin or end with a space or a tab.
+    doubled_spaces : Oddity
+        Words that hold several spaces in a row, elsewhere than at the beginning or the end.
     mixed_scripts : Oddity
         Words with letters of two scripts, such as Latin and Cyrillic.
     decomposed : Oddity
@@ -142,6 +144,7 @@ class CorpusCheck:
     characters: tuple[CharacterFact, ...]
     weights: WeightFacts | None
     spaced: Oddity
+    doubled_spaces: Oddity
     mixed_scripts: Oddity
     decomposed: Oddity
     composed_beside_decomposed: bool
@@ -202,7 +205,8 @@ class _Survey:
         self._lengths: Counter[int] = Counter()
         self._distinct = _DistinctCounter()
         self._scripts = _Scripts()
-        self._spaced, self._mixed, self._decomposed = Oddity(), Oddity(), Oddity()
+        self._spaced, self._doubled_spaces = Oddity(), Oddity()
+        self._mixed, self._decomposed = Oddity(), Oddity()
         self._forms = Recogniser()
         self._undecodable = 0
         self._is_whole = True
@@ -256,6 +260,10 @@ class _Survey:
 
         is_space = (points == ord(" ")) | (points == ord("\t"))
         add(self._spaced, (is_space[starts] | is_space[ends - 1]) & (ends > starts))
+        if "  " in text:
+            for line, word in enumerate(text.split("\n"), self._lines + 1):
+                if "  " in word.strip(" "):
+                    self._doubled_spaces.add(line, word)
         if text.isascii():
             return
         scripts = self._scripts.of_lines(points, starts)
@@ -292,6 +300,7 @@ class _Survey:
             characters=facts,
             weights=self._weight_facts(),
             spaced=self._spaced,
+            doubled_spaces=self._doubled_spaces,
             mixed_scripts=self._mixed,
             decomposed=self._decomposed,
             composed_beside_decomposed=has_two_forms,
