@@ -364,14 +364,18 @@ def _oddities(check: "CorpusCheck") -> list[str]:
 
 def _finding(finding: "Finding", lines: int) -> str:
     """Return a line about a form that was found in a corpus of this many lines."""
-    examples = ", ".join(
-        f"{shown(word[:MAX_SHOWN])}{'…' * (len(word) > MAX_SHOWN)} (line {line:,})"
-        for line, word in finding.examples
-    )
     count = _counted(finding.lines, "line")
     if finding.looked_at < lines:
         count = f"{finding.lines:,} of the first {finding.looked_at:,} lines"
-    return f"form        {finding.what}, as in {count}: {examples}"
+    return f"form        {finding.what}, as in {count}: {_examples(finding.examples)}"
+
+
+def _examples(examples: "Sequence[tuple[int, str]]") -> str:
+    """Return lines of a corpus, perhaps cut, and their numbers."""
+    return ", ".join(
+        f"{shown(word[:MAX_SHOWN])}{'…' * (len(word) > MAX_SHOWN)} (line {line:,})"
+        for line, word in examples
+    )
 
 
 def _character_list(facts: "Sequence[CharacterFact]", limit: int = 12) -> str:
@@ -387,8 +391,8 @@ def _visible(character: str) -> str:
 def _oddity(what: str, oddity: "Oddity") -> list[str]:
     if not oddity.words:
         return []
-    examples = ", ".join(f"{shown(word)} (line {line:,})" for line, word in oddity.examples)
-    return [f"odd         {_counted(oddity.words, 'word')} {what}: {examples}"]
+    count = _counted(oddity.words, "word")
+    return [f"odd         {count} {what}: {_examples(oddity.examples)}"]
 
 
 def _odd_character(fact: "CharacterFact") -> str:

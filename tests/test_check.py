@@ -84,6 +84,12 @@ def test_words_with_several_spaces_in_a_row_are_told_and_do_no_harm(block_size: 
     assert "in a row" not in describe_check(check_corpus(Corpus.from_words(words[:1])))
 
 
+def test_long_words_that_are_odd_are_cut() -> None:
+    found = describe_check(check_corpus(Corpus.from_words([" " + "ab  " * 30_000])))
+    assert len(found) < 1000
+    assert f"in a row:  {('ab  ' * 15)[:59]}… (line 1)" in found
+
+
 def test_words_of_two_scripts_are_found_with_their_lines() -> None:
     words = [
         "emma",
