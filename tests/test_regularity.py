@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.errors import CheckpointError
+from makemore.errors import CheckpointError, CorpusError
 from makemore.evaluation.regularity import regularities
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
@@ -40,6 +40,16 @@ def test_a_symbol_is_foreseeable_where_its_pair_or_its_step_repeats(words: list[
 def test_the_step_before_a_line_is_no_step() -> None:
     word = "\u00c8qa"  # 200, 113, 97: the first step, -87, is also that from a to the line feed
     assert regularities(f"{word}\n").tolist() == [regularity(word)] == [0.0]
+
+
+@pytest.mark.parametrize("text", ["abab", "ab\nabab"])
+def test_a_text_that_ends_within_a_line_is_refused_as_elsewhere(
+    text: str, checkpoint: Path
+) -> None:
+    assert regularities("").tolist() == []
+    for judge in (regularities, load(checkpoint).calibration().regularity_p_values):
+        with pytest.raises(CorpusError, match="the last line 'abab' of a block has no line feed"):
+            judge(text)
 
 
 def test_masked_arrays_are_not_imported() -> None:

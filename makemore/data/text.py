@@ -60,10 +60,11 @@ def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
         raise CorpusError(r"blocks is one text: expected several, such as ['emma\nava\n']")
     for block in blocks:
         lines = Lines(block) if isinstance(block, str) else block
-        if lines.text and not lines.text.endswith("\n"):
+        *_, last = lines.text.rsplit("\n", 1)
+        if last:
             raise CorpusError(
-                f"the last line '{shown(lines.text[-40:])}' of a block has no line feed: end each"
-                " word with one"
+                f"the last line '{shown(last[-40:])}' of a block has no line feed: end each word"
+                " with one"
             )
         yield lines
 

@@ -143,7 +143,8 @@ class Calibration:
     def regularity_p_values(self, text: str) -> Floats:
         """Return the p-value of the regularity of each line, (lines,).
 
-        Raises ``CheckpointError`` where the regularity of good words is not known.
+        Raises ``CheckpointError`` where the regularity of good words is not known, and
+        ``CorpusError`` for a text that ends within a line.
         """
         return self._regular.p_values(*regularity_sample(text).T)
 

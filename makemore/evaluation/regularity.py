@@ -9,7 +9,7 @@ ways. What is too regular is no word of a list however probable its symbols are.
 import numpy as np
 
 from makemore.arrays import Floats
-from makemore.data.text import code_points, line_bounds
+from makemore.data.text import blocks_of_lines, code_points, line_bounds
 
 
 def regularities(text: str) -> Floats:
@@ -17,7 +17,10 @@ def regularities(text: str) -> Floats:
 
     >>> regularities("abababab\n12345678\nemma\n").tolist()
     [0.5555555555555556, 0.6666666666666666, 0.0]
+
+    Raises ``CorpusError`` for a text that ends within a line.
     """
+    ((text, _),) = blocks_of_lines([text])
     points = code_points(text).astype(np.int64)
     starts, ends = line_bounds(points)
     lines = np.repeat(np.arange(len(ends)), ends + 1 - starts)
