@@ -189,6 +189,23 @@ def test_a_short_stream_is_read_to_its_end(folder: Path, text: bytes) -> None:
     assert [line.split(b"\t")[-1] for line in done.stdout.splitlines()] == text.split()
 
 
+@pytest.mark.parametrize("command", ["score", "outliers"])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"%PDF-1.4\n", "is a PDF document"),
+        ("emma\nava\n".encode("utf-16"), "try --encoding utf-16"),
+        ("emma\nava\n".encode("utf-16-le") * 9, "try --encoding utf-16-le"),
+    ],
+)
+def test_a_stream_that_is_no_list_is_named_as_a_file_is(
+    folder: Path, command: str, data: bytes, told: str
+) -> None:
+    done = run(command, stdin=data, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert told in done.stderr.decode()
+
+
 def test_a_signal_that_is_ignored_from_outside_does_not_end_a_stream(folder: Path) -> None:
     with started(
         "score", cwd=folder, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -212,12 +212,16 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Put what has come into ``buffer``; return the number of bytes."""
+        """Put what has come into ``buffer``; return the number of bytes.
+
+        A head that ends within a line comes with more of it, which shows better what it is.
+        """
         data = self._head[: len(buffer)]
         self._head = self._head[len(data) :]
-        if not data and not self._is_over:
-            data = self._read(len(buffer))
-            self._is_over = not data  # a terminal would ask for Ctrl-D a second time
+        if not self._is_over and not data.endswith(b"\n") and len(data) < len(buffer):
+            more = self._read(len(buffer) - len(data))
+            self._is_over = not more  # a terminal would ask for Ctrl-D a second time
+            data += more
         buffer[: len(data)] = data
         return len(data)
 
