@@ -854,6 +854,25 @@ def test_a_share_of_a_hundred_lines_is_that_many_lines(run: Run) -> None:
     assert number_or_percentage("7e-1%") == pytest.approx(0.007)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "words.txt", "--column", ""),
+        ("check", "words.txt", "--column", "1", "--weights", ""),
+        ("score", "words.txt", "--column", "1", "--delimiter", ""),
+        ("compare", "makemore.npz", "--corpus", ""),
+        ("sample", "--new", "--corpus", ""),
+        ("top", "--exclude", "words.txt", "--exclude", ""),
+        ("info", "-c", ""),
+    ],
+)
+def test_an_empty_option_is_not_taken_for_one_that_is_missing(
+    trained: Run, arguments: tuple[str, ...]
+) -> None:
+    assert "it is empty: give a value" in one_line(trained(*arguments, code=2))
+    trained("info", "-c", "makemore.npz", env={"MAKEMORE_INFO_CHECKPOINT": ""})
+
+
 @pytest.mark.parametrize("name", ["-words.txt", "-"])
 def test_the_commands_for_a_file_that_looks_like_an_option_can_be_run(run: Run, name: str) -> None:
     Path("words.txt").rename(name)

@@ -109,9 +109,21 @@ def command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Com
 
 
 def option(*names: str, group: str = "Options", **more: Any) -> Decorator:
-    """Return a decorator that adds an option to a group; its default is shown."""
+    """Return a decorator that adds an option to a group; its default is shown.
+
+    The path of a file must not be empty.
+    """
     more.setdefault("show_default", more.get("default") is not None)
+    if isinstance(more.get("type"), click.Path):
+        more.setdefault("callback", refuse_empty)
     return click.option(*names, cls=GroupedOption, group=group, **more)
+
+
+def refuse_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Return the value of an option, or refuse an empty one, as an unset variable of a shell is."""
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("it is empty: give a value, or leave the option out")
+    return value
 
 
 def all_of(*decorators: Decorator) -> Decorator:
@@ -179,6 +191,7 @@ table_options = all_of(
     option(
         "--column",
         metavar="COLUMN",
+        callback=refuse_empty,
         group=TABLE,
         help="Read tables, such as CSV files: this column holds the words. Give its number from 1,"
         " or its title in the first line.",
@@ -186,6 +199,7 @@ table_options = all_of(
     option(
         "--weights",
         metavar="COLUMN",
+        callback=refuse_empty,
         group=TABLE,
         help="This column holds how often each word counts: a weight of k counts as k lines. A"
         " first line with a title there is skipped.",
@@ -193,6 +207,7 @@ table_options = all_of(
     option(
         "--delimiter",
         metavar="CHARACTER",
+        callback=refuse_empty,
         group=TABLE,
         help="The character between the columns, or 'tab' or 'space'. Without it, it is the first"
         " of tab, ; , and | in a file's first line.",
