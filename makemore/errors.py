@@ -38,7 +38,17 @@ class CorpusError(MakemoreError):
 
 
 class DecodingError(CorpusError):
-    """The text is not in the encoding that was named."""
+    """The text is not in the encoding that was named.
+
+    Attributes
+    ----------
+    fact : str
+        The message without the advice, which names an option that not every command has.
+    """
+
+    def __init__(self, fact: str, advice: str = "") -> None:
+        super().__init__(f"{fact}: {advice}" if advice else fact)
+        self.fact = fact
 
 
 class OtherEncodingError(DecodingError):

@@ -854,6 +854,23 @@ def test_a_share_of_a_hundred_lines_is_that_many_lines(run: Run) -> None:
     assert number_or_percentage("7e-1%") == pytest.approx(0.007)
 
 
+@pytest.mark.parametrize("command", ["sample", "top", "score"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_the_advice_for_text_that_is_not_utf_8_names_options_of_the_command(
+    trained: Run, command: str, encoding: str
+) -> None:
+    Path("list").write_bytes("zoë\nben\n".encode(encoding))
+    arguments = ["list"] if command == "score" else ["--exclude", "list"]
+    message = one_line(trained(command, *arguments, code=1))
+    assert ("--encoding" in message) == (command == "score")
+    assert ("convert the file to the encoding that is expected" in message) == (command != "score")
+
+
+def test_an_encoding_for_nothing_is_refused(trained: Run) -> None:
+    told = one_line(trained("compare", "makemore.npz", "--encoding", "latin-1", code=2))
+    assert "--encoding has no effect without --corpus" in told
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -75,7 +75,8 @@ def compare(
     from makemore.reporting import comparison_table
 
     if corpus is None:
-        refuse_without_effect(ctx, list(options), "without --corpus, whose columns it names")
+        names = ["encoding", *options]
+        refuse_without_effect(ctx, names, "without --corpus, whose text it is about")
     columns = columns_of(options)
     loaded = {path: load_checkpoint(path) for path in checkpoints}
     blocks = (

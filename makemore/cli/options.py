@@ -76,12 +76,15 @@ class GroupedCommand(click.Command):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; if text cannot be decoded, name the option that helps."""
+        """Run the command; if text cannot be decoded, name an option that it has."""
         from makemore.errors import DecodingError, OtherEncodingError
 
         try:
             return super().invoke(ctx)
         except DecodingError as error:
+            if "encoding" not in ctx.params:
+                advice = "convert the file to the encoding that is expected"
+                raise DecodingError(error.fact, advice) from None
             if ctx.params.get("errors") != "strict" or isinstance(error, OtherEncodingError):
                 raise
             from makemore.data.text import or_leave_out

@@ -221,7 +221,8 @@ class LineDecoder:
             advice = "the file may have another encoding"
         return DecodingError(
             f"{self._place(offset, line)}: expected {self._encoding}, found the bytes"
-            f" {found[:4].hex(' ')} ({shown(reason)}): {advice}"
+            f" {found[:4].hex(' ')} ({shown(reason)})",
+            advice,
         )
 
     def _place(self, offset: int, line: int) -> str:
@@ -391,7 +392,8 @@ def refuse_other_encodings(head: bytes, name: str) -> None:
         found = "utf-16-be"
     if found:
         raise OtherEncodingError(
-            f"{shown(name)} looks like {found.upper()} text, expected UTF-8: try --encoding {found}"
+            f"{shown(name)} looks like {found.upper()} text, expected UTF-8",
+            f"try --encoding {found}",
         )
 
 
