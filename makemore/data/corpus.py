@@ -434,9 +434,9 @@ class Reading:
             of_text.append(partial(rare.sub, REPLACEMENT))
         changes: list[Callable[[Lines], Lines]] = [partial(changed_lines, each) for each in of_text]
         if corpus.columns and corpus.columns.weights_as == "distinct":
-            from makemore.data.table import without_repeated_words
+            from makemore.data.distinct import SeenHashes, without_repeated_words
 
-            changes.append(partial(without_repeated_words, seen=set()))
+            changes.append(partial(without_repeated_words, seen=SeenHashes()))
         return changes
 
     @property

@@ -91,10 +91,10 @@ def distinct_hashes(hashes: Hashes) -> Hashes:
     hashes differ.
     """
     hashes = np.sort(hashes)
-    return hashes[_firsts(hashes)]
+    return hashes[firsts_of(hashes)]
 
 
-def _firsts(ascending: Hashes) -> Indices:
+def firsts_of(ascending: Hashes) -> Indices:
     """Return the index at which each distinct one of ascending hashes stands first."""
     before = ~ascending[:1]  # differs from the first hash; empty if there is none
     return np.flatnonzero(np.diff(ascending, prepend=before))
@@ -243,7 +243,7 @@ def without_repetition(blocks: Sequence[Lines]) -> Lines:
     with_words = np.flatnonzero(ends > starts)
     hashes = _hash_lines(data, starts, ends)[with_words]
     order = np.argsort(hashes)
-    firsts = _firsts(hashes[order])
+    firsts = firsts_of(hashes[order])
     weights = np.concatenate([_weights_of(lines) for lines in blocks])[with_words[order]]
     words = with_words[order[firsts]]
     offsets = offsets_of(starts[words], (ends - starts)[words] + 1)

@@ -369,19 +369,3 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
         raise _error(name, line, f"{fault}: {advice}")
 
     return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
-
-
-def without_repeated_words(lines: Lines, seen: set[str]) -> Lines:
-    r"""Return lines with weight 1 for each new word, and blank ones for those already ``seen``.
-
-    The new words are added to ``seen``.
-
-    >>> without_repeated_words(Lines("emma\nava\nemma\n"), {"ava"})
-    Lines(text='emma\n\n\n', weights=array([1, 0, 0]))
-    """
-    words = lines.text.split("\n")[:-1]
-    for i, word in enumerate(words):
-        if word in seen:
-            words[i] = ""
-        seen.add(word)
-    return Lines("\n".join([*words, ""]), np.array([word != "" for word in words], np.int64))
