@@ -49,10 +49,13 @@ class DeviceArray(NDArrayOperatorsMixin):
         raise TypeError("implicit conversion to an array of NumPy's")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **more: Any) -> Any:
-        key = None
-        if method == "at":  # the second argument is an index
+        if method == "at":  # the second argument is an index, which is one array
             (array, key, *rest), inputs = inputs, ()
+            if not isinstance(key, DeviceArray | np.ndarray):
+                return NotImplemented
             return getattr(ufunc, method)(_numbers(array), _index(key), *map(_numbers, rest))
+        if method != "__call__":
+            return NotImplemented
         out = more.pop("out", (None,))[0]
         if out is not None:
             more["out"] = _numbers(out)

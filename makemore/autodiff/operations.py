@@ -477,7 +477,10 @@ def pad(a: Value, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Valu
 
 @operation
 def index(a: Value, key: Any) -> Value:
-    """Return a[key], for any NumPy key. An element taken twice gets the sum of both gradients."""
+    """Return a[key], for any NumPy key. An element taken twice gets the sum of both gradients.
+
+    A GPU adds up three or more in no fixed order; ``gather`` has one.
+    """
     A = data(a)
     parts = key if isinstance(key, tuple) else (key,)
     basic = all(
@@ -487,6 +490,10 @@ def index(a: Value, key: Any) -> Value:
 
     def gradient(g: Array) -> Array:
         """Return zeros with g added at the key."""
+        if not basic and not isinstance(A, np.ndarray):  # CuPy's add.at takes one array as the key
+            flat = np.zeros_like(A, shape=A.size)
+            np.add.at(flat, np.arange(A.size, like=A).reshape(A.shape)[key], g)
+            return flat.reshape(A.shape)
         d = np.zeros_like(A)
         if basic:  # takes no number twice
             d[key] = g
