@@ -3,7 +3,9 @@
 A ``DeviceArray`` keeps its numbers in an array of NumPy's and calculates with NumPy's functions, so
 its results are those of the host to the last bit. It is as strict as CuPy's arrays: it is never
 converted unasked, an operation takes a host array as an index alone, and what has no axes is an
-array, too. It has only those methods that the engine needs, and ``CALLS`` notes what was called.
+array, too. What a GPU does in any order is refused. It has only those methods that the engine
+needs, and ``CALLS`` notes what was called. CuPy differs in one thing: an index beyond the end of an
+axis is no error there, but counts on from its start.
 
 A test puts this module in CuPy's place.
 """
@@ -87,7 +89,9 @@ class DeviceArray(NDArrayOperatorsMixin):
         return _placed(self._numbers[_index(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._numbers[_index(key)] = _numbers(value)
+        key, value = _index(key), _numbers(value)
+        _refuse_chance(self._numbers, key, value)
+        self._numbers[key] = value
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -115,6 +119,18 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_numbers(part) for part in value)
     return value._numbers if isinstance(value, DeviceArray) else value
+
+
+def _refuse_chance(numbers: Any, key: Any, value: Any) -> None:
+    """Refuse what a device does in any order: to write a place twice, or to read what it writes."""
+    places = np.arange(numbers.size).reshape(numbers.shape)[key]
+    if np.unique(places).size < places.size:
+        raise IndexError("a number is written twice")
+    target = numbers[key]
+    is_view = np.may_share_memory(target, numbers)  # else the key has arrays
+    if isinstance(value, np.ndarray) and np.shares_memory(target if is_view else numbers, value):
+        if not is_view or target.__array_interface__ != value.__array_interface__:
+            raise ValueError("an array is written over a part of itself")
 
 
 def _placed(found: Any) -> Any:

@@ -138,6 +138,21 @@ def test_ids_on_a_device_are_those_of_the_host(library: Any) -> None:
         gather(there, library.array(np.ones(200, np.bool_)))
 
 
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [
+        ([0, 0], slice(2)),
+        ((slice(None), slice(1, None)), (slice(None), slice(2))),
+        ([1, 0], slice(None)),
+    ],
+)
+def test_the_stand_in_refuses_what_a_device_does_in_any_order(key: Any, part: Any) -> None:
+    x = device_double.array(np.arange(6.0).reshape(2, 3))
+    x[part] *= 2
+    with pytest.raises((IndexError, ValueError), match=r"written (twice|over a part of itself)"):
+        x[key] = x[part]
+
+
 @pytest.mark.parametrize("operation", ["recurrent", "cumulative sum"])
 def test_the_levels_of_a_tree_are_sent_to_a_device_at_once(
     operation: str, monkeypatch: pytest.MonkeyPatch
