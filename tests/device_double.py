@@ -16,20 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-METHODS = {
-    "all",
-    "astype",
-    "copy",
-    "item",
-    "max",
-    "mean",
-    "ravel",
-    "reshape",
-    "sum",
-    "swapaxes",
-    "transpose",
+METHODS: dict[str, set[str]] = {
+    "all": set(),
+    "astype": {"copy"},
+    "copy": set(),
+    "item": set(),
+    "max": {"axis", "keepdims"},
+    "mean": {"axis", "keepdims"},
+    "ravel": set(),
+    "reshape": set(),
+    "sum": {"axis", "keepdims"},
+    "swapaxes": set(),
+    "transpose": set(),
 }
-"""The methods of CuPy's arrays that the engine calls, beside ``get``."""
+"""The methods of CuPy's arrays that the engine calls, beside ``get``, with their options: CuPy's do
+not have all of NumPy's."""
 
 CALLS: set[tuple[str, int, tuple[str, ...]]] = set()
 """The functions that were called: their names, how many positional arguments, and the others."""
@@ -80,6 +81,8 @@ class DeviceArray(NDArrayOperatorsMixin):
             raise AttributeError(f"a DeviceArray has no {name}")
 
         def method(*arguments: Any, **options: Any) -> Any:
+            if not options.keys() <= METHODS[name]:
+                raise TypeError(f"{name} has the options {METHODS[name]}, not {options.keys()}")
             found = getattr(self._numbers, name)(*_numbers(arguments), **options)
             return found if name == "item" else _placed(found)
 

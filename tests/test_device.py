@@ -21,7 +21,7 @@ from test_networks import WORDS, network, shared_loss
 from test_nn_layers import LAYERS, away_from_kinks
 
 import makemore.nn as nn
-from makemore.autodiff import Tensor, gather, gradients
+from makemore.autodiff import Tensor, dropout, gather, gradients
 from makemore.autodiff.operations import ONE_HOT_ROWS
 from makemore.autodiff.tree import GatedCell, cumulative_sum, levels_of_tree, recurrent
 from makemore.checkpoint import load, save
@@ -151,6 +151,15 @@ def test_the_stand_in_refuses_what_a_device_does_in_any_order(key: Any, part: An
     x[part] *= 2
     with pytest.raises((IndexError, ValueError), match=r"written (twice|over a part of itself)"):
         x[key] = x[part]
+
+
+def test_dropout_sends_a_device_a_byte_for_each_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(30, 20).astype(np.float32)
+    there = device_double.array(x)
+    monkeypatch.setattr(device_double, "SENT", [])
+    dropped = dropout(there, 0.25, np.random.default_rng(0))
+    assert device_double.SENT == [x.size]
+    assert_same(device_double, dropped, dropout(x, 0.25, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("operation", ["recurrent", "cumulative sum"])
@@ -328,7 +337,7 @@ def test_a_device_has_no_effect_on_models_without_steps_of_a_network(model: str)
 
 def test_all_that_the_stand_in_was_asked_for_cupy_has() -> None:
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed", exc_type=ImportError)
-    for name in device_double.METHODS | {"get"}:
+    for name in [*device_double.METHODS, "get"]:
         assert hasattr(cupy.ndarray, name), name
     for kind in SIZES:
         with pytest.MonkeyPatch.context() as patch:

@@ -178,8 +178,8 @@ def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
     if p == 0 or generator is None:
         return x
     X = data(x)
-    kept = (generator.random(X.shape, dtype=np.float32) >= p) * X.dtype.type(1 / (1 - p))
-    kept = np.asarray(kept, like=X)
+    is_kept = generator.random(X.shape, dtype=np.float32) >= p  # a device is sent bytes, not floats
+    kept = np.asarray(is_kept, like=X) * X.dtype.type(1 / (1 - p))
     return record(X * kept, (x, lambda g: g * kept))
 
 
