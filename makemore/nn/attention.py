@@ -10,7 +10,7 @@ from makemore.autodiff import attention, gather, gelu, linear, relu, reshape, sp
 from makemore.autodiff.tensor import Array, Tensor, Value, data
 from makemore.errors import AutodiffError
 from makemore.nn.base import Layer
-from makemore.nn.initialisation import Generator, normal, xavier_uniform
+from makemore.nn.initialisation import Generator, normal, refuse_below_one, xavier_uniform
 from makemore.nn.layers import Dropout, LayerNorm, Linear
 
 
@@ -20,7 +20,7 @@ class MultiHeadAttention(Layer):
     q, k, v = x W + b are cut into heads of n / heads numbers; each head is softmax(q kᵀ / sqrt(n /
     heads)) v; their results side by side go through ``out``. While training, dropout with the
     probability ``dropout`` applies to the softmax. The first input weights are Xavier's, the biases
-    zero.
+    zero. Raises ``AutodiffError`` for sizes below 1, and for heads that do not divide n.
 
     Attributes
     ----------
@@ -38,7 +38,8 @@ class MultiHeadAttention(Layer):
         dropout: float = 0.0,
         dtype: type = np.float32,
     ) -> None:
-        if heads < 1 or n % heads:
+        refuse_below_one(n=n, heads=heads)
+        if n % heads:
             raise AutodiffError(f"{heads} heads do not divide a width of {n}")
         self.heads = heads
         self.dropout = Dropout(dropout, generator)
@@ -72,11 +73,15 @@ class MultiHeadAttention(Layer):
 
 
 class LearntPositions(Layer):
-    """A vector for each position, learnt: added to x of shape (B, T, n), T at most ``most``."""
+    """A vector for each position, learnt: added to x of shape (B, T, n), T at most ``most``.
+
+    Raises ``AutodiffError`` for sizes below 1.
+    """
 
     def __init__(
         self, most: int, n: int, generator: Generator, *, dtype: type = np.float32
     ) -> None:
+        refuse_below_one(most=most, n=n)
         self.weight = Tensor(normal((most, n), generator, 0.02, dtype))
 
     def __call__(self, x: Value) -> Value:
@@ -113,6 +118,7 @@ class TransformerBlock(Layer):
     With the norm first, x + f(norm(x)); else norm(x + f(x)), as in the paper. The linear layers
     have ``hidden`` numbers between them, 4 n by default, and relu or gelu. ``dropout`` applies to
     the softmax of the attention, to the hidden numbers and to each result before it is added.
+    Raises ``AutodiffError`` for sizes below 1, heads that do not divide n, and another activation.
     """
 
     def __init__(
@@ -130,8 +136,9 @@ class TransformerBlock(Layer):
         if activation not in ("gelu", "relu"):
             raise AutodiffError(f"the activation is {activation} and must be gelu or relu")
         self.attention = MultiHeadAttention(n, heads, generator, dropout=dropout, dtype=dtype)
-        self.inner = Linear(n, hidden or 4 * n, generator, dtype=dtype)
-        self.outer = Linear(hidden or 4 * n, n, generator, dtype=dtype)
+        hidden = 4 * n if hidden is None else hidden
+        self.inner = Linear(n, hidden, generator, dtype=dtype)
+        self.outer = Linear(hidden, n, generator, dtype=dtype)
         self.attention_norm = LayerNorm(n, dtype=dtype)
         self.norm = LayerNorm(n, dtype=dtype)
         self.dropout = Dropout(dropout, generator)

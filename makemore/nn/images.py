@@ -10,14 +10,15 @@ from makemore.autodiff import avg_pool2d, batch_norm, conv2d, max_pool2d
 from makemore.autodiff.tensor import Array, Tensor, Value, data
 from makemore.errors import AutodiffError
 from makemore.nn.base import Layer
-from makemore.nn.initialisation import Generator, uniform
+from makemore.nn.initialisation import Generator, refuse_below_one, uniform
 
 
 class Conv2d(Layer):
     """The sums of windows of images times kernels: (B, channels, H, W) -> (B, filters, H', W').
 
-    The first weights and biases are uniform within one over the root of a window's numbers. Source:
-    LeCun et al. 1998, "Gradient-based learning applied to document recognition".
+    The first weights and biases are uniform within one over the root of a window's numbers. Raises
+    ``AutodiffError`` for channels, filters or a size below 1. Source: LeCun et al. 1998,
+    "Gradient-based learning applied to document recognition".
 
     Attributes
     ----------
@@ -37,6 +38,7 @@ class Conv2d(Layer):
         bias: bool = True,
         dtype: type = np.float32,
     ) -> None:
+        refuse_below_one(channels=channels, filters=filters, size=size)
         bound = (channels * size * size) ** -0.5
         self.weight = Tensor(uniform((filters, channels, size, size), generator, bound, dtype))
         self.bias = Tensor(uniform((filters,), generator, bound, dtype)) if bias else None
@@ -74,7 +76,8 @@ class _BatchNorm(Layer):
 
     In training, mean and variance are those of the batch, and running averages move towards them by
     the share ``momentum`` (the variance by its estimate with n - 1). Evaluation uses the running
-    averages. Source: Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
+    averages. Raises ``AutodiffError`` for no channels, and in training for one number a channel.
+    Source: Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
 
     Attributes
     ----------
@@ -87,6 +90,7 @@ class _BatchNorm(Layer):
     def __init__(
         self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: type = np.float32
     ) -> None:
+        refuse_below_one(channels=channels)
         self.weight = Tensor(np.ones(channels, dtype))
         self.bias = Tensor(np.zeros(channels, dtype))
         self.running_mean: Array = np.zeros(channels, dtype)

@@ -23,6 +23,13 @@ Shape = tuple[int, ...]
 Generator = np.random.Generator | None
 
 
+def refuse_below_one(**sizes: int) -> None:
+    """Raise ``AutodiffError`` for the first of the named sizes that is below 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise AutodiffError(f"{name} is {size} and must be 1 or more")
+
+
 def fans(shape: Shape) -> tuple[int, int]:
     """Return (fan_in, fan_out): the inputs of each output, and the outputs that an input reaches.
 

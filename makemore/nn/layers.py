@@ -24,13 +24,14 @@ from makemore.autodiff import (
 from makemore.autodiff.tensor import Array, Tensor, Value, data
 from makemore.errors import AutodiffError
 from makemore.nn.base import Layer
-from makemore.nn.initialisation import Generator, normal, uniform
+from makemore.nn.initialisation import Generator, normal, refuse_below_one, uniform
 
 
 class Linear(Layer):
     """x @ weight + bias: (..., inputs) -> (..., outputs).
 
-    The first weights and biases are uniform within ``1 / sqrt(inputs)``.
+    The first weights and biases are uniform within ``1 / sqrt(inputs)``. Raises ``AutodiffError``
+    for sizes below 1.
 
     Attributes
     ----------
@@ -47,6 +48,7 @@ class Linear(Layer):
         bias: bool = True,
         dtype: type = np.float32,
     ) -> None:
+        refuse_below_one(inputs=inputs, outputs=outputs)
         bound = inputs**-0.5
         self.weight = Tensor(uniform((inputs, outputs), generator, bound, dtype))
         self.bias = Tensor(uniform((outputs,), generator, bound, dtype)) if bias else None
@@ -59,12 +61,15 @@ class Linear(Layer):
 class Embedding(Layer):
     """The row of ``weight`` for each id: (...) -> (..., n). The first rows are normal, variance 1.
 
+    Raises ``AutodiffError`` for sizes below 1.
+
     Attributes
     ----------
     weight : Tensor of shape (V, n)
     """
 
     def __init__(self, V: int, n: int, generator: Generator, *, dtype: type = np.float32) -> None:
+        refuse_below_one(V=V, n=n)
         self.weight = Tensor(normal((V, n), generator, 1.0, dtype))
 
     def __call__(self, ids: Array) -> Value:
@@ -75,7 +80,8 @@ class Embedding(Layer):
 class LayerNorm(Layer):
     """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, of n numbers.
 
-    Source: Ba, Kiros and Hinton 2016, "Layer normalization".
+    Raises ``AutodiffError`` for n below 1. Source: Ba, Kiros and Hinton 2016, "Layer
+    normalization".
 
     Attributes
     ----------
@@ -83,6 +89,7 @@ class LayerNorm(Layer):
     """
 
     def __init__(self, n: int, *, eps: float = 1e-5, dtype: type = np.float32) -> None:
+        refuse_below_one(n=n)
         self.weight = Tensor(np.ones(n, dtype))
         self.bias = Tensor(np.zeros(n, dtype))
         self.eps = eps

@@ -25,12 +25,14 @@ from makemore.autodiff.tree import (
 from makemore.counting.prefix_tree import Level
 from makemore.errors import AutodiffError
 from makemore.nn.base import Layer
-from makemore.nn.initialisation import Generator, uniform
+from makemore.nn.initialisation import Generator, refuse_below_one, uniform
 from makemore.nn.layers import Dropout
 
 
 class RecurrentCell(Layer):
     """What the cells share: parameters for k gates of h numbers, uniform within ``1 / sqrt(h)``.
+
+    Raises ``AutodiffError`` for sizes below 1.
 
     Attributes
     ----------
@@ -44,6 +46,7 @@ class RecurrentCell(Layer):
     def __init__(
         self, inputs: int, hidden: int, generator: Generator, *, dtype: type = np.float32
     ) -> None:
+        refuse_below_one(inputs=inputs, hidden=hidden)
         k, bound = self.equations.gates, hidden**-0.5
         self.input_weight = Tensor(uniform((inputs, k * hidden), generator, bound, dtype))
         self.hidden_weight = Tensor(uniform((hidden, k * hidden), generator, bound, dtype))
@@ -90,6 +93,9 @@ class LSTMCell(RecurrentCell):
 class _Layers(Layer):
     """Cells one above another, over sequences; dropout between them.
 
+    Raises ``AutodiffError`` for sizes and layers below 1, and a share of dropout that is not from 0
+    to below 1.
+
     Parameters
     ----------
     inputs, hidden : int
@@ -113,8 +119,9 @@ class _Layers(Layer):
         dropout: float = 0.0,
         **more: Any,
     ) -> None:
-        sizes = [inputs] + [hidden] * layers
-        self.layers = [self.cell(n, hidden, generator, **more) for n in sizes[:-1]]
+        refuse_below_one(layers=layers)
+        sizes = [inputs] + [hidden] * (layers - 1)
+        self.layers = [self.cell(n, hidden, generator, **more) for n in sizes]
         self.dropout = Dropout(dropout, generator)
 
     def __call__(self, x: Value) -> Value:
