@@ -426,6 +426,23 @@ def test_a_fault_names_the_shapes(wrong: Callable[[], object], said: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, W: fused.conv2d(x, W, stride=0),
+        lambda x, W: fused.conv2d(x, W, stride=-1),
+        lambda x, W: fused.conv2d(x, W, padding=-1),
+        lambda x, W: fused.max_pool2d(x, 0),
+        lambda x, W: fused.max_pool2d(x, -1),
+        lambda x, W: fused.avg_pool2d(x, 2, 0),
+        lambda x, W: fused.avg_pool2d(x, 2, -1),
+    ],
+)
+def test_windows_that_do_not_move_forward_are_refused(wrong: Function) -> None:
+    with pytest.raises(AutodiffError, match=r"2d does not fit .*: expected 1"):
+        wrong(Tensor(normal(1, 1, 4, 4)), normal(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize(
     ("target", "said"), [(-1, "ids of at least 0, not -1"), (3, "index 3 is out of bounds")]
 )
 def test_a_target_outside_the_vocabulary_is_refused(target: int, said: str) -> None:

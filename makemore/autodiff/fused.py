@@ -336,15 +336,18 @@ def conv2d(x: Value, W: Value, b: Value | None = None, stride: int = 1, padding:
     """Return the sums of windows of images times weights: a cross-correlation.
 
     x has shape (B, channels, H, width), W (filters, channels, kernel height, kernel width), b
-    (filters,); the result (B, filters, (H + 2 padding - kernel height) // stride + 1, ...). Each
-    window becomes a column and the whole one product: Chellapilla et al. 2006, "High performance
-    convolutional neural networks for document processing", section 3.
+    (filters,); the result (B, filters, (H + 2 padding - kernel height) // stride + 1, ...). Raises
+    ``AutodiffError`` for other shapes, a stride below 1 and padding below 0. Each window becomes a
+    column and the whole one product: Chellapilla et al. 2006, "High performance convolutional
+    neural networks for document processing", section 3.
     """
     X, A = operands(x, W)
     if X.ndim != 4 or A.ndim != 4 or X.shape[1] != A.shape[1]:
         raise ValueError("x (B, channels, H, W) and W (filters, channels, h, w) are expected")
     if b is not None and b.shape != A.shape[:1]:
         raise ValueError("b (filters,) is expected")
+    if stride < 1 or padding < 0:
+        raise ValueError(f"a stride of {stride} and padding of {padding}: expected 1 and 0 or more")
     size = A.shape[2:]
     padded = np.pad(X, ((0, 0), (0, 0), (padding, padding), (padding, padding))) if padding else X
     windows = sliding_window_view(padded, size, axis=(2, 3))[:, :, ::stride, ::stride]
@@ -404,7 +407,8 @@ def max_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
     """Return the greatest number of each window: (B, channels, H, W) -> (B, channels, H', W').
 
     Windows of ``size`` by ``size`` start every ``stride`` numbers, by default side by side; numbers
-    left over at the end are ignored. Of equal maxima the first gets the gradient.
+    left over at the end are ignored. Of equal maxima the first gets the gradient. Raises
+    ``AutodiffError`` for other shapes, and for a size or stride below 1.
     """
     X = data(x)
     places = _pooling(X, size, stride)
@@ -429,7 +433,7 @@ def max_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
 def avg_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
     """Return the mean of each window: (B, channels, H, W) -> (B, channels, H', W').
 
-    Windows are those of ``max_pool2d``.
+    Windows and errors are those of ``max_pool2d``.
     """
     X = data(x)
     places = _pooling(X, size, stride)
@@ -450,6 +454,8 @@ def avg_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
 
 def _pooling(X: Array, size: int, stride: int | None) -> list[Any]:
     step = size if stride is None else stride
+    if size < 1 or step < 1:
+        raise ValueError(f"a size of {size} and a stride of {step}: expected 1 or more of both")
     if X.ndim != 4 or min(X.shape[2:]) < size:
         raise ValueError(f"images (B, channels, H, W) of at least {size} by {size} are expected")
     height, width = ((n - size) // step + 1 for n in X.shape[2:])
