@@ -103,6 +103,24 @@ def test_other_shapes_are_refused() -> None:
         SGD(learning_rate=0.1, nesterov=True)
 
 
+@pytest.mark.parametrize("names", [["velocity"], ["mean"], ["mean", "squares", "velocity"]])
+def test_averages_of_another_optimizer_are_refused(names: list[str]) -> None:
+    values = np.ones(2)
+    adam = Adam(steps=3, averages={name: np.zeros(2) for name in names})
+    with pytest.raises(AutodiffError, match=f"averages mean and squares .* {' and '.join(names)}"):
+        adam.step(values, np.ones(2))
+    assert (adam.steps, values.tolist()) == (3, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("betas", [(1.0, 0.999), (0.9, 1.0), (-0.1, 0.9), (0.9, math.nan)])
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_betas_that_make_no_average_are_refused(
+    kind: type[Adam], betas: tuple[float, float]
+) -> None:
+    with pytest.raises(OptionError, match="must be from 0 to below 1"):
+        kind(betas=betas)
+
+
 def test_a_gradient_is_clipped_to_its_norm() -> None:
     gradient = np.array([3.0, 4.0])
     assert clip_by_norm(gradient, 10.0) == 5.0

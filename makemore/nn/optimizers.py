@@ -44,10 +44,16 @@ class Optimizer(ABC):
     def step(self, values: Array, gradient: Array) -> None:
         """Change ``values`` (P,) in place by a step along ``gradient`` (P,), which is not changed.
 
-        Raises ``AutodiffError`` if the shapes are not those of earlier steps.
+        Raises ``AutodiffError`` if the shapes are not those of earlier steps, or the averages those
+        of another optimizer.
         """
         if not self.averages:
             self.averages = {name: np.zeros_like(values) for name in self.AVERAGES}
+        if self.averages.keys() != set(self.AVERAGES):
+            raise AutodiffError(
+                f"{type(self).__name__} expects the averages {' and '.join(self.AVERAGES)}"
+                f" and found {' and '.join(self.averages)}: give those of an optimizer of its kind"
+            )
         _refuse_other_shapes(values, {"the gradient": gradient, **self.averages})
         self.steps += 1
         for block in cached_blocks(values):
@@ -66,7 +72,8 @@ class SGD(Optimizer):
     The direction is the gradient, to which ``weight_decay * values`` is added. With momentum m it
     is the velocity ``v = m v + gradient``, or with Nesterov ``gradient + m v``. Source: Sutskever
     et al. 2013, "On the importance of initialization and momentum in deep learning", section 2, in
-    PyTorch's form, where the learning rate multiplies the velocity.
+    PyTorch's form, where the learning rate multiplies the velocity. Raises ``OptionError`` for
+    Nesterov's method without momentum.
     """
 
     momentum: float = 0.0
@@ -125,7 +132,8 @@ class Adam(Optimizer):
         values -= learning_rate * (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)
 
     The divisions by ``1 - beta^t`` make up for the zeros that the averages begin with. Weight decay
-    is added to the gradient, as in SGD. Source: Kingma and Ba 2015, "Adam", algorithm 1.
+    is added to the gradient, as in SGD. Raises ``OptionError`` for betas that are not from 0 to
+    below 1. Source: Kingma and Ba 2015, "Adam", algorithm 1.
     """
 
     learning_rate: float = 1e-3
@@ -133,6 +141,10 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     AVERAGES = ("mean", "squares")
+
+    def __post_init__(self) -> None:
+        if not all(0 <= beta < 1 for beta in self.betas):  # at 1 the average stays 0
+            raise OptionError(f"the betas are {self.betas} and must be from 0 to below 1")
 
     def _change(self, values: Array, gradient: Array, *averages: Array) -> None:
         if self.weight_decay:
