@@ -223,6 +223,15 @@ def test_parameters_are_views_of_one_vector() -> None:
         nn.ParameterVector({})
 
 
+def test_parameters_of_several_types_are_no_vector() -> None:
+    layer = nn.Sequential(nn.Linear(2, 3, generator()), nn.LayerNorm(3, **F8))
+    before = {name: tensor.data for name, tensor in layer.parameters().items()}
+    said = r"one type are expected, not layers.0.bias of float32 and layers.1.bias of float64"
+    with pytest.raises(AutodiffError, match=said):
+        nn.ParameterVector(layer.parameters())
+    assert all(tensor.data is before[name] for name, tensor in layer.parameters().items())
+
+
 def test_a_tensor_with_two_names_is_one_part_of_the_vector() -> None:
     first = nn.Linear(3, 3, generator(), bias=False, **F8)
     second = nn.Linear(3, 3, generator(1), bias=False, **F8)
@@ -279,6 +288,9 @@ def test_a_state_that_contradicts_itself_or_holds_text_changes_nothing() -> None
         moved = {name: array + 1 for name, array in before.items()}
         with pytest.raises(AutodiffError, match=r"layers.1.bias has the type .*: expected numbers"):
             layer.load({**moved, "layers.1.bias": odd})
+    for number in (np.nan, np.inf, 1e39):  # the last is infinite in float32
+        with pytest.raises(AutodiffError, match=r"layers.1.bias has numbers .* not finite"):
+            layer.load({**moved, "layers.1.bias": np.array([0.0, number])})
     assert all((layer.state()[name] == array).all() for name, array in before.items())
     layer.load({name: array + 1 for name, array in before.items()})
     assert second.weight is first.weight

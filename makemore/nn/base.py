@@ -48,8 +48,9 @@ class Layer:
         """Take copies of the arrays of ``state``, each in the type of the array that it replaces.
 
         Raises ``AutodiffError``, and changes nothing, if a name is missing or unknown, a shape
-        differs, an array holds no numbers, or names that share a parameter have different ones.
-        Make a ``ParameterVector`` after this: an earlier one would not see the new arrays.
+        differs, an array holds anything but finite numbers, or names that share a parameter have
+        different ones. Make a ``ParameterVector`` after this: an earlier one would not see the new
+        arrays.
         """
         own = self.state()
         if own.keys() != state.keys():
@@ -64,7 +65,7 @@ class Layer:
         copies: dict[int, Array] = {}  # by the identity of what a field holds: names may share it
         for name, layer, field in self._fields():
             copy, key = _copy_of(state[name], own[name].dtype, name), id(getattr(layer, field))
-            if not np.array_equal(copies[key] if key in copies else copy, copy, equal_nan=True):
+            if not np.array_equal(copies[key] if key in copies else copy, copy):
                 raise AutodiffError(
                     f"{name} shares its array with another name, and the state to load has other"
                     " numbers for it"
@@ -137,11 +138,15 @@ class Layer:
 
 
 def _copy_of(array: Array, dtype: npt.DTypeLike, name: str) -> Array:
-    """Return a copy of an array to load. Raises ``AutodiffError`` if it holds no real numbers."""
+    """Return a copy of an array. Raises ``AutodiffError`` unless it holds finite numbers."""
     if np.asarray(array).dtype.kind not in "biuf":
         found = np.asarray(array).dtype
         raise AutodiffError(f"{name} has the type {found} in the state to load: expected numbers")
-    return np.array(array, dtype)
+    with np.errstate(over="ignore"):  # what is too large for the type is infinite in it
+        copy = np.array(array, dtype)
+    if not np.isfinite(copy).all():
+        raise AutodiffError(f"{name} has numbers in the state to load that are not finite")
+    return copy
 
 
 def _named_layers(name: str, part: Any) -> Iterator[tuple[str, Layer]]:
@@ -170,10 +175,17 @@ class ParameterVector:
     """
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
-        """Move the parameters' numbers into one vector. Raises ``AutodiffError`` without any."""
+        """Move the parameters' numbers into one vector.
+
+        Raises ``AutodiffError`` for no parameters, or parameters of several types.
+        """
         keep_freed_memory(KEPT_BYTES)
         if not parameters:
             raise AutodiffError("there are no parameters to train")
+        types = {str(tensor.dtype): name for name, tensor in parameters.items()}
+        if len(types) > 1:
+            found = " and ".join(f"{name} of {dtype}" for dtype, name in sorted(types.items()))
+            raise AutodiffError(f"parameters of one type are expected, not {found}")
         self._tensors = list(dict.fromkeys(parameters.values()))  # once where names share one
         self.values: Array = np.concatenate([tensor.data.ravel() for tensor in self._tensors])
         self.gradient: Array = np.zeros_like(self.values)
