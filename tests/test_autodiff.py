@@ -259,6 +259,32 @@ def test_a_variance_without_degrees_of_freedom_is_that_of_numpy(ddof: int) -> No
     np.testing.assert_array_equal(ops.var(A, 1, ddof=ddof), np.var(A, 1, ddof=ddof))
 
 
+def test_products_over_no_numbers_are_zero() -> None:
+    x, W, b = Tensor(normal(5, 0)), Tensor(normal(0, 4)), Tensor(normal(4))
+    value = fused.linear(x, W, b)
+    np.testing.assert_array_equal(value.data, np.tile(b.data, (5, 1)))
+    found = gradients(value, [x, W, b], np.ones((5, 4)))
+    assert [g.shape for g in found] == [(5, 0), (0, 4), (4,)]
+    q, keys, v = Tensor(normal(2, 4, 3)), Tensor(normal(2, 0, 3)), Tensor(normal(2, 0, 5))
+    seen = fused.attention(q, keys, v)
+    np.testing.assert_array_equal(seen.data, np.zeros((2, 4, 5)))
+    found = gradients(seen, [q, keys, v], np.ones((2, 4, 5)))
+    assert [g.shape for g in found] == [q.shape, keys.shape, v.shape]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: ops.split(x, 0),
+        lambda x: fused.layer_norm(x[:, :0]),
+        lambda x: fused.batch_norm(x[:, :0]),
+    ],
+)
+def test_shapes_that_make_no_parts_are_refused(wrong: Function) -> None:
+    with pytest.raises(AutodiffError, match=r"does not fit arrays of shapes \(4, "):
+        wrong(Tensor(normal(4, 4)))
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_losses_of_no_numbers_are_nan() -> None:
     x = Tensor(np.zeros((0, 3)))

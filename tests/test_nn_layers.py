@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import makemore.nn as nn
-from makemore.autodiff import Tensor, check_gradients, data, mean_squared_error, record
+from makemore.autodiff import (
+    Tensor,
+    check_gradients,
+    data,
+    gradients,
+    mean_squared_error,
+    record,
+)
 from makemore.errors import AutodiffError
 
 
@@ -82,6 +89,31 @@ def test_float32_stays_float32_and_frozen_layers_map_arrays_to_arrays(name: str)
     value = layer(away_from_kinks(*shape).astype(np.float32))
     assert isinstance(value, np.ndarray)
     assert value.dtype == np.float32
+
+
+@every_layer
+def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(name: str) -> None:
+    make, shape = LAYERS[name]
+    layer = make()
+    layer.evaluate()  # no numbers have no variance
+    expected = np.shape(data(layer(away_from_kinks(*shape))))
+    x = Tensor(np.zeros((0, *shape[1:])))
+    value = layer(x)
+    assert value.shape == (0, *expected[1:])
+    tensors = [x, *layer.parameters().values()]
+    for tensor, found in zip(tensors, gradients(value, tensors, value.data), strict=True):
+        assert found.shape == tensor.shape
+        assert not found.any()
+
+
+def test_sequences_of_no_positions_are_taken() -> None:
+    x = np.zeros((2, 0, 4))
+    for layer in (
+        nn.SinusoidalPositions(),
+        nn.LearntPositions(3, 4, generator(), **F8),
+        nn.TransformerBlock(4, 2, generator(), **F8),
+    ):
+        assert data(layer(x)).shape == x.shape
 
 
 @settings(max_examples=25, deadline=None)

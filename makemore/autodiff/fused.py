@@ -5,6 +5,7 @@ compare each with the same equation composed of the small operations.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -248,7 +249,7 @@ def batch_norm(
         part is not None and part.shape != X.shape[1:2] for part in (weight, bias, *(fixed or ()))
     ):
         raise ValueError("x (B, channels, ...) is expected, and shape (channels,) of all else")
-    images = X.reshape(*X.shape[:2], -1)
+    images = X.reshape(*X.shape[:2], prod(X.shape[2:]))
     n = X.size // X.shape[1]
     mean, variance = (images.mean(axis=(0, 2)), None) if fixed is None else fixed
     normal = images - mean.astype(X.dtype, copy=False)[:, None]
@@ -321,6 +322,8 @@ def attention(
 
 def softmax_in_place(S: Array) -> None:
     """Make S its softmax along the last axis; a row that is all -inf becomes 0."""
+    if not S.shape[-1]:  # no keys: their sum is 0
+        return
     greatest = S.max(axis=-1, keepdims=True)
     S -= np.maximum(greatest, np.finfo(S.dtype).min)  # -inf - -inf would be nan
     np.exp(S, out=S)
@@ -352,8 +355,8 @@ def conv2d(x: Value, W: Value, b: Value | None = None, stride: int = 1, padding:
     padded = np.pad(X, ((0, 0), (0, 0), (padding, padding), (padding, padding))) if padding else X
     windows = sliding_window_view(padded, size, axis=(2, 3))[:, :, ::stride, ::stride]
     B, channels, height, width = windows.shape[:4]
-    columns = windows.transpose(0, 1, 4, 5, 2, 3).copy().reshape(B, -1, height * width)
-    flat = A.reshape(len(A), -1)
+    flat = A.reshape(len(A), prod(A.shape[1:]))
+    columns = windows.transpose(0, 1, 4, 5, 2, 3).copy().reshape(B, flat.shape[1], height * width)
     value = flat @ columns
     if b is not None:
         value += data(b)[:, None]

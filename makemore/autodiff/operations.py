@@ -13,6 +13,7 @@ relu and absolute have gradient 0 at 0, and equal maxima share the gradient equa
 import builtins
 import functools
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -31,14 +32,17 @@ adding up sorted rows is faster."""
 
 
 def operation(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn NumPy's errors about shapes and indices into an ``AutodiffError`` with the shapes."""
+    """Turn NumPy's errors about shapes and indices into an ``AutodiffError`` with the shapes.
+
+    A division by zero is one about a shape or a number of parts.
+    """
 
     @functools.wraps(function)
     def checked(*arguments: P.args, **options: P.kwargs) -> R:
         """Call the operation, and raise ``AutodiffError`` for NumPy's errors."""
         try:
             return function(*arguments, **options)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, ZeroDivisionError) as error:
             raise AutodiffError(_misfit(function.__name__, arguments, error)) from error
 
     return checked
@@ -400,7 +404,8 @@ def _right_gradient(A: Array, B: Array, g: Array) -> Array:
 
 def rows_of(A: Array) -> Array:
     """Return A with all axes but the last made one, shape (..., n) -> (rows, n)."""
-    return A.reshape(-1, A.shape[-1])
+    rows = -1 if A.size else prod(A.shape[:-1])  # of no numbers NumPy infers no length
+    return A.reshape(rows, A.shape[-1])
 
 
 # Shapes

@@ -339,7 +339,7 @@ def levels_of_tree(tree: PrefixTree) -> list[Level]:
 def levels_of_sequences(B: int, T: int) -> list[Level]:
     """Return the levels of B sequences of T steps that share nothing, their nodes step by step."""
     each, zero = np.arange(B), np.zeros(B, np.intp)
-    first = Level(slice(0, B), np.array([B * T]), zero, zero[:1])
+    first = Level(slice(0, B), np.array([B * T])[:B], zero, zero[:1])  # no parent of no sequences
     return [
         first,
         *(Level(slice(t * B, t * B + B), each + (t - 1) * B, each, each) for t in range(1, T)),

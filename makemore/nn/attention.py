@@ -109,7 +109,7 @@ def sinusoids(positions: Array, n: int) -> Array:
     frequencies = 10_000.0 ** (-np.arange(0, n, 2) / n)
     angles = positions[:, None] * frequencies
     both = np.stack((np.sin(angles), np.cos(angles)), axis=-1)
-    return np.asarray(both.reshape(len(positions), -1)[:, :n])
+    return np.asarray(both.reshape(len(positions), 2 * len(frequencies))[:, :n])
 
 
 class TransformerBlock(Layer):

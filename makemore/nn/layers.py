@@ -5,6 +5,7 @@ right: x (..., n) @ W (n, m). Sizes come first, then the generator of the first 
 generator the weights are zeros that take no memory.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -179,4 +180,5 @@ class Flatten(Layer):
 
     def __call__(self, x: Value) -> Value:
         """Return x in its new shape."""
-        return reshape(x, (len(data(x)), -1))
+        shape = data(x).shape
+        return reshape(x, (*shape[:1], prod(shape[1:])))

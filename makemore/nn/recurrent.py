@@ -134,7 +134,7 @@ class _Layers(Layer):
         rows = reshape(transpose(x, (1, 0, 2)), (T * B, n))
         for number, cell in enumerate(self.layers):
             rows = cell(self.dropout(rows) if number else rows, levels)
-        return transpose(reshape(rows, (T, B, -1)), (1, 0, 2))
+        return transpose(reshape(rows, (T, B, data(rows).shape[1])), (1, 0, 2))
 
 
 class RNN(_Layers):
