@@ -234,6 +234,13 @@ def test_leaky_relu_takes_integers_and_numbers() -> None:
     assert [float(ops.leaky_relu(number)) for number in (-1.0, -100, 3)] == [-0.01, -1, 3]
 
 
+def test_the_power_0_has_no_slope_anywhere() -> None:
+    a = Tensor(np.array([np.inf, -np.inf, np.nan, 0.0, -2.0]))
+    for power in (a**0, a**0.0, a ** np.zeros(5)):
+        assert power.data.tolist() == [1] * 5
+        assert gradients(power, [a], np.ones(5))[0].tolist() == [0] * 5
+
+
 def test_a_power_of_zero_has_no_slope_along_its_exponent() -> None:
     a, b = Tensor(np.zeros(3)), Tensor(np.array([-1.0, 0, 2]))
     with np.errstate(divide="ignore"):  # 0 ** -1

@@ -189,6 +189,18 @@ def test_weights_have_the_published_variance(
     assert (draw((300, 500), np.random.default_rng(0)) == W).all()
 
 
-def test_a_bias_has_no_fans() -> None:
+@pytest.mark.parametrize("shape", [(5,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("draw", [initialisation.xavier_normal, initialisation.kaiming_uniform])
+def test_a_bias_and_weights_without_a_number_have_no_fans(
+    draw: Callable[..., np.ndarray], shape: tuple[int, ...]
+) -> None:
     with pytest.raises(AutodiffError, match="no inputs and outputs"):
-        initialisation.xavier_normal((5,), np.random.default_rng(0))
+        draw(shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("spread", [-1.0, math.nan, math.inf])
+@pytest.mark.parametrize("draw", [initialisation.uniform, initialisation.normal])
+def test_a_spread_that_is_none_is_refused(draw: Callable[..., np.ndarray], spread: float) -> None:
+    for generator in (np.random.default_rng(0), None):
+        with pytest.raises(AutodiffError, match="must be 0 or more and finite"):
+            draw((2, 3), generator, spread)

@@ -368,6 +368,11 @@ def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Pat
         nn.save_parameters(path, layer)
 
 
+def masked(mask: Any, causal: bool = False) -> Any:
+    layer = nn.MultiHeadAttention(4, 2, generator(), **F8)
+    return layer(np.ones((1, 3, 4)), mask, causal=causal)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -391,6 +396,11 @@ def test_a_file_for_another_layer_or_a_damaged_one_changes_nothing(tmp_path: Pat
         (lambda: nn.BatchNorm2d(3)(np.ones((2, 3))), "takes 4 axes"),
         (lambda: nn.BatchNorm1d(3)(np.ones((1, 3))), "no variance"),
         (lambda: nn.LearntPositions(3, 4, generator())(np.ones((1, 5, 4))), "5 positions, where 3"),
+        (lambda: nn.LearntPositions(3, 4, generator())(np.ones(4)), r"\(B, T, n\) are expected"),
+        (lambda: nn.SinusoidalPositions()(np.ones((5, 4))), r"\(B, T, n\) are expected"),
+        (lambda: masked(np.ones((3, 3), np.int64)), "mask of booleans is expected, not of int64"),
+        (lambda: masked(np.zeros((3, 3))), "mask of booleans is expected, not of float64"),
+        (lambda: masked(np.zeros((3, 3)), True), "mask of booleans is expected, not of float64"),
         (lambda: nn.TransformerBlock(4, 2, generator(), activation="swish"), "gelu or relu"),
         (lambda: nn.Linear(2, 3, generator())(np.ones((4, 5), np.float32)), r"\(4, 5\)"),
     ],

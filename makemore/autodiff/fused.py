@@ -294,14 +294,18 @@ def attention(
 
     q has shape (..., T, n), k (..., S, n), v (..., S, m); the result (..., T, m). Where ``mask``,
     which broadcasts to (..., T, S), is False, a query does not see a key; a query that sees none
-    has the result 0. The softmax is multiplied by ``kept`` (..., T, S), a mask of dropout. Source:
-    Vaswani et al. 2017, "Attention is all you need", equation 1.
+    has the result 0. The softmax is multiplied by ``kept`` (..., T, S), a mask of dropout. Raises
+    ``AutodiffError`` for other shapes, and a mask of anything but booleans. Source: Vaswani et al.
+    2017, "Attention is all you need", equation 1.
     """
     Q, K, U = data(q), data(k), data(v)
     scale = Q.dtype.type(1 / np.sqrt(Q.shape[-1]))
     P = (Q * scale) @ np.swapaxes(K, -1, -2)
     if mask is not None:
-        np.copyto(P, -np.inf, where=~np.asarray(data(mask), like=P))
+        seen = np.asarray(data(mask), like=P)
+        if seen.dtype.kind != "b":  # such as numbers to be added to the scores
+            raise ValueError(f"a mask of booleans is expected, not of {seen.dtype}")
+        np.copyto(P, -np.inf, where=~seen)
     softmax_in_place(P)
     if kept is not None:
         kept = np.asarray(kept, P.dtype, like=P)

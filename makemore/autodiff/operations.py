@@ -143,7 +143,7 @@ def power(a: Value, b: Value) -> Value:
     def base(g: Array) -> Array:
         """Return g * b * a ** (b - 1)."""
         # At an exponent of 0 the factor B is 0, whatever a negative power of the base would be.
-        return g * (B * A ** np.where(B == 0, np.ones_like(B), B - 1)[()])
+        return g * (B * A ** np.where(B == 0, np.zeros_like(B), B - 1)[()])
 
     def exponent(g: Array) -> Array:
         """Return g * a ** b * log a, and 0 where a is 0."""

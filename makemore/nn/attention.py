@@ -14,6 +14,15 @@ from makemore.nn.initialisation import Generator, normal, refuse_below_one, xavi
 from makemore.nn.layers import Dropout, LayerNorm, Linear
 
 
+def _lengths(x: Value) -> tuple[int, int, int]:
+    """Return B, T and n of sequences (B, T, n). Raises ``AutodiffError`` for other shapes."""
+    shape = data(x).shape
+    if len(shape) != 3:
+        raise AutodiffError(f"sequences (B, T, n) are expected, not an array of shape {shape}")
+    B, T, n = shape
+    return B, T, n
+
+
 class MultiHeadAttention(Layer):
     """Each position attends to the others, in several ways at once: (B, T, n) -> (B, T, n).
 
@@ -53,15 +62,13 @@ class MultiHeadAttention(Layer):
         """Return what each position gathers from those that it attends to.
 
         ``mask`` broadcasts to (B, heads, T, T); where it is False, a position does not attend to
-        the other one. With ``causal`` no position attends to later ones.
+        the other one. With ``causal`` no position attends to later ones. Raises ``AutodiffError``
+        for other shapes, and a mask of anything but booleans.
         """
-        shape = data(x).shape
-        if len(shape) != 3:
-            raise AutodiffError(f"sequences (B, T, n) are expected, not an array of shape {shape}")
-        B, T, n = shape
+        B, T, n = _lengths(x)
         if causal:
             earlier = np.tril(np.ones((T, T), np.bool_))
-            mask = earlier if mask is None else earlier & mask
+            mask = earlier if mask is None else np.where(earlier, mask, False)
         qkv = reshape(linear(x, self.weight, self.bias), (B, T, 3, self.heads, n // self.heads))
         parts = split(transpose(qkv, (2, 0, 3, 1, 4)), 3)
         q, k, v = (reshape(part, (B, self.heads, T, n // self.heads)) for part in parts)
@@ -85,8 +92,11 @@ class LearntPositions(Layer):
         self.weight = Tensor(normal((most, n), generator, 0.02, dtype))
 
     def __call__(self, x: Value) -> Value:
-        """Return x with the vectors of its positions added."""
-        T = data(x).shape[1]
+        """Return x with the vectors of its positions added.
+
+        Raises ``AutodiffError`` for other shapes, and more positions than have a vector.
+        """
+        _, T, _ = _lengths(x)
         if T > len(self.weight):
             raise AutodiffError(f"{T} positions, where {len(self.weight)} have a vector")
         return x + gather(self.weight, np.arange(T))
@@ -99,9 +109,13 @@ class SinusoidalPositions(Layer):
     """
 
     def __call__(self, x: Value) -> Value:
-        """Return x with the vectors of its positions added."""
+        """Return x with the vectors of its positions added.
+
+        Raises ``AutodiffError`` for other shapes.
+        """
         X = data(x)
-        return x + np.asarray(sinusoids(np.arange(X.shape[1]), X.shape[2]), X.dtype, like=X)
+        _, T, n = _lengths(x)
+        return x + np.asarray(sinusoids(np.arange(T), n), X.dtype, like=X)
 
 
 def sinusoids(positions: Array, n: int) -> Array:

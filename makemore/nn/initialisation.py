@@ -12,7 +12,7 @@ Matrices have shape (inputs, outputs), since ``x @ W`` multiplies from the right
 convolution have PyTorch's shape, (outputs, inputs, height, width).
 """
 
-from math import prod, sqrt
+from math import inf, prod, sqrt
 
 import numpy as np
 
@@ -33,12 +33,12 @@ def refuse_below_one(**sizes: int) -> None:
 def fans(shape: Shape) -> tuple[int, int]:
     """Return (fan_in, fan_out): the inputs of each output, and the outputs that an input reaches.
 
-    Raises ``AutodiffError`` for a shape with fewer than two axes.
+    Raises ``AutodiffError`` for a shape with fewer than two axes, or without a number.
 
     >>> fans((3, 5)), fans((8, 2, 3, 3))
     ((3, 5), (18, 72))
     """
-    if len(shape) < 2:
+    if len(shape) < 2 or min(shape) < 1:
         raise AutodiffError(f"weights of shape {shape} have no inputs and outputs: name the spread")
     if len(shape) == 2:
         return shape
@@ -47,14 +47,22 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 
 def uniform(shape: Shape, generator: Generator, bound: float, dtype: type = np.float32) -> Array:
-    """Return numbers that are equally likely anywhere between ``-bound`` and ``bound``."""
+    """Return numbers that are equally likely anywhere between ``-bound`` and ``bound``.
+
+    Raises ``AutodiffError`` for a bound that is below 0 or not finite.
+    """
+    _refuse_spread("bound", bound)
     if generator is None:
         return _zeros(shape, dtype)
     return generator.uniform(-bound, bound, shape).astype(dtype)
 
 
 def normal(shape: Shape, generator: Generator, deviation: float, dtype: type = np.float32) -> Array:
-    """Return normally distributed numbers of mean 0 and standard deviation ``deviation``."""
+    """Return normally distributed numbers of mean 0 and standard deviation ``deviation``.
+
+    Raises ``AutodiffError`` for a deviation that is below 0 or not finite.
+    """
+    _refuse_spread("deviation", deviation)
     if generator is None:
         return _zeros(shape, dtype)
     return (deviation * generator.standard_normal(shape)).astype(dtype)
@@ -102,6 +110,11 @@ def kaiming_normal(
 
 def _zeros(shape: Shape, dtype: type) -> Array:
     return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def _refuse_spread(name: str, spread: float) -> None:
+    if not 0 <= spread < inf:
+        raise AutodiffError(f"the {name} of weights is {spread} and must be 0 or more and finite")
 
 
 def _xavier_deviation(shape: Shape, gain: float) -> float:
