@@ -228,6 +228,37 @@ def test_joined_integers_take_the_floating_point_type_beside_them() -> None:
     assert ops.stack([Tensor(np.float32(1)), 2.0]).dtype == np.float32
 
 
+INTEGERS = np.random.default_rng(0).integers(-4, 5, (4, 3))
+OF_INTEGERS: dict[str, Function] = {
+    "gelu": ops.gelu,
+    "cross-entropy of ids": lambda x: fused.cross_entropy(x, IDS),
+    "cross-entropy of counts": lambda x: fused.cross_entropy(x, COUNTS),
+    "dropout": lambda x: fused.dropout(x, 0.3, np.random.default_rng(0)),
+    "layer norm": fused.layer_norm,
+    "batch norm": lambda x: fused.batch_norm(x)[0],
+    "batch norm, fixed": lambda x: fused.batch_norm(x, fixed=(np.full(3, 0.5), np.ones(3)))[0],
+    "attention": lambda x: fused.attention(x, x, x),
+    "attention to others": lambda x: fused.attention(x, normal(4, 3), normal(4, 3, seed=1)),
+    "average pooling": lambda x: fused.avg_pool2d(x.reshape(1, 1, 4, 3), 2),
+}
+
+
+@pytest.mark.parametrize("name", OF_INTEGERS)
+def test_a_function_of_integers_is_that_of_the_same_numbers_in_float64(name: str) -> None:
+    function = OF_INTEGERS[name]
+    found, expected = function(INTEGERS), function(INTEGERS.astype(np.float64))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_integers_take_the_type_of_the_weights_beside_them() -> None:
+    one = np.ones(3, np.float32)
+    assert fused.layer_norm(INTEGERS, Tensor(one), Tensor(one)).dtype == np.float32
+    assert fused.batch_norm(INTEGERS, Tensor(one), Tensor(one))[0].dtype == np.float32
+    seen = fused.attention(Tensor(normal(4, 3).astype(np.float32)), INTEGERS, INTEGERS)
+    assert seen.dtype == np.float32
+
+
 def test_leaky_relu_takes_integers_and_numbers() -> None:
     for dtype in (np.int64, np.int8):
         assert ops.leaky_relu(np.array([-100, 100], dtype)).tolist() == [-1, 100]

@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from makemore.autodiff.operations import (
     add_rows,
+    floating,
     logistic,
     operands,
     operation,
@@ -84,7 +85,7 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     (..., V): how often each id follows, which may be fractions. With P = softmax(logits) the loss
     is -(N * log P).sum() / N.sum(), and its gradient (N.sum(-1) * P - N) / N.sum().
     """
-    Z = data(logits)
+    Z = floating(logits)
     N = np.asarray(data(targets), like=Z)
     if N.shape == Z.shape:
         return _cross_entropy_of_counts(logits, Z, N)
@@ -178,7 +179,7 @@ def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
         raise AutodiffError(f"dropout with probability {p}: choose one of at least 0 and below 1")
     if p == 0 or generator is None:
         return x
-    X = data(x)
+    X = floating(x)
     is_kept = generator.random(X.shape, dtype=np.float32) >= p  # a device is sent bytes, not floats
     kept = np.asarray(is_kept, like=X) * X.dtype.type(1 / (1 - p))
     return record(X * kept, (x, lambda g: g * kept))
@@ -193,7 +194,7 @@ def layer_norm(
     x has shape (..., n); weight and bias have shape (n,) and are 1 and 0 where they are left out.
     Source: Ba, Kiros and Hinton 2016, "Layer normalization", equation 4.
     """
-    X = data(x)
+    X = floating(x, weight, bias)
     n = X.shape[-1]
     if any(w is not None and w.shape != (n,) for w in (weight, bias)):
         raise ValueError("x (..., n), weight (n,) and bias (n,) are expected")
@@ -244,7 +245,7 @@ def batch_norm(
     the batch and all positions or, as in evaluation, those in ``fixed``. Source: Ioffe and Szegedy
     2015, "Batch normalization", algorithms 1 and 2.
     """
-    X = data(x)
+    X = floating(x, weight, bias)
     if X.ndim < 2 or any(
         part is not None and part.shape != X.shape[1:2] for part in (weight, bias, *(fixed or ()))
     ):
@@ -298,7 +299,7 @@ def attention(
     ``AutodiffError`` for other shapes, and a mask of anything but booleans. Source: Vaswani et al.
     2017, "Attention is all you need", equation 1.
     """
-    Q, K, U = data(q), data(k), data(v)
+    Q, K, U = floating(q, k, v), floating(k, q, v), floating(v, q, k)
     scale = Q.dtype.type(1 / np.sqrt(Q.shape[-1]))
     P = (Q * scale) @ np.swapaxes(K, -1, -2)
     if mask is not None:
@@ -442,7 +443,7 @@ def avg_pool2d(x: Value, size: int, stride: int | None = None) -> Value:
 
     Windows and errors are those of ``max_pool2d``.
     """
-    X = data(x)
+    X = floating(x)
     places = _pooling(X, size, stride)
     value = X[places[0]].copy()
     for place in places[1:]:

@@ -3,7 +3,8 @@
 Each takes Tensors, arrays or numbers, and returns a Tensor, or an array where no Tensor that wants
 a gradient took part. Names, shapes and the ``axis`` argument are those of NumPy. Numbers, and
 arrays of integers, take the type of the floating-point array that they meet: float32 stays float32.
-An operation whose arrays do not fit raises ``AutodiffError`` with their shapes.
+Integers that meet none become float64 where the result may have fractions, as in NumPy. An
+operation whose arrays do not fit raises ``AutodiffError`` with their shapes.
 
 In the gradients, ``g`` is the gradient of the loss with respect to the result. For every operation,
 ``tensor.gradients`` sums over the axes that broadcasting stretched. Kinks take the usual values:
@@ -100,6 +101,16 @@ def _of_one_type(parts: Sequence[Value]) -> list[Any]:
         _as_type(array, dtype) if other else array
         for array, other in zip(arrays, weak, strict=True)
     ]
+
+
+def floating(value: Value, *others: Value | None) -> Any:
+    """Return the array of a value; integers take the type of floats in ``others``, else float64."""
+    A = data(value)
+    A = A if hasattr(A, "dtype") else np.asarray(A)
+    if A.dtype.kind not in "biu":
+        return A
+    types = [other.dtype for other in others if other is not None and other.dtype.kind == "f"]
+    return A.astype(types[0] if types else np.float64)
 
 
 # Arithmetic
@@ -261,9 +272,10 @@ def gelu(a: Value) -> Value:
     a (1 + tanh(sqrt(2 / pi) (a + 0.044715 a³))) / 2: Hendrycks and Gimpel 2016, "Gaussian error
     linear units", section 2. It is PyTorch's ``gelu(approximate="tanh")``.
     """
-    value = np.empty_like(data(a), order="C")  # so that its flat form is a view
+    A = floating(a)
+    value = np.empty_like(A, order="C")  # so that its flat form is a view
     slope = np.empty_like(value) if wants_gradient(a) else None
-    flat, values = np.ravel(data(a)), value.reshape(-1)
+    flat, values = np.ravel(A), value.reshape(-1)
     slopes = None if slope is None else slope.reshape(-1)
     for part in cached_blocks(flat):  # a dozen passes over what stays in the cache
         _gelu(flat[part], values[part], None if slopes is None else slopes[part])
