@@ -207,6 +207,24 @@ def test_gelu_of_large_numbers_is_a_line(dtype: type) -> None:
     assert gradients(value.sum(), [a])[0].tolist() == [0, 0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("n", [1, 3, 10, 64, 1000])
+def test_rows_of_one_number_are_normal_zeros(n: int) -> None:
+    """A mean is rounded, and what is left of it would be divided by the root of eps."""
+    numbers = np.array([0, 0.1, 1 / 3, -7.7, 100.1, 1e4 / 3, 1e20], np.float32)
+    x, ordinary = Tensor(np.repeat(numbers[:, None], n, axis=1)), normal(4, n).astype(np.float32)
+    assert not fused.layer_norm(x).data.any()
+    (found,) = gradients(fused.layer_norm(x), [x], normal(len(numbers), n))
+    assert np.isfinite(found).all()
+    both = fused.layer_norm(np.concatenate([x.data, ordinary]))
+    np.testing.assert_allclose(both[len(numbers) :], fused.layer_norm(ordinary), atol=1e-6)
+
+
+def test_numbers_that_hardly_differ_are_normalised_to_all_their_digits() -> None:
+    x = (1000 + 1e-4 * np.arange(64)[None]).astype(np.float32)  # of which most are the same
+    exact = fused.layer_norm(x.astype(np.float64))
+    np.testing.assert_allclose(fused.layer_norm(x), exact, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("sections", [[3, 1], [2], [-1], [], [0, 9], 5, 1, np.array([1, 4])])
 @pytest.mark.parametrize("axis", [0, -1])
 def test_the_pieces_of_a_split_are_those_of_numpy(sections: Any, axis: int) -> None:

@@ -200,8 +200,11 @@ def layer_norm(
         raise ValueError("x (..., n), weight (n,) and bias (n,) are expected")
     rows = rows_of(X)
     mean_of = np.full_like(X, 1 / n, shape=n)  # a product with it is faster than a mean
-    normal = rows - (rows @ mean_of)[:, None]
+    mean = rows @ mean_of
+    normal = rows - mean[:, None]
     variance = np.einsum("ij,ij->i", normal, normal) * (1 / n)
+    if isinstance(X, np.ndarray) and X.itemsize < 8:  # a device would have to be waited for
+        _centre_constant_rows(rows, mean, normal, variance)
     inverse = (1 / np.sqrt(variance + eps))[:, None]
     normal *= inverse
 
@@ -221,6 +224,19 @@ def layer_norm(
         (weight, lambda g: np.einsum("ij,ij->j", rows_of(g), normal)),
         (bias, lambda g: column_sums(rows_of(g))),
     )
+
+
+def _centre_constant_rows(rows: Array, mean: Array, normal: Array, variance: Array) -> None:
+    """Correct rows whose numbers differ by no more than the rounding of their mean, in place.
+
+    Without it that rounding is left, divided by the root of eps: 0.03 in rows of 1,000 numbers 100.
+    """
+    rounding = rows.shape[1] * np.finfo(rows.dtype).eps * np.abs(mean)
+    which = np.sqrt(variance) < rounding
+    if which.any():
+        away = rows[which] - rows[which, :1]  # exact for numbers so close to each other
+        away -= away.mean(axis=1, keepdims=True)
+        normal[which], variance[which] = away, np.square(away).mean(axis=1)
 
 
 def _scaled(normal: Array, weight: Array | None, bias: Array | None) -> Array:
