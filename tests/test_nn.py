@@ -71,6 +71,19 @@ def test_twenty_steps_follow_the_published_equations(
         assert gradient.tolist() == [g] * 3
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [RMSProp(learning_rate=0.1, decay=0.0), Adam(learning_rate=0.1, betas=(0.0, 0.0))],
+    ids=lambda optimizer: type(optimizer).__name__,
+)
+def test_an_average_that_forgets_at_once_is_the_last_number(optimizer: Optimizer) -> None:
+    """Each step is then the learning rate, against the sign of the gradient."""
+    values = np.zeros(1, np.float32)
+    for gradient, expected in ((1e5, -0.1), (1e-3, -0.2), (-1e5, -0.1), (2e-3, -0.2)):
+        optimizer.step(values, np.array([gradient], np.float32))
+        assert values[0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_blocks_of_a_long_vector_are_stepped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     whole, parts = (rng.normal(size=11).astype(np.float32),) * 2
@@ -141,6 +154,11 @@ def test_one_cycle_may_rise_to_the_last_step() -> None:
     assert [schedule(9), schedule(10), schedule(99)] == pytest.approx([1.0, 4e-6, 4e-6])
     with pytest.raises(OptionError, match="and must be from 0 to 1"):
         schedules.one_cycle(1.0, 10, rising=1.5)
+    for divisor in (0.0, -1.0, math.nan):
+        with pytest.raises(OptionError, match=r"first_divisor is .* and must be above 0"):
+            schedules.one_cycle(1.0, 10, first_divisor=divisor)
+        with pytest.raises(OptionError, match=r"last_divisor is .* and must be above 0"):
+            schedules.one_cycle(1.0, 10, last_divisor=divisor)
 
 
 def test_one_cycle_rises_and_falls_to_its_ends() -> None:

@@ -202,7 +202,10 @@ def clip_by_norm(gradient: Array, largest: float) -> float:
 
 def _average(average: Array, work: Array, decay: float) -> None:
     """Move ``average`` towards ``work`` by the share ``1 - decay``; ``work`` is overwritten."""
-    work -= average
+    if decay < 0.5:  # the difference below has the rounding of the old average, which may be large
+        average *= decay
+    else:
+        work -= average
     work *= 1 - decay
     average += work
 

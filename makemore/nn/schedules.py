@@ -21,6 +21,8 @@ def constant(rate: float) -> Schedule:
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     """Multiply ``rate`` by ``factor`` after every ``every`` steps.
 
+    Raises ``OptionError`` if these are fewer than 1.
+
     >>> schedule = step_decay(1.0, every=2, factor=0.5)
     >>> [schedule(step) for step in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
@@ -37,7 +39,8 @@ def exponential(rate: float, factor: float) -> Schedule:
 def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
     """Fall from ``rate`` to ``final`` along half a cosine in ``steps`` steps, and stay there.
 
-    Source: Loshchilov and Hutter 2017, "SGDR", equation 5.
+    Raises ``OptionError`` for fewer steps than 1. Source: Loshchilov and Hutter 2017, "SGDR",
+    equation 5.
 
     >>> schedule = cosine(1.0, 4)
     >>> [round(schedule(step), 3) for step in range(6)]
@@ -50,7 +53,9 @@ def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
 def warm_up(steps: int, schedule: Schedule) -> Schedule:
     """Rise to the first rate of ``schedule`` in equal parts, ``steps`` steps long; then follow it.
 
-    The first moments of Adam rest on few gradients, and large steps on them do lasting harm.
+    The first moments of Adam rest on few gradients, and large steps on them do lasting harm. Raises
+    ``OptionError`` for fewer steps than 0. Source: Goyal et al. 2017, "Accurate, large minibatch
+    SGD", section 2.2.
 
     >>> schedule = warm_up(3, constant(1.0))
     >>> [schedule(step) for step in range(5)]
@@ -70,7 +75,8 @@ def warm_up(steps: int, schedule: Schedule) -> Schedule:
 def cyclic(lowest: float, highest: float, half_cycle: int) -> Schedule:
     """Rise from ``lowest`` to ``highest`` in ``half_cycle`` steps, fall as long, and begin again.
 
-    Source: Smith 2017, "Cyclical learning rates for training neural networks", section 3.1.
+    Raises ``OptionError`` for fewer steps than 1. Source: Smith 2017, "Cyclical learning rates for
+    training neural networks", section 3.1.
 
     >>> schedule = cyclic(0.0, 1.0, half_cycle=2)
     >>> [schedule(step) for step in range(6)]
@@ -96,12 +102,16 @@ def one_cycle(
     """Rise along a cosine to ``highest`` in the share ``rising`` of ``steps`` steps, then fall.
 
     The first rate is ``highest / first_divisor``, that of the last step is the first divided by
-    ``last_divisor``; later ones stay there. Source: Smith and Topin 2018, "Super-convergence",
-    section 3.
+    ``last_divisor``; later ones stay there. Raises ``OptionError`` for fewer steps than 1, a share
+    that is not from 0 to 1, and divisors that are not above 0. Source: Smith and Topin 2018,
+    "Super-convergence", section 3.
     """
     _refuse_below(1, steps, "steps")
     if not 0 <= rising <= 1:
         raise OptionError(f"rising is {rising} and must be from 0 to 1")
+    for name, divisor in (("first_divisor", first_divisor), ("last_divisor", last_divisor)):
+        if not divisor > 0:
+            raise OptionError(f"{name} is {divisor} and must be above 0")
     first = highest / first_divisor
     peak = rising * steps - 1  # PyTorch's count; it need not be a whole number
     last = steps - 1
