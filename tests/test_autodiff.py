@@ -498,6 +498,7 @@ def test_what_nothing_depends_on_has_the_gradient_zero() -> None:
         (lambda: Tensor(np.arange(3)), r"int64.*\(3,\)"),
         (lambda: Tensor(np.ones(3)).backward(), r"\(3,\)"),
         (lambda: Tensor(np.ones((2, 3))) + np.ones(4), r"\(2, 3\).*\(4,\)"),
+        (lambda: Tensor(np.ones((2, 3))) + None, r"\(2, 3\).* expected, not None"),
         (lambda: Tensor(np.ones((2, 3))) @ np.ones((2, 3)), r"\(2, 3\).*\(2, 3\)"),
         (lambda: gradients(Tensor(1.0) * 1.0, [Tensor(1.0)], np.ones(2)), r"\(2,\)"),
     ],

@@ -1,7 +1,8 @@
 """The large operations: chains of small ones in one step, where these decide a network's speed.
 
 Each computes its equation with few temporary arrays, and its gradients by a formula. The tests
-compare each with the same equation composed of the small operations.
+compare each with the same equation composed of the small operations. Arrays of other shapes than a
+docstring says raise ``AutodiffError``.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,10 @@ def linear(x: Value, W: Value, b: Value | None = None) -> Value:
 
 @operation
 def sum_of_rows(rows: Value, ids: Array) -> Value:
-    """Return the sum of the k rows that each row of ids names, (K, n) and (R, k) -> (R, n)."""
+    """Return the sum of the k rows that each row of ids names, (K, n) and (R, k) -> (R, n).
+
+    It is the product of many-hot rows with ``rows``. k is at least 1.
+    """
     W = data(rows)
     value = W[ids[:, 0]]
     for column in range(1, ids.shape[1]):
@@ -83,7 +87,8 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
 
     ``logits`` have shape (..., V). ``targets`` are ids of shape (...), or counts N of shape
     (..., V): how often each id follows, which may be fractions. With P = softmax(logits) the loss
-    is -(N * log P).sum() / N.sum(), and its gradient (N.sum(-1) * P - N) / N.sum().
+    is -(N * log P).sum() / N.sum(), and its gradient (N.sum(-1) * P - N) / N.sum(). Raises
+    ``AutodiffError`` for other shapes, and ids that are not from 0 to V - 1.
     """
     Z = floating(logits)
     N = np.asarray(data(targets), like=Z)
@@ -134,7 +139,7 @@ def _exponentials(rows: Array, pick: Callable[[Array], Array]) -> tuple[Array, A
 
 @operation
 def mean_squared_error(prediction: Value, target: Value) -> Value:
-    """Return the mean of (prediction - target)², both of one shape."""
+    """Return the mean of (prediction - target)², both of one shape, a Tensor of shape ()."""
     X, Y = operands(prediction, target)
     if np.shape(X) != np.shape(Y):  # broadcasting would compare each row with each
         raise ValueError("prediction and target are expected to have one shape")
@@ -149,7 +154,7 @@ def mean_squared_error(prediction: Value, target: Value) -> Value:
 
 @operation
 def binary_cross_entropy_with_logits(logits: Value, targets: Value) -> Value:
-    """Return the mean surprisal, in nats, of ``targets`` from 0 to 1, both arrays of one shape.
+    """Return the mean surprisal, in nats, of ``targets`` from 0 to 1, both of one shape.
 
     It is the mean of -t log(s) - (1 - t) log(1 - s) with s = sigmoid(logits), computed as
     max(z, 0) - z t + log(1 + exp(-|z|)), which does not overflow.
@@ -172,8 +177,9 @@ def binary_cross_entropy_with_logits(logits: Value, targets: Value) -> Value:
 def dropout(x: Value, p: float, generator: np.random.Generator | None) -> Value:
     """Return x with each number set to 0 with probability ``p``, the others divided by 1 - p.
 
-    Without a generator nothing is dropped. Source: Srivastava et al. 2014, "Dropout: a simple way
-    to prevent neural networks from overfitting", in the form that keeps the mean.
+    Without a generator nothing is dropped. Raises ``AutodiffError`` for a p that is not from 0 to
+    below 1. Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
+    overfitting", in the form that keeps the mean.
     """
     if not 0 <= p < 1:
         raise AutodiffError(f"dropout with probability {p}: choose one of at least 0 and below 1")
@@ -258,8 +264,8 @@ def batch_norm(
     """Return (x - mean) / sqrt(variance + eps) * weight + bias of each channel; mean and variance.
 
     x has shape (B, channels, ...), all other arrays (channels,). Mean and variance are those over
-    the batch and all positions or, as in evaluation, those in ``fixed``. Source: Ioffe and Szegedy
-    2015, "Batch normalization", algorithms 1 and 2.
+    the batch and all positions or, as in evaluation, those in ``fixed``: a pair of both. Source:
+    Ioffe and Szegedy 2015, "Batch normalization", algorithms 1 and 2.
     """
     X = floating(x, weight, bias)
     if X.ndim < 2 or any(

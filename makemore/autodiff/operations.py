@@ -86,6 +86,8 @@ def _weak(value: Value, array: Any) -> bool:
 
 
 def _as_type(array: Any, dtype: np.dtype[Any]) -> Any:
+    if array is None:  # of which NumPy would make nan
+        raise ValueError("an array or a number is expected, not None")
     return array.astype(dtype) if getattr(array, "ndim", 0) else dtype.type(array)
 
 
@@ -258,7 +260,11 @@ def relu(a: Value) -> Value:
 
 @operation
 def leaky_relu(a: Value, slope: float = 0.01) -> Value:
-    """Return a where it is positive, else ``slope`` times a (Maas et al. 2013)."""
+    """Return a where it is positive, else ``slope`` times a.
+
+    Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models",
+    section 2.
+    """
     A = data(a)
     number = np.result_type(getattr(A, "dtype", A), 0.0).type  # for integers, of float64
     factor = np.where(A > 0, number(1), number(slope))
@@ -367,14 +373,14 @@ def max(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
 
 @operation
 def softmax(a: Value, axis: int = -1) -> Value:
-    """Return exp(a) over its sum along ``axis``."""
+    """Return exp(a) over its sum along ``axis``, of the shape of a."""
     S = np.exp(log_probabilities(data(a), axis))
     return record(S, (a, lambda g: S * (g - np.sum(g * S, axis=axis, keepdims=True))))
 
 
 @operation
 def log_softmax(a: Value, axis: int = -1) -> Value:
-    """Return log(softmax(a)) along ``axis``, in nats."""
+    """Return log(softmax(a)) along ``axis``, in nats, of the shape of a."""
     L = log_probabilities(data(a), axis)
     return record(L, (a, lambda g: g - np.exp(L) * np.sum(g, axis=axis, keepdims=True)))
 
@@ -479,7 +485,10 @@ def split(a: Value, sections: int | Sequence[int], axis: int = 0) -> list[Value]
 
 @operation
 def pad(a: Value, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
-    """Return a with ``value`` around it; ``widths`` holds (before, after) for each axis."""
+    """Return a with ``value`` around it; ``widths`` holds (before, after) for each axis.
+
+    Raises ``AutodiffError`` unless there is a pair of at least 0 for each axis.
+    """
     A = data(a)
     if len(widths) != A.ndim:
         raise ValueError(f"{len(widths)} pairs of widths for {A.ndim} axes")
@@ -523,7 +532,11 @@ def index(a: Value, key: Any) -> Value:
 
 @operation
 def gather(rows: Value, ids: Array) -> Value:
-    """Return the rows with these ``ids``, an embedding: (V, n) and (...) -> (..., n)."""
+    """Return the rows with these ``ids``, an embedding: (V, n) and (...) -> (..., n).
+
+    A negative id counts from the end, as in NumPy. Raises ``AutodiffError`` for ids outside the
+    rows, and for those that are no integers.
+    """
     W = data(rows)
     dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
     if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats

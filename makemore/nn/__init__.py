@@ -1,4 +1,4 @@
-"""Layers of networks, their first weights, optimizers and schedules: PyTorch's, on NumPy.
+"""Layers of networks, their first weights, optimizers and schedules: PyTorch's equations, on NumPy.
 
 >>> import numpy as np
 >>> from makemore.nn import AdamW, Linear, ParameterVector, Sequential, Tanh

@@ -1,7 +1,10 @@
 """Layers of transformers: attention in several heads, positions, the block.
 
-Equations are those of Vaswani et al. 2017, "Attention is all you need"; names and defaults are
-PyTorch's. The weights of q, k and v stand side by side: all three are one product, x @ weight.
+Equations are those of Vaswani et al. 2017, "Attention is all you need". Attention has PyTorch's
+defaults and first weights; the weights of q, k and v stand side by side: all three are one product,
+x @ weight. The block is PyTorch's ``TransformerEncoderLayer`` with other defaults: the norm first,
+the approximate gelu, 4 n hidden numbers and no dropout, where PyTorch's are the norm after, relu,
+2,048 numbers and 0.1.
 """
 
 import numpy as np
@@ -82,7 +85,9 @@ class MultiHeadAttention(Layer):
 class LearntPositions(Layer):
     """A vector for each position, learnt: added to x of shape (B, T, n), T at most ``most``.
 
-    Raises ``AutodiffError`` for sizes below 1.
+    The first vectors are normal with the deviation 0.02 (Radford et al. 2018, "Improving language
+    understanding by generative pre-training", section 4.1). Raises ``AutodiffError`` for sizes that
+    are below 1.
     """
 
     def __init__(

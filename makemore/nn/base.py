@@ -202,7 +202,10 @@ class ParameterVector:
         return len(self.values)
 
     def backward(self, loss: Value) -> None:
-        """Set ``gradient`` to that of ``loss``, a Tensor that holds one number."""
+        """Set ``gradient`` to that of ``loss``, a Tensor that holds one number.
+
+        Raises ``AutodiffError`` as ``gradients`` does.
+        """
         found = gradients(loss, self._tensors)
         for part, g in zip(self._slices, found, strict=True):
             self.gradient[part] = g.ravel()

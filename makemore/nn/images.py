@@ -45,29 +45,35 @@ class Conv2d(Layer):
         self.stride, self.padding = stride, padding
 
     def __call__(self, x: Value) -> Value:
-        """Return the images filtered."""
+        """Return the images filtered. Raises ``AutodiffError`` as ``conv2d`` does."""
         return conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
 class MaxPool2d(Layer):
-    """The greatest number of each window of ``size`` by ``size``, side by side or by ``stride``."""
+    """The greatest number of each window: (B, channels, H, W) -> (B, channels, H', W').
+
+    Windows of ``size`` by ``size`` stand side by side or start every ``stride`` numbers.
+    """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         self.size, self.stride = size, stride
 
     def __call__(self, x: Value) -> Value:
-        """Return smaller images."""
+        """Return smaller images. Raises ``AutodiffError`` as ``max_pool2d`` does."""
         return max_pool2d(x, self.size, self.stride)
 
 
 class AvgPool2d(Layer):
-    """The mean of each window of ``size`` by ``size``, side by side or by ``stride``."""
+    """The mean of each window: (B, channels, H, W) -> (B, channels, H', W').
+
+    Windows of ``size`` by ``size`` stand side by side or start every ``stride`` numbers.
+    """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         self.size, self.stride = size, stride
 
     def __call__(self, x: Value) -> Value:
-        """Return smaller images."""
+        """Return smaller images. Raises ``AutodiffError`` as ``avg_pool2d`` does."""
         return avg_pool2d(x, self.size, self.stride)
 
 

@@ -71,7 +71,10 @@ def normal(shape: Shape, generator: Generator, deviation: float, dtype: type = n
 def xavier_uniform(
     shape: Shape, generator: Generator, gain: float = 1.0, dtype: type = np.float32
 ) -> Array:
-    """Return uniform weights of the variance of ``xavier_normal``."""
+    """Return uniform weights of the variance of ``xavier_normal``.
+
+    Raises ``AutodiffError`` as ``fans`` and ``uniform`` do.
+    """
     return uniform(shape, generator, sqrt(3) * _xavier_deviation(shape, gain), dtype)
 
 
@@ -80,9 +83,9 @@ def xavier_normal(
 ) -> Array:
     """Return normal weights of variance ``gain² * 2 / (fan_in + fan_out)``.
 
-    It keeps the variance of signals and of gradients, where the activation is nearly linear.
-    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
-    neural networks", equation 16.
+    It keeps the variance of signals and of gradients, where the activation is nearly linear. Raises
+    ``AutodiffError`` as ``fans`` and ``normal`` do. Source: Glorot and Bengio 2010, "Understanding
+    the difficulty of training deep feedforward neural networks", equation 16.
     """
     return normal(shape, generator, _xavier_deviation(shape, gain), dtype)
 
@@ -92,7 +95,8 @@ def kaiming_uniform(
 ) -> Array:
     """Return uniform weights of the variance of ``kaiming_normal``.
 
-    With ``slope`` √5 they lie within ``1 / sqrt(fan_in)``: the default of PyTorch's layers.
+    With ``slope`` √5 they lie within ``1 / sqrt(fan_in)``: the default of PyTorch's layers. Raises
+    ``AutodiffError`` as ``fans`` and ``uniform`` do.
     """
     return uniform(shape, generator, sqrt(3) * _kaiming_deviation(shape, slope), dtype)
 
@@ -103,7 +107,8 @@ def kaiming_normal(
     """Return normal weights of variance ``2 / ((1 + slope²) fan_in)``.
 
     It keeps the variance of signals through (leaky) ReLU, which halves it. ``slope`` is that of the
-    leaky ReLU below zero. Source: He et al. 2015, "Delving deep into rectifiers", equation 15.
+    leaky ReLU below zero. Raises ``AutodiffError`` as ``fans`` does. Source: He et al. 2015,
+    "Delving deep into rectifiers", equation 15.
     """
     return normal(shape, generator, _kaiming_deviation(shape, slope), dtype)
 

@@ -1,8 +1,9 @@
 """The layers of most networks: linear, embedding, normalisation, dropout, activations.
 
 Names, equations, defaults and first weights are PyTorch's, except that weights multiply from the
-right: x (..., n) @ W (n, m). Sizes come first, then the generator of the first weights; without a
-generator the weights are zeros that take no memory.
+right, x (..., n) @ W (n, m), and that ``GELU`` is the approximation, not PyTorch's default. Sizes
+come first, then the generator of the first weights; without a generator the weights are zeros that
+take no memory. Arrays of other shapes than a docstring says raise ``AutodiffError``.
 """
 
 from math import prod
@@ -74,7 +75,7 @@ class Embedding(Layer):
         self.weight = Tensor(normal((V, n), generator, 1.0, dtype))
 
     def __call__(self, ids: Array) -> Value:
-        """Return the rows with these ids."""
+        """Return the rows with these ids. Raises ``AutodiffError`` as ``gather`` does."""
         return gather(self.weight, ids)
 
 
@@ -103,7 +104,9 @@ class LayerNorm(Layer):
 class Dropout(Layer):
     """While training, each number is 0 with probability p, and the others are divided by 1 - p.
 
-    Source: Srivastava et al. 2014, "Dropout".
+    Without a generator nothing is dropped. Raises ``AutodiffError`` for a p that is not from 0 to
+    below 1. Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
+    overfitting".
     """
 
     def __init__(self, p: float, generator: Generator) -> None:
@@ -157,7 +160,7 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """x where it is positive, else ``slope`` times x."""
+    """x where it is positive, else ``slope`` times x (Maas et al. 2013)."""
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
@@ -168,7 +171,11 @@ class LeakyReLU(Layer):
 
 
 class GELU(Layer):
-    """The Gaussian error linear unit in its usual approximation by a hyperbolic tangent."""
+    """The Gaussian error linear unit in its usual approximation by a hyperbolic tangent.
+
+    It is PyTorch's ``GELU(approximate="tanh")``. Source: Hendrycks and Gimpel 2016, "Gaussian error
+    linear units", section 2.
+    """
 
     def __call__(self, x: Value) -> Value:
         """Return gelu(x)."""

@@ -187,8 +187,8 @@ def clip_by_norm(gradient: Array, largest: float) -> float:
     """Shorten ``gradient`` (P,) in place to the norm ``largest`` if it is longer.
 
     Return the norm that it had, which is infinite or not a number where the gradient is: such a
-    gradient stays as it is. Source: Pascanu et al. 2013, "On the difficulty of training recurrent
-    neural networks", algorithm 1.
+    gradient stays as it is. PyTorch divides by the norm plus 1e-6. Source: Pascanu et al. 2013, "On
+    the difficulty of training recurrent neural networks", algorithm 1.
     """
     with np.errstate(over="ignore"):
         norm = sqrt(np.dot(gradient, gradient))
