@@ -1,4 +1,4 @@
-"""Layers, optimizers and schedules against PyTorch 2.13, where it is installed.
+"""Operations, layers, optimizers and schedules against PyTorch 2.13, where it is installed.
 
 Weights go into PyTorch's layers turned over where theirs multiply from the left.
 """
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import makemore.autodiff as autodiff
 import makemore.nn as nn
 from makemore.autodiff import Tensor, cross_entropy, data, gradients
 
@@ -31,6 +32,138 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 def normal(*shape: int) -> Any:
     return generator(3).normal(size=shape)
+
+
+def positive(*shape: int) -> Any:
+    return np.abs(normal(*shape)) + 0.1
+
+
+IDS = np.array([[2, 0], [2, 1], [0, 0]])
+MASK = np.array(
+    [[True, False, True], [False, False, False], [True, True, True], [False] * 2 + [True]]
+)
+SHARES = np.array([[0.2, 0.0, 0.8], [0.5, 0.5, 0.0]])
+EDGES = np.outer(
+    [1.0, -1.0], [0.0, 5e-324, 1e-300, 0.5, 3.0, 20.5, 709.0, 1e10, 1e300, np.inf]
+).ravel()
+functional = torch.nn.functional
+ELEMENTWISE: dict[str, tuple[Any, Any]] = {
+    "negate": (autodiff.negate, torch.neg),
+    "absolute": (autodiff.absolute, torch.abs),
+    "exp": (autodiff.exp, torch.exp),
+    "log": (autodiff.log, torch.log),
+    "sqrt": (autodiff.sqrt, torch.sqrt),
+    "tanh": (autodiff.tanh, torch.tanh),
+    "sigmoid": (autodiff.sigmoid, torch.sigmoid),
+    "relu": (autodiff.relu, torch.relu),
+    "leaky relu": (autodiff.leaky_relu, functional.leaky_relu),
+    "gelu": (autodiff.gelu, lambda x: functional.gelu(x, approximate="tanh")),
+    "square": (lambda x: x**2, lambda x: x**2),
+    "inverse": (lambda x: x**-1, lambda x: x**-1),
+    "one": (lambda x: x**0, lambda x: x**0),
+    "power of two": (lambda x: 2.0**x, lambda x: 2.0**x),
+}
+Operation = tuple[Callable[..., Any], Callable[..., Any], list[Any]]
+OPERATIONS: dict[str, Operation] = {
+    "add": (autodiff.add, torch.add, [normal(3, 4), normal(4)]),
+    "subtract": (autodiff.subtract, torch.sub, [normal(3, 1), normal(1, 4)]),
+    "multiply": (autodiff.multiply, torch.mul, [normal(2, 3, 4), normal(3, 1)]),
+    "divide": (autodiff.divide, torch.div, [normal(3, 4), positive(4)]),
+    "power": (autodiff.power, torch.pow, [positive(3, 4), normal(4)]),
+    "maximum": (autodiff.maximum, torch.maximum, [normal(3, 4).round(), normal(4).round()]),
+    "where": (
+        lambda a, b: autodiff.where(MASK, a, b),
+        lambda a, b: torch.where(torch.tensor(MASK), a, b), [normal(4, 3), normal(3)],
+    ),
+    "sum": (lambda x: x.sum((0, 2)), lambda x: x.sum((0, 2)), [normal(2, 3, 4)]),
+    "mean": (lambda x: x.mean(1), lambda x: x.mean(1), [normal(2, 3, 4)]),
+    "variance": (
+        lambda x: x.var(1, ddof=1), lambda x: x.var(1, correction=1), [normal(2, 3, 4)],
+    ),
+    "maxima": (lambda x: x.max(1), lambda x: x.amax(1), [normal(2, 3, 4).round()]),
+    "softmax": (autodiff.softmax, lambda x: x.softmax(-1), [1e3 * normal(3, 4)]),
+    "log softmax": (
+        lambda x: autodiff.log_softmax(x, 0), lambda x: x.log_softmax(0), [1e3 * normal(3, 4)],
+    ),
+    "matrix product": (autodiff.matmul, torch.matmul, [normal(2, 1, 3, 4), normal(5, 4, 2)]),
+    "product with a vector": (autodiff.matmul, torch.matmul, [normal(5, 3, 4), normal(4)]),
+    "transpose": (
+        lambda x: x.transpose(1, 2, 0), lambda x: x.permute(1, 2, 0), [normal(2, 3, 4)],
+    ),
+    "reshape": (lambda x: x.reshape(-1, 2), lambda x: x.reshape(-1, 2), [normal(3, 4)]),
+    "concatenate": (
+        lambda a, b: autodiff.concatenate([a, b, a], 1),
+        lambda a, b: torch.cat([a, b, a], 1), [normal(3, 4), normal(3, 2)],
+    ),
+    "stack": (
+        lambda a, b: autodiff.stack([a, b], -1), lambda a, b: torch.stack([a, b], -1),
+        [normal(3, 4), normal(4, 3).T],
+    ),
+    "split": (
+        lambda x: autodiff.split(x, 2, 1)[1], lambda x: x.split(2, 1)[1], [normal(3, 4)],
+    ),
+    "pad": (
+        lambda x: autodiff.pad(x, ((1, 0), (0, 2)), 7.0),
+        lambda x: functional.pad(x, (0, 2, 1, 0), value=7.0), [normal(3, 4)],
+    ),
+    "index": (lambda x: x[[0, 2, 0], 1:], lambda x: x[[0, 2, 0], 1:], [normal(3, 4)]),
+    "embedding": (
+        lambda W: autodiff.gather(W, IDS),
+        lambda W: functional.embedding(torch.tensor(IDS), W), [normal(3, 4)],
+    ),
+    "sum of rows": (
+        lambda W: autodiff.sum_of_rows(W, IDS),
+        lambda W: functional.embedding(torch.tensor(IDS), W).sum(1), [normal(3, 4)],
+    ),
+    "flatten": (nn.Flatten(), torch.nn.Flatten(), [normal(2, 3, 4)]),
+    "cross-entropy of ids": (
+        lambda z: cross_entropy(z, IDS[:, 0]),
+        lambda z: functional.cross_entropy(z, torch.tensor(IDS[:, 0])), [1e3 * normal(3, 4)],
+    ),
+    "cross-entropy of shares": (
+        lambda z: cross_entropy(z, SHARES),
+        lambda z: functional.cross_entropy(z, torch.tensor(SHARES)), [normal(2, 3)],
+    ),
+    "squared error": (
+        autodiff.mean_squared_error, functional.mse_loss, [normal(3, 4), normal(4, 3).T],
+    ),
+    "binary cross-entropy": (
+        autodiff.binary_cross_entropy_with_logits,
+        functional.binary_cross_entropy_with_logits, [1e3 * normal(2, 3), SHARES],
+    ),
+    "attention": (
+        lambda q, k, v: autodiff.attention(q, k, v, MASK),
+        lambda q, k, v: functional.scaled_dot_product_attention(q, k, v, torch.tensor(MASK)),
+        [normal(2, 4, 5), normal(2, 3, 5), normal(2, 3, 6)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_has_pytorchs_value_and_gradients(name: str) -> None:
+    ours, theirs, arrays = OPERATIONS[name]
+    for found, expected in of_both(ours, theirs, arrays):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of numbers that overflow
+def test_where_pytorch_has_numbers_a_function_of_each_element_has_them(name: str) -> None:
+    for found, expected in of_both(*ELEMENTWISE[name], [EDGES]):
+        known = ~np.isnan(expected)
+        np.testing.assert_allclose(found[known], expected[known], rtol=1e-8)
+
+
+def of_both(ours: Any, theirs: Any, arrays: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield the values of two functions of arrays, and then their gradients, one by one."""
+    mine = [Tensor(array) for array in arrays]
+    their = [torch.tensor(array, requires_grad=True) for array in arrays]
+    value, expected = ours(*mine), theirs(*their)
+    yield value.data, expected.detach().numpy()
+    weights = generator(5).normal(size=value.shape)
+    slopes = torch.autograd.grad(expected, their, torch.tensor(weights))
+    for found, slope in zip(gradients(value, mine, weights), slopes, strict=True):
+        yield found, slope.numpy()
 
 
 def put(theirs: Any, ours: Any) -> None:
@@ -234,16 +367,6 @@ def test_batch_normalisation_remembers_what_pytorch_remembers() -> None:
     ours.evaluate()
     theirs.eval()
     np.testing.assert_allclose(data(ours(x)), theirs(torch.tensor(x)).detach().numpy())
-
-
-def test_cross_entropy_is_pytorchs_with_ids_and_with_shares() -> None:
-    logits, ids = normal(6, 4), np.array([0, 3, 1, 1, 2, 0])
-    functional = torch.nn.functional.cross_entropy
-    expected = functional(torch.tensor(logits), torch.tensor(ids)).item()
-    assert cross_entropy(logits, ids).item() == pytest.approx(expected)
-    shares = generator().dirichlet(np.ones(4), 6)
-    expected = functional(torch.tensor(logits), torch.tensor(shares)).item()
-    assert cross_entropy(logits, shares).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
