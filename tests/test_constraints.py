@@ -15,6 +15,7 @@ from makemore.generation import conditioning, constraints
 from makemore.generation.conditioning import ConditionedModel, ConstrainedAutomaton
 from makemore.generation.constraints import MAX_LENGTH, Constraints, Requirements
 from makemore.generation.sampling import sample
+from makemore.generation.search import most_probable_words
 from makemore.models.base import Model
 from makemore.models.bigram import LOG_ZERO, Bigram
 
@@ -232,3 +233,16 @@ def test_too_many_contained_texts_are_refused_before_they_take_memory(
     conditioned(model, Constraints(contains=("ab", "bc")))  # 4 states times 9
     with pytest.raises(SamplingError, match=r"4 states .* times 108 .* fewer or shorter"):
         conditioned(model, Constraints(contains=("ab", "bc", "ca", "aab")))
+
+
+def test_a_prefix_less_probable_than_any_number_is_begun_with() -> None:
+    model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"])
+    limits = Constraints(prefix="abc" * 300)
+    assert conditioned(model, limits).probability == 0.0  # it is about e**-1000
+    assert sample(model, 1, seed=0, constraints=limits)[0].startswith(limits.prefix)
+    assert next(most_probable_words(model, limits))[0].startswith(limits.prefix)
+    word = limits.prefix + "ab"
+    short = Constraints(prefix="abc")
+    assert conditioned_probability(model, limits, word) == pytest.approx(
+        conditioned_probability(model, short, "abcab")
+    )

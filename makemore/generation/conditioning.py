@@ -46,7 +46,8 @@ class ConstrainedAutomaton:
     requirements : Requirements
     start : int
         The state after the prefix.
-    prefix_probability : float
+    log_prefix_probability : float
+        In nats: a long prefix is less probable than any number above zero.
     P, successors : arrays of shape (S', V)
         The rows of the product's reachable states.
     may_end : array of shape (S',), bool
@@ -60,9 +61,10 @@ class ConstrainedAutomaton:
         matcher = requirements.matcher
         has_pattern = len(matcher) > 1
         self.can_fail = has_pattern or bool(requirements.never)
-        state, self.prefix_probability = automaton.start, 1.0
+        state, self.log_prefix_probability = automaton.start, 0.0
         for symbol in requirements.prefix.tolist():
-            self.prefix_probability *= float(P[state, symbol])
+            with np.errstate(divide="ignore"):
+                self.log_prefix_probability += float(np.log(P[state, symbol]))
             state = int(automaton.successors[state, symbol])
         progress = requirements.after_prefix()
         pairs, self.successors = _product(automaton.successors, matcher, (state, progress))
@@ -114,7 +116,7 @@ class Completions:
         self._best = best
         self._ending, self._growing = self._solve()
         layer = self.layer(len(automaton.requirements.prefix))
-        if automaton.prefix_probability == 0.0 or layer.b[automaton.start] == 0.0:
+        if automaton.log_prefix_probability == -np.inf or layer.b[automaton.start] == 0.0:
             raise automaton.requirements.impossible()
 
     def layer(self, t: int) -> Layer:
@@ -217,8 +219,8 @@ class ConditionedModel:
         """The probability that a word of the model fulfils the constraints."""
         prefix = self.automaton.requirements.prefix
         layer = self._completions.layer(len(prefix))
-        ending = float(layer.b[self.automaton.start] * np.exp(layer.log_scale))
-        return self.automaton.prefix_probability * ending
+        log_scale = self.automaton.log_prefix_probability + layer.log_scale
+        return float(layer.b[self.automaton.start] * np.exp(log_scale))
 
     def stage(self, t: int) -> tuple[bool, bool, int]:
         """Return what the distributions after t characters depend on."""

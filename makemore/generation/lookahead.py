@@ -141,7 +141,7 @@ def look_ahead(words: Ids, vocabulary: Vocabulary, requirements: Requirements) -
             continue
         automaton = model.automaton()
         assert automaton is not None
-        with suppress(SamplingError):  # the prefix may be less probable than any number above zero
+        with suppress(SamplingError):  # the suffix may be less probable than any number above zero
             P = _mixed_with_uniform(automaton)
             return LookAhead(ConstrainedAutomaton(P, automaton, requirements))
     return None

@@ -128,9 +128,8 @@ def _best_first(
     prefix = automaton.requirements.prefix.tolist()
     with np.errstate(divide="ignore"):
         log_P = np.log(automaton.P)
-        begun = float(np.log(automaton.prefix_probability))
     # (-log-probability of the best completion, symbols, their log-probability, state)
-    heap = [(0.0, prefix, begun, automaton.start)]
+    heap = [(0.0, prefix, automaton.log_prefix_probability, automaton.start)]
     while heap:
         _, symbols, so_far, state = heapq.heappop(heap)
         if len(symbols) > len(prefix) and symbols[-1] == BOUNDARY:
