@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.errors import CheckpointError, OptionError
+from makemore.errors import CheckpointError, OptionError, SamplingError
+from makemore.generation.constraints import Constraints
+from makemore.generation.sampling import sample
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.reporting import describe_checkpoint
 from makemore.training import mixture as module
@@ -82,6 +84,20 @@ def test_a_component_that_adds_nothing_has_no_weight() -> None:
 def test_symbols_that_no_component_thinks_possible_decide_nothing() -> None:
     log_P = [np.array([-np.inf, math.log(0.5)]), np.array([-np.inf, math.log(0.01)])]
     assert mixture_weights(log_P, np.array([7, 1])).tolist() == [1.0, 0.0]
+
+
+def test_a_mixture_sees_and_writes_as_far_as_its_components() -> None:
+    half = np.array([0.5, 0.5])
+    corpus = Corpus.from_words(["ab", "ba"] * 20)
+    orders = [train(corpus, model="ngram", order=order).model for order in (2, 4)]
+    sizes: dict[str, Any] = {"layers": 1, "embedding_size": 8, "heads": 2}
+    short = train(corpus, model="transformer", steps=1, **sizes).model
+    assert Mixture(orders, half).context_length == 3
+    assert Mixture([orders[0], short], half).context_length is None
+    assert Mixture([orders[0], short], half).longest_word is None
+    assert Mixture([short, short], half).longest_word == short.longest_word == 4
+    with pytest.raises(SamplingError, match="the model can write no word with min-length 5"):
+        sample(Mixture([short, short], half), 1, constraints=Constraints(min_length=5))
 
 
 def test_the_vectors_are_those_of_the_component_with_the_largest_weight() -> None:

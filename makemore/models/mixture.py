@@ -9,7 +9,7 @@ of Markov source parameters from sparse data".
 Left out: weights that depend on the context.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -45,6 +45,7 @@ class Mixture(Model):
         self.components = list(components)
         self.vocabulary = components[0].vocabulary
         self.weights = np.asarray(weights, np.float64)
+        self.context_length = _largest(model.context_length for model in components)
         self._parts = [len(arrays_of(model.start(0))) for model in components]
 
     def start(self, B: int) -> State:
@@ -94,6 +95,11 @@ class Mixture(Model):
 
     def _weightiest_first(self) -> list[Model]:
         return [self.components[i] for i in np.argsort(-self.weights, kind="stable")]
+
+    @property
+    def longest_word(self) -> int | None:
+        """The maximum length of a word in characters; None where a component has no limit."""
+        return _largest(model.longest_word for model in self.components)
 
     @property
     def parameter_count(self) -> int:
@@ -151,6 +157,12 @@ class Mixture(Model):
             parts = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
             components.append(kind.from_arrays(vocabulary, own, parts))
         return cls(components, weights)
+
+
+def _largest(lengths: Iterable[int | None]) -> int | None:
+    """Return the largest of the components' lengths; None, which is no limit, where one is None."""
+    known = list(lengths)
+    return None if None in known else max(filter(None, known))
 
 
 def _is_there(array: Floats | None) -> bool:
