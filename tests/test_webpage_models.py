@@ -223,6 +223,16 @@ def test_symbols_of_several_characters_are_typed_scored_and_begun_with(
     assert browser.console() == []
 
 
+def test_a_long_symbol_is_cut_between_characters(browser: Browser, tmp_path: Path) -> None:
+    family = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
+    words = [f"a{family}", "a[longest]"]
+    corpus = replace(Corpus.from_words(words), symbol_rule=rf"{family}|\[.*\]|.")
+    write_page(train(corpus, TrainingOptions(method="counts", holdout=0)), tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    labels = browser.run("return itos.map((_, symbol) => shortLabel(symbol))")
+    assert labels == [".", "a", "[longes…", family]
+
+
 def test_a_gru_of_a_megabyte_opens_and_draws_at_once(browser: Browser, tmp_path: Path) -> None:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = [letters[k:] + letters[:k] for k in range(26)] + WORDS

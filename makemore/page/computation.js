@@ -145,8 +145,10 @@ function edges({ seen, logits, came }, rows, { input, logits: middle, P, loss, t
 
 /** Return the label of a symbol, cut off if it is long. */
 function shortLabel(symbol) {
-  const whole = label(symbol);
-  return whole.length <= MAX_LABEL ? whole : whole.slice(0, MAX_LABEL - 1) + "\u2026";
+  const whole = [...label(symbol)];
+  return whole.length <= MAX_LABEL
+    ? whole.join("")
+    : whole.slice(0, MAX_LABEL - 1).join("") + "\u2026";
 }
 
 function inputCells({ seen, came }, rows, { labels, input, y }) {
