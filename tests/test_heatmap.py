@@ -130,3 +130,12 @@ def test_matplotlib_settings_of_the_user_neither_count_nor_change(tmp_path: Path
         save_figure(draw_heatmap(COUNTS, SYMBOLS), styled)
         assert matplotlib.rcParams["font.size"] == 40
     assert plain.read_bytes() == styled.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "meaning"),
+    [("probabilities", "more probable"), ("counts", "more often"), ("weights", "a larger weight")],
+)
+def test_the_caption_says_what_the_colours_mean(values: str, meaning: str) -> None:
+    captions = [text.get_text() for text in draw_heatmap(COUNTS, SYMBOLS, values=values).texts]
+    assert any(caption.endswith(f"Darker means {meaning}.") for caption in captions)

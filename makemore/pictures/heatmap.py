@@ -90,7 +90,7 @@ def draw_heatmap(
         scale.set_label(QUANTITIES[values].label, fontsize=13, labelpad=8)
         scale.outline.set_visible(False)
         layout.write_heading(figure, heading.translate(substitutes))
-        layout.write_caption(figure, dark, theme)
+        layout.write_caption(figure, values, dark, theme)
     return figure
 
 
@@ -131,11 +131,11 @@ class _HeatmapLayout:
         y = 1 - 0.25 / self.height
         figure.text(self.left / self.width, y, heading, size=size, va="top", linespacing=1.3)
 
-    def write_caption(self, figure: "Figure", dark: bool, theme: Theme) -> None:
+    def write_caption(self, figure: "Figure", values: str, dark: bool, theme: Theme) -> None:
         """Write below the cells how to read them."""
         caption = (
             "Row “.” is the start of a word, column “.” its end."
-            f" {'Lighter' if dark else 'Darker'} means more probable."
+            f" {'Lighter' if dark else 'Darker'} means {QUANTITIES[values].more}."
         )
         size = type_size(caption, self.side * POINTS_PER_INCH, 13)
         y = 0.4 / self.height

@@ -27,11 +27,14 @@ class Quantity(NamedTuple):
     gamma : float
         The exponent from numbers to colours. Most pairs are rare; the square root, 0.5, keeps them
         distinguishable.
+    more : str
+        What a colour that stands out more means.
     """
 
     label: str
     text: Callable[[float], str]
     gamma: float
+    more: str
 
 
 def _probability_text(value: float) -> str:
@@ -53,9 +56,9 @@ def _weight_text(value: float) -> str:
 
 
 QUANTITIES: Mapping[str, Quantity] = {
-    "probabilities": Quantity("P(second | first)", _probability_text, 0.5),
-    "counts": Quantity("count", _count_text, 0.5),
-    "weights": Quantity("weight (logit)", _weight_text, 1.0),
+    "probabilities": Quantity("P(second | first)", _probability_text, 0.5, "more probable"),
+    "counts": Quantity("count", _count_text, 0.5, "more often"),
+    "weights": Quantity("weight (logit)", _weight_text, 1.0, "a larger weight"),
 }
 """The values that a heatmap can show, by their name on the command line."""
 
