@@ -30,7 +30,9 @@ from makemore.arpa import read_arpa, write_arpa
 from makemore.arrays import Floats
 from makemore.data.corpus import Corpus, reading_of
 from makemore.errors import shown
+from makemore.generation.constraints import Constraints
 from makemore.generation.draws import next_distributions
+from makemore.generation.sampling import sample
 from makemore.models.base import Model
 from makemore.models.bigram import collapsed_loss
 from makemore.page.webpage import write_page
@@ -265,6 +267,15 @@ def test_temperature_zero_is_the_likeliest_choice_or_says_that_words_do_not_end(
     assert page.text("#temperature-shown") == "0"
     words = page.words()
     assert len(set(words)) == 1 or "the end of no word" in page.text("#make-problem")
+
+
+@pytest.mark.parametrize("prefix", ["k", "q", "z"])
+def test_at_temperature_zero_a_prefix_is_given_and_not_drawn(
+    page: Browser, bigram_page: Path, bigram: Checkpoint, prefix: str
+) -> None:
+    page.open(bigram_page, f"#count=1&temperature=0&prefix={prefix}")
+    limits = Constraints(prefix=prefix)
+    assert page.words() == sample(bigram, 1, temperature=0, constraints=limits)
 
 
 def test_a_link_repeats_words_and_score(page: Browser, browser: Browser, pages: Path) -> None:

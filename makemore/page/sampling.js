@@ -45,12 +45,13 @@ class Sampler {
     this.start = model.start();
     this.possible = true;
     for (const symbol of prefix) {
-      this.possible &&= this.distribution(this.start)[symbol] > 0;
+      // a prefix is given and not drawn, at any temperature
+      this.possible &&= model.probabilities(this.start)[symbol] > 0;
       this.start = model.advance(this.start, symbol);
     }
-    const first = this.distribution(this.start).slice();
+    const first = model.probabilities(this.start).slice();
     if (prefix.length === 0) first[BOUNDARY] = 0; // the condition that the word is not empty
-    this.first = drawThresholds(first);
+    this.first = drawThresholds(nextDistribution(first, temperature));
     this.possible &&= first.some((p) => p > 0);
   }
 
