@@ -72,6 +72,7 @@ def draw_loss(
         panels[0].set_ylabel(f"{what} (nats per symbol)")
         if distances is not None:
             _draw_distance(panels[1], steps, distances, theme)
+            panels[1].set_ylabel(f"{what} above the minimum (logarithmic)")
         finish_step_axis(panels[-1], int(steps[-1]))
     return figure
 
@@ -248,7 +249,6 @@ def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) ->
         axes.minorticks_off()
     else:
         axes.yaxis.set_minor_formatter(lambda y, _: f"{y:.1g}")
-    axes.set_ylabel("loss above the minimum (logarithmic)")
     text = f"{distances[-1]:.2g}"
     _mark(axes, int(steps[-1]), float(distances[-1]), text, (-8, -3), theme)
     finish_panel(axes)

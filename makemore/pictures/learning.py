@@ -7,9 +7,8 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.errors import PlottingError
 from makemore.generation.sampling import sample
-from makemore.models.bigram import Bigram
+from makemore.models.bigram import Bigram, collapsed_loss
 from makemore.models.softmax import softmax
-from makemore.pictures.contents import losses_by_step
 from makemore.pictures.film import MAX_FILM_WORDS, Frame
 from makemore.training.descent import gradient_descent, initial_weights
 from makemore.training.record import Checkpoint, log_spaced_steps
@@ -51,13 +50,14 @@ def learning_frames(
     for taken, step in enumerate(descent):
         report(taken, steps)
         if taken in wanted:
-            yield _frame(model, taken, W, step.objective)
+            yield _frame(model, taken, W)
         W = step.weights
     if steps in wanted:
-        yield _frame(model, steps, W, float(losses_by_step(checkpoint)[-1]))
+        yield _frame(model, steps, W)
 
 
-def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
+def _frame(model: Bigram, step: int, W: Floats) -> Frame:
+    loss = collapsed_loss(W, model.counts)  # without the penalty of the objective
     words = sample(Bigram(model.vocabulary, W, model.counts), MAX_FILM_WORDS, seed=0)
     return Frame(step, softmax(W), loss, words)
 
