@@ -127,6 +127,14 @@ def test_the_film_of_a_network_is_made_from_its_checkpoint(
         np.testing.assert_array_equal(getattr(again, name), kept, strict=True)
 
 
+def test_a_bigram_whose_words_hardly_ever_end_has_a_film() -> None:
+    words = ["ab" * 10_000, "ba" * 10_000]
+    checkpoint = train(Corpus.from_words(words), steps=40, holdout=0.0)
+    *_, last = learning_frames(checkpoint)
+    assert len(last.samples) == MAX_WORDS
+    assert all(len(word) == MAX_CHARACTERS + 1 and word.endswith("…") for word in last.samples)
+
+
 def test_models_that_are_not_trained_by_steps_have_no_film() -> None:
     for kind in ("ngram", "mixture"):
         with pytest.raises(PlottingError, match="not step by step"):

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from makemore.arrays import Floats
+from makemore.arrays import Floats, Symbols
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import PlottingError
-from makemore.generation.sampling import sample
 from makemore.models.bigram import Bigram, collapsed_loss
 from makemore.models.softmax import softmax
-from makemore.pictures.film import MAX_FILM_WORDS, Frame
+from makemore.pictures.film import Frame
 from makemore.training.descent import gradient_descent, initial_weights
+from makemore.training.moments import plain_words
 from makemore.training.record import Checkpoint, log_spaced_steps
 
 FRAMES = 60
@@ -58,8 +59,16 @@ def learning_frames(
 
 def _frame(model: Bigram, step: int, W: Floats) -> Frame:
     loss = collapsed_loss(W, model.counts)  # without the penalty of the objective
-    words = sample(Bigram(model.vocabulary, W, model.counts), MAX_FILM_WORDS, seed=0)
-    return Frame(step, softmax(W), loss, words)
+    # cut off, because weights on their way may never end a word
+    words = plain_words(Bigram(model.vocabulary, W, model.counts), np.random.default_rng(0))
+    return Frame(step, softmax(W), loss, _spelled(words, model.vocabulary))
+
+
+def _spelled(words: Symbols, vocabulary: Vocabulary) -> list[str]:
+    """Return words as ``plain_words`` gives them in text, with an ellipsis where one is cut off."""
+    ends = ["…" if (ids[-1:] > 0).any() else "" for ids in words]
+    texts = [vocabulary.decode(ids[ids > 0].tolist()) for ids in words]
+    return list(map("".join, zip(texts, ends, strict=True)))
 
 
 def _kept_frames(checkpoint: Checkpoint) -> Iterator[Frame]:
@@ -67,11 +76,10 @@ def _kept_frames(checkpoint: Checkpoint) -> Iterator[Frame]:
 
     The loss of a moment is the mean over its last mini-batches, an eighth of those so far.
     """
-    training, decode = checkpoint.training, checkpoint.model.vocabulary.decode
+    training, vocabulary = checkpoint.training, checkpoint.model.vocabulary
     steps = training.film_steps.tolist()
     for step, table, words in zip(steps, training.film_tables, training.film_words, strict=True):
         # loss_history[step] was measured after that many steps, unless the training ended there
         first = min(step - step // 8, len(training.loss_history) - 1)
         loss = float(training.loss_history[first : step + 1].mean())
-        samples = [decode(word[word > 0].tolist()) for word in words]
-        yield Frame(step, table.astype(np.float64), loss, samples)
+        yield Frame(step, table.astype(np.float64), loss, _spelled(words, vocabulary))
