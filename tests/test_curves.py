@@ -81,6 +81,16 @@ def test_a_film_says_which_table_of_a_network_it_shows() -> None:
     assert film_title(network) == heatmap_title(network) == title
 
 
+@pytest.mark.parametrize("order", [2, 3])
+def test_a_table_is_named_where_the_model_sees_more(order: int) -> None:
+    words = Corpus.from_words(["ab", "ba", "abba"], "list")
+    checkpoint = train(words, model="ngram", order=order, holdout=0.0)
+    name = "" if order == 2 else "bigram probabilities from the same counts"
+    assert page_data(checkpoint)["heatmap"]["what"] == name
+    loss = f"training loss {checkpoint.training.training_loss:.4f} nats per symbol"
+    assert heatmap_title(checkpoint) == f"list: ngram, {name or loss}"
+
+
 def test_logarithmic_axes_say_so() -> None:
     top, bottom = draw_loss(2.5 + 1 / np.arange(1, 101), 2.5).axes
     assert "logarithmic" in bottom.get_xlabel()

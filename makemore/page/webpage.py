@@ -31,7 +31,7 @@ from makemore.files import replace_atomically
 from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.page.packing import describe_model
-from makemore.pictures.contents import losses_by_step, objective_name
+from makemore.pictures.contents import losses_by_step, objective_name, table_name
 from makemore.pictures.labels import select_symbols, table_part
 from makemore.training.record import Checkpoint, TrainingRecord, log_spaced_steps
 from makemore.version import __version__
@@ -169,7 +169,7 @@ def _heatmap_data(model: Model) -> dict[str, Any]:
     cells = np.ix_(symbols, symbols)
     W = model.bigram_weights() if len(symbols) == len(P) else None
     return {
-        "what": model.table_of_pairs,
+        "what": table_name(model),
         "symbols": symbols.tolist(),
         "P": _rounded(P[cells]),
         "N": None if N is None else N[cells].tolist(),

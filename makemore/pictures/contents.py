@@ -29,12 +29,17 @@ def film_title(checkpoint: Checkpoint) -> str:
 
     It names the table of pairs if that is not the whole model.
     """
-    return ", ".join(filter(None, (plain_title(checkpoint), checkpoint.model.table_of_pairs)))
+    return ", ".join(filter(None, (plain_title(checkpoint), table_name(checkpoint.model))))
 
 
 def heatmap_title(checkpoint: Checkpoint) -> str:
     """Return the title of a heatmap, which names the table if that is not the whole model."""
-    return (film_title if checkpoint.model.table_of_pairs else picture_title)(checkpoint)
+    return (film_title if table_name(checkpoint.model) else picture_title)(checkpoint)
+
+
+def table_name(model: Model) -> str:
+    """Return what the table of pairs is; empty where it is the whole model, which sees no more."""
+    return "" if model.context_length == 1 else model.table_of_pairs
 
 
 def objective_name(checkpoint: Checkpoint) -> str:
