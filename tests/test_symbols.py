@@ -313,6 +313,25 @@ def test_samples_never_hold_a_part_of_a_symbol(folder: Path) -> None:
     assert all(whole.fullmatch(word) for word in words)
 
 
+def test_the_report_counts_edits_of_symbols(folder: Path) -> None:
+    def distance(a: list[str], b: list[str]) -> int:
+        if not (a and b):
+            return len(a) + len(b)
+        replaced = distance(a[:-1], b[:-1]) + (a[-1] != b[-1])
+        return min(replaced, distance(a[:-1], b) + 1, distance(a, b[:-1]) + 1)
+
+    options = ("--report", "-n", 20, "--seed", 1, "--max-length", 4)
+    result = run("sample", "-c", "m.npz", *options)
+    symbols = set(load("m.npz").model.vocabulary.symbols)
+    known = [by_hand(symbols, word) for word in set(MOLECULES)]
+    for line in result.stderr.splitlines()[1:]:
+        _, word, nearest, edits = re.split(" {2,}| [(]", line)
+        own = by_hand(symbols, word)
+        expected = min(distance(own, other) for other in known)
+        assert edits.split(" ")[0] == (str(expected) if expected else "the")
+        assert distance(own, by_hand(symbols, nearest)) == expected
+
+
 def test_constraints_count_symbols(folder: Path) -> None:
     def words(*options: object) -> list[list[str]]:
         out = run("sample", "-c", "m.npz", "-n", 40, "--seed", 1, *options).stdout.split()

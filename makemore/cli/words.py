@@ -298,7 +298,10 @@ def _report(novelty: "Novelty", checkpoint: "Checkpoint", corpus: str) -> None:
     from makemore.generation.novelty import nearest_words, training_texts
     from makemore.reporting import describe_novelty
 
-    nearest = nearest_words(novelty.first, training_texts(checkpoint.corpus, corpus, "--report"))
+    vocabulary = checkpoint.model.vocabulary  # edits are those of symbols, as for --min-distance
+    texts = map(vocabulary.shortened, training_texts(checkpoint.corpus, corpus, "--report"))
+    found = nearest_words(list(map(vocabulary.shortened, novelty.first)), texts)
+    nearest = [(vocabulary.spelled_out(word), edits) for word, edits in found]
     click.echo(describe_novelty(novelty, nearest), err=True)
 
 
