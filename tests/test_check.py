@@ -3,6 +3,7 @@
 import unicodedata
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from corpus_oracles import in_blocks, words_in
@@ -13,6 +14,7 @@ from makemore.data import check, holdout
 from makemore.data.check import check_corpus
 from makemore.data.corpus import Corpus
 from makemore.data.formats import MAX_EXAMPLES
+from makemore.data.table import Columns
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import CorpusError
 from makemore.reporting import describe_check
@@ -162,6 +164,32 @@ def test_lines_that_are_not_utf_8_are_named_and_the_others_are_looked_at(block_s
     assert found.failure == found.encoding_errors[0] + ", or give --errors skip or replace"
     letters = "".join(fact.character for fact in found.characters)
     assert letters == "almoe"  # those that occur as often are in the order of their code points
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"name\nem\xffma\nava\n",
+        b"name\n\xff\r\nava\n",
+        b"name\nem\xc3\xa9ma\nzo\xc3",
+        b"name\nzo\xeb",
+        b"name\nzo\xeb\n",
+        b"name,n\nzo\xeb,5\nava\n",  # the second line is damaged, and the third has no weight
+        b"name,n\nava\nzo\xeb,5\n",
+    ],
+)
+def test_the_reason_is_that_of_training(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(data)
+    columns = Columns("name", "n") if b"," in data else None
+    corpus = replace(Corpus.from_paths(path), columns=columns)
+    with pytest.raises(CorpusError) as refused:
+        train(corpus)
+    try:
+        reason = check_corpus(corpus).failure.removesuffix(", or give --errors skip or replace")
+    except CorpusError as error:
+        reason = str(error)
+    assert reason == str(refused.value)
 
 
 def test_damaged_lines_are_named_where_each_byte_is_a_character() -> None:

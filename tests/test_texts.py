@@ -176,7 +176,10 @@ def test_text_that_is_no_utf_8_is_refused_by_all_with_its_place(
     ):
         message = one_line(run(*arguments, code=1))
         assert message.startswith("makemore: bad")
-        assert place in message
+        if arguments[0] == "sample" and place.startswith("--encoding"):  # which it has not
+            assert "convert the file to the encoding" in message
+        else:
+            assert place in message
     assert place in run("score", "bad", code=1).stderr
     assert place in run("check", "bad", code=1).stdout
     assert place in one_line(run("train", "-", code=1, stdin=data)).replace("stdin", "bad")

@@ -25,7 +25,7 @@ from makemore.data.holdout import (
 )
 from makemore.data.text import Lines, code_points, line_bounds, or_leave_out
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import DecodingError, VocabularyError
+from makemore.errors import CorpusError, DecodingError, VocabularyError
 
 MAX_EXACT = 1 << 22
 """Up to this many distinct words are counted; a larger number is estimated."""
@@ -189,6 +189,11 @@ def check_corpus(
             survey.add(lines)
     except DecodingError as error:
         survey.end_at(error)
+    except CorpusError:
+        if corpus.errors == "strict" and corpus.is_rereadable:
+            for _ in corpus.read():  # which first finds what training finds
+                pass
+        raise
     return survey.report(corpus)
 
 

@@ -51,6 +51,7 @@ _UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
 _LF = ord("\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_RAW_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
@@ -147,15 +148,15 @@ class LineDecoder:
             part = self._rest.pop()
             text, self._length = part + text, self._length - len(part)
         stop = len(text) if is_last or not text.endswith("\r") else len(text) - 1
-        end = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1
+        end, added = max(text.rfind("\n", 0, stop), text.rfind("\r", 0, stop)) + 1, ""
         if final and not damage and (end < len(text) or (self._rest and not end)):
-            text, end = text + "\n", len(text) + 1
-        if end:
+            end, added = len(text), "\n"
+        if end or added:
             block = "".join([*self._rest, text[:end]])
             self._rest, self._length = [], 0
             if self._on_error:
                 block = self._without_escaped(block, self._on_error)
-            block = with_line_feeds(block)
+            block = with_line_feeds(block) + added
             if self._counts_lines:  # several times as fast as str.count on short lines
                 self._lines += int(np.count_nonzero(np.frombuffer(block.encode(), np.uint8) == _LF))
             yield block
@@ -216,12 +217,15 @@ class LineDecoder:
 
     def _error(self, found: bytes, reason: str, offset: int, line: int) -> DecodingError:
         """Return the error at a byte of the source; ``line`` counts from 0."""
+        found = found[:4]
+        if has_plain_line_feeds(self._encoding):  # the next line is no part of it
+            found = _RAW_LINE.match(found)[0]  # type: ignore[index]
         advice = "name the file's encoding with --encoding"
         if self._encoding != _UTF_8:  # which somebody named
             advice = "the file may have another encoding"
         return DecodingError(
             f"{self._place(offset, line)}: expected {self._encoding}, found the bytes"
-            f" {found[:4].hex(' ')} ({shown(reason)})",
+            f" {found.hex(' ')} ({shown(reason)})",
             advice,
         )
 
@@ -247,7 +251,7 @@ class LineDecoder:
         return text.encode(self._encoding, "surrogateescape")
 
     def _without_escaped(self, block: str, tell: Callable[[DecodingError], None]) -> str:
-        """Return whole lines with a blank one for each that could not be decoded."""
+        """Return lines with a blank one for each that could not be decoded."""
         offset = self._offset
         self._offset += len(self._encoded(block))
         if not _ESCAPED.search(block):
@@ -260,7 +264,8 @@ class LineDecoder:
             except UnicodeDecodeError as error:
                 found, line_number = raw[error.start :], self._lines + number
                 tell(self._error(found, error.reason, offset + error.start, line_number))
-                line = raw.decode(self._encoding, "replace") if self._replaces else "\n"
+                blank = "\n" if line.endswith(("\r", "\n")) else ""
+                line = raw.decode(self._encoding, "replace") if self._replaces else blank
             lines.append(with_line_feeds(line))
             offset += len(raw)
         return "".join(lines)
