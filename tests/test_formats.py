@@ -211,6 +211,31 @@ def test_a_list_in_another_encoding_is_converted_first(tmp_path: Path) -> None:
     assert mended(check_corpus(corpus).remedy, tmp_path) == NAMES
 
 
+@pytest.mark.parametrize(
+    ("encoding", "errors"),
+    [
+        *((name, "strict") for name in ("latin-1", "utf-8-sig", "utf-16-le", "mac_roman", "utf-8")),
+        *(
+            (name, errors)
+            for name in ("latin-1", "ascii", "utf-8")
+            for errors in ("skip", "replace")
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_filters_see_what_training_sees(
+    encoding: str, errors: str, end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "list"
+    text = json.dumps(NAMES, indent=1, ensure_ascii=False).replace("\n", end)
+    own = {"ascii": "utf-8", "utf-8": "utf-8-sig"}.get(encoding, encoding)
+    path.write_bytes(text.encode(own))
+    corpus = Corpus(Corpus.from_paths(path).sources, encoding=encoding, errors=errors)
+    found = mended(check_corpus(corpus).remedy, tmp_path)
+    names = {"replace": [*NAMES[:2], "Zo\ufffd\ufffd", *NAMES[3:]], "skip": NAMES[:2] + NAMES[3:]}
+    assert found == (names[errors] if encoding == "ascii" else NAMES)
+
+
 def test_where_only_some_lines_were_misread_no_command_is_offered() -> None:
     found = check_corpus(Corpus.from_words(["ZoÃ«", "Zoë", "René"]))
     (finding,) = found.findings

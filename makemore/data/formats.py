@@ -6,6 +6,7 @@ The form of a whole file shows in its first ``MAX_SAMPLE`` words; HTML entities 
 decoded wrongly are looked for in all lines.
 """
 
+import codecs
 import csv
 import html
 import json
@@ -15,10 +16,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Any
 
 from makemore.data.corpus import Corpus, options_to_read
-from makemore.data.sources import as_argument
+from makemore.data.sources import ByteStream, Source, as_argument
 from makemore.data.table import Columns
 from makemore.data.text import is_utf_8
 
@@ -32,6 +34,7 @@ MAX_LISTED = 1 << 12
 MAX_CASED_LINES = 1 << 17
 """The number of lines, the first ones, in which words that differ only in case are looked for."""
 
+_HEAD = 1024  # bytes that show whether a file is plain
 _MOST = 0.9
 _MAX_CASED_WORD = 32  # in characters, which bounds the memory for words
 _MIN_ITEMS = 3  # a line of fewer parts may be one word
@@ -437,8 +440,8 @@ def _read_again(word: str) -> str | None:
 def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] = ()) -> str:
     """Return the shell command that trains on the corpus with all findings mended, or nothing.
 
-    The filters need UTF-8, so a corpus in another encoding is converted first. ``options`` are
-    further options of ``makemore train``.
+    The filters need UTF-8 without a mark, and line feeds: what is not so is converted first.
+    ``options`` are further options of ``makemore train``.
     """
     if all(finding.option for finding in findings if finding.commands):
         findings = [replace(finding, commands=()) for finding in findings]
@@ -451,15 +454,37 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     if len(paths) < len(corpus.sources):
         paths = ["LIST"]
     files = " ".join(map(shlex.quote, paths))
-    foreign = not is_utf_8(corpus.encoding)
-    options = [*options_to_read(corpus, encoding=foreign and not commands), *options]
     if not commands:
-        return " ".join(["makemore train", files, *options])
+        return " ".join(["makemore train", files, *options_to_read(corpus), *options])
+    plain = replace(corpus, encoding="utf-8", errors="strict")
+    options = [*options_to_read(plain), *options]
     read = [_printing(paths)]
-    if foreign:
-        convert = f"iconv -f {corpus.encoding} -t utf-8"
-        read = [f"{convert} {files}"] if read == [f"cat {files}"] else [*read, convert]
+    if plain != corpus or not _are_plain(corpus.sources):
+        read.append(_converting(corpus.encoding, corpus.errors))
     return " | ".join([*read, *commands, " ".join(["makemore train -", *options])])
+
+
+def _are_plain(sources: Sequence[Source]) -> bool:
+    """Return whether the files that can be looked at begin without a mark, and with line feeds."""
+    for source in filter(attrgetter("rereadable"), sources):
+        with ByteStream(source) as stream:
+            head = stream.peek(_HEAD)
+        if head.startswith(codecs.BOM_UTF8) or re.search(rb"\r[^\n]", head):
+            return False
+    return True
+
+
+def _converting(encoding: str, errors: str) -> str:
+    r"""Return the filter that converts text to UTF-8 with line feeds, by Python's own codecs.
+
+    >>> _converting("latin-1", "strict")
+    'python3 -c \'import sys; sys.stdout.writelines(open(0, encoding="latin-1"))\''
+    """
+    how = f'encoding="{"utf-8-sig" if is_utf_8(encoding) else encoding}"'
+    lines = f"open(0, {how})" if errors == "strict" else f'open(0, {how}, errors="replace")'
+    if errors == "skip":
+        lines = rf'line for line in {lines} if "\ufffd" not in line'
+    return f"python3 -c {shlex.quote(f'import sys; sys.stdout.writelines({lines})')}"
 
 
 def table_option(words: Words) -> str:
