@@ -300,6 +300,17 @@ def test_a_table_names_the_options_that_read_it(text: str, option: str, tmp_path
     assert table_option(list(enumerate(text.splitlines(), 1))) == option
 
 
+def test_a_table_whose_quotes_do_not_match_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    inches = [f'{name} {k}"' for k, name in enumerate(NAMES)] + ['"a']
+    path.write_text("".join(f"7|{inch}\n9|{inch}\n" for inch in inches), "utf-8")
+    assert sorted(mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path)) == sorted(
+        inches * 2
+    )
+    path.write_text(rows('"{name}",{k}') * 2 + '"two\nlines",9\n', "utf-8")
+    assert check_corpus(Corpus.from_paths(path)).remedy.endswith("--column 1 --weights 2")
+
+
 @pytest.mark.parametrize(
     "text", ["name,name\n" + rows("{name},19{i}0"), "1,2\n" + rows("{name},9{i}0")]
 )

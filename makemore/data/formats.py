@@ -296,6 +296,7 @@ class _Table:
     separator: str
     columns: list[tuple[str, ...]]  # the cells of each
     word: int  # the index of the column of words
+    is_csv: bool  # or its quotes are ordinary characters
 
     @property
     def cells(self) -> Words:
@@ -305,7 +306,7 @@ class _Table:
 
     def finding(self, option: str) -> Finding:
         """Return the finding, with the commands and the option that read the words."""
-        is_quoted = any('"' in line for _, line in self.lines)
+        is_quoted = self.is_csv and any('"' in line for _, line in self.lines)
         commands = _column_command(self.separator, self.word, is_quoted)
         what = f"a table of {len(self.columns)} columns"
         return _finding(what, self.lines, *commands, option=option)
@@ -313,8 +314,10 @@ class _Table:
     def option(self, has_header: bool) -> str:
         """Return the options that read the words, and the weights if a column may hold some.
 
-        Return nothing if they would read a title as a word.
+        Return nothing if they would read a title as a word, or fail for a quote.
         """
+        if not self.is_csv and self.separator != "\t":
+            return ""
         columns = {"column": self.word}
         weights = [i for i, c in enumerate(self.columns) if _are_weights(c[has_header:])]
         if weights:
@@ -360,7 +363,18 @@ def _table(words: Words) -> _Table | None:
     columns = list(zip(*(row for _, row in whole), strict=True))
     # the column of words is the first with the most distinct cells
     best = max(range(width), key=lambda column: _variety(columns[column]))
-    return _Table([pair for pair, _ in whole], separator, columns, best)
+    lines = [pair for pair, _ in whole]
+    return _Table(lines, separator, columns, best, _is_csv(words, separator))
+
+
+def _is_csv(words: Words, separator: str) -> bool:
+    lines = (f"{line}\n" for _, line in words)
+    try:
+        for _ in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _cells(line: str, separator: str) -> list[str]:
