@@ -92,6 +92,18 @@ def test_long_words_that_are_odd_are_cut() -> None:
     assert f"in a row:  {('ab  ' * 15)[:59]}… (line 1)" in found
 
 
+@pytest.mark.parametrize("block_size", [1, 7, 1000])
+def test_a_weight_counts_as_so_many_words_of_its_length(block_size: int) -> None:
+    rows = [("a", 1), ("bcd", 9), ("", 99), ("ef", 3), ("g", 0), ("hijklm", 2)]
+    data = "".join(f"{word},{k}\n" for word, k in rows).encode()
+    table = replace(Corpus.from_bytes(data), columns=Columns("1", "2"))
+    found = in_blocks(block_size, check_corpus, table)
+    same = check_corpus(Corpus.from_words([word for word, k in rows for _ in range(k)]))
+    assert (
+        (found.median, found.characters) == (same.median, same.characters) == (3, found.characters)
+    )
+
+
 def test_words_of_two_scripts_are_found_with_their_lines() -> None:
     words = [
         "emma",

@@ -102,7 +102,8 @@ class CorpusCheck:
     duplicates : int
         Words that repeat an earlier one; lines - blank - undecodable - distinct.
     shortest, median, longest : int
-        The median is the smallest length that half of the words do not exceed.
+        The median is the smallest length that half of the words do not exceed; a word of weight k
+        counts as k words.
     characters : tuple of CharacterFact
         The alphabet, the most frequent first; counted by the weights of a table's words.
     weights : WeightFacts or None
@@ -207,7 +208,8 @@ class _Survey:
         self._are_all_held_out = True
         self._held_out: Lines | None = Lines("")  # distinct ones; None where they are too many
         self._frequencies = np.zeros(_UNICODE, np.int64)
-        self._lengths: Counter[int] = Counter()
+        self._lengths: Counter[int] = Counter()  # of lines
+        self._weights_of_lengths: Counter[int] = Counter()  # each as often as its weight says
         self._distinct = _DistinctCounter()
         self._scripts = _Scripts()
         self._spaced, self._doubled_spaces = Oddity(), Oddity()
@@ -242,6 +244,11 @@ class _Survey:
             self._weights.append((int(weights.sum()), int(weights.min()), int(weights.max())))
         lengths, counts = np.unique(ends - starts, return_counts=True)
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
+        if lines.weights is not None:
+            places = np.searchsorted(lengths, ends - starts)
+            counts = np.zeros(len(lengths), np.int64)
+            np.add.at(counts, places, lines.weights)
+        self._weights_of_lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         self._add_hashes(hash_words(text), lines)
         self._add_oddities(text, points, starts, ends)
         self._forms.add(text, len(ends))
@@ -281,6 +288,7 @@ class _Survey:
     def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
         without_word = self._lengths.pop(0, 0)
+        self._weights_of_lengths.pop(0, 0)
         replaces = corpus.errors == "replace"  # then only the line that ends the check is lost
         blank = without_word - (int(not self._is_whole) if replaces else self._undecodable)
         words = self._lines - without_word
@@ -300,7 +308,7 @@ class _Survey:
             distinct_is_exact=is_exact,
             duplicates=words - distinct,
             shortest=min(self._lengths, default=0),
-            median=_median(self._lengths),
+            median=_median(self._weights_of_lengths),
             longest=max(self._lengths, default=0),
             characters=facts,
             weights=self._weight_facts(),
