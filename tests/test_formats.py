@@ -194,9 +194,10 @@ def test_compressed_lists_are_printed_whatever_stands_between_them(
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
     bullets = rows("- {name}").encode(encoding)
-    paths = [tmp_path / name for name in (f"one{suffix}", f"two{suffix}", "it's plain")]
+    names = (f"one{suffix}", f"two{suffix}", "packed", "it's plain", "plain.gz")
+    paths = [tmp_path / name for name in names]
     for path in paths:
-        path.write_bytes(compress(bullets) if path.suffix else bullets)
+        path.write_bytes(bullets if "plain" in path.name else compress(bullets))
     for some in (paths[:1], paths[:2], paths):
         corpus = Corpus(Corpus.from_paths(*some).sources, encoding=encoding)
         found = check_corpus(corpus).remedy

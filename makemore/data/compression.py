@@ -23,6 +23,14 @@ _ZSTD = (
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is an empty one
 COMPRESSED = (*_GZIP, *_BZ2, *_XZ, *_ZSTD, *_ZIP)
 """The first bytes of compressed files."""
+PROGRAMS = (
+    ("gzip -dc", _GZIP),
+    ("bzip2 -dc", _BZ2),
+    ("xz -dc", _XZ),
+    ("zstd -dc", _ZSTD),
+    ("unzip -p", _ZIP),
+)
+"""The programs that print such files, and the first bytes of these."""
 
 _SMALL_READ = 1 << 16
 _FRAME_READ = 512  # bytes; of zstd they become at most 16 MiB, which exist twice for a moment

@@ -10,15 +10,15 @@ import codecs
 import csv
 import html
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from makemore.data.compression import PROGRAMS, first_bytes
 from makemore.data.corpus import Corpus, options_to_read
 from makemore.data.sources import ByteStream, Source, as_argument
 from makemore.data.table import Columns
@@ -464,15 +464,15 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     options = [*options, *dict.fromkeys(own)]
     if (not commands and not options) or (commands and corpus.columns):
         return ""  # a filter would see the rows of a table and not its words
-    paths = [as_argument(source.name) for source in corpus.sources if source.location]
-    if len(paths) < len(corpus.sources):
-        paths = ["LIST"]
-    files = " ".join(map(shlex.quote, paths))
+    named = corpus.sources if all(source.location for source in corpus.sources) else ()
+    paths = [as_argument(source.name) for source in named] or ["LIST"]
     if not commands:
+        files = " ".join(map(shlex.quote, paths))
         return " ".join(["makemore train", files, *options_to_read(corpus), *options])
     plain = replace(corpus, encoding="utf-8", errors="strict")
     options = [*options_to_read(plain), *options]
-    read = [_printing(paths)]
+    programs = [_program(source) for source in named] or ["cat"]
+    read = [_printing(list(zip(programs, paths, strict=True)))]
     if plain != corpus or not _are_plain(corpus.sources):
         read.append(_converting(corpus.encoding, corpus.errors))
     return " | ".join([*read, *commands, " ".join(["makemore train -", *options])])
@@ -508,28 +508,26 @@ def table_option(words: Words) -> str:
     return findings[0].option if is_read else ""
 
 
-_READERS = {
-    ".gz": "gzip -dc",
-    ".bz2": "bzip2 -dc",
-    ".xz": "xz -dc",
-    ".zst": "zstd -dc",
-    ".zip": "unzip -p",
-}
+def _printing(files: Sequence[tuple[str, str]]) -> str:
+    """Return the shell command that prints files, of which each has its program and its path.
 
-
-def _printing(paths: Sequence[str]) -> str:
-    """Return the shell command that prints files, according to the endings of their names.
-
-    >>> _printing(["a.gz", "b.gz", "c d"])
+    >>> _printing([("gzip -dc", "a.gz"), ("gzip -dc", "b.gz"), ("cat", "c d")])
     "{ gzip -dc a.gz b.gz; cat 'c d'; }"
     """
     commands: list[str] = []
-    for suffix, alike in groupby(paths, lambda path: os.path.splitext(path)[1]):
-        reader, quoted = _READERS.get(suffix, "cat"), list(map(shlex.quote, alike))
+    for program, alike in groupby(files, itemgetter(0)):
+        quoted = [shlex.quote(path) for _, path in alike]
         # unzip would take a second name for that of a file in the archive
-        names = quoted if suffix == ".zip" else [" ".join(quoted)]
-        commands += [f"{reader} {name}" for name in names]
+        names = quoted if program == "unzip -p" else [" ".join(quoted)]
+        commands += [f"{program} {name}" for name in names]
     return commands[0] if len(commands) == 1 else f"{{ {'; '.join(commands)}; }}"
+
+
+def _program(source: Source) -> str:
+    """Return the program that prints a file."""
+    with source.open() as file:
+        head, _ = first_bytes(file)
+    return next((program for program, marks in PROGRAMS if head.startswith(marks)), "cat")
 
 
 class Recogniser:
