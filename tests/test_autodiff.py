@@ -77,6 +77,7 @@ CASES: dict[str, tuple[Function, list[Any]]] = {
     "linear, batched": (fused.linear, [normal(2, 3, 4), normal(4, 2), normal(2)]),
     "cross-entropy of ids": (lambda z: fused.cross_entropy(z, IDS), [normal(4, 3)]),
     "cross-entropy of counts": (lambda z: fused.cross_entropy(z, COUNTS), [normal(4, 3)]),
+    "cross-entropy, of both": (fused.cross_entropy, [normal(3, 4), positive(3, 4)]),
     "squared error": (fused.mean_squared_error, [normal(3, 4), normal(3, 4, seed=1)]),
     "binary cross-entropy": (
         lambda z: fused.binary_cross_entropy_with_logits(z, MASK[:3].astype(np.float32)),
@@ -196,6 +197,8 @@ def test_ids_from_the_end_and_lists_of_ids_are_rows(V: int) -> None:
 def test_ids_that_are_no_integers_are_refused(ids: Any) -> None:
     with pytest.raises(AutodiffError, match="ids are expected to be integers, not of type"):
         ops.gather(Tensor(normal(4, 2)), ids)
+    with pytest.raises(AutodiffError, match="ids are expected to be integers, not of type"):
+        fused.sum_of_rows(Tensor(normal(4, 2)), np.array(ids)[:, None])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -258,15 +261,20 @@ OF_INTEGERS: dict[str, Function] = {
     "attention": lambda x: fused.attention(x, x, x),
     "attention to others": lambda x: fused.attention(x, normal(4, 3), normal(4, 3, seed=1)),
     "average pooling": lambda x: fused.avg_pool2d(x.reshape(1, 1, 4, 3), 2),
+    "softmax": ops.softmax,
+    "log softmax": ops.log_softmax,
+    "squared error": lambda x: fused.mean_squared_error(x, x[::-1]),
+    "binary cross-entropy": lambda x: fused.binary_cross_entropy_with_logits(x, x % 2),
 }
 
 
 @pytest.mark.parametrize("name", OF_INTEGERS)
 def test_a_function_of_integers_is_that_of_the_same_numbers_in_float64(name: str) -> None:
     function = OF_INTEGERS[name]
-    found, expected = function(INTEGERS), function(INTEGERS.astype(np.float64))
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, expected)
+    for integers in (INTEGERS, (INTEGERS + 4).astype(np.uint8)):
+        found, expected = function(integers), function(integers.astype(np.float64))
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_integers_take_the_type_of_the_weights_beside_them() -> None:

@@ -15,10 +15,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from makemore.autodiff.operations import (
     add_rows,
     floating,
+    log_probabilities,
     logistic,
     operands,
     operation,
     reciprocal,
+    refuse_other_than_ids,
     rows_of,
 )
 from makemore.autodiff.tensor import Array, Value, data, record, together
@@ -50,6 +52,7 @@ def sum_of_rows(rows: Value, ids: Array) -> Value:
     It is the product of many-hot rows with ``rows``. k is at least 1.
     """
     W = data(rows)
+    refuse_other_than_ids(ids)
     value = W[ids[:, 0]]
     for column in range(1, ids.shape[1]):
         value += W[ids[:, column]]
@@ -87,13 +90,14 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
 
     ``logits`` have shape (..., V). ``targets`` are ids of shape (...), or counts N of shape
     (..., V): how often each id follows, which may be fractions. With P = softmax(logits) the loss
-    is -(N * log P).sum() / N.sum(), and its gradient (N.sum(-1) * P - N) / N.sum(). Raises
-    ``AutodiffError`` for other shapes, and ids that are not from 0 to V - 1.
+    is -(N * log P).sum() / N.sum(), its gradient (N.sum(-1) * P - N) / N.sum(), and that with
+    respect to the counts (-log P - loss) / N.sum(). Raises ``AutodiffError`` for other shapes, and
+    ids that are not from 0 to V - 1.
     """
     Z = floating(logits)
     N = np.asarray(data(targets), like=Z)
     if N.shape == Z.shape:
-        return _cross_entropy_of_counts(logits, Z, N)
+        return _cross_entropy_of_counts(logits, targets, Z, N)
     if N.shape != Z.shape[:-1] or N.dtype.kind not in "iu":
         raise ValueError("targets are expected to be ids (...) or counts (..., V)")
     if isinstance(N, np.ndarray) and (N < 0).any():  # a device would have to be waited for
@@ -111,7 +115,7 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     return record(value, (logits, gradient))
 
 
-def _cross_entropy_of_counts(logits: Value, Z: Array, N: Array) -> Value:
+def _cross_entropy_of_counts(logits: Value, targets: Value, Z: Array, N: Array) -> Value:
     counts = rows_of(N.astype(Z.dtype, copy=False))
     weights = counts @ np.ones_like(counts, shape=counts.shape[1])
     n = weights.sum()
@@ -126,7 +130,11 @@ def _cross_entropy_of_counts(logits: Value, Z: Array, N: Array) -> Value:
         d -= counts * (g / n)
         return d.reshape(Z.shape)
 
-    return record(value, (logits, gradient))
+    def of_counts(g: Array) -> Array:
+        """Return g (-log P - loss) / n."""
+        return (log_probabilities(Z) + value) * (-g / n)
+
+    return record(value, (logits, gradient), (targets, of_counts))
 
 
 def _exponentials(rows: Array, pick: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
@@ -141,6 +149,7 @@ def _exponentials(rows: Array, pick: Callable[[Array], Array]) -> tuple[Array, A
 def mean_squared_error(prediction: Value, target: Value) -> Value:
     """Return the mean of (prediction - target)², both of one shape, a Tensor of shape ()."""
     X, Y = operands(prediction, target)
+    X = floating(X)
     if np.shape(X) != np.shape(Y):  # broadcasting would compare each row with each
         raise ValueError("prediction and target are expected to have one shape")
     D = X - Y
@@ -160,6 +169,7 @@ def binary_cross_entropy_with_logits(logits: Value, targets: Value) -> Value:
     max(z, 0) - z t + log(1 + exp(-|z|)), which does not overflow.
     """
     Z, T = operands(logits, targets)
+    Z = floating(Z)
     if np.shape(Z) != np.shape(T):
         raise ValueError("logits and targets are expected to have one shape")
     value = np.mean(np.maximum(Z, 0) - Z * T + np.log1p(np.exp(-np.abs(Z))))

@@ -3,8 +3,8 @@
 Each takes Tensors, arrays or numbers, and returns a Tensor, or an array where no Tensor that wants
 a gradient took part. Names, shapes and the ``axis`` argument are those of NumPy. Numbers, and
 arrays of integers, take the type of the floating-point array that they meet: float32 stays float32.
-Integers that meet none become float64 where the result may have fractions, as in NumPy. An
-operation whose arrays do not fit raises ``AutodiffError`` with their shapes.
+Integers that meet none become floats where the result may have fractions, as in NumPy. An operation
+whose arrays do not fit raises ``AutodiffError`` with their shapes.
 
 In the gradients, ``g`` is the gradient of the loss with respect to the result. For every operation,
 ``tensor.gradients`` sums over the axes that broadcasting stretched. Kinks take the usual values:
@@ -374,14 +374,14 @@ def max(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
 @operation
 def softmax(a: Value, axis: int = -1) -> Value:
     """Return exp(a) over its sum along ``axis``, of the shape of a."""
-    S = np.exp(log_probabilities(data(a), axis))
+    S = np.exp(log_probabilities(floating(a), axis))
     return record(S, (a, lambda g: S * (g - np.sum(g * S, axis=axis, keepdims=True))))
 
 
 @operation
 def log_softmax(a: Value, axis: int = -1) -> Value:
     """Return log(softmax(a)) along ``axis``, in nats, of the shape of a."""
-    L = log_probabilities(data(a), axis)
+    L = log_probabilities(floating(a), axis)
     return record(L, (a, lambda g: g - np.exp(L) * np.sum(g, axis=axis, keepdims=True)))
 
 
@@ -538,10 +538,15 @@ def gather(rows: Value, ids: Array) -> Value:
     rows, and for those that are no integers.
     """
     W = data(rows)
+    refuse_other_than_ids(ids)
+    return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))
+
+
+def refuse_other_than_ids(ids: Array) -> None:
+    """Raise ``ValueError`` for ids that are no integers: booleans would choose among the rows."""
     dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
     if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats
         raise ValueError(f"ids are expected to be integers, not of type {dtype}")
-    return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))
 
 
 def add_rows(g: Array, ids: Array, W: Array) -> Array:
