@@ -86,7 +86,7 @@ def column_sums(g: Array) -> Array:
 
 @operation
 def cross_entropy(logits: Value, targets: Value) -> Value:
-    """Return the mean surprisal of the targets, in nats each, a Tensor of shape ().
+    """Return the mean surprisal of the targets, in nats, a Tensor of shape ().
 
     ``logits`` have shape (..., V). ``targets`` are ids of shape (...), or counts N of shape
     (..., V): how often each id follows, which may be fractions. With P = softmax(logits) the loss

@@ -60,19 +60,22 @@ class RecurrentCell(Layer):
 
 
 class RNNCell(RecurrentCell):
-    """Elman's cell: h' = tanh(x W_x + b_x + h W_h + b_h)."""
+    """Elman's cell, h' = tanh(x W_x + b_x + h W_h + b_h). Its source stands at ``ElmanCell``."""
 
     equations = ElmanCell
 
 
 class GRUCell(RecurrentCell):
-    """The gated recurrent unit."""
+    """The gated recurrent unit. Its equations and source stand at ``GatedCell``."""
 
     equations = GatedCell
 
 
 class LSTMCell(RecurrentCell):
-    """Long short-term memory. ``forget_bias`` is added to the first bias of the forget gate."""
+    """Long short-term memory. Its equations and sources stand at ``LongShortTermCell``.
+
+    ``forget_bias`` is added to the first bias of the forget gate.
+    """
 
     equations = LongShortTermCell
 
@@ -105,6 +108,8 @@ class _Layers(Layer):
     layers : int
     dropout : float
         The share of the numbers that is dropped between two layers while training.
+    **more : Any
+        What the cells take beside it: ``dtype``, and ``forget_bias`` for those of an LSTM.
     """
 
     cell: ClassVar[type[RecurrentCell]]
@@ -125,7 +130,10 @@ class _Layers(Layer):
         self.dropout = Dropout(dropout, generator)
 
     def __call__(self, x: Value) -> Value:
-        """Return the hidden vectors of the last layer at all steps, (B, T, n) -> (B, T, h)."""
+        """Return the hidden vectors of the last layer at all steps, (B, T, n) -> (B, T, h).
+
+        Raises ``AutodiffError`` for other shapes, and sequences without a step.
+        """
         shape = data(x).shape
         if len(shape) != 3 or not shape[1]:
             raise AutodiffError(f"sequences (B, T, n) are expected, not an array of shape {shape}")
@@ -138,20 +146,24 @@ class _Layers(Layer):
 
 
 class RNN(_Layers):
-    """Elman's network over sequences: h_t = tanh(x_t W_x + b_x + h_(t-1) W_h + b_h)."""
+    """Elman's network over sequences, (B, T, n) -> (B, T, h).
+
+    h_t = tanh(x_t W_x + b_x + h_(t-1) W_h + b_h). Source: Elman 1990, "Finding structure in time".
+    """
 
     cell = RNNCell
 
 
 class GRU(_Layers):
-    """Gated recurrent units over sequences (Cho et al. 2014)."""
+    """Gated recurrent units over sequences, (B, T, n) -> (B, T, h) (Cho et al. 2014)."""
 
     cell = GRUCell
 
 
 class LSTM(_Layers):
-    """Long short-term memory over sequences (Hochreiter and Schmidhuber 1997).
+    """Long short-term memory over sequences, (B, T, n) -> (B, T, h).
 
+    Sources: Hochreiter and Schmidhuber 1997, "Long short-term memory"; Gers et al. 2000.
     ``forget_bias`` is added to the first bias of the forget gates.
     """
 
