@@ -60,3 +60,9 @@ def test_ids_are_passed_through() -> None:
 
     check_gradients(function, np.arange(6.0).reshape(3, 2), ids)
     assert not any(isinstance(rows, Tensor) for rows in seen)
+
+
+@pytest.mark.parametrize("directions", [0, -1])
+def test_a_check_along_no_direction_is_refused(directions: int) -> None:
+    with pytest.raises(AutodiffError, match=r"directions is .* and must be 1 or more"):
+        check_gradients(scaled_square(1.0, lambda d: 2 * d), np.ones(3), directions=directions)

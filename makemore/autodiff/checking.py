@@ -37,7 +37,7 @@ def check_gradients(
     seed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Raise ``AutodiffError`` if a gradient of ``function`` is not its slope.
+    """Raise ``AutodiffError`` if a gradient of ``function`` is not its slope, or no slope is taken.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def check_gradients(
     tolerance : float
         The largest error, relative to the sum of the absolute values of gradient times direction.
     """
+    if directions < 1:
+        raise AutodiffError(f"directions is {directions} and must be 1 or more")
     random = np.random.default_rng(seed)
     inputs = [_input(array) for array in arrays]
     named = {f"argument {k}": x for k, x in enumerate(inputs) if isinstance(x, Tensor)}
