@@ -153,7 +153,9 @@ def _index(key: Any) -> Any:
 
 
 def array(numbers: Any, dtype: Any = None) -> DeviceArray:
-    """Return a copy of an array, on the device."""
+    """Return a copy of an array, on the device; an array of the device is not sent."""
+    if isinstance(numbers, DeviceArray):
+        return DeviceArray(np.array(numbers.get(), dtype))
     copy = np.array(numbers, dtype)
     SENT.append(copy.nbytes)
     return DeviceArray(copy)
