@@ -51,15 +51,6 @@ FORMS = {
     "JSON objects": ("JSON", json.dumps([{"the name": name} for name in NAMES])),
     "JSON list in an object": ("JSON", json.dumps({"the names": NAMES, "n": 6}, indent=1)),
     "JSON Lines": ("JSON", rows('{{"name": "{name}", "count": {k}}}')),
-    "JSON Lines, numbered": ("JSON", rows('{{"id": {i}, "_id": "x{i}", "name": "{name}"}}')),
-    "JSON lists": ("JSON", json.dumps([[i, name] for i, name in enumerate(NAMES)])),
-    "JSON lists in lines": ("JSON", rows('["{name}", {k}]')),
-    "JSON counts": ("JSON", json.dumps(dict.fromkeys(NAMES, 7), indent=1)),
-    "JSON list after others": ("JSON", json.dumps({"meta": {"n": 6}, "names": NAMES})),
-    "JSON objects in a list after others": (
-        "JSON",
-        json.dumps({"n": 6, "rows": [{"id": i, "name": name} for i, name in enumerate(NAMES)]}),
-    ),
     "one line": ("all words in one line", ", ".join(NAMES)),
     "one line of tabs": ("all words in one line", "\t".join(NAMES)),
     "HTML": ("HTML entities", rows("{name}").replace("ë", "&euml;")),
@@ -381,27 +372,6 @@ def test_a_form_of_which_only_the_first_lines_tell_says_so(monkeypatch: pytest.M
     assert forms_of("\n".join(words))[what] == "2 lines"
     monkeypatch.setattr(formats, "MAX_CASED_LINES", 52)
     assert forms_of("\n".join(words), block_size=1)[what] == "1 of the first 52 lines"
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ([{"id": i, "name": f"w{i}a"} for i in range(2000)], 2000),
-        ({"names": [f"w{i}a" for i in range(2000)]}, 2000),
-        ({f"w{i}a": i for i in range(2000)}, 2000),
-        ([[i, f"w{i}a"] for i in range(2000)], 2000),
-        ({"name": "w0a", "notes": "x" * 10_000}, 1),
-        ({"name": "w0a", "n": 1}, 1),
-    ],
-)
-@pytest.mark.parametrize("indent", [None, 1])
-def test_json_is_mended_although_its_end_is_not_in_the_sample(
-    value: object, words: int, indent: int | None, tmp_path: Path
-) -> None:
-    path = tmp_path / "list.json"
-    path.write_text(json.dumps(value, indent=indent))
-    found = mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path)
-    assert found == [f"w{i}a" for i in range(words)]
 
 
 @pytest.mark.parametrize("key", [r"\x", r"\d+", r"\u12"])

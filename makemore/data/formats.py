@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter
-from typing import Any
 
 from makemore.data.compression import PROGRAMS, first_bytes
 from makemore.data.corpus import Corpus, options_to_read
@@ -46,9 +45,6 @@ _TITLES = frozenset(
 )
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*%?")
 _IDENTIFIER = re.compile(r"[A-Za-z]{0,12}[-_:]?\d+")
-_JSON_START = re.compile(
-    r'\[\s*(?:"|\{\s*"|\[\s*["\d])|\{\s*"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"\s*:'
-)
 _ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 Words = Sequence[tuple[int, str]]
@@ -218,61 +214,19 @@ def _finding(what: str, shown: Words, *commands: str, option: str = "") -> Findi
 
 
 def _json(words: Words) -> Finding | None:
-    """Recognise a list of strings, objects or lists in JSON, and JSON Lines."""
-    text = "\n".join(word for _, word in words).strip()
-    if not _JSON_START.match(text):
+    """Recognise a list of strings or objects in JSON, and JSON Lines."""
+    text = "\n".join(word for _, word in words)
+    escape = r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
+    start = re.match(rf'\s*(?:(\[)\s*)?(?:"|(\{{)\s*"((?:[^"\\]|{escape})*)"\s*:)', text)
+    if not start or not (start[1] or start[2]):
         return None
-    item, items = _words_in_json(text)
+    key = json.loads(f'"{start[3]}"', strict=False) if start[2] else None
+    item = "item" if key is None else f"item[{key!r}]"
+    items = "json.load(sys.stdin)" if start[1] else "map(json.loads, sys.stdin)"
+    if start[2] and not start[1] and text[start.end() :].lstrip().startswith("["):
+        item, items = "item", f"json.load(sys.stdin)[{key!r}]"
     code = f"import json, sys; print(*({item} for item in {items}), sep='\\n')"
     return _finding("JSON", words, f"python3 -c {shlex.quote(code)}")
-
-
-def _words_in_json(text: str) -> tuple[str, str]:
-    """Return the words of JSON as expressions of Python: the word in ``item``, and the items."""
-    first, more = _json_value(text)
-    items, lines = "json.load(sys.stdin)", "map(json.loads, sys.stdin)"
-    if more:
-        return _word_in(first), lines
-    if text.startswith("["):
-        return _word_in(first[0] if first else _json_value(text[1:])[0]), items
-    if first is None:  # its end is not in the sample
-        return _words_in_long_json(text, items, lines)
-    lists = [key for key, value in first.items() if isinstance(value, list) and value]
-    if lists:
-        return _word_in(first[lists[0]][0]), f"{items}[{lists[0]!r}]"
-    is_record = any(isinstance(value, str) for value in first.values())
-    return (_word_in(first), f"[{items}]") if is_record else ("item", items)
-
-
-def _words_in_long_json(text: str, items: str, lines: str) -> tuple[str, str]:
-    """Return the same for an object of which the end is missing, by its first key."""
-    begun = re.match(r'\{\s*("(?:[^"\\]|\\.)*")\s*:\s*(\[?)("?)', text)
-    key = json.loads(begun[1], strict=False) if begun else ""
-    if begun and begun[2]:
-        return _word_in(_json_value(text[begun.end(2) :])[0]), f"{items}[{key!r}]"
-    are_lines = "\n{" in text
-    if not are_lines and not (begun and begun[3]):
-        return "item", items
-    return f"item[{key!r}]", lines if are_lines or "\n" not in text else f"[{items}]"
-
-
-def _json_value(text: str) -> tuple[Any, bool]:
-    """Return the value that begins a text in JSON, None for one without end, and if more follow."""
-    text = text.lstrip()
-    try:
-        value, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        return None, False
-    return value, bool(text[end:].strip())
-
-
-def _word_in(value: Any) -> str:
-    """Return the expression for the word in an ``item`` of JSON that is like ``value``."""
-    if not isinstance(value, (dict, list)) or not value:
-        return "item"
-    parts = list(value.items() if isinstance(value, dict) else enumerate(value))
-    words = [place for place, part in parts if isinstance(part, str) and not _is_code(part)]
-    return f"item[{[*words, parts[0][0]][0]!r}]"
 
 
 def _one_line(words: Words) -> Finding | None:
@@ -392,14 +346,12 @@ def _without_entities(line: str, separator: str) -> str:
     return html.unescape(line) if separator == ";" else line
 
 
-def _is_code(cell: str) -> bool:
-    """Return whether a cell is empty, a number or an identifier."""
-    return not cell.strip() or bool(_NUMBER.fullmatch(cell) or _IDENTIFIER.fullmatch(cell))
-
-
 def _variety(cells: Sequence[str]) -> int:
     """Return the number of distinct cells, or -1 if most are empty, numbers or identifiers."""
-    codes = sum(map(_is_code, cells))
+    codes = sum(
+        not cell.strip() or bool(_NUMBER.fullmatch(cell) or _IDENTIFIER.fullmatch(cell))
+        for cell in cells
+    )
     return -1 if codes >= (1 - _MOST) * len(cells) and codes * 2 > len(cells) else len(set(cells))
 
 
