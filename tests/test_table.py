@@ -239,6 +239,24 @@ def test_a_quoted_cell_between_tabs_may_take_several_lines() -> None:
         lines_of(b'"two\nlines"\n', Columns("1", delimiter="tab"))
 
 
+def test_each_line_that_leaves_a_quote_open_is_read_once_more() -> None:
+    # each line but the first closes the cell of the line above, and opens another
+    data = 'a"\t"c\n' * 20_000 + 'b\t"two\nlines"\nc\td\n'
+    found = [*[('a"', 1)] * 20_000, ("b", 1), ("", 1), ("c", 1)]
+    assert lines_of(data.encode(), Columns("1")) == found
+
+
+def test_a_row_of_too_many_lines_is_refused() -> None:
+    blank = "\n" * 20_000
+    text = blank + "word,n\nava,1\n" + 'a","c\n' * 40_000
+    with pytest.raises(CorpusError, match=r"line 20,003: .* \(it has over 16,384 lines\): fix its"):
+        lines_of(text.encode(), Columns("word"))
+    assert lines_of((blank + 'ava,"1' + "\n" * 9000 + '"\n').encode(), Columns("1"))[20_000:] == [
+        ("ava", 1),
+        *[("", 1)] * 9000,
+    ]
+
+
 def test_spaces_may_stand_before_and_between_the_columns() -> None:
     for data in (b"      5 Anna\n     12 Bea\n", b"5     Anna\n12    Bea\n"):
         assert lines_of(data, Columns("2", "1", "space")) == [("Anna", 5), ("Bea", 12)]

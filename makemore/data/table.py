@@ -26,6 +26,7 @@ MAX_TOTAL = 1 << 58
 
 _DELIMITERS = "\t;,|"  # in this order: a decimal comma may stand between semicolons
 _ROWS = 1 << 14  # in a block
+_MAX_LINES = 1 << 14  # of a row: quotes that do not match could make one of a whole table
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def read_table(
         if sum(map(len, lines.row)) > csv.field_size_limit():
             why = f"a cell has over {csv.field_size_limit():,} characters"
             cure = "fix its quotes, or take the column out"
+        if len(lines.row) > _MAX_LINES:
+            why, cure = f"it has over {_MAX_LINES:,} lines", "fix its quotes"
         raise _error(name, before + 1, f"this row is not CSV ({why}): {cure}") from None
     if table.words:
         yield table.taken()
@@ -151,15 +154,16 @@ def read_table(
 def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[list[str], int]]:
     """Yield the cells of each row and the number of its lines.
 
-    In a table with tabs, quotes often are ordinary characters: a row that is not valid CSV is read
-    as one line without quotes, and so is one whose lines look like rows themselves. In other tables
-    a row that is not valid raises ``csv.Error``.
+    In a table with tabs, quotes often are ordinary characters: in a row that is not valid CSV, and
+    in one whose lines look like rows themselves, each line above the last is read alone, without
+    quotes if it is not valid either. In other tables a row that is not valid raises ``csv.Error``.
     """
     above = 0
     for first in lines:
         if first.strip():
             break
         above += 1
+        lines.row = []
         yield [], 1
     else:
         return
@@ -188,9 +192,19 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         except csv.Error:
             if delimiter != "\t":
                 raise
-        first, *others = lines.row
-        lines.put_back(others)
-        yield [cell.lstrip(" ") for cell in first.removesuffix("\n").split("\t")], 1
+        # A line that leaves a quote open would end in the same fault: each is read only once more.
+        alone = lines.row[:-1] or lines.row
+        lines.put_back(lines.row[len(alone) :])
+        for line in alone:
+            yield _row_of_line(line), 1
+
+
+def _row_of_line(line: str) -> list[str]:
+    """Return the cells of a line between tabs, with its quotes if it is not valid CSV."""
+    try:
+        return next(csv.reader([line], delimiter="\t", skipinitialspace=True, strict=True))
+    except csv.Error:
+        return [cell.lstrip(" ") for cell in line.removesuffix("\n").split("\t")]
 
 
 def _are_rows(lines: list[str], row: list[str]) -> bool:
@@ -254,6 +268,8 @@ class _BlockLines(Iterator[str]):
             texts = next(self._texts).split("\n")[-2::-1]  # the last line first
             self._waiting = [text + "\n" for text in texts]
         self.row.append(self._waiting.pop())
+        if len(self.row) > _MAX_LINES:
+            raise csv.Error
         return self.row[-1]
 
 
