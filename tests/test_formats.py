@@ -323,6 +323,14 @@ def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path)
     assert not check_corpus(corpus).remedy
 
 
+@pytest.mark.parametrize("template", ['"{k}","- {name}"', '{{"name": "{name}", "count": {k}}}'])
+def test_blank_lines_do_not_stop_the_filters(template: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(rows(template + "\n"), "utf-8")
+    words = mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path)
+    assert list(filter(None, words)) == NAMES
+
+
 def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
     path, model = tmp_path / "t.csv", str(tmp_path / "m.npz")
     path.write_text(rows("{name}\tF\t{k}"), "utf-8")

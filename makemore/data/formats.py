@@ -222,7 +222,7 @@ def _json(words: Words) -> Finding | None:
         return None
     key = json.loads(f'"{start[3]}"', strict=False) if start[2] else None
     item = "item" if key is None else f"item[{key!r}]"
-    items = "json.load(sys.stdin)" if start[1] else "map(json.loads, sys.stdin)"
+    items = "json.load(sys.stdin)" if start[1] else "map(json.loads, filter(str.strip, sys.stdin))"
     if start[2] and not start[1] and text[start.end() :].lstrip().startswith("["):
         item, items = "item", f"json.load(sys.stdin)[{key!r}]"
     code = f"import json, sys; print(*({item} for item in {items}), sep='\\n')"
@@ -364,7 +364,8 @@ def _has_title(cells: Sequence[str]) -> bool:
 def _column_command(separator: str, column: int, is_quoted: bool) -> list[str]:
     if is_quoted:
         rows = f"csv.reader(sys.stdin, delimiter={separator!r})"
-        code = f"import csv, sys; print(*(row[{column}] for row in {rows}), sep='\\n')"
+        cells = f"(row[{column}] for row in {rows} if row[{column}:])"  # not of blank lines
+        code = f"import csv, sys; print(*{cells}, sep='\\n')"
         return [f"python3 -c {shlex.quote(code)}"]
     where = "" if separator == "\t" else f"-d {_argument(separator)} "
     return [f"cut {where}-f {column + 1}", _sed("s/^ +//; s/ +$//")]
