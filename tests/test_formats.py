@@ -323,6 +323,13 @@ def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path)
     assert not check_corpus(corpus).remedy
 
 
+@pytest.mark.parametrize("template", ["x, {name} {k}", "{k} {name} {k}"])
+def test_a_form_within_another_is_not_mended_by_an_option(template: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(rows(template), "utf-8")
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+
+
 @pytest.mark.parametrize("template", ['"{k}","- {name}"', '{{"name": "{name}", "count": {k}}}'])
 def test_blank_lines_do_not_stop_the_filters(template: str, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"

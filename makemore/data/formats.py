@@ -185,7 +185,7 @@ def recognised(words: Words) -> list[Finding]:
     found = _json(words) or _one_line(words)
     if found:
         return [found]
-    findings = []
+    findings: list[Finding] = []
     first = words[:1]
     table = _table(words)
     if table:
@@ -195,7 +195,10 @@ def recognised(words: Words) -> list[Finding]:
         count = sum(map(bool, matches))
         if count > 1 and count >= form.share * len(words):
             shown = [pair for pair, match in zip(words, matches, strict=True) if match]
-            findings.append(form.finding(shown, words))
+            finding = form.finding(shown, words)
+            if table or findings:  # its option reads whole lines, and not what is in a form
+                finding = replace(finding, option="")
+            findings.append(finding)
             words = [
                 (line, match[1] if match else word)
                 for (line, word), match in zip(words, matches, strict=True)
