@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.measure import Task, in_turns
+from benchmark.measure import BenchmarkError, Task, in_turns
 from benchmark.setting import HERE, find_names
 
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
@@ -51,4 +51,7 @@ def milliseconds(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BenchmarkError as error:
+        sys.exit(f"scripts/gpu: {error}")

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -390,6 +391,10 @@ def test_without_a_gpu_its_script_says_so_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "names").write_text("emma\n")
     with pytest.raises(measure.BenchmarkError, match=r"steps\.py: exit code 1"):
         list(gpu.milliseconds("gru", {}, 4, tmp_path / "names", "cuda", theirs=False))
+    command = [sys.executable, str(SCRIPT.with_name("gpu.py")), str(tmp_path / "names")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"scripts/gpu: steps\.py: exit code 1: .*\n", done.stderr)
     done = subprocess.run([SCRIPT.with_name("gpu")], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout == ""
