@@ -71,6 +71,8 @@ class DeviceArray(NDArrayOperatorsMixin):
     ) -> Any:
         name = ".".join([*function.__module__.split(".")[1:], function.__name__])
         CALLS.add((name, len(arguments), tuple(sorted(options))))
+        if not options.get("shape", True):  # to CuPy a shape of 0 or () is none
+            del options["shape"]
         if function is np.asarray:  # the way to the device
             return array(*arguments, **options)
         arguments, options = _numbers(arguments), {k: _numbers(v) for k, v in options.items()}

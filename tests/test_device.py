@@ -21,7 +21,7 @@ from test_networks import WORDS, network, shared_loss
 from test_nn_layers import LAYERS, away_from_kinks
 
 import makemore.nn as nn
-from makemore.autodiff import Tensor, dropout, gather, gradients
+from makemore.autodiff import Tensor, dropout, gather, gradients, linear
 from makemore.autodiff.operations import ONE_HOT_ROWS
 from makemore.autodiff.tree import GatedCell, cumulative_sum, levels_of_tree, recurrent
 from makemore.checkpoint import load, save
@@ -87,6 +87,13 @@ def test_an_operation_and_its_gradients_are_those_of_the_host(
     found = gradients(result, there, library.array(seed))
     for gradient, on_host in zip(found, gradients(expected, host, seed), strict=True):
         assert_same(library, gradient, on_host)
+
+
+def test_no_rows_have_gradients_of_zero(library: Any) -> None:
+    x, W, b = (Tensor(library.array(np.ones(shape))) for shape in ((0, 3), (3, 2), 2))
+    result = linear(x, W, b)
+    for gradient, parent in zip(gradients(result, [x, W, b], result.data), (x, W, b), strict=True):
+        np.testing.assert_array_equal(gradient.get(), np.zeros(parent.shape))
 
 
 @pytest.mark.parametrize("name", LAYERS)

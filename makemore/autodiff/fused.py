@@ -78,7 +78,7 @@ MANY_HOT_ROWS = 1024
 
 def column_sums(g: Array) -> Array:
     """Return the sums of the columns of g (rows, n), as a product, which uses all cores."""
-    return np.ones_like(g, shape=len(g)) @ g
+    return np.ones_like(g, shape=(len(g),)) @ g  # for CuPy a shape of 0 is none
 
 
 # Losses
