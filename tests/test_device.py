@@ -357,3 +357,6 @@ def test_all_that_the_stand_in_was_asked_for_cupy_has() -> None:
             function = getattr(function, part)
         if inspect.isfunction(function):
             inspect.signature(function).bind(*range(count), **dict.fromkeys(others))
+        elif isinstance(function, cupy.ufunc):
+            assert function.nin == count
+            assert {*others} <= {"out", "where", "dtype", "casting"}
