@@ -78,6 +78,11 @@ def _text(path: str) -> str:
         return file.read()
 
 
+def on_host(array: Any) -> Any:
+    """Return an array as one of NumPy's: ``get`` is CuPy's way to it."""
+    return array.get() if hasattr(array, "get") else array
+
+
 def chunks(rows: int, columns: int) -> Iterator[slice]:
     """Yield slices that cover ``rows`` rows, each of at most ``CHUNK_CELLS`` cells or of one row.
 

@@ -111,6 +111,20 @@ def test_a_layer_that_was_moved_computes_what_it_computed(name: str, library: An
         assert not isinstance(array, np.ndarray)
 
 
+def test_parameters_on_a_device_are_saved_and_loaded(library: Any, tmp_path: Path) -> None:
+    first, second, third = (nn.Linear(3, 2, np.random.default_rng(seed)) for seed in range(3))
+    weight = first.weight.data
+    for layer in (first, second):
+        layer.move(library.array)
+    nn.save_parameters(tmp_path / "linear.npz", first)
+    nn.load_parameters(tmp_path / "linear.npz", second)
+    assert_same(library, second.weight.data, weight)
+    third.load(first.state())
+    np.testing.assert_array_equal(third.weight.data, weight)
+    first.move(lambda array: array.get())
+    np.testing.assert_array_equal(first.weight.data, weight)
+
+
 @pytest.mark.parametrize("optimizer", [nn.SGD, nn.RMSProp, nn.Adam, nn.AdamW])
 def test_a_step_is_that_of_the_host(optimizer: Any, library: Any) -> None:
     values, gradient = normal(1 << 16).astype(np.float32), normal(1 << 16, seed=1)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import keep_freed_memory
+from makemore.arrays import keep_freed_memory, on_host
 from makemore.autodiff.tensor import Array, Tensor, Value, data, gradients
 from makemore.errors import AutodiffError
 
@@ -45,7 +45,7 @@ class Layer:
         }
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Take copies of the arrays of ``state``, each in the type of the array that it replaces.
+        """Take copies of the arrays of ``state``, each in type and place of the one it replaces.
 
         Raises ``AutodiffError``, and changes nothing, if a name is missing or unknown, a shape
         differs, an array holds anything but finite numbers, or names that share a parameter have
@@ -64,18 +64,20 @@ class Layer:
                 )
         copies: dict[int, Array] = {}  # by the identity of what a field holds: names may share it
         for name, layer, field in self._fields():
-            copy, key = _copy_of(state[name], own[name].dtype, name), id(getattr(layer, field))
+            copy = _copy_of(on_host(state[name]), own[name].dtype, name)
+            key = id(getattr(layer, field))
             if not np.array_equal(copies[key] if key in copies else copy, copy):
                 raise AutodiffError(
                     f"{name} shares its array with another name, and the state to load has other"
                     " numbers for it"
                 )
             copies[key] = copy
-        for _, layer, field in list(self._fields()):
-            layer._set(field, copies[id(getattr(layer, field))])
+        for name, layer, field in list(self._fields()):
+            copy = copies[id(getattr(layer, field))]
+            layer._set(field, np.asarray(copy, like=own[name]))
 
     def move(self, place: Callable[[Array], Array]) -> None:
-        """Replace each array by ``place(array)``; ``cupy.array`` moves it to a GPU.
+        """Replace each array by ``place(array)``: ``cupy.array`` moves to a GPU, ``asnumpy`` back.
 
         Make a ``ParameterVector`` after this, as after ``load``.
         """

@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from makemore.archive import ArchiveReader, ArraySpec, open_archive, write_archive
+from makemore.arrays import on_host
 from makemore.errors import AutodiffError, CheckpointError, shown, unwritable
 from makemore.files import replace_atomically
 from makemore.nn.base import Layer
@@ -20,7 +21,9 @@ def save_parameters(path: str | os.PathLike[str], layer: Layer) -> None:
 
     Raises ``AutodiffError`` for numbers that are not finite and where the system cannot write.
     """
-    state = {name: np.asarray(array, order="C") for name, array in sorted(layer.state().items())}
+    state = {
+        name: np.asarray(on_host(array), order="C") for name, array in sorted(layer.state().items())
+    }
     for name, array in state.items():
         if not np.isfinite(array).all():
             raise AutodiffError(f"nothing was saved: {name} has numbers that are not finite")
