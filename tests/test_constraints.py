@@ -246,3 +246,11 @@ def test_a_prefix_less_probable_than_any_number_is_begun_with() -> None:
     assert conditioned_probability(model, limits, word) == pytest.approx(
         conditioned_probability(model, short, "abcab")
     )
+
+
+def test_a_prefix_is_given_at_any_temperature() -> None:
+    model = make_bigram(["abc"] * 1000 + ["b", "bc"])
+    limits = Constraints(prefix="b")
+    for temperature in (0, 1e-3, 0.1):  # .b has about 1 / 500, and the power of 1,000 of that is 0
+        words = sample(model, 2, seed=0, temperature=temperature, constraints=limits)
+        assert words == ["bc", "bc"]

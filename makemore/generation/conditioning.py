@@ -38,7 +38,8 @@ class ConstrainedAutomaton:
     P : array of shape (S, V)
         Distributions of the next symbol by state.
     automaton : Automaton
-        Gives the successors and the start; its probabilities are not used.
+        Gives the successors, the start, and the probability of the prefix, which is given and not
+        drawn; its other probabilities are not used.
     requirements : Requirements
 
     Attributes
@@ -47,7 +48,7 @@ class ConstrainedAutomaton:
     start : int
         The state after the prefix.
     log_prefix_probability : float
-        In nats: a long prefix is less probable than any number above zero.
+        In nats, at temperature 1. A long prefix is less probable than any number above zero.
     P, successors : arrays of shape (S', V)
         The rows of the product's reachable states.
     may_end : array of shape (S',), bool
@@ -63,8 +64,7 @@ class ConstrainedAutomaton:
         self.can_fail = has_pattern or bool(requirements.never)
         state, self.log_prefix_probability = automaton.start, 0.0
         for symbol in requirements.prefix.tolist():
-            with np.errstate(divide="ignore"):
-                self.log_prefix_probability += float(np.log(P[state, symbol]))
+            self.log_prefix_probability += float(automaton.log_probabilities[state, symbol])
             state = int(automaton.successors[state, symbol])
         progress = requirements.after_prefix()
         pairs, self.successors = _product(automaton.successors, matcher, (state, progress))
