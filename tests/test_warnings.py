@@ -90,6 +90,11 @@ def test_constraints_that_hardly_any_word_fulfils_are_told() -> None:
         assert Sampler(model, constraints=limits).warning == ""
 
 
+def test_a_probability_below_all_numbers_is_not_told_as_zero(small_model: Bigram) -> None:
+    found = Sampler(small_model, constraints=Constraints(prefix="abc" * 300)).warning
+    assert found.startswith("fewer than 1e-300 of the model's words fulfil the constraints")
+
+
 def test_of_a_network_the_probability_of_the_prefix_is_told() -> None:
     options = TrainingOptions("mlp", steps=60, hidden_size=16, holdout=0, seed=1)
     model = train(Corpus.from_words([*FIRMS, "abrq"]), options).model

@@ -21,17 +21,19 @@ def rarity_warning(model: Model, constraints: Constraints, probability: float) -
     """
     parts = []
     if probability < RARE and constraints.describe():
+        share = f"only {probability:.2g}" if probability else "fewer than 1e-300"
         parts.append(
-            f"only {probability:.2g} of the model's words fulfil the constraints"
+            f"{share} of the model's words fulfil the constraints"
             f" ({constraints.describe()}): they may look odd"
         )
     own = prefix_probability(model, constraints.prefix)
     cases = [str.capitalize, str.title, str.upper, str.lower]
     others = {case(constraints.prefix) for case in cases} - {constraints.prefix}
     shares = {prefix_probability(model, other): other for other in sorted(others)}
-    share = max(shares, default=0.0)
-    if share >= max(RARE, FAR_LIKELIER * own):
-        parts.append(f"'{shown(shares[share])}' would fit: {share:.2g} of the words begin with it")
+    largest = max(shares, default=0.0)
+    if largest >= max(RARE, FAR_LIKELIER * own):
+        prefix = shown(shares[largest])
+        parts.append(f"'{prefix}' would fit: {largest:.2g} of the words begin with it")
     return "; ".join(parts)
 
 
