@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
 from makemore.data.sources import FileSource
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError
 from makemore.evaluation.losses import score_words
 from makemore.generation import novelty, selection
 from makemore.generation.constraints import Constraints
 from makemore.generation.novelty import KnownWords, Neighbours, edit_distance, near_words
 from makemore.generation.sampling import Sampler, sample
-from makemore.generation.selection import best_words, most_probable_first
+from makemore.generation.selection import best_words, far_words, most_probable_first
 from makemore.models.bigram import Bigram
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
@@ -162,6 +164,22 @@ def test_distant_words_come_in_the_order_in_which_they_were_drawn(tmp_path: Path
         if all(edit_distance(word, other) >= 2 for other in [*known, *expected]):
             expected.append(word)
     assert sample(checkpoint, 10, seed=3, min_distance=2) == expected[:10]
+
+
+def test_the_search_for_distant_words_ends_though_there_are_endlessly_many_near_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(selection, "PATIENCE", 2_500)
+    vocabulary, far = Vocabulary("ab"), {1_500: "aaa", 3_000: "aabaa"}
+
+    def some_far() -> Iterator[str]:
+        """Yield words of which hardly any is far from b."""
+        for number in range(20_000):
+            yield far.get(number, "b")
+        pytest.fail("the search goes on")
+
+    found = far_words(vocabulary, some_far(), 4, min_distance=2, known=["b\n"])
+    assert list(found) == ["aaa", "aabaa"]
 
 
 @pytest.mark.parametrize("best", [False, True])

@@ -20,6 +20,7 @@ from makemore.arrays import Floats
 from makemore.data.vocabulary import Vocabulary
 from makemore.evaluation.losses import score_words
 from makemore.generation.novelty import Neighbours, near_words
+from makemore.generation.writers import PATIENCE
 from makemore.models.base import Model
 
 COMMON = 1.0
@@ -88,16 +89,21 @@ def far_words(
 ) -> Iterator[str]:
     """Yield up to ``count`` of the words, in their order, at the minimum distance or more.
 
-    The parameters are those of ``best_words``.
+    The parameters are those of ``best_words``. It ends where ``PATIENCE`` words in a row are too
+    near, for there may be endlessly many of them.
     """
-    chosen = Neighbours(min_distance - 1)
-    while count > 0 and (batch := list(islice(words, max(MIN_CONSIDERED, 2 * count)))):
+    chosen, misses = Neighbours(min_distance - 1), 0
+    while count > 0 and misses < PATIENCE:
+        batch = list(islice(words, max(MIN_CONSIDERED, 2 * count)))
+        if not batch:
+            return
         shortened = [vocabulary.shortened(word) for word in batch]
         near = near_words(shortened, known or (), min_distance - 1)
         for word in shortened:
+            misses += 1
             if count > 0 and word not in near and not chosen.has_near(word):
                 chosen.add(word)
-                count -= 1
+                count, misses = count - 1, 0
                 yield vocabulary.spelled_out(word)
 
 
