@@ -886,6 +886,18 @@ def test_text_is_cut_into_symbols_as_in_python(browser: Browser, pages: Path) ->
     assert all(word.startswith("C[nH]") for word in drawn)
 
 
+@pytest.mark.parametrize(("holdout", "apart"), [(0.0, ""), (0.25, ", 5 of them held out")])
+def test_the_page_says_how_many_words_were_held_out(
+    browser: Browser, tmp_path: Path, holdout: float, apart: str
+) -> None:
+    corpus = Corpus.from_words([f"{a}{b}" for a in "abcd" for b in "abcde"])
+    checkpoint = train(corpus, TrainingOptions(method="counts", holdout=holdout))
+    write_page(checkpoint, tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    lead = f"This bigram model was trained on a list of 20 words{apart}. It predicts"
+    assert browser.text("#lead").startswith(lead)
+
+
 def test_the_page_of_an_imported_model_says_that_it_was_imported(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -17,7 +17,9 @@ function drawTitle() {
   const back = data.context_length;
   const all = back === null ? `every ${data.unit}` : `the ${counted(back, "symbol")}`;
   const seen = back === 1 ? `the ${data.unit}` : all;
-  const origin = data.words ? `was trained on ${counted(data.words, "word")}` : "was imported";
+  const apart = data.held_out ? `, ${numbers.format(data.held_out)} of them held out` : "";
+  const list = `was trained on a list of ${counted(data.words, "word")}${apart}`;
+  const origin = data.words ? list : "was imported";
   byId("lead").textContent =
     `This ${shown(data.model)} model ${origin}. It predicts each ${data.unit} from ${seen} before ` +
     `it, and so writes new words one ${data.unit} at a time.`;

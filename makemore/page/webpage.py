@@ -106,6 +106,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "corpus": checkpoint.corpus.name,
         "words": checkpoint.corpus.lines,
+        "held_out": checkpoint.corpus.held_out_lines,
         "model": model.name,
         "method": training.method,
         "context_length": model.context_length,
