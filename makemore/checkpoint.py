@@ -19,6 +19,7 @@ was held out.
 import os
 from collections.abc import Container, Mapping, Sequence
 from io import BufferedReader
+from math import prod
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -293,10 +294,12 @@ def _vocabulary(values: str | dict[str, Any]) -> Vocabulary:
 
 
 def _matched(name: str, shape: list[Any], lengths: Sequence[int | None]) -> tuple[int, ...]:
-    if len(shape) != len(lengths) or not all(
+    is_like = len(shape) == len(lengths) and all(
         type(length) is int and length >= 0 and expected in (None, length)
         for length, expected in zip(shape, lengths, strict=True)
-    ):
+    )
+    # NumPy refuses the lengths of a large array even where one of them is 0
+    if not is_like or prod(filter(None, shape)) > MAX_BYTES:
         raise CheckpointError(f"the array {name} cannot have the shape {_cut(_dump(shape))}")
     return tuple(shape)
 

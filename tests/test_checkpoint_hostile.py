@@ -288,6 +288,19 @@ def test_table_that_does_not_fit_the_model_is_refused(
                 assert name in refusal(folder, archive(content.items()))
 
 
+@pytest.mark.parametrize("shape", [(0, 2**31, 2**31), (2**40, 0, 2**40), (0, 10**17, 1)])
+def test_an_array_of_nothing_with_lengths_beyond_memory_is_refused(
+    folder: Path, parts: tuple[dict[str, Any], Arrays], shape: tuple[int, ...]
+) -> None:
+    metadata, arrays = parts
+    nothing = {"film_tables": np.zeros((0, 0, 0), np.float32)}
+    changed = sealed(metadata, nothing)
+    changed["arrays"]["film_tables"] |= {"dtype": "<f4", "shape": list(shape)}
+    content = dict(members(as_text(changed), {**arrays, **nothing}))
+    content["film_tables.npy"] = npy_of(header("'<f4'", shape=repr(shape)), b"")
+    assert "film_tables" in refusal(folder, archive(content.items()))
+
+
 def test_length_that_is_fixed_for_an_array_of_the_record_is_held(
     folder: Path, good: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
