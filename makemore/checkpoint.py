@@ -45,6 +45,7 @@ from makemore.errors import CheckpointError, OptionError, VocabularyError, shown
 from makemore.files import replace_atomically
 from makemore.kinds import load_model, model_names
 from makemore.models.base import Model
+from makemore.training.moments import MAX_SYMBOLS
 from makemore.training.record import Checkpoint, Position, Resumption, TrainingRecord
 from makemore.version import __version__
 
@@ -74,6 +75,8 @@ _OPTIONS: dict[str, Any] = {
     "steps": int,
     "checkpoints": str,
     "words": str,
+    "l2": float | int,
+    "learning_rate": float | int | None,
 }
 """The options that commands read, and their types."""
 
@@ -359,8 +362,7 @@ def _refuse_odd_film(record: TrainingRecord, V: int) -> None:
     if (
         not len(steps) == len(words) == k
         or n != columns
-        or n > V
-        or (k and n == 0)
+        or (k and n != min(V, MAX_SYMBOLS))
         or (steps < 1).any()
         or (steps > len(record.loss_history)).any()
         or (steps[1:] <= steps[:-1]).any()

@@ -409,6 +409,11 @@ MEANINGS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "mixed words a number": (at("training", "options", "words", value=3), "words"),
     "steps a text": (at("training", "options", "steps", value="many"), "steps"),
+    "penalty a text": (at("training", "options", "l2", value="much"), "l2"),
+    "learning rate a text": (
+        at("training", "options", "learning_rate", value="1"),
+        "learning_rate",
+    ),
     "arrays without an entry": (at("arrays", value={}), "arrays"),
     "array extra": (at("arrays", "bias", value={}), "bias"),
 }

@@ -152,6 +152,7 @@ def test_models_that_are_not_trained_by_steps_have_no_film() -> None:
         {"film_tables": np.full((8, 9, 9), -1, np.float32)},
         {"film_tables": np.zeros((8, 9, 8), np.float32)},
         {"film_tables": np.zeros((8, 10, 10), np.float32)},
+        {"film_tables": np.zeros((8, 5, 5), np.float32)},
         {"film_tables": np.zeros((8, 0, 0), np.float32)},
         {"film_tables": np.zeros((8, 9, 9))},
         {"film_words": np.full((8, 7, 28), 9, np.int16)},
