@@ -116,6 +116,24 @@ def test_a_block_of_a_file_counts_the_lines_of_its_own(tmp_path: Path) -> None:
         assert {roles(NAMES)[word] for word in words} == {role}
 
 
+def test_words_of_many_blocks_keep_no_symbols_of_others(tmp_path: Path) -> None:
+    """A large file of few words has little of a role in each block: its text would be kept."""
+    batches = make_batches(tmp_path, NAMES * 3, 100)
+    vocabulary = Vocabulary("".join(NAMES))
+    for role in (TRAINING, HELD_OUT, VALIDATION):
+        words = batches.words(role, 1 << 30)
+        assert len(words.ids) == words.lengths.sum()
+        found = texts(words, vocabulary)
+        assert found.keys() == {name for name, of in roles(NAMES).items() if of == role}
+
+
+def test_training_words_are_counted_in_each_block_until_they_suffice(tmp_path: Path) -> None:
+    batches = make_batches(tmp_path, NAMES * 3, 100)
+    everything = len(batches.words(TRAINING, 1 << 30))
+    assert batches.training_words(1 << 30) == everything
+    assert 2 <= batches.training_words(2) < everything / 3
+
+
 def test_batches_depend_on_seed_and_position_alone(tmp_path: Path) -> None:
     one, other = make_batches(tmp_path, NAMES, 100), make_batches(tmp_path, NAMES, 100)
     for _ in range(30):

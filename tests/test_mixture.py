@@ -255,8 +255,8 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
     monkeypatch: pytest.MonkeyPatch, words: int, steps: int | None
 ) -> None:
     class Counted:
-        def words(self, role: int, symbols: int) -> range:
-            return range(words)
+        def training_words(self, most: int) -> int:
+            return words
 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
     corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
@@ -265,6 +265,12 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
     assert not kept  # so many symbols leave no time to try orders
     assert TrainingOptions(kind, **own).batch_size == 128
     assert own["steps"] == (steps or 2 * TrainingOptions(kind).steps)
+
+
+def test_no_network_takes_all_epochs_of_so_many_words_that_they_are_not_counted() -> None:
+    for kind in (kind for kind in module.MIXED if kind != "ngram"):
+        options = TrainingOptions(kind)
+        assert module.EPOCHS * module.MANY_WORDS // options.batch_size >= 2 * options.steps
 
 
 def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
@@ -279,8 +285,8 @@ def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
 
 def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counted:
-        def words(self, role: int, symbols: int) -> range:
-            return range(10**7)
+        def training_words(self, most: int) -> int:
+            return 10**7
 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.02)
     steps = []

@@ -24,7 +24,7 @@ from makemore.counting.passes import unknown_to
 from makemore.counting.prefix_tree import alike
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, can_be_cut, slices_of
-from makemore.data.holdout import hash_lines, role_of
+from makemore.data.holdout import hash_lines, offsets_of, role_of
 from makemore.data.table import Columns
 from makemore.data.text import Lines, without_lines_holding
 from makemore.data.vocabulary import BOUNDARY, Vocabulary
@@ -72,9 +72,13 @@ class Words:
 
     def row(self) -> tuple[Ids, Floats]:
         """Return the ids of the words in a row, the boundary after each, and their weights."""
-        before = np.cumsum(self.lengths) - self.lengths  # symbols of the words above each
-        offsets = np.repeat(self.starts - before, self.lengths) + np.arange(self.lengths.sum())
-        return self.ids[offsets].astype(np.int64), self.weights
+        return self.ids[offsets_of(self.starts, self.lengths)].astype(np.int64), self.weights
+
+    def alone(self) -> "Words":
+        """Return the same words without the others among their ids."""
+        stops = np.cumsum(self.lengths)
+        ids = self.ids[offsets_of(self.starts, self.lengths)]
+        return Words(ids, stops - self.lengths, stops, self.weights)
 
     def chosen(self, which: Indices | slice) -> "Words":
         """Return some words. Those that begin alike stand together if ``which`` ascends."""
@@ -145,7 +149,20 @@ class Batches:
             found.append(self._words_of(block, role))
             if sum(int(words.lengths.sum()) for words in found) >= symbols:
                 break
+            found[-1] = found[-1].alone()  # what is not wanted of a block would fill the memory
         return _joined(found).some(symbols)
+
+    def training_words(self, most: int) -> int:
+        """Return the number of training words; counting ends where it has reached ``most``.
+
+        A word of several blocks counts once for each.
+        """
+        count = 0
+        for block in self._blocks:
+            count += len(self._words_of(block, TRAINING))
+            if count >= most:
+                break
+        return count
 
     def _has(self, role: int) -> bool:
         """Return whether the bounds give this role to any word."""

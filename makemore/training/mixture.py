@@ -46,6 +46,9 @@ Components = list[tuple[str, dict[str, Any]]]
 EPOCHS = 40
 """The maximum number of epochs of a network: with more it would overfit."""
 
+MANY_WORDS = 1 << 17
+"""With so many training words no network takes ``EPOCHS``: its ``--steps`` are fewer."""
+
 TRIED_SYMBOLS = 100_000
 """The symbols for each second of a time limit up to which the order of the n-gram model is chosen:
 that takes about a twentieth of the time then."""
@@ -182,7 +185,7 @@ def _plan(
     tries_orders = facts.symbols <= TRIED_SYMBOLS * left
     chosen: Components = [(Ngram.name, _longer_contexts(corpus, common) if tries_orders else {})]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    words = len(batches.words(TRAINING, 1 << 40))
+    words = batches.training_words(MANY_WORDS)
     for alternatives, share in _networks_for(left):
         started = time.perf_counter()
         for kind, own, fewest in alternatives:
