@@ -20,7 +20,7 @@ from makemore.data.corpus import Corpus
 from makemore.data.text import Lines
 from makemore.errors import VocabularyError, shown
 from makemore.evaluation.calibration import Calibration, calibrate, regularity_sample
-from makemore.evaluation.losses import score_words
+from makemore.evaluation.losses import Choices, score_words
 from makemore.evaluation.scoring import Judgement, Summary, judge, score, strangest_first
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
@@ -200,6 +200,9 @@ def test_weights_count_in_all_sums() -> None:
     assert part.summary.flagged == 5  # of which a character is not known
     assert part.summary.unresolved == 3 + 7 + 2
     assert (part.summary.totals.words, part.summary.totals.unknown_words) == (3 + 7 + 2, 5)
+    (part,) = judge(MODEL, [Lines("abc\ncba\nab\n", np.array([3, 7, 2]))], others=[(OTHER, str)])
+    assert np.sign(part.ratios[:, 0]).tolist() == [1, -1, 1]  # type: ignore[index]
+    assert part.summary.choices == (Choices(own=3 + 2, other=7),)
 
 
 def test_the_strangest_come_first_and_those_with_unknown_characters_before_them() -> None:

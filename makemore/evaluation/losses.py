@@ -250,9 +250,14 @@ class Choices:
     ties: int = 0
 
     @classmethod
-    def of(cls, ratios: Floats) -> "Choices":
-        """Return the choices of these log-likelihood ratios; nan is none."""
-        return cls(*(int(chosen.sum()) for chosen in (ratios > 0, ratios < 0, ratios == 0)))
+    def of(cls, ratios: Floats, weights: Integers | None = None) -> "Choices":
+        """Return the choices of words by their log-likelihood ratios, (n,); nan is none.
+
+        Each word counts as often as its weight says, (n,); once without them.
+        """
+        if weights is None:
+            weights = np.ones(len(ratios), np.int64)
+        return cls(*(int(weights[own].sum()) for own in (ratios > 0, ratios < 0, ratios == 0)))
 
     def __add__(self, more: "Choices") -> "Choices":
         return Choices(self.own + more.own, self.other + more.other, self.ties + more.ties)

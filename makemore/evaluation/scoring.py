@@ -139,9 +139,10 @@ class Judgement:
     @property
     def summary(self) -> Summary:
         """The sums over all words."""
-        choices = () if self.ratios is None else tuple(map(Choices.of, self.ratios.T))
         totals = self.scores.weighted_totals(self.weights)
         weights = np.ones(len(self.scores), np.int64) if self.weights is None else self.weights
+        ratios = () if self.ratios is None else self.ratios.T
+        choices = tuple(Choices.of(of_one, weights) for of_one in ratios)
         unresolved = 0
         if self.smallest is not None and self.p_values is not None:
             # an unknown character is flagged at any rate
