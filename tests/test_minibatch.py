@@ -21,6 +21,7 @@ from makemore.data.text import Lines
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError, TrainingError
 from makemore.kinds import KINDS
+from makemore.nn.optimizers import AdamW
 from makemore.reporting import advice
 from makemore.training import batches as module
 from makemore.training import minibatch
@@ -445,6 +446,53 @@ def test_the_best_so_far_survives_divergence_where_it_is_asked_for(
     ]
     assert len(kept.training.loss_history) == 15
     assert kept.training.best_step == kept.training.validation_history[-1, 0] == 15
+
+
+def after_step(monkeypatch: pytest.MonkeyPatch, number: int, change: Any) -> None:
+    """Change an optimizer and the values after one of its steps."""
+    own = AdamW.step
+
+    def step(optimizer: Any, values: Any, gradient: Any) -> None:
+        own(optimizer, values, gradient)
+        if optimizer.steps == number:
+            change(optimizer, values)
+
+    monkeypatch.setattr(AdamW, "step", step)
+
+
+def test_the_best_so_far_survives_weights_that_are_infinite(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    after_step(monkeypatch, 8, lambda _, values: values.fill(math.inf))
+    failures: list[TrainingError] = []
+    kept = train(Corpus.from_words(NAMES), options(), on_failure=failures.append)
+    assert len(failures) == 1
+    assert kept.training.best_step <= 7
+    assert kept.resumption is None  # it could not go on
+    save(tmp_path / "kept.npz", kept)
+    assert load(tmp_path / "kept.npz").training.best_step == kept.training.best_step
+
+
+def test_what_was_learnt_is_kept_where_the_averages_are_infinite(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    after_step(monkeypatch, 8, lambda own, _: own.averages["squares"].fill(math.inf))
+    kept = train(Corpus.from_words(NAMES), options(), on_step=lambda step: step.number == 7)
+    assert len(kept.training.loss_history) == 8
+    save(tmp_path / "kept.npz", kept)
+
+
+@pytest.mark.parametrize(("validation", "steps"), [(0.3, 20), (0.0, 1)])
+def test_infinite_weights_are_an_error_that_names_the_step(
+    monkeypatch: pytest.MonkeyPatch, validation: float, steps: int
+) -> None:
+    def spoil(_: Any, values: Any) -> None:
+        values[0] = math.inf  # of the boundary's embedding
+
+    after_step(monkeypatch, 1, spoil)
+    monkeypatch.setattr(minibatch._Training, "_loss", lambda *_: 1.0)  # as if no word showed it
+    with pytest.raises(TrainingError, match="a weight is not a finite number at step 1"):
+        train(Corpus.from_words(NAMES), options(validation=validation, steps=steps))
 
 
 def test_a_step_in_parts_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -325,7 +325,7 @@ class _Training:
         gradient = self._vector.gradient
         norm = clip_by_norm(gradient, self._options.clip or math.inf)
         if not math.isfinite(loss + norm):
-            raise self._divergence("loss" if not math.isfinite(loss) else "gradient")
+            raise self._divergence("the gradient" if math.isfinite(loss) else "the loss")
         self._optimizer.learning_rate = self._schedule(number)
         self._optimizer.step(self._vector.values, gradient)
         if self._part_ahead:
@@ -334,7 +334,7 @@ class _Training:
 
     def _divergence(self, what: str) -> TrainingError:
         return TrainingError(
-            f"the {what} is not a finite number at step {len(self._losses)}, with learning rate"
+            f"{what} is not a finite number at step {len(self._losses)}, with learning rate"
             f" {self._optimizer.learning_rate:g}: train with a smaller --learning-rate"
         )
 
@@ -379,11 +379,10 @@ class _Training:
             loss = self._loss(self._validation)
         self._model.train()
         if not math.isfinite(loss):
-            raise self._divergence("validation loss")
-        is_best = not self._measured or loss < min(loss for _, loss in self._measured)
-        self._measured.append((len(self._losses), loss))
-        if is_best:
+            raise self._divergence("the validation loss")
+        if not self._measured or loss < min(loss for _, loss in self._measured):
             self._best = self._arrays()
+        self._measured.append((len(self._losses), loss))
 
     def _loss(self, words: Words) -> float:
         """Return the mean surprisal of words in nats per symbol, without dropout."""
@@ -402,7 +401,11 @@ class _Training:
         return bool(patience and len(losses) - 1 - _argmin(losses) >= patience)
 
     def _arrays(self) -> dict[str, Array]:
-        return _on_host(self._model.state())
+        """Return the parameters as they are now. Raises ``TrainingError`` for one not finite."""
+        arrays = _on_host(self._model.state())
+        if not _are_finite(arrays):
+            raise self._divergence("a weight")
+        return arrays
 
     def _snapshot(self) -> Model:
         return self._with(self._arrays())
@@ -423,12 +426,6 @@ class _Training:
 
     def outcome(self) -> Outcome:
         """Return the best model, its losses and histories, and what a resumption needs."""
-        steps = len(self._losses)
-        resumption = None
-        if steps < self._options.steps and not self._is_out_of_patience():
-            position = self._position._asdict()
-            averages = _on_host(self._optimizer.averages)
-            resumption = Resumption(position, self._arrays(), averages)
         best = self._with(self._best or self._arrays())
         return Outcome(
             model=best,
@@ -437,8 +434,17 @@ class _Training:
             training_loss=mean_loss(best, self._sample),
             held_out_loss=held_out_loss(best, self._batches),
             validation_history=np.array(self._measured, np.float64).reshape(-1, 2),
-            resumption=resumption,
+            resumption=self._resumption(),
         )
+
+    def _resumption(self) -> Resumption | None:
+        """Return what a resumption needs; None after the end, or where its numbers are infinite."""
+        if len(self._losses) == self._options.steps or self._is_out_of_patience():
+            return None
+        state, averages = _on_host(self._model.state()), _on_host(self._optimizer.averages)
+        if not (_are_finite(state) and _are_finite(averages)):
+            return None
+        return Resumption(self._position._asdict(), state, averages)
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         """Go on where an earlier training was interrupted. Raises ``CheckpointError``."""
@@ -481,6 +487,10 @@ def _on_host(arrays: Mapping[str, Array]) -> dict[str, Array]:
         name: array.copy() if isinstance(array, np.ndarray) else array.get()
         for name, array in arrays.items()
     }
+
+
+def _are_finite(arrays: Mapping[str, Array]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays.values())
 
 
 def mean_loss(model: Model, words: Words) -> float:
