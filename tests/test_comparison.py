@@ -1,11 +1,14 @@
 """Checkpoints side by side: the same words for all, or a refusal."""
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from makemore.data.corpus import Corpus
+from makemore.data.table import Columns
 from makemore.errors import CheckpointError
 from makemore.evaluation.comparison import compare, totals_of_known_words
 from makemore.evaluation.losses import score_words
@@ -52,6 +55,20 @@ def test_without_held_out_words_the_corpora_must_be_the_same() -> None:
     assert rows[0].training_loss == rows[0].loss < rows[1].loss
     with pytest.raises(CheckpointError, match="--corpus"):
         compare({"a": whole, "b": trained(WORDS[:-1], holdout=0.0)})
+
+
+def test_without_held_out_words_one_file_must_be_read_in_one_way() -> None:
+    table = Corpus.from_bytes("".join(f"{a},{a[0]}{a}A\n" for a in WORDS).encode())
+    first, second = replace(table, columns=Columns("1")), replace(table, columns=Columns("2"))
+    runs = {
+        number: train(corpus, method="counts", holdout=0.0)
+        for number, corpus in enumerate((first, second, replace(second, lowercase=True), table))
+    }
+    for one, other in itertools.combinations(runs, 2):
+        with pytest.raises(CheckpointError, match=r"read different words.*--corpus"):
+            compare({str(number): runs[number] for number in (one, other)})
+    same = train(replace(first, lowercase=True), method="counts", holdout=0.0)
+    assert len(compare({"a": runs[0], "b": same})) == 2  # there are no capitals
 
 
 def test_on_a_corpus_every_model_is_asked_about_the_same_words() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -395,6 +396,13 @@ def test_what_cannot_be_resumed_is_refused() -> None:
     assert len(train(corpus, steps=20, resume=part).training.loss_history) == 20
     with pytest.raises(CheckpointError, match="the same corpus"):
         train(Corpus.from_words(NAMES[1:]), resume=part)
+    table = Corpus.from_bytes("".join(f"{name},{name[::-1]}x\n" for name in NAMES).encode())
+    first = replace(table, columns=Columns("1"))
+    stopped = train(first, options(), on_step=lambda step: step.number == 3)
+    for other in (table, replace(table, columns=Columns("2"))):
+        with pytest.raises(CheckpointError, match="read other words of"):
+            train(other, resume=stopped)
+    assert len(train(first, resume=stopped).training.loss_history) == 20
     assert part.resumption is not None
     part.resumption.averages["mean"] = np.zeros(3, np.float32)
     with pytest.raises(CheckpointError, match="averages are damaged"):

@@ -19,6 +19,7 @@ from makemore.cli import main
 from makemore.counting.passes import split_for_validation
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import hash_lines, role_of
+from makemore.data.table import Columns
 from makemore.errors import CheckpointError, CorpusError
 from makemore.models.ngram import Ngram
 from makemore.reporting import describe_training
@@ -180,6 +181,16 @@ def test_models_of_different_words_are_refused() -> None:
         mix({"n": NGRAM, "m": MLP}, Corpus.from_words(WORDS[1:]))
     with pytest.raises(CheckpointError, match=r"b was trained on all words.*--corpus"):
         mix({"n": NGRAM, "b": trained("bigram")}, CORPUS)
+
+
+def test_models_of_two_columns_are_refused() -> None:
+    table = Corpus.from_bytes("".join(f"{word},{word + word[:1]}\n" for word in WORDS).encode())
+    parts = {
+        column: train(replace(table, columns=Columns(column)), model="ngram", holdout=0.0)
+        for column in ("1", "2")
+    }
+    with pytest.raises(CheckpointError, match="1 and 2 were trained on different words"):
+        mix(parts, replace(table, columns=Columns("1")))
 
 
 def test_the_command_mixes_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,15 +151,19 @@ def _refuse_different_words(checkpoints: Mapping[str, Checkpoint]) -> None:
     words = [_evaluated_words(checkpoint) for checkpoint in checkpoints.values()]
     for name, found in zip(names[1:], words[1:], strict=True):
         if found != words[0]:
+            held_out = any(each.corpus.held_out_lines for each in checkpoints.values())
+            what = "held out different words" if held_out else "read different words or symbols"
             raise CheckpointError(
-                f"{shown(names[0])} and {shown(name)} held out different words, so their losses"
-                " cannot be compared: name a corpus to compare them on with --corpus"
+                f"{shown(names[0])} and {shown(name)} {what}, so their losses cannot be compared:"
+                " name a corpus to compare them on with --corpus"
             )
 
 
-def _evaluated_words(checkpoint: Checkpoint) -> tuple[str, int]:
+def _evaluated_words(checkpoint: Checkpoint) -> tuple[object, ...]:
     """Return what is equal for runs whose losses are of the same words."""
     corpus = checkpoint.corpus
-    if not corpus.held_out_lines:
-        return corpus.sha256, 0
-    return corpus.held_out_fingerprint, corpus.held_out_lines
+    if corpus.held_out_lines:
+        return corpus.held_out_fingerprint, corpus.held_out_lines
+    # one file has other words in another column, or in lower case
+    characters = frozenset("".join(checkpoint.model.vocabulary.symbols))
+    return corpus.sha256, corpus.lines, corpus.symbols, characters

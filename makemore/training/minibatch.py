@@ -23,7 +23,7 @@ from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, unchanged
+from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.data.holdout import all_held_out
 from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
 from makemore.evaluation.calibration import references_of_ids
@@ -456,6 +456,13 @@ class _Training:
                 f" {checkpoint.corpus.sha256[:12]}…, and this corpus has"
                 f" {self._survey.facts.sha256[:12]}…: resume with the same corpus"
             )
+        if _words_of(checkpoint.corpus) != _words_of(self._survey.facts) or (
+            checkpoint.model.vocabulary != self._survey.vocabulary
+        ):
+            raise CheckpointError(
+                f"the interrupted training read other words of {shown(checkpoint.corpus.name)}:"
+                " resume with the corpus read as it was then, in the same column and the same case"
+            )
         self._model.load(found.state)
         names = self._optimizer.AVERAGES
         P = self._model.parameter_count
@@ -507,6 +514,11 @@ def held_out_loss(model: Model, batches: Batches) -> float | None:
     """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
     words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
+
+
+def _words_of(facts: CorpusFacts) -> tuple[int | str, ...]:
+    """Return what differs for other words of the same file, such as those of another column."""
+    return facts.lines, facts.symbols, facts.held_out_fingerprint
 
 
 def _argmin(losses: Sequence[float]) -> int:

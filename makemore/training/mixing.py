@@ -129,14 +129,16 @@ def _refuse_different(checkpoints: Mapping[str, Checkpoint]) -> None:
             )
     (name, first), *others = checkpoints.items()
     for other_name, other in others:
+        own, theirs = first.corpus, other.corpus
         for what, one, another in (
             ("have different alphabets", first.model.vocabulary, other.model.vocabulary),
+            ("held out different words", own.held_out_fingerprint, theirs.held_out_fingerprint),
+            # one file has other words in another column
             (
-                "held out different words",
-                first.corpus.held_out_fingerprint,
-                other.corpus.held_out_fingerprint,
+                "were trained on different words",
+                (own.sha256, own.lines, own.symbols),
+                (theirs.sha256, theirs.lines, theirs.symbols),
             ),
-            ("were trained on different words", first.corpus.sha256, other.corpus.sha256),
         ):
             if one != another:
                 raise CheckpointError(
