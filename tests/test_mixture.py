@@ -34,7 +34,7 @@ PARTS = "ngram:order=3 gru:steps=60,batch_size=16,hidden_size=12,embedding_size=
 
 
 def mixture(components: str = PARTS, **given: Any) -> Checkpoint:
-    options = TrainingOptions("mixture", components=components, validation=0.2, **given)
+    options = TrainingOptions("mixture", components=components, **{"validation": 0.2, **given})
     return train(Corpus.from_words(WORDS), options)
 
 
@@ -304,7 +304,17 @@ def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_few_words_give_a_larger_share_for_validation() -> None:
     assert [validation_share(lines) for lines in (0, 100, 10_000, 10**6)] == [0.2, 0.2, 0.06, 0.02]
-    assert [validation_share(lines, 0.3) for lines in (100, 10**6)] == [0.3, 0.3]
+    assert [validation_share(lines, 0.1, 0.3) for lines in (100, 10**6)] == [0.3, 0.3]
+
+
+def test_half_of_the_words_that_are_not_held_out_are_left_for_training() -> None:
+    assert [validation_share(100, holdout) for holdout in (0, 0.5, 0.7, 0.9)] == pytest.approx(
+        [0.2, 0.2, 0.15, 0.05]
+    )
+    best = train(Corpus.from_words(WORDS), model="ngram", order="auto", holdout=0.9)
+    assert best.training.options["order"] >= 2
+    mixed = mixture("ngram:order=2", holdout=0.85, validation=0.02)
+    assert mixed.training.options["validation"] == pytest.approx(0.075)
 
 
 def test_every_command_takes_a_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,12 @@ MIN_WORDS = 600
 """The minimum number of validation words to choose by, but at most a fifth of the words."""
 
 
-def validation_share(lines: int, least: float = 0.02) -> float:
-    """Return the share of validation words: larger where there are few words."""
-    return max(least, min(MIN_WORDS / max(lines, 1), 0.2))
+def validation_share(lines: int, holdout: float = 0.1, least: float = 0.02) -> float:
+    """Return the share of validation words: larger where there are few words.
+
+    It is no more than half of the words that are not held out, unless ``least`` is.
+    """
+    return max(least, min(MIN_WORDS / max(lines, 1), 0.2, (1 - holdout) / 2))
 
 
 def train_ngram(
@@ -77,7 +80,7 @@ def _best_order(text: Corpus, survey: Survey, options: TrainingOptions, jobs: Jo
     the loss rises. The models that are compared have not seen the validation words; the one that is
     then trained has.
     """
-    share = validation_share(survey.facts.lines)
+    share = validation_share(survey.facts.lines, options.holdout)
     split = split_for_validation(text, survey.vocabulary, options.holdout, share)
     highest, lowest = highest_order(len(survey.vocabulary)), math.inf
     best = min(int(KINDS["ngram"].defaults(options.method)["order"]), highest)
