@@ -6,10 +6,13 @@ import math
 import re
 import shlex
 import shutil
+import signal
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +21,10 @@ from corpus_oracles import is_held_out
 
 import makemore
 from makemore.checkpoint import load, save
-from makemore.cli import COMMANDS, load_command, main
+from makemore.cli import COMMANDS, console, load_command, main
 from makemore.cli.options import number_or_percentage
 from makemore.cli.outliers import _most
+from makemore.cli.training import _watching
 from makemore.data.corpus import Corpus
 from makemore.data.vocabulary import Vocabulary
 from makemore.kinds import KINDS, OPTIONS
@@ -920,3 +924,17 @@ def test_that_no_regular_line_can_be_flagged_is_told(run: Run) -> None:
     assert "can be flagged at" not in alone
     both = run("score", "words.txt", "--fpr", str(rate), "--regular").stderr
     assert f"held out too few words for less than {100 * calibration.smallest_of_two:.3g}%" in both
+
+
+def test_a_second_interruption_ends_what_keep_does_after_several_networks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(console, "IGNORED_AFTER_SIGNAL", 0.05)
+    with _watching(keep=True, steps=2) as watcher:
+        for number in (0, 1, 0, 1, 0):  # the steps of three networks
+            assert not watcher.on_step(SimpleNamespace(number=number))
+        signal.raise_signal(signal.SIGINT)
+        assert watcher.on_step(SimpleNamespace(number=1))
+        time.sleep(0.1)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

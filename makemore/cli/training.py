@@ -492,6 +492,7 @@ class _Watcher:
         self._report = until_saved.enter_context(progress("training"))
         self._started = self._next_line = self._next_words = 0.0
         self._rows = self._first = self._last = 0
+        self._is_noting = False
         self.stopped: list[float] = []
         self.failures: list[TrainingError] = []
         self.on_failure = self.failures.append if keep else None
@@ -502,7 +503,8 @@ class _Watcher:
         if not self._started or step.number < self._last:  # the next network
             self._started, self._first, self._rows = now, step.number, 0
             self._next_line, self._next_words = now + LINE_PAUSE, now + WORDS_PAUSE
-            if self._keep:  # from now on there is something to keep
+            if self._keep and not self._is_noting:  # from now on there is something to keep
+                self._is_noting = True  # once: the second of two handlers would hide the first
                 self._until_saved.enter_context(interruption_noted(self.stopped))
         self._last = step.number
         note = self._note(step, now)
