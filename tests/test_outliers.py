@@ -219,6 +219,36 @@ def test_scores_and_corrections_are_those_of_all_strings_within_one_edit() -> No
     assert {"ccccbbbbcccc", "bbbbbbcbbbcc"} <= set(noisy)
 
 
+def test_of_a_repeated_correction_the_larger_of_two_terms_counts() -> None:
+    words = abc_list()
+    lines = [*words, *words[::3], *words[::9]]
+    counts, D, n = Counter(lines), len(words), len(lines)
+    found = {outlier.word: outlier for outlier in find_outliers(lines, 60)}
+    folds, repeated, largest = deal(words), 0, 0.0
+    for fold, model in zip(folds, fold_models(words, folds), strict=True):
+
+        def terms(word: str, model: Ngram = model) -> tuple[float, float]:
+            """Return what repeated lines and the model of the other folds give a word."""
+            total = float(score_words(model, [word]).total[0])
+            return (counts.get(word, 1) - 1) / n, D / n * math.exp(-total)
+
+        for word in (words[i] for i in fold.tolist() if words[i] in found):
+            own = math.log(sum(terms(word)))
+            share = sum(len(other) == len(word) for other in words) / D
+            best = math.log(5 * share) - len(word) * math.log(len(ALPHABET)) - own
+            of_sum = best
+            for correct in set(strings_near(word)) - {word, ""}:
+                if chance := slips_of(correct).get(word):
+                    gain = math.log(chance) + math.log(max(terms(correct))) - own
+                    repeated += gain > best and counts.get(correct, 1) > 1
+                    best = max(best, gain)
+                    of_sum = max(of_sum, math.log(chance * sum(terms(correct))) - own)
+            assert found[word].score == pytest.approx(best)
+            largest = max(largest, of_sum - best)
+    assert repeated
+    assert 0 < largest < math.log(2)
+
+
 def test_the_oddest_come_first_and_equals_in_the_order_of_the_list() -> None:
     letters = [chr(97 + i) for i in range(26)]  # those of folds of one size are equally odd
     for words, equals in ((abc_list(), 0), (letters, 20)):
