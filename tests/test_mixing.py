@@ -23,7 +23,9 @@ from makemore.data.table import Columns
 from makemore.errors import CheckpointError, CorpusError
 from makemore.models.ngram import Ngram
 from makemore.reporting import describe_training
+from makemore.training import mixing
 from makemore.training.mixing import mix
+from makemore.training.mixture import weights_on
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 from makemore.training.train import train
@@ -191,6 +193,22 @@ def test_models_of_two_columns_are_refused() -> None:
     }
     with pytest.raises(CheckpointError, match="1 and 2 were trained on different words"):
         mix(parts, replace(table, columns=Columns("1")))
+
+
+def test_a_corpus_that_changes_while_models_are_mixed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("".join(f"{word}\n" for word in WORDS))
+
+    def changing(*given: Any) -> Any:
+        with path.open("a") as file:
+            file.write("bal\n" * 100)
+        return weights_on(*given)
+
+    monkeypatch.setattr(mixing, "weights_on", changing)
+    with pytest.raises(CorpusError, match="changed while it was read"):
+        mix({"n": NGRAM, "m": MLP}, Corpus.from_paths(path))
 
 
 def test_the_command_mixes_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.data.corpus import Corpus
-from makemore.errors import CheckpointError, OptionError, SamplingError
+from makemore.errors import CheckpointError, CorpusError, OptionError, SamplingError
 from makemore.generation.constraints import Constraints
 from makemore.generation.sampling import sample
 from makemore.models.mixture import Mixture, mixture_weights
@@ -344,3 +344,20 @@ def test_a_mixture_of_a_large_alphabet_has_the_order_that_fits() -> None:
     corpus = Corpus.from_words([letters[i : i + 3] for i in range(0, 6300, 3)])
     found = train(corpus, TrainingOptions("mixture", time_limit=1.0))
     assert "ngram:order=4" in str(found.training.options["components"])
+
+
+def test_a_corpus_that_changes_between_the_components_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("".join(f"{word}\n" for word in WORDS))
+    found = module.weights_on
+
+    def weights_on(*given: Any) -> Any:
+        with path.open("a") as file:
+            file.write("banana\n" * 100)
+        return found(*given)
+
+    monkeypatch.setattr(module, "weights_on", weights_on)
+    with pytest.raises(CorpusError, match="changed while it was read"):
+        train(Corpus.from_paths(path), model="mixture", components="ngram:order=2 rnn:steps=1")

@@ -15,7 +15,7 @@ import numpy as np
 
 from makemore.counting.passes import split_for_validation, survey_corpus
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus
+from makemore.data.corpus import Corpus, unchanged
 from makemore.data.sources import as_argument
 from makemore.data.vocabulary import REPLACEMENT, Vocabulary
 from makemore.errors import CheckpointError, CorpusError, shown
@@ -60,7 +60,7 @@ def mix(
     parts = [(name, p) for name, each in checkpoints.items() for p in _components(each.model)]
     components = [part for _, part in parts]
     corpus = _read_by(vocabulary, corpus)
-    with corpus.rereadable() as text, blocks_of(text) as blocks:
+    with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = _surveyed(text, first)
         share = 0.0 if words else _shared_validation(checkpoints)
         split = split_for_validation(text, vocabulary, holdout, share)

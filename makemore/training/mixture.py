@@ -20,7 +20,7 @@ from makemore.arrays import Floats
 from makemore.counting.ngrams import highest_order
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, CorpusFacts
+from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.errors import OptionError
 from makemore.kinds import AUTO, COMMON, KINDS, OPTION
 from makemore.models.base import Model
@@ -68,7 +68,7 @@ NOT_OF_COMPONENTS = (*COMMON, "validation", "seed", "time_limit")
 def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the mixture of models of a corpus; see ``Trainer``."""
     deadline = _deadline(options)
-    with corpus.rereadable() as text, blocks_of(text) as blocks:
+    with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = watch._replace(on_read=None).survey(text, options)
         lines, least = survey.facts.lines, options.validation
         share = round(validation_share(lines, options.holdout, least), 4)
