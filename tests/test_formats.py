@@ -272,6 +272,8 @@ def test_the_semicolon_of_an_entity_separates_nothing(text: str) -> None:
         (rows("{i},{k},{name}"), "--column 3 --weights 2"),
         ("the name,N\n" + rows("{name},{k}"), "--column 'the name' --weights N"),
         ("name,name\n" + rows("{name},{k}"), "--column 1 --weights 2"),
+        ("id,word,notes\n" + rows("{i},{name},"), "--column word"),
+        ("id|word\n" + rows("{i}|{name}|"), "--column word"),
         (rows("{name},19{i}0"), "--column 1"),
         (rows("{name},1{k}"), "--column 1"),
         (rows("{name};a,b"), "--column 1"),

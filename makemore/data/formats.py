@@ -309,7 +309,7 @@ def _are_weights(cells: Sequence[str]) -> bool:
 def _table(words: Words) -> _Table | None:
     """Recognise lines in columns."""
     for separator in "\t;,|":
-        rows = [_cells(word.removesuffix(separator), separator) for _, word in words]
+        rows = _rows(words, separator)
         widths = [len(row) for row in rows]
         width = max(set(widths), key=widths.count, default=0)
         if len(rows) > 1 and width > 1 and widths.count(width) >= _MOST * len(rows):
@@ -332,6 +332,17 @@ def _is_csv(words: Words, separator: str) -> bool:
     except csv.Error:
         return False
     return True
+
+
+def _rows(words: Words, separator: str) -> list[list[str]]:
+    """Return the cells of lines, without the empty one after a separator that ends a line.
+
+    It is a cell where the first line, which may hold titles, has so many.
+    """
+    first = words[0][1].removesuffix(separator) if words else ""
+    width = len(_cells(first, separator))
+    rows = [_cells(word, separator) for _, word in words]
+    return [row[:-1] if len(row) > width and not row[-1] else row for row in rows]
 
 
 def _cells(line: str, separator: str) -> list[str]:
