@@ -3,9 +3,9 @@
 A ``DeviceArray`` keeps its numbers in an array of NumPy's and calculates with NumPy's functions, so
 its results are those of the host to the last bit. It is as strict as CuPy's arrays: it is never
 converted unasked, an operation takes a host array as an index alone, and what has no axes is an
-array, too. What a GPU does in any order is refused. It has only those methods that the engine
-needs, and ``CALLS`` notes what was called. CuPy differs in one thing: an index beyond the end of an
-axis is no error there, but counts on from its start.
+array, too. An array of indices beyond the end of an axis counts on from its start. What a GPU does
+in any order is refused. It has only those methods that the engine needs, and ``CALLS`` notes what
+was called.
 
 A test puts this module in CuPy's place.
 """
@@ -56,7 +56,8 @@ class DeviceArray(NDArrayOperatorsMixin):
             (array, key, *rest), inputs = inputs, ()
             if not isinstance(key, DeviceArray | np.ndarray):
                 return NotImplemented
-            return getattr(ufunc, method)(_numbers(array), _index(key), *map(_numbers, rest))
+            key = _index(key, array.shape)
+            return getattr(ufunc, method)(_numbers(array), key, *map(_numbers, rest))
         if method != "__call__":
             return NotImplemented
         out = more.pop("out", (None,))[0]
@@ -91,10 +92,10 @@ class DeviceArray(NDArrayOperatorsMixin):
         return method
 
     def __getitem__(self, key: Any) -> Any:
-        return _placed(self._numbers[_index(key)])
+        return _placed(self._numbers[_index(key, self.shape)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        key, value = _index(key), _numbers(value)
+        key, value = _index(key, self.shape), _numbers(value)
         _refuse_chance(self._numbers, key, value)
         self._numbers[key] = value
 
@@ -145,13 +146,28 @@ def _placed(found: Any) -> Any:
     return DeviceArray(np.asarray(found)) if isinstance(found, np.ndarray | np.generic) else found
 
 
-def _index(key: Any) -> Any:
-    """Return an index in which the arrays are those of the host."""
-    if isinstance(key, tuple):
-        return tuple(_index(part) for part in key)
-    if isinstance(key, np.ndarray):
-        SENT.append(key.nbytes)
-    return key._numbers if isinstance(key, DeviceArray) else key
+def _index(key: Any, shape: tuple[int, ...]) -> Any:
+    """Return an index of host arrays, which count on from the start of an axis as CuPy's do."""
+    parts = [_as_sent(part) for part in (key if isinstance(key, tuple) else (key,))]
+    left, axis = len(shape) - sum(map(_axes, parts)), 0
+    for place, part in enumerate(parts):
+        if isinstance(part, np.ndarray) and part.dtype.kind in "iu":
+            parts[place] = part.astype(np.intp) % max(shape[axis], 1)
+        axis += left if part is Ellipsis else _axes(part)
+    return tuple(parts) if isinstance(key, tuple) else parts[0]
+
+
+def _as_sent(part: Any) -> Any:
+    if isinstance(part, np.ndarray):
+        SENT.append(part.nbytes)
+    return part._numbers if isinstance(part, DeviceArray) else part
+
+
+def _axes(part: Any) -> int:
+    """Return for how many axes a part of an index stands."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
 
 
 def array(numbers: Any, dtype: Any = None) -> DeviceArray:

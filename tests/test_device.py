@@ -21,7 +21,7 @@ from test_networks import WORDS, network, shared_loss
 from test_nn_layers import LAYERS, away_from_kinks
 
 import makemore.nn as nn
-from makemore.autodiff import Tensor, dropout, gather, gradients, linear
+from makemore.autodiff import Tensor, cross_entropy, dropout, gather, gradients, linear
 from makemore.autodiff.operations import ONE_HOT_ROWS
 from makemore.autodiff.tree import GatedCell, cumulative_sum, levels_of_tree, recurrent
 from makemore.checkpoint import load, save
@@ -181,6 +181,16 @@ def test_dropout_sends_a_device_a_byte_for_each_number(monkeypatch: pytest.Monke
     dropped = dropout(there, 0.25, np.random.default_rng(0))
     assert device_double.SENT == [x.size]
     assert_same(device_double, dropped, dropout(x, 0.25, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("wrong", [-5, 4])
+def test_ids_of_the_host_beyond_a_table_on_a_device_are_refused(wrong: int, library: Any) -> None:
+    table = Tensor(library.array(normal(4, 4)))
+    ids = np.array([3, 0, wrong, 1])
+    with pytest.raises(AutodiffError, match=r"ids from .* do not fit an axis of size 4"):
+        gather(table, ids)
+    with pytest.raises(AutodiffError, match=r"ids of at least 0|do not fit an axis of size 4"):
+        cross_entropy(table, ids)
 
 
 @pytest.mark.parametrize("operation", ["recurrent", "cumulative sum"])

@@ -20,6 +20,7 @@ from makemore.autodiff.operations import (
     operands,
     operation,
     reciprocal,
+    refuse_beyond,
     refuse_other_than_ids,
     rows_of,
 )
@@ -95,13 +96,16 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     ids that are not from 0 to V - 1.
     """
     Z = floating(logits)
-    N = np.asarray(data(targets), like=Z)
+    given = data(targets)
+    given = given if hasattr(given, "dtype") else np.asarray(given)
+    N = np.asarray(given, like=Z)
     if N.shape == Z.shape:
         return _cross_entropy_of_counts(logits, targets, Z, N)
     if N.shape != Z.shape[:-1] or N.dtype.kind not in "iu":
         raise ValueError("targets are expected to be ids (...) or counts (..., V)")
-    if isinstance(N, np.ndarray) and (N < 0).any():  # a device would have to be waited for
-        raise ValueError(f"targets are expected to be ids of at least 0, not {N.min()}")
+    if isinstance(given, np.ndarray) and (given < 0).any():  # a device would have to be waited for
+        raise ValueError(f"targets are expected to be ids of at least 0, not {given.min()}")
+    refuse_beyond(given, Z.shape[-1], Z)
     rows, ids, places = rows_of(Z), N.ravel(), np.arange(N.size)
     exponentials, sums, shifted_targets = _exponentials(rows, lambda shifted: shifted[places, ids])
     value = (np.log(sums).sum() - shifted_targets.sum()) * reciprocal(N.size)

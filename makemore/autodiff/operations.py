@@ -539,6 +539,7 @@ def gather(rows: Value, ids: Array) -> Value:
     """
     W = data(rows)
     refuse_other_than_ids(ids)
+    refuse_beyond(ids, len(W), W)
     return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))
 
 
@@ -547,6 +548,16 @@ def refuse_other_than_ids(ids: Array) -> None:
     dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
     if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats
         raise ValueError(f"ids are expected to be integers, not of type {dtype}")
+
+
+def refuse_beyond(ids: Array, n: int, beside: Array) -> None:
+    """Raise ``IndexError`` for ids of the host that are not below n: CuPy would take them modulo n.
+
+    NumPy raises it itself. For ids on a device, it would have to be waited for.
+    """
+    if isinstance(ids, np.ndarray) and not isinstance(beside, np.ndarray) and ids.size:
+        if not -n <= ids.min() <= ids.max() < n:
+            raise IndexError(f"ids from {ids.min()} to {ids.max()} do not fit an axis of size {n}")
 
 
 def add_rows(g: Array, ids: Array, W: Array) -> Array:
