@@ -7,7 +7,7 @@ import numpy as np
 from makemore.arrays import Floats, Symbols
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import PlottingError
-from makemore.models.bigram import Bigram, collapsed_loss
+from makemore.models.bigram import Bigram
 from makemore.models.softmax import softmax
 from makemore.pictures.film import Frame
 from makemore.training.descent import gradient_descent, initial_weights
@@ -38,7 +38,7 @@ def learning_frames(
             f"the {model.name} model was trained by {training.method} and not step by step: train a"
             " network, or a bigram by --method gradient, to see it learn"
         )
-    steps = len(training.loss_history)
+    steps, l2 = len(training.loss_history), training.options.get("l2", 0.0)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
     W = initial_weights(len(model.vocabulary), training.seed)
     descent = gradient_descent(
@@ -46,19 +46,18 @@ def learning_frames(
         W,
         steps=steps,
         learning_rate=training.options.get("learning_rate"),
-        l2=training.options.get("l2", 0.0),
+        l2=l2,
     )
     for taken, step in enumerate(descent):
         report(taken, steps)
         if taken in wanted:
-            yield _frame(model, taken, W)
+            yield _frame(model, taken, W, step.objective - l2 * float(np.mean(W**2)))
         W = step.weights
     if steps in wanted:
-        yield _frame(model, steps, W)
+        yield _frame(model, steps, W, training.training_loss)
 
 
-def _frame(model: Bigram, step: int, W: Floats) -> Frame:
-    loss = collapsed_loss(W, model.counts)  # without the penalty of the objective
+def _frame(model: Bigram, step: int, W: Floats, loss: float) -> Frame:
     # cut off, because weights on their way may never end a word
     words = plain_words(Bigram(model.vocabulary, W, model.counts), np.random.default_rng(0))
     return Frame(step, softmax(W), loss, _spelled(words, model.vocabulary))
