@@ -18,6 +18,7 @@ What is read is a whole distribution over characters and ends of words. Probabil
 the symbol that is in no vocabulary, is taken from it and shared by the others in proportion.
 """
 
+import codecs
 import hashlib
 import itertools
 import os
@@ -427,7 +428,7 @@ def _read(lines: _NumberedLines, symbols: bool) -> tuple[Vocabulary, _Ngrams]:
 
 def _header(lines: _NumberedLines) -> list[int]:
     """Return how many n-grams of each order there are to be; the first heading is read, too."""
-    while lines.next("the line \\data\\") != b"\\data\\":
+    while lines.next("the line \\data\\").removeprefix(codecs.BOM_UTF8) != b"\\data\\":
         pass
     counts: list[int] = []
     while found := _COUNT.fullmatch(line := lines.next("\\1-grams:")):
