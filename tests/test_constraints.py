@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -254,3 +255,15 @@ def test_a_prefix_is_given_at_any_temperature() -> None:
     for temperature in (0, 1e-3, 0.1):  # .b has about 1 / 500, and the power of 1,000 of that is 0
         words = sample(model, 2, seed=0, temperature=temperature, constraints=limits)
         assert words == ["bc", "bc"]
+
+
+def test_long_words_of_any_length_are_conditioned_in_little_memory() -> None:
+    characters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    W = np.zeros((37, 37))
+    W[:, 0] = -4.0  # a word has about 2,000 characters
+    model = Bigram(Vocabulary(characters), W, np.zeros((37, 37), np.int64))
+    tracemalloc.start()
+    conditioned(model, Constraints(suffix="ab"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000  # it was 5 MB with the numbers of all lengths

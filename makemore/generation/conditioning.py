@@ -157,20 +157,27 @@ class Completions:
             steps = max(0, limits.max_length + 1 - shortest)
             ending = self._go_back(nothing, steps, may_end=True)
         elif self._best or self._automaton.can_fail or not self._automaton.always_ends():
-            ending = self._go_back(nothing, MAX_LENGTH, may_end=True)
+            ending = self._go_back(nothing, MAX_LENGTH, may_end=True, keeps_all=False)
         else:  # every word ends and fulfils all constraints: b is one
             ending = [Layer(np.ones(len(self._automaton.P)), 0.0)]
         return ending, self._go_back(ending[-1], shortest - prefix, may_end=False)
 
-    def _go_back(self, layer: Layer, steps: int, *, may_end: bool) -> list[Layer]:
+    def _go_back(
+        self, layer: Layer, steps: int, *, may_end: bool, keeps_all: bool = True
+    ) -> list[Layer]:
+        """Return the layers of backward steps, of which a model of long words takes thousands.
+
+        Unless it ``keeps_all``, it returns the last one.
+        """
         layers = [layer]
         for _ in range(steps):
+            layers = layers if keeps_all else layers[-1:]
             layers.append(self._step_back(layers[-1], may_end))
             change = np.abs(layers[-1].b - layers[-2].b)
             is_same_scale = abs(layers[-1].log_scale - layers[-2].log_scale) <= _CONVERGED
             if (change <= _CONVERGED * layers[-1].b).all() and (is_same_scale or not may_end):
                 break
-        return layers
+        return layers if keeps_all else layers[-1:]
 
     def _step_back(self, following: Layer, may_end: bool) -> Layer:
         """Return b_t from b_t+1."""
