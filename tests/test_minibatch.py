@@ -456,6 +456,27 @@ def test_the_best_so_far_survives_divergence_where_it_is_asked_for(
     assert kept.training.best_step == kept.training.validation_history[-1, 0] == 15
 
 
+def test_a_network_beyond_memory_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(minibatch, "available_memory", lambda: 10**9)
+    for kind, sizes in (
+        ("lstm", {"hidden_size": 8192, "layers": 64}),
+        ("transformer", {"embedding_size": 8192, "heads": 1, "layers": 64}),
+    ):
+        with pytest.raises(
+            TrainingError, match=rf"parameters of this {kind} need .* 1,000,000,000"
+        ):
+            train(Corpus.from_words(["a", "b"]), model=kind, steps=1, **sizes)  # type: ignore[arg-type]
+    P = trained().model.parameter_count
+    for available in (minibatch.BYTES_EACH * P, None):
+        monkeypatch.setattr(minibatch, "available_memory", lambda found=available: found)
+        trained(steps=1)
+    monkeypatch.setattr(minibatch, "available_memory", lambda: minibatch.BYTES_EACH * P - 1)
+    with pytest.raises(TrainingError, match=f"the {P:,} parameters"):
+        trained(steps=1)
+
+
 def after_step(monkeypatch: pytest.MonkeyPatch, number: int, change: Any) -> None:
     """Change an optimizer and the values after one of its steps."""
     own = AdamW.step

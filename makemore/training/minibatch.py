@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Floats
+from makemore.arrays import Floats, available_memory
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import split_for_validation
@@ -58,6 +58,8 @@ TOLERANCE = 0.05
 """The share of a time limit by which a training may exceed it before it is stopped."""
 TIMED_STEPS = 6
 """The number of steps that are timed to estimate the time of one."""
+BYTES_EACH = 32
+"""The memory for a parameter in bytes: at the end of a training 33 to 34 were measured."""
 STEP_CELLS = 1 << 27
 """The numbers that are kept for a gradient: half a GiB. Larger steps are taken in parts."""
 
@@ -280,6 +282,7 @@ class _Training:
         cells = kind.cells_per_symbol(values) + 6 * V  # with counts and logits, and their gradients
         self._part = max(1, STEP_CELLS // cells)
         self._refuse_endless_words(sample)
+        _refuse_beyond_memory(kind(survey.vocabulary, values))  # of zeros, which take none
         self._model = kind(survey.vocabulary, values, np.random.default_rng(options.seed))
         self._optimizer = _optimizer(options)
         self._schedule = schedule_of(options)
@@ -486,6 +489,17 @@ class _Training:
                 f"a word of {longest - 1:,} characters takes about {cells * 4 / 2**30:.1f} GiB in a"
                 " step: leave out such long lines, or choose a smaller --hidden-size"
             )
+
+
+def _refuse_beyond_memory(model: Network) -> None:
+    """Raise ``TrainingError`` where memory does not suffice to train a model of this size."""
+    P = sum(array.size for array in model.state().values())
+    needed, available = P * BYTES_EACH, available_memory()
+    if available is not None and needed > available:
+        raise TrainingError(
+            f"the {P:,} parameters of this {model.name} need about {needed:,} bytes of memory, and"
+            f" {available:,} are available: train a smaller network"
+        )
 
 
 def _on_host(arrays: Mapping[str, Array]) -> dict[str, Array]:
