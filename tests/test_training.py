@@ -223,6 +223,10 @@ def test_what_a_descent_yields_is_finite_or_an_error(rate: float) -> None:
 def test_training_stops_early_when_asked() -> None:
     trained = train(Corpus.from_words(WORDS), on_step=lambda step: step.number == 4)
     assert len(trained.training.loss_history) == 5
+    again = train(Corpus.from_words(WORDS), TrainingOptions(**trained.training.options))
+    np.testing.assert_array_equal(
+        again.model.arrays()["weights"], trained.model.arrays()["weights"]
+    )
 
 
 def test_no_word_stands_on_both_sides() -> None:

@@ -45,6 +45,7 @@ def train_bigram(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outc
         training_loss=training_loss,
         held_out_loss=held_out_loss,
         minimum=closed_form_minimum(N),
+        recorded={"steps": len(history)} if len(history) < options.values.get("steps", 0) else {},
     )
 
 
