@@ -391,6 +391,12 @@ def test_a_form_of_which_only_the_first_lines_tell_says_so(monkeypatch: pytest.M
     assert forms_of("\n".join(words), block_size=1)[what] == "1 of the first 52 lines"
 
 
+def test_json_lines_may_have_blank_ones_between_them(tmp_path: Path) -> None:
+    path = tmp_path / "list.jsonl"
+    path.write_text("\n" + rows('{{"name": "{name}"}}\n') + "  \n", "utf-8")
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == NAMES
+
+
 @pytest.mark.parametrize("key", [r"\x", r"\d+", r"\u12"])
 def test_a_key_with_an_escape_that_json_lacks_is_no_json(key: str) -> None:
     assert "JSON" not in forms_of(f'{{"{key}": "emma"}}\n{{"{key}": "ava"}}\n')

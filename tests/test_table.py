@@ -304,6 +304,17 @@ def test_spaces_around_a_word_after_its_count_are_its_own() -> None:
     assert lines_of(data, Columns("2", "1", "space")) == [(" Cy ", 1000000)]
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_rows_without_any_text_are_blank_lines(delimiter: str) -> None:
+    data = ',,\n  \nname,sex,n\nAnna,F,5\n,,\n \n"", ,\nBea,F,3\n\t\n,,,,\n'.replace(",", delimiter)
+    blank = [("", 0)] * 3
+    found = [*blank, ("Anna", 5), *blank, ("Bea", 3), *blank[1:]]
+    for columns in (Columns("name", "n"), Columns("1", "3")):
+        assert lines_of(data.encode(), columns) == found
+    with pytest.raises(CorpusError, match="line 2: the weight is missing"):
+        lines_of(b"Anna,5\nBea,\n", Columns("1", "2"))
+
+
 def test_numbers_of_columns_go_with_titles() -> None:
     data = b"Name,Name\nAnna,2\nBob,3\n"
     assert lines_of(data, Columns("1", "2")) == [("", 0), ("Anna", 2), ("Bob", 3)]

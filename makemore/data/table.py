@@ -1,8 +1,8 @@
 """Tables of words: one column holds the words, another may say how often each counts.
 
-A row becomes a line that holds its word. The header, rows of weight 0 and the further lines of a
-row that quotes a line end become blank lines, so that line numbers stay as they are. A word of
-weight k counts as k lines of a plain list.
+A row becomes a line that holds its word. The header, rows of weight 0, rows without any text and
+the further lines of a row that quotes a line end become blank lines, so that line numbers stay as
+they are. A word of weight k counts as k lines of a plain list.
 """
 
 import csv
@@ -288,6 +288,8 @@ class _Table:
     def add(self, row: list[str], line: int, lines: int) -> None:
         """Add the row that begins at ``line`` and takes ``lines`` lines."""
         word, weight = "", 0
+        if not any(map(str.strip, row)):  # as a spreadsheet exports its empty rows
+            row = []
         is_first = bool(row) and self._first_line is None
         if is_first:
             self._first_line = line
