@@ -316,7 +316,7 @@ def test_n_grams_with_an_unknown_symbol_are_left_out(tmp_path: Path) -> None:
 
 def test_a_file_of_srilm_is_read(tmp_path: Path) -> None:
     text = SRILM.replace("-99 <s> -0.30103", "-99 <s> -0.4771213")  # 1/3 of 3/4 is 1/4
-    marked = "\ufeff" + text[text.index("\\data") :]  # as some editors save it
+    marked = "\ufeff" + text[text.index("\\data\\") :]  # as some editors save it
     for form in (text, text.replace("\n", "\r\n"), marked):
         model = read_text(form, tmp_path)
         P = np.exp(model.log_probabilities(np.array([[0], [1], [2]])))

@@ -171,6 +171,8 @@ def test_text_that_is_no_utf_8_is_refused_by_all_with_its_place(
         ["train", "bad"],
         ["train", "bad", "--model", "ngram"],
         ["train", "bad", "--min-count", "2"],
+        ["train", "bad", "--min-count", "2", "--unknown"],
+        ["train", "bad", "--symbols", "an"],
         ["compare", "makemore.npz", "--corpus", "bad"],
         ["sample", "--seed", "1", "--exclude", "bad"],
     ):

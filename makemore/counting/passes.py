@@ -192,7 +192,8 @@ def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
     """
     if not corpus.unknown:
         return corpus
-    frequencies = character_frequencies(corpus.read().blocks())
+    with naming_lines(corpus):
+        frequencies = character_frequencies(corpus.read().blocks())
     if not frequencies.any():
         return corpus  # its survey says that it holds no word
     frequencies[ord(REPLACEMENT)] = 0
