@@ -193,13 +193,11 @@ class LineDecoder:
     def _text_before(self, error: UnicodeError, data: bytes, state: _State) -> tuple[str, int, str]:
         """Return the text before an error in ``data``, the offset of the error, and its reason.
 
-        The offset is negative where bytes of the data before are bad.
+        The offset is negative where bytes of the data before are bad. An error may name no place
+        or, in Python 3.13, the start of the data, and may stand below a surrogate. Then the text is
+        the longest that can be decoded.
         """
-        if isinstance(error, UnicodeDecodeError):
-            good = len(data) - len(error.object) + error.start
-            with suppress(UnicodeError):  # another error that stands before this one
-                return self._decoded_from(state, data[: max(0, good)]), good, error.reason
-        text, sound, bad = "", 0, len(data)
+        text, sound, bad = "", 0, len(data) + 1
         reason = getattr(error, "reason", str(error))
         while bad - sound > 1:
             middle = (sound + bad) // 2
@@ -208,7 +206,13 @@ class LineDecoder:
             except UnicodeError as earlier:
                 bad, reason = middle, getattr(earlier, "reason", str(earlier))
         self._decoded_from(state, data[:sound])
-        return text, sound - len(self._decoder.getstate()[0]), reason
+        good = sound - len(self._decoder.getstate()[0])
+        if isinstance(error, UnicodeDecodeError):
+            named = len(data) - len(error.object) + error.start
+            if named >= good:
+                with suppress(UnicodeError):
+                    return self._decoded_from(state, data[: max(0, named)]), named, error.reason
+        return text, good, reason
 
     def _decoded_from(self, state: _State, data: bytes) -> str:
         """Return the text of ``data`` after this state. Raises ``UnicodeError``."""
