@@ -858,6 +858,15 @@ def test_a_share_of_a_hundred_lines_is_that_many_lines(run: Run) -> None:
     assert number_or_percentage("7e-1%") == pytest.approx(0.007)
 
 
+def test_the_variable_of_a_command_comes_before_that_of_all(trained: Run) -> None:
+    trained("train", "words.txt", "--model", "ngram", "-c", "n.npz")
+    alone = trained("info", env={"MAKEMORE_INFO_CHECKPOINT": "n.npz"})
+    both = {"MAKEMORE_CHECKPOINT": "makemore.npz", "MAKEMORE_INFO_CHECKPOINT": "n.npz"}
+    assert "model     ngram" in trained("info", env=both).stdout == alone.stdout
+    typed = trained("info", "-c", "makemore.npz", env=both)
+    assert "model     bigram" in typed.stdout == trained("info").stdout
+
+
 @pytest.mark.parametrize("command", ["sample", "top", "score"])
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_the_advice_for_text_that_is_not_utf_8_names_options_of_the_command(

@@ -39,6 +39,11 @@ class GroupedOption(click.Option):
                 if name in known:
                     known[name].process = _once(known[name], known[name].process, name)
 
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of the command's own variable, or of the one for all commands."""
+        own = os.environ.get(f"{ctx.auto_envvar_prefix}_{self.name}".upper())
+        return own or super().resolve_envvar_value(ctx)
+
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Return what the help adds to the line; a default in words has no brackets around it."""
         extra = super().get_help_extra(ctx)
