@@ -361,6 +361,16 @@ def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> 
     assert "--column" not in found.remedy
 
 
+def test_two_forms_that_need_different_options_are_mended_by_filters(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text(rows("{k:7} {name} 9{k}"), "utf-8")
+    corpus = Corpus.from_paths(path)
+    assert mended(check_corpus(corpus).remedy, tmp_path) == NAMES
+    assert table_option(list(enumerate(path.read_text("utf-8").splitlines(), 1))) == ""
+    columns = Columns("2", "1", "space")
+    assert not check_corpus(Corpus(corpus.sources, columns=columns)).remedy
+
+
 @pytest.mark.parametrize("text", ["1 anna\n2 bob\n3 eve", "CC(=O)O 101\nCCN 102\nC1CC1 103"])
 def test_numbers_that_count_the_lines_are_no_weights(text: str) -> None:
     for lines, are_weights in ((text, False), (text.replace("2", "9"), True)):

@@ -424,7 +424,8 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     The filters need UTF-8 without a mark, and line feeds: what is not so is converted first.
     ``options`` are further options of ``makemore train``.
     """
-    if all(finding.option for finding in findings if finding.commands):
+    forms = [finding for finding in findings if finding.commands]
+    if not corpus.columns and _one_option(forms):
         findings = [replace(finding, commands=()) for finding in findings]
     commands = [command for finding in findings for command in finding.commands]
     own = (finding.option for finding in findings if finding.option and not finding.commands)
@@ -470,9 +471,13 @@ def _converting(encoding: str, errors: str) -> str:
 
 def table_option(words: Words) -> str:
     """Return the options that read the words of a table, or nothing if these lines are none."""
-    findings = recognised(words)
-    is_read = findings and all(finding.option for finding in findings)
-    return findings[0].option if is_read else ""
+    return _one_option(recognised(words))
+
+
+def _one_option(forms: Sequence[Finding]) -> str:
+    """Return the options that read all these forms, or nothing if they differ or one has none."""
+    options = {form.option for form in forms}
+    return options.pop() if len(options) == 1 else ""
 
 
 def _printing(files: Sequence[tuple[str, str]]) -> str:
