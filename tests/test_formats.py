@@ -325,6 +325,18 @@ def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path)
     assert not check_corpus(corpus).remedy
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_word_of_two_parts_before_its_count_stays_whole(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    text = (rows("{name} {k}") * 2 + "Ida Ann 5\n").replace("\n", end)
+    path.write_bytes(text.encode())
+    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == [
+        *NAMES,
+        *NAMES,
+        "Ida Ann",
+    ]
+
+
 @pytest.mark.parametrize("template", ["x, {name} {k}", "{k} {name} {k}"])
 def test_a_form_within_another_is_not_mended_by_an_option(template: str, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"

@@ -156,7 +156,7 @@ _LINE_FORMS = [
         "words before a count or an identifier",
         re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
         _MOST,
-        "awk '{print $1}'",
+        _sed("s/[[:blank:]]+[A-Za-z]{0,12}[-_:]?[0-9]+[[:space:]]*$//"),
         re.compile(r"[^\s\"]+ +(\d+)"),
         "--column 1 --weights 2 --delimiter space",
     ),
