@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -350,6 +351,13 @@ def test_blank_lines_do_not_stop_the_filters(template: str, tmp_path: Path) -> N
     path.write_text(rows(template + "\n"), "utf-8")
     words = mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path)
     assert list(filter(None, words)) == NAMES
+
+
+@pytest.mark.parametrize("line", ["1" * 4096, "(" * 4096, "C1=" * 1365])
+def test_long_lines_are_looked_at_in_proportion_to_their_length(line: str) -> None:
+    before = time.process_time()
+    assert not formats.recognised([(number, line) for number in range(1, 201)])
+    assert time.process_time() - before < 10  # with a step for each pair of characters 50
 
 
 def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
