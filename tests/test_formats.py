@@ -353,6 +353,12 @@ def test_blank_lines_do_not_stop_the_filters(template: str, tmp_path: Path) -> N
     assert list(filter(None, words)) == NAMES
 
 
+def test_an_entity_of_too_many_digits_is_none() -> None:
+    long = f"&#{'1' * 5000};"
+    corpus = Corpus.from_words(["Anna", long, f"&amp;{long}", "&xyz;"])
+    assert [finding.lines for finding in check_corpus(corpus).findings] == [1]
+
+
 @pytest.mark.parametrize("line", ["1" * 4096, "(" * 4096, "C1=" * 1365])
 def test_long_lines_are_looked_at_in_proportion_to_their_length(line: str) -> None:
     before = time.process_time()

@@ -559,7 +559,8 @@ class Recogniser:
 
     def _add_entities(self, text: str) -> None:
         for line, word in self._numbered(text):
-            if _ENTITY.search(word) and html.unescape(word) != word:
+            # not all of the word: html.unescape fails for numbers of over 4,300 digits
+            if any(html.unescape(entity) != entity for entity in _ENTITY.findall(word)):
                 self._entities.add(line, word)
 
     def _add_misread(self, text: str) -> None:
