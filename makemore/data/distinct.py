@@ -84,5 +84,5 @@ def _refuse_beyond_memory(words: int) -> None:
     if available is not None and needed > available:
         raise CorpusError(
             f"to find repetitions among {words:,} distinct words takes {needed:,} bytes of memory,"
-            f" and {available:,} are available: leave out --weights-as distinct, or words"
+            f" and {available:,} are available: leave --weights-as distinct out, or use fewer words"
         )

@@ -46,7 +46,8 @@ class Columns:
         it if the first count is padded, so that ``uniq -c`` has written the lines.
     weights_as : str
         "count": a weight of k counts as k lines. "log": as 1 + log2(k), rounded down. "distinct":
-        each distinct word counts once, however many rows have it.
+        each distinct word counts once, however many rows have it; that takes 8 bytes of memory for
+        each, and up to 20 for a moment.
 
     Raises
     ------
