@@ -193,6 +193,18 @@ def test_the_longest_words_are_drawn_in_little_memory(small_model: Bigram) -> No
     assert peak < 1 << 26
 
 
+def test_long_words_of_a_limited_length_are_drawn_in_little_memory() -> None:
+    W = np.zeros((5, 5))
+    W[:, 0] = -6.0  # a word has about 1,600 characters, and each length a table of its own
+    model = Bigram(Vocabulary("abcd"), W, np.zeros((5, 5), np.int64))
+    tracemalloc.start()
+    words = sample(model, 5, seed=0, constraints=Constraints(max_length=1_500))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert max(map(len, words)) <= 1_500
+    assert peak < 1 << 24
+
+
 def test_words_that_would_never_end_are_not_drawn() -> None:
     # from c there is no way out: a word with a c would go on for ever
     W = np.full((4, 4), -1000.0)

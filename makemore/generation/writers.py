@@ -43,7 +43,9 @@ WEIGHT_RATIO, MAX_TRIALS = 128, 1 << 15
 PATIENCE = 100_000
 """Sampling ends after this many draws in a row that gave no word."""
 
-_CACHED_CELLS = 1 << 16
+_CACHED_CELLS, _CACHED_TABLES = 1 << 16, 1 << 8
+"""The maximum size of a model whose tables are kept, and the maximum number of them: 200 MiB."""
+
 Words = tuple[Symbols, Ids]
 """The symbols of many words one after another, and the offsets of their end-of-word symbols."""
 
@@ -155,6 +157,8 @@ class Lockstep(Writer):
             return self._table(t, rows).draw(states, draws)
         stage = self._model.stage(t)
         if stage not in self._tables:
+            if len(self._tables) >= _CACHED_TABLES:  # long words have thousands of stages
+                self._tables.clear()
             self._tables[stage] = self._table(t, np.arange(len(self._model.automaton.P)))
         return self._tables[stage].draw(states, draws)
 
