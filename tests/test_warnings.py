@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,17 @@ def test_the_command_says_so_on_stderr(tmp_path: Path) -> None:
     assert said[0].splitlines()[0] == said[1].splitlines()[0]
     usual = CliRunner().invoke(main, ["sample", "-c", path, "-n", "3", "--prefix", "Br"])
     assert "only" not in usual.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "rule", "may_end_in_space"),
+    [(["a b", "b a", "a a"], r"\w |.", False), (["ab ", "a  b", "b "], "  |.", True)],
+)
+def test_a_symbol_of_several_characters_may_end_in_a_space(
+    words: list[str], rule: str, may_end_in_space: bool
+) -> None:
+    corpus = replace(Corpus.from_words(words), symbol_rule=rule)
+    checkpoint = train(corpus, TrainingOptions("ngram", order=2, holdout=0))
+    assert any(len(symbol) == 2 for symbol in checkpoint.model.vocabulary.symbols)
+    found = sample(checkpoint, 500, seed=1)
+    assert any(word.endswith(" ") for word in found) == may_end_in_space

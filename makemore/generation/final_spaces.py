@@ -15,14 +15,15 @@ def unseen_final_spaces(source: Model | Checkpoint, suffix: str) -> str:
     A space that ``suffix`` ends with is excepted. For a model without counts its checkpoint tells.
     """
     model = source if isinstance(source, Model) else source.model
-    counts, characters = model.bigram_counts(), model.vocabulary.itos
+    counts, last = model.bigram_counts(), [symbol[-1] for symbol in model.vocabulary.symbols]
+    spaces = {character for character in last if character.isspace()}
     if counts is not None:
-        ends = np.flatnonzero(counts[:, BOUNDARY] == 0).tolist()
-        spaces = [characters[i] for i in ends if characters[i].isspace()]
+        ends = np.flatnonzero(counts[1:, BOUNDARY]).tolist()
+        spaces -= {last[i] for i in ends}
     else:
         is_known = isinstance(source, Checkpoint) and not source.corpus.ends_in_space
-        spaces = [" "] if is_known and " " in characters else []
-    return "".join(space for space in spaces if not suffix.endswith(space))
+        spaces &= {" "} if is_known else set()
+    return "".join(sorted(space for space in spaces if not suffix.endswith(space)))
 
 
 def final_space_error(constraints: Constraints) -> SamplingError:
