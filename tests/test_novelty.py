@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,16 @@ words = st.text("abcé", min_size=1, max_size=6)
 WORDS = ["emma", "olivia", "ava", "zoë"]
 
 
+@cache
 def edit_distance(a: str, b: str) -> int:
-    """Return the Levenshtein distance by its recursive definition."""
+    """Return the number of edits, swaps of neighbours among them, by its recursive definition."""
     if not a or not b:
         return len(a) + len(b)
-    if a[0] == b[0]:
-        return edit_distance(a[1:], b[1:])
-    return 1 + min(edit_distance(a[1:], b), edit_distance(a, b[1:]), edit_distance(a[1:], b[1:]))
+    replaced = edit_distance(a[1:], b[1:]) + (a[0] != b[0])
+    ways = [replaced, edit_distance(a[1:], b) + 1, edit_distance(a, b[1:]) + 1]
+    if len(a) > 1 and a[:2] == b[1::-1]:
+        ways.append(edit_distance(a[2:], b[2:]) + 1)
+    return min(ways)
 
 
 @given(st.lists(words, max_size=20), st.lists(words, min_size=1, max_size=20))
@@ -41,6 +45,10 @@ def test_the_nearest_word_is_that_of_the_definition(
     expected = min(edit_distance(word, other) for other in known)
     assert distance == expected
     assert nearest == next(w for w in known if edit_distance(word, w) == expected)
+
+
+def test_a_swap_is_one_edit_as_for_the_minimum_distance() -> None:
+    assert nearest_words(["mraia"], ["mona\nmaria\n"]) == [("maria", 1)]
 
 
 def test_a_long_line_among_the_known_costs_nothing() -> None:

@@ -318,7 +318,10 @@ def test_the_report_counts_edits_of_symbols(folder: Path) -> None:
         if not (a and b):
             return len(a) + len(b)
         replaced = distance(a[:-1], b[:-1]) + (a[-1] != b[-1])
-        return min(replaced, distance(a[:-1], b) + 1, distance(a, b[:-1]) + 1)
+        ways = [replaced, distance(a[:-1], b) + 1, distance(a, b[:-1]) + 1]
+        if len(a) > 1 and a[-2:] == b[:-3:-1]:
+            ways.append(distance(a[:-2], b[:-2]) + 1)
+        return min(ways)
 
     options = ("--report", "-n", 20, "--seed", 1, "--max-length", 4)
     result = run("sample", "-c", "m.npz", *options)

@@ -349,8 +349,7 @@ def _shortened(word: str, deletions: int) -> set[str]:
 def nearest_words(words: Sequence[str], texts: Iterable[str]) -> list[tuple[str, int]]:
     r"""Return the nearest line of ``texts`` for each word and its edit distance.
 
-    The distance counts insertions, deletions and replacements of characters (Levenshtein 1966). The
-    first of equally near lines is returned.
+    The distance is ``edit_distance``. The first of equally near lines is returned.
 
     >>> nearest_words(["anya"], ["emma\nanna\nivy\n"])
     [('anna', 1)]
@@ -384,17 +383,22 @@ def _distances(
 ) -> npt.NDArray[np.intp]:
     """Return the edit distance of a word to each of M lines, shape (M,).
 
-    It computes the table of Wagner and Fischer (1974) by columns, for all lines at once:
-    ``column[i]`` is the distance of the word's first i characters to each line's first j.
+    It computes the table of ``edit_distance`` by columns, for all lines at once: ``column[i]`` is
+    the distance of the word's first i characters to each line's first j.
     """
     M = len(starts)
+    before: list[npt.NDArray[np.intp]] = []
     column = [np.full(M, i) for i in range(len(word) + 1)]
-    result = np.full(M, len(word))
+    result, characters = np.full(M, len(word)), points[starts]
     for j in range(1, int(lengths.max()) + 1):
-        characters = points[np.minimum(starts + (j - 1), len(points) - 1)]
-        before, column = column, [np.full(M, j)]
+        last, characters = characters, points[np.minimum(starts + (j - 1), len(points) - 1)]
+        earlier, before, column = before, column, [np.full(M, j)]
         for i, character in enumerate(word, start=1):
             replaced = before[i - 1] + (characters != character)
-            column.append(np.minimum(replaced, np.minimum(before[i], column[i - 1]) + 1))
+            least = np.minimum(replaced, np.minimum(before[i], column[i - 1]) + 1)
+            if i > 1 and j > 1:
+                is_swapped = (characters == word[i - 2]) & (last == character)
+                least = np.where(is_swapped, np.minimum(least, earlier[i - 2] + 1), least)
+            column.append(least)
         result = np.where(lengths == j, column[-1], result)
     return result
