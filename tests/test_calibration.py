@@ -79,6 +79,16 @@ def test_few_words_alone_cannot_flag() -> None:
     assert calibration.smallest_p == pytest.approx(1 / 7)
 
 
+def test_the_smallest_p_value_may_be_that_of_a_length_without_references() -> None:
+    regularity = sample({3: [0.0, 0.5], 4: [0.1], 9: [0.2]})
+    calibration = Calibration(sample({3: [1.0, 2.0], 4: [1.5], 9: [1.2]}), regularity)
+    known, unknown = calibration.smallest(np.array([3, 4, 9])), calibration.smallest(np.array([7]))
+    assert unknown.tolist() == [1 / 5]
+    assert known.min() > 1 / 5
+    assert calibration.smallest_p == 1 / 5
+    assert calibration.smallest_of_two == 2 / 5
+
+
 def test_the_rank_among_its_own_length_counts_while_some_are_beyond() -> None:
     own = np.linspace(1.0, 2.0, 400)  # a twentieth of them is 20, and 10 the most
     others = [99.0] * 5_000

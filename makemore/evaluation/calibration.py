@@ -127,13 +127,13 @@ class Calibration:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest p-value that a word of any length among the references can have."""
-        return float(self.smallest(self._surprisal.lengths).min())
+        """The smallest p-value that a word can have, of a length among the references or not."""
+        return float(self.smallest(self._surprisal.all_lengths).min())
 
     @property
     def smallest_of_two(self) -> float:
         """The same where regularity is a second reason, and the smaller p-value counts twice."""
-        regular = float(self.smallest_regularity(self._regular.lengths).min())
+        regular = float(self.smallest_regularity(self._regular.all_lengths).min())
         return min(2 * min(self.smallest_p, regular), 1.0)
 
     def p_values(self, scores: Scores) -> Floats:
@@ -182,12 +182,18 @@ class _Ranks:
     ----------
     sample : array of shape (k, 2)
         Lengths and values.
+
+    Attributes
+    ----------
+    all_lengths : array
+        The lengths of references, and one more, which stands for all others.
     """
 
     def __init__(self, sample: Floats) -> None:
         symbols, values = sample.T
-        self.lengths = np.unique(symbols)
-        self._groups = {n: np.sort(values[symbols == n]) for n in self.lengths.tolist()}
+        lengths = np.unique(symbols)
+        self.all_lengths = np.append(lengths, lengths[-1] + 1)
+        self._groups = {n: np.sort(values[symbols == n]) for n in lengths.tolist()}
         self._lengths: dict[float, _Length] = {}
         everything = [self._length(n).z(group) for n, group in self._groups.items()]
         self._z = np.sort(np.concatenate(everything))
