@@ -368,7 +368,7 @@ def test_a_fold_that_diverges_does_not_take_the_network_along() -> None:
 
 
 def test_the_networks_of_folds_share_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def seconds_a_step(corpus: Corpus, timed: TrainingOptions, on_survey: Any) -> float:
+    def seconds_a_step(corpus: Corpus, timed: TrainingOptions, on_survey: Any, jobs: Any) -> float:
         on_survey(survey_corpus(corpus, timed.holdout))
         return 0.01
 

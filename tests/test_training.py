@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from makemore.arrays import Floats
 from makemore.cli import main
+from makemore.counting import passes
 from makemore.counting.passes import count_bigrams, survey_corpus
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus
@@ -480,7 +481,7 @@ def test_a_time_limit_without_a_model_chooses_a_mixture() -> None:
 def test_a_network_takes_as_many_steps_as_its_time_allows(
     limit: float, seconds: float, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def timed(corpus: Corpus, options: TrainingOptions, on_survey: Any) -> float:
+    def timed(corpus: Corpus, options: TrainingOptions, on_survey: Any, jobs: Any) -> float:
         on_survey(survey_corpus(corpus, 0.0, 1))
         return seconds
 
@@ -492,6 +493,19 @@ def test_a_network_takes_as_many_steps_as_its_time_allows(
     assert checkpoint.training.options["time_limit"] is None
     again = train(corpus, TrainingOptions(**checkpoint.training.options))
     assert again.training.training_loss == checkpoint.training.training_loss
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"), [("rnn", 2.0), ("mixture", 3.0), ("bigram", None), ("ngram", None)]
+)
+def test_no_more_processes_count_than_asked_for(
+    model: str, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(passes, "_workers", lambda corpus, jobs: asked.append(jobs))
+    order = "auto" if model == "ngram" else None
+    train(Corpus.from_words(WORDS), model=model, jobs=1, time_limit=limit, order=order)
+    assert set(asked) == {1}
 
 
 def test_the_command_says_how_many_steps_a_time_limit_allowed(tmp_path: Path) -> None:

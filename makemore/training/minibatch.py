@@ -21,7 +21,7 @@ import numpy as np
 from makemore.arrays import Floats, available_memory
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
-from makemore.counting.passes import split_for_validation
+from makemore.counting.passes import Jobs, split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.data.holdout import all_held_out
@@ -101,7 +101,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
             started = time.perf_counter()
-            timed, measuring = _within_time(text, options)
+            timed, measuring = _within_time(text, options, watch.jobs)
             deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
             on_step = until(deadline, watch.on_step, measuring)
             outcome = train_network(text, timed, watch._replace(on_step=on_step))
@@ -169,7 +169,9 @@ def _copier_to(device: str) -> Callable[[Array], Array]:
     return cupy.array  # type: ignore[no-any-return]
 
 
-def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOptions, float]:
+def _within_time(
+    corpus: Corpus, options: TrainingOptions, jobs: Jobs = None
+) -> tuple[TrainingOptions, float]:
     """Return the options without the time limit, with as many steps as fit into it.
 
     A few steps are taken to see how long they last. Reading takes time, too, now and once more, and
@@ -178,7 +180,7 @@ def _within_time(corpus: Corpus, options: TrainingOptions) -> tuple[TrainingOpti
     """
     started, surveys = time.perf_counter(), list[Survey]()
     timed = TrainingOptions(**{**options.record(), "time_limit": None})
-    seconds = seconds_a_step(corpus, timed, surveys.append)
+    seconds = seconds_a_step(corpus, timed, surveys.append, jobs)
     left = time_to_train(options.time_limit) - 2 * (time.perf_counter() - started)
     left /= 1 + (options.calibration_folds or 0)
     facts = surveys[0].facts
@@ -216,7 +218,10 @@ def time_to_train(limit: float) -> float:
 
 
 def seconds_a_step(
-    corpus: Corpus, options: TrainingOptions, on_survey: Callable[[Survey], None] | None = None
+    corpus: Corpus,
+    options: TrainingOptions,
+    on_survey: Callable[[Survey], None] | None = None,
+    jobs: Jobs = None,
 ) -> float:
     """Return how long a step of the training of a network takes on this machine."""
     times: list[float] = []
@@ -230,7 +235,7 @@ def seconds_a_step(
     # of 1,000 steps the 25th is the first after which a loss is measured: this ends before
     options = TrainingOptions(**{**options.record(), "steps": 1_000})
     with suppress(_TimedError):
-        train_network(corpus, options, Watch(on_step=note, on_survey=on_survey))
+        train_network(corpus, options, Watch(jobs, on_step=note, on_survey=on_survey))
     return float(np.median(np.diff(times)))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from makemore.arrays import Floats
 from makemore.counting.ngrams import highest_order
-from makemore.counting.passes import split_for_validation
+from makemore.counting.passes import Jobs, split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.errors import OptionError
@@ -76,7 +76,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
         planned = parse_components(options.components or "") or _plan(
-            text, survey.facts, deadline, common, options.seed, batches
+            text, survey.facts, deadline, common, options.seed, batches, watch.jobs
         )
         chosen = _fitting(planned, highest_order(len(survey.vocabulary)))
         outcomes = [
@@ -180,18 +180,21 @@ def _plan(
     common: Mapping[str, Any],
     seed: int,
     batches: Batches,
+    jobs: Jobs = None,
 ) -> Components:
     """Return what the time until the deadline is best spent on."""
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     tries_orders = facts.symbols <= TRIED_SYMBOLS * left
-    chosen: Components = [(Ngram.name, _longer_contexts(corpus, common) if tries_orders else {})]
+    order = _longer_contexts(corpus, common, jobs) if tries_orders else {}
+    chosen: Components = [(Ngram.name, order)]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     words = batches.training_words(MANY_WORDS)
     for alternatives, share in _networks_for(left):
         started = time.perf_counter()
         for kind, own, fewest in alternatives:
             options = TrainingOptions(kind, **own)
-            seconds = seconds_a_step(corpus, TrainingOptions(kind, **own, **_known(kind, common)))
+            timed = TrainingOptions(kind, **own, **_known(kind, common))
+            seconds = seconds_a_step(corpus, timed, None, jobs)
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
             to_measure = _steps_to_measure(facts, options.batch_size) * seconds
@@ -215,13 +218,15 @@ def _steps_to_measure(facts: CorpusFacts, batch_size: int) -> float:
     return 2 * measured / of_a_step / 3
 
 
-def _longer_contexts(corpus: Corpus, common: Mapping[str, Any]) -> dict[str, int]:
+def _longer_contexts(
+    corpus: Corpus, common: Mapping[str, Any], jobs: Jobs = None
+) -> dict[str, int]:
     """Return the order of the n-gram model where longer contexts than the default's pay.
 
     Shorter ones never pay by much, and of few words the validation loss tells too little.
     """
     default = TrainingOptions(Ngram.name).order
-    order = _ngram(corpus, {"order": AUTO}, common, Watch()).recorded["order"]
+    order = _ngram(corpus, {"order": AUTO}, common, Watch(jobs)).recorded["order"]
     return {"order": order} if order > default else {}
 
 
