@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import re
 import shlex
 import shutil
@@ -807,6 +808,36 @@ def test_a_target_that_cannot_be_written_is_refused_before_the_training(
 
     monkeypatch.setattr("makemore.training.train.train", train)
     assert "cannot be written" in one_line(run("train", "words.txt", option, path, code=1))
+
+
+@pytest.mark.parametrize("option", ["-c", "--log"])
+@pytest.mark.parametrize("protected", ["folder", "folder/file.npz"])
+def test_a_protected_target_is_refused_before_the_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch, option: str, protected: str
+) -> None:
+    path, forbidden = Path("folder/file.npz"), Path(protected).resolve()
+    path.parent.mkdir()
+    run("train", "words.txt", "-c", str(path))
+    before = path.read_bytes()
+    # root may write everywhere, so the system's answer is replaced
+    monkeypatch.setattr(
+        "os.access", lambda found, mode: mode != os.W_OK or Path(found).resolve() != forbidden
+    )
+    monkeypatch.setattr("makemore.training.train.train", None)
+    refused = run("train", "words.txt", option, str(path), code=1)
+    assert "file.npz cannot be written: Permission denied" in one_line(refused)
+    assert path.read_bytes() == before
+
+
+def test_a_pipe_in_a_protected_folder_is_written_to(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo("log")
+    reader = os.open("log", os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    run("train", "words.txt", "-c", "/dev/null", "--steps", "2", "--log", "log")
+    assert os.read(reader, 100).startswith(b"step,training_loss")
+    os.close(reader)
 
 
 def test_resumed_training_refuses_another_way_of_reading(run: Run) -> None:
