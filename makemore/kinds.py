@@ -25,6 +25,7 @@ POSITIONS = ("learnt", "sinusoidal")
 DEVICES = ("cpu", "cuda")
 MAX_WIDTH = 8_192
 MAX_CONTEXT = 64
+SEEDS = 1 << 128
 
 
 class Range(NamedTuple):
@@ -292,7 +293,7 @@ OPTIONS = (
         int,
         DESCENT,
         "The seed of all random numbers of the training.",
-        Range(lambda value: 0 <= value < 1 << 128, "0 or more and of at most 128 bits"),
+        Range(lambda value: 0 <= value < SEEDS, "0 or more and of at most 128 bits"),
     ),
     Option(
         "holdout",

@@ -41,6 +41,13 @@ def test_a_row_says_what_the_checkpoint_says() -> None:
         assert row.perplexity == pytest.approx(math.exp(row.loss))
 
 
+def test_no_loss_is_below_its_minimum() -> None:
+    (row,) = compare({"a": trained()})
+    rounded = replace(row, training_loss=math.nextafter(2.0, 1.0), minimum=2.0)
+    assert "-0.0000" not in comparison_table([rounded])
+    assert replace(row, training_loss=math.inf, minimum=2.0).distance == math.inf
+
+
 def test_the_order_of_lines_does_not_matter_but_the_held_out_words_do() -> None:
     same = trained(WORDS[::-1])
     assert len(compare({"a": trained(), "b": same})) == 2

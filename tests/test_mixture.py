@@ -229,6 +229,11 @@ def test_a_component_that_was_dropped_is_told() -> None:
     assert "left out" not in describe_checkpoint(mixture("ngram:order=3"))
 
 
+def test_the_largest_seed_has_one_for_each_network() -> None:
+    two = "rnn:steps=1,hidden_size=4 rnn:steps=2,hidden_size=4"
+    assert len(mixture(two, seed=(1 << 128) - 1).model.describe_parts()) == 2
+
+
 def test_networks_of_one_kind_begin_with_other_weights() -> None:
     gru = "gru:steps=5,batch_size=16,hidden_size=12,embedding_size=8"
     arrays = mixture(f"{gru} {gru}").model.arrays()

@@ -72,7 +72,7 @@ class Comparison:
         """How far the training loss is above its minimum, in nats; None without a minimum."""
         if self.minimum is None or self.training_loss is None:
             return None
-        return self.training_loss - self.minimum
+        return max(self.training_loss - self.minimum, 0.0)  # rounding may go below the minimum
 
 
 def compare(

@@ -22,7 +22,7 @@ from makemore.counting.passes import Jobs, split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.errors import OptionError
-from makemore.kinds import AUTO, COMMON, KINDS, OPTION
+from makemore.kinds import AUTO, COMMON, KINDS, OPTION, SEEDS
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
@@ -80,7 +80,7 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         )
         chosen = _fitting(planned, highest_order(len(survey.vocabulary)))
         outcomes = [
-            _trained(text, kind, own, common, options.seed + number, watch, deadline)
+            _trained(text, kind, own, common, (options.seed + number) % SEEDS, watch, deadline)
             for number, (kind, own) in enumerate(chosen)
         ]
         taken = [
