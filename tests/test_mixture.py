@@ -272,6 +272,16 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
     assert own["steps"] == (steps or 2 * TrainingOptions(kind).steps)
 
 
+def test_a_network_that_cannot_be_trained_is_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is then for the next smaller one."""
+    alternatives = [module._WIDE, module._SMALLEST]  # a transformer takes no word so long
+    monkeypatch.setattr(module, "_networks_for", lambda _: [(alternatives, 0.9)])
+    long = Corpus.from_words([*WORDS, "ab" * 2_500])
+    best = train(long, model="mixture", time_limit=1.5, holdout=0.0)
+    kinds = [kind for kind, _ in parse_components(best.training.options["components"])]
+    assert kinds in (["ngram"], ["ngram", "gru"])
+
+
 def test_no_network_takes_all_epochs_of_so_many_words_that_they_are_not_counted() -> None:
     for kind in (kind for kind in module.MIXED if kind != "ngram"):
         options = TrainingOptions(kind)

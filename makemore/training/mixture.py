@@ -21,7 +21,7 @@ from makemore.counting.ngrams import highest_order
 from makemore.counting.passes import Jobs, split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, unchanged
-from makemore.errors import OptionError
+from makemore.errors import OptionError, TrainingError
 from makemore.kinds import AUTO, COMMON, KINDS, OPTION, SEEDS
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
@@ -194,7 +194,10 @@ def _plan(
         for kind, own, fewest in alternatives:
             options = TrainingOptions(kind, **own)
             timed = TrainingOptions(kind, **own, **_known(kind, common))
-            seconds = seconds_a_step(corpus, timed, None, jobs)
+            try:
+                seconds = seconds_a_step(corpus, timed, None, jobs)
+            except TrainingError:  # the words are too long for it, or it is too large
+                continue
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
             to_measure = _steps_to_measure(facts, options.batch_size) * seconds
