@@ -51,7 +51,6 @@ _UTF_8 = "utf-8"
 _FIRST_ACCENT = 200  # a canonical combining class
 _LF = ord("\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_RAW_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes
 
 
@@ -223,7 +222,7 @@ class LineDecoder:
         """Return the error at a byte of the source; ``line`` counts from 0."""
         found = found[:4]
         if has_plain_line_feeds(self._encoding):  # the next line is no part of it
-            found = _RAW_LINE.match(found)[0]  # type: ignore[index]
+            found = b"".join(found.splitlines(keepends=True)[:1])
         advice = "name the file's encoding with --encoding"
         if self._encoding != _UTF_8:  # which somebody named
             advice = "the file may have another encoding"
