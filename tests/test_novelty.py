@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,15 @@ def test_the_nearest_word_is_that_of_the_definition(
     expected = min(edit_distance(word, other) for other in known)
     assert distance == expected
     assert nearest == next(w for w in known if edit_distance(word, w) == expected)
+
+
+def test_among_many_known_words_the_nearest_is_that_of_the_definition() -> None:
+    random = Random(0)
+    known = ["".join(random.choices("abc", k=random.randint(1, 6))) for _ in range(300)]
+    for word in ("abcabcab", "ccbbaa", "c", "aaaaaaaaaaaa"):
+        expected = min(edit_distance(word, other) for other in known)
+        nearest = next(other for other in known if edit_distance(word, other) == expected)
+        assert nearest_words([word], ["\n".join([*known, ""])]) == [(nearest, expected)]
 
 
 def test_a_swap_is_one_edit_as_for_the_minimum_distance() -> None:

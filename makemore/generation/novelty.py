@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Bytes, CodePoints, Flags, Hashes
+from makemore.arrays import Bytes, CodePoints, Flags, Hashes, chunks
 from makemore.data.corpus import Corpus, CorpusFacts
 from makemore.data.holdout import distinct_hashes, hash_lines
 from makemore.data.text import blocks_of_lines, code_points, line_bounds, text_of_words
@@ -24,6 +24,7 @@ from makemore.training.record import Checkpoint
 SHOWN = 20
 """The number of words for which the nearest known word is shown."""
 
+_WIDE = 128  # from this width on, NumPy is faster row by row
 _MERGED_AT_ONCE = 1 << 22  # new hashes, before they are merged with the known ones
 
 
@@ -383,22 +384,36 @@ def _distances(
 ) -> npt.NDArray[np.intp]:
     """Return the edit distance of a word to each of M lines, shape (M,).
 
-    It computes the table of ``edit_distance`` by columns, for all lines at once: ``column[i]`` is
+    It computes the table of ``edit_distance`` by columns, for many lines at once: ``column[i]`` is
     the distance of the word's first i characters to each line's first j.
     """
-    M = len(starts)
-    before: list[npt.NDArray[np.intp]] = []
-    column = [np.full(M, i) for i in range(len(word) + 1)]
-    result, characters = np.full(M, len(word)), points[starts]
-    for j in range(1, int(lengths.max()) + 1):
-        last, characters = characters, points[np.minimum(starts + (j - 1), len(points) - 1)]
-        earlier, before, column = before, column, [np.full(M, j)]
-        for i, character in enumerate(word, start=1):
-            replaced = before[i - 1] + (characters != character)
-            least = np.minimum(replaced, np.minimum(before[i], column[i - 1]) + 1)
-            if i > 1 and j > 1:
-                is_swapped = (characters == word[i - 2]) & (last == character)
-                least = np.where(is_swapped, np.minimum(least, earlier[i - 2] + 1), least)
-            column.append(least)
-        result = np.where(lengths == j, column[-1], result)
-    return result
+    found, letters = np.empty(len(starts), np.intp), word[:, None]
+    offsets = np.arange(len(word) + 1, dtype=np.int32)[:, None]
+    for part in chunks(len(starts), len(offsets)):
+        first, sizes = starts[part], lengths[part]
+        before = column = np.repeat(offsets, len(first), axis=1)
+        characters = points[first]
+        for j in range(1, int(sizes.max()) + 1):
+            last, characters = characters, points[np.minimum(first + (j - 1), len(points) - 1)]
+            earlier, before, column = before, column, np.empty_like(column)
+            column[0] = j
+            np.minimum(before[:-1] + (letters != characters), before[1:] + 1, out=column[1:])
+            if j > 1:
+                is_swapped = (letters[:-1] == characters) & (letters[1:] == last)
+                swapped = earlier[: len(word) - 1] + 1
+                column[2:] = np.where(is_swapped & (swapped < column[2:]), swapped, column[2:])
+            # then insertions: the least column[k] + i - k of all k up to i
+            column -= offsets
+            _accumulate_minima(column)
+            column += offsets
+            found[part] = np.where(sizes == j, column[-1], found[part])
+    return found
+
+
+def _accumulate_minima(rows: npt.NDArray[np.int32]) -> None:
+    """Replace each row by the least of it and those above, in place."""
+    if rows.shape[1] < _WIDE:
+        np.minimum.accumulate(rows, axis=0, out=rows)
+        return
+    for above, row in pairwise(rows):
+        np.minimum(above, row, out=row)
