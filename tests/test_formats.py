@@ -275,6 +275,7 @@ def test_the_semicolon_of_an_entity_separates_nothing(text: str) -> None:
         ("name,name\n" + rows("{name},{k}"), "--column 1 --weights 2"),
         ("id,word,notes\n" + rows("{i},{name},"), "--column word"),
         ("id|word\n" + rows("{i}|{name}|"), "--column word"),
+        ("Name;\n" + rows('"{name}";""') * 2, "--column 1"),
         (rows("{name},19{i}0"), "--column 1"),
         (rows("{name},1{k}"), "--column 1"),
         (rows("{name};a,b"), "--column 1"),

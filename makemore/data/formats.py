@@ -341,8 +341,10 @@ def _rows(words: Words, separator: str) -> list[list[str]]:
     """
     first = words[0][1].removesuffix(separator) if words else ""
     width = len(_cells(first, separator))
-    rows = [_cells(word, separator) for _, word in words]
-    return [row[:-1] if len(row) > width and not row[-1] else row for row in rows]
+    rows = [(word, _cells(word, separator)) for _, word in words]
+    return [
+        row[:-1] if len(row) > width and word.endswith(separator) else row for word, row in rows
+    ]
 
 
 def _cells(line: str, separator: str) -> list[str]:
