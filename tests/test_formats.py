@@ -303,8 +303,8 @@ def test_a_table_whose_quotes_do_not_match_is_cut(tmp_path: Path) -> None:
     assert sorted(mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path)) == sorted(
         inches * 2
     )
-    path.write_text(rows('"{name}",{k}') * 2 + '"two\nlines",9\n', "utf-8")
-    assert check_corpus(Corpus.from_paths(path)).remedy.endswith("--column 1 --weights 2")
+    path.write_text(rows('"{name}","a note",{k}') * 3 + 'Una,"two\nlines",9\n', "utf-8")
+    assert check_corpus(Corpus.from_paths(path)).remedy.endswith("--column 1 --weights 3")
 
 
 @pytest.mark.parametrize(
@@ -386,6 +386,27 @@ def test_what_spaces_do_not_cut_into_words_and_counts_is_no_table(text: str) -> 
     assert found.findings
     assert table_option(list(enumerate(text.splitlines(), 1))) == ""
     assert "--column" not in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    [
+        ("Una,", "--column name"),  # without a weight
+        ("Una", "--column name"),
+        ("Una,1.5", "--column name"),
+        ("", "--column name --weights n"),
+        (",", "--column name --weights n"),
+        (",\n" * 99, "--column name --weights n"),
+        ("Una,9,9", "--column name --weights n"),
+    ],
+)
+def test_no_options_are_named_that_fail_for_a_row(row: str, options: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("name,n\n" + rows("{name},{k}") * 3 + f"{row}\n", "utf-8")
+    remedy = check_corpus(Corpus.from_paths(path)).remedy
+    assert remedy == f"makemore train {path} {options}"
+    done = CliRunner().invoke(main, [*shlex.split(remedy)[1:], "-c", str(tmp_path / "m.npz")])
+    assert done.exit_code == 0
 
 
 def test_two_forms_that_need_different_options_are_mended_by_filters(tmp_path: Path) -> None:

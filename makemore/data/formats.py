@@ -20,8 +20,9 @@ from operator import attrgetter, itemgetter
 from makemore.data.compression import PROGRAMS, first_bytes
 from makemore.data.corpus import Corpus, options_to_read
 from makemore.data.sources import ByteStream, Source, as_argument
-from makemore.data.table import Columns
+from makemore.data.table import Columns, read_table
 from makemore.data.text import is_utf_8
+from makemore.errors import CorpusError
 
 MAX_SAMPLE = 1000
 """The number of words, the first ones, that show the form of a file."""
@@ -249,11 +250,11 @@ def _one_line(words: Words) -> Finding | None:
 class _Table:
     """Lines in columns."""
 
+    rows: Words  # all lines
     lines: Words  # those that have all columns
     separator: str
     columns: list[tuple[str, ...]]  # the cells of each
     word: int  # the index of the column of words
-    is_csv: bool  # or its quotes are ordinary characters
 
     @property
     def cells(self) -> Words:
@@ -263,7 +264,9 @@ class _Table:
 
     def finding(self, option: str) -> Finding:
         """Return the finding, with the commands and the option that read the words."""
-        is_quoted = self.is_csv and any('"' in line for _, line in self.lines)
+        is_quoted = _is_csv(self.rows, self.separator) and any(
+            '"' in line for _, line in self.lines
+        )
         commands = _column_command(self.separator, self.word, is_quoted)
         what = f"a table of {len(self.columns)} columns"
         return _finding(what, self.lines, *commands, option=option)
@@ -271,29 +274,43 @@ class _Table:
     def option(self, has_header: bool) -> str:
         """Return the options that read the words, and the weights if a column may hold some.
 
-        Return nothing if they would read a title as a word, or fail for a quote.
+        Return nothing if they would read a title as a word, or fail for a line.
         """
-        if not self.is_csv and self.separator != "\t":
+        weights = [i for i, cells in enumerate(self.columns) if _are_weights(cells[has_header:])]
+        options = (self._option(has_header, weight) for weight in (*weights[-1:], None))
+        return next(filter(None, options), "")
+
+    def _option(self, has_header: bool, weight: int | None) -> str:
+        """Return the same with the weights of one column."""
+        named = {"column": self._name(self.word, has_header)}
+        has_weight_title = False
+        if weight is not None:
+            named["weights"] = self._name(weight, has_header)
+            has_weight_title = self.columns[weight][0].strip()[:1].isalpha()
+        if has_header and all(map(str.isdecimal, named.values())) and not has_weight_title:
             return ""
-        columns = {"column": self.word}
-        weights = [i for i, c in enumerate(self.columns) if _are_weights(c[has_header:])]
-        if weights:
-            columns["weights"] = weights[-1]
-        names = [self._name(column, has_header) for column in columns.values()]
-        has_weight_title = weights and self.columns[weights[-1]][0].strip()[:1].isalpha()
-        if has_header and all(map(str.isdecimal, names)) and not has_weight_title:
+        if Columns("1").delimiter_of(self.rows[0][1]) != self.separator:
+            named["delimiter"] = self.separator
+        columns = Columns(named["column"], named.get("weights", ""), named.get("delimiter", ""))
+        if not self._can_be_read(columns):
             return ""
-        options = [f"--{option} {name}" for option, name in zip(columns, names, strict=True)]
-        if Columns("1").delimiter_of(self.lines[0][1]) != self.separator:
-            options.append(f"--delimiter {shlex.quote(self.separator)}")
-        return " ".join(options)
+        return " ".join(f"--{name} {shlex.quote(value)}" for name, value in named.items())
+
+    def _can_be_read(self, columns: Columns) -> bool:
+        """Return whether training reads all rows."""
+        try:
+            for _ in read_table(["".join(f"{row}\n" for _, row in self.rows)], columns, ""):
+                pass
+        except CorpusError:
+            return False
+        return True
 
     def _name(self, column: int, has_header: bool) -> str:
         """Return the title of a column, or its number."""
         titles = [cells[0].strip() for cells in self.columns]
         title = titles[column]
         is_name = has_header and title and not title.isdecimal() and titles.count(title) == 1
-        return shlex.quote(title) if is_name else str(column + 1)
+        return title if is_name else str(column + 1)
 
 
 def _are_weights(cells: Sequence[str]) -> bool:
@@ -309,22 +326,23 @@ def _are_weights(cells: Sequence[str]) -> bool:
 def _table(words: Words) -> _Table | None:
     """Recognise lines in columns."""
     for separator in "\t;,|":
-        rows = _rows(words, separator)
+        filled = [pair for pair in words if pair[1].strip(f" {separator}")]
+        rows = _rows(filled, separator)
         widths = [len(row) for row in rows]
         width = max(set(widths), key=widths.count, default=0)
         if len(rows) > 1 and width > 1 and widths.count(width) >= _MOST * len(rows):
             break
     else:
         return None
-    whole = [(pair, row) for pair, row in zip(words, rows, strict=True) if len(row) == width]
+    whole = [(pair, row) for pair, row in zip(filled, rows, strict=True) if len(row) == width]
     columns = list(zip(*(row for _, row in whole), strict=True))
     # the column of words is the first with the most distinct cells
     best = max(range(width), key=lambda column: _variety(columns[column]))
-    lines = [pair for pair, _ in whole]
-    return _Table(lines, separator, columns, best, _is_csv(words, separator))
+    return _Table(words, [pair for pair, _ in whole], separator, columns, best)
 
 
 def _is_csv(words: Words, separator: str) -> bool:
+    """Return whether all quotes match; otherwise they are ordinary characters."""
     lines = (f"{line}\n" for _, line in words)
     try:
         for _ in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):
