@@ -129,6 +129,33 @@ def test_words_of_many_blocks_keep_no_symbols_of_others(tmp_path: Path) -> None:
         assert found.keys() == {name for name, of in roles(NAMES).items() if of == role}
 
 
+@pytest.mark.parametrize("symbols", [1, 30, 200, 1 << 30])
+def test_words_of_a_final_loss_come_from_all_over_a_sorted_corpus(
+    tmp_path: Path, symbols: int
+) -> None:
+    words = sorted(f"{a}{b}{c}" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh")
+    batches = make_batches(tmp_path, words, 100)
+    assert len(batches._blocks) > 2 * module.SPREAD
+    for role in (TRAINING, HELD_OUT, VALIDATION):
+        whole = texts(batches.words(role, 1 << 30), Vocabulary("abcdefgh"))
+        found = batches.spread_words(role, symbols)
+        assert len(found.ids) == found.lengths.sum()
+        assert texts(found, Vocabulary("abcdefgh")).items() <= whole.items()
+        assert found.lengths.sum() >= min(symbols, 4 * len(whole))
+        if symbols > 4 * len(whole):
+            assert len(found) == len(whole)
+        if symbols > 100:
+            assert len({word[0] for word in texts(found, Vocabulary("abcdefgh"))}) >= 6
+
+
+def test_the_final_losses_of_one_block_are_of_its_words(tmp_path: Path) -> None:
+    batches = make_batches(tmp_path, NAMES)
+    for role in (TRAINING, HELD_OUT):
+        for symbols in (50, 1 << 20):
+            one, other = batches.words(role, symbols), batches.spread_words(role, symbols)
+            assert [part.tolist() for part in one.row()] == [part.tolist() for part in other.row()]
+
+
 def test_training_words_are_counted_in_each_block_until_they_suffice(tmp_path: Path) -> None:
     batches = make_batches(tmp_path, NAMES * 3, 100)
     everything = len(batches.words(TRAINING, 1 << 30))

@@ -278,7 +278,6 @@ class _Training:
         self._survey = survey
         self._batches = batches
         self._options = options
-        self._sample = sample
         self._validation = batches.words(VALIDATION, VALIDATION_SYMBOLS)
         kind: type[Network] = KINDS[options.model].load_model()
         values = kind.values_for(options.values, int(sample.lengths.max()) - 1)
@@ -439,7 +438,7 @@ class _Training:
             model=best,
             survey=self._survey,
             loss_history=np.array(self._losses),
-            training_loss=mean_loss(best, self._sample),
+            training_loss=training_loss(best, self._batches),
             held_out_loss=held_out_loss(best, self._batches),
             validation_history=np.array(self._measured, np.float64).reshape(-1, 2),
             resumption=self._resumption(),
@@ -529,9 +528,14 @@ def mean_loss(model: Model, words: Words) -> float:
     return nats / symbols
 
 
+def training_loss(model: Model, batches: Batches) -> float:
+    """Return the mean surprisal of training words in nats per symbol."""
+    return mean_loss(model, batches.spread_words(TRAINING, MEASURED_SYMBOLS))
+
+
 def held_out_loss(model: Model, batches: Batches) -> float | None:
     """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
-    words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
+    words = batches.spread_words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
 
 

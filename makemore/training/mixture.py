@@ -26,14 +26,14 @@ from makemore.kinds import AUTO, COMMON, KINDS, OPTION, SEEDS
 from makemore.models.base import Model
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
-from makemore.training.batches import TRAINING, VALIDATION, Batches, Words, blocks_of
+from makemore.training.batches import VALIDATION, Batches, Words, blocks_of
 from makemore.training.minibatch import (
     MEASURED_SYMBOLS,
     RESERVE,
     held_out_loss,
-    mean_loss,
     seconds_a_step,
     time_to_train,
+    training_loss,
     until,
 )
 from makemore.training.ngram import train_ngram, validation_share
@@ -114,7 +114,7 @@ def outcome_of(mixture: Mixture, survey: Survey, batches: Batches) -> Outcome:
         model=mixture,
         survey=survey,
         loss_history=np.zeros(0),
-        training_loss=mean_loss(mixture, batches.words(TRAINING, MEASURED_SYMBOLS)),
+        training_loss=training_loss(mixture, batches),
         held_out_loss=held_out_loss(mixture, batches),
     )
 
