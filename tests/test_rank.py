@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +177,22 @@ def test_json_has_the_rank_its_error_and_whether_it_is_a_bound(folder: Path) -> 
     assert [record["beyond_draws"] for record in records] == [False, False, True]
     assert records[1]["rank"] is records[1]["rank_error"] is None
     assert "rank" not in json.loads(score("--json", data="ab\n")[0])
+
+
+def test_draws_that_are_read_in_other_symbols_count_for_nothing() -> None:
+    corpus = Corpus.from_words(["abcab", "bca", "cabca", "ab", "bcb", "acaba"])
+    checkpoint = train(replace(corpus, symbol_rule=".."), model="ngram", order=2, holdout=0.0)
+    words = makemore.sample(checkpoint, 1_000, seed=0)
+    drawn = score_words(checkpoint.model, words).total
+    assert np.isnan(drawn).any()
+    found = RankEstimator(checkpoint, 1_000).ranks(["abcab", "ab", "acacacac"])
+    assert np.isfinite(found.ranks).all()
+
+
+def test_a_model_that_nearly_always_writes_nothing_has_ranks() -> None:
+    W = np.zeros((3, 3))
+    W[0, 0] = W[1, 0] = W[2, 0] = 60.0
+    W[0, 2] = 1.0  # b is likelier than a
+    model = Bigram(Vocabulary("ab"), W, np.zeros((3, 3), np.int64))
+    ranks = RankEstimator(model, 2_000).ranks(["b", "a"]).ranks
+    assert ranks == pytest.approx([0.0, 1.0], abs=0.2)

@@ -92,10 +92,12 @@ class RankEstimator:
                 " does not write all that it reads: train without it"
             )
         self._draws = draws
-        self._surprisals = np.sort(score_words(model, sample(model, draws, seed=seed)).total)
+        totals = score_words(model, sample(model, draws, seed=seed)).total
+        # symbols that were drawn may be read as others together, some of them unknown
+        self._surprisals = np.sort(totals[~np.isnan(totals)])
         # Only words of a symbol or more are drawn, each as often as 1 / (1 - P(no symbol)) says.
-        empty = np.exp(model.log_probabilities(model.start(1))[0, BOUNDARY])
-        logs = self._surprisals + np.log1p(-empty) - np.log(draws)
+        first = np.delete(model.log_probabilities(model.start(1))[0], BOUNDARY)
+        logs = self._surprisals + np.logaddexp.reduce(first) - np.log(draws)
         # logarithms: 1 / P is beyond any float64 for words of some hundred characters
         self._log_sums = np.append(-np.inf, np.logaddexp.accumulate(logs))
         self._log_squares = np.append(-np.inf, np.logaddexp.accumulate(2 * logs))
@@ -116,4 +118,4 @@ class RankEstimator:
             errors = np.where(more_probable > 0, ranks * np.sqrt(np.maximum(shares, 0)), 0.0)
         is_unknown = np.isnan(surprisals)
         ranks[is_unknown] = errors[is_unknown] = np.nan
-        return Ranks(ranks, errors, (more_probable == self._draws) & ~is_unknown)
+        return Ranks(ranks, errors, (more_probable == len(self._surprisals)) & ~is_unknown)
