@@ -37,7 +37,7 @@ BLOCK_BYTES = 1 << 23
 """The text of a block in bytes. What is made of it takes about ten times as much memory."""
 
 SPREAD = 8
-"""The number of blocks that the words of a final loss come from: reading one takes 0.1 s."""
+"""The number of blocks that words to measure a loss on come from: reading one takes 0.1 s."""
 
 
 @dataclass(frozen=True)
@@ -143,22 +143,10 @@ class Batches:
         self.position = Position()
 
     def words(self, role: int, symbols: int) -> Words:
-        """Return words of a role, of about so many symbols, from as few blocks as suffice.
-
-        A word of several blocks stands once for each, with the weight that it has there.
-        """
-        found: list[Words] = []
-        for block in self._blocks if self._has(role) else self._blocks[:1]:
-            found.append(self._words_of(block, role))
-            if sum(int(words.lengths.sum()) for words in found) >= symbols:
-                break
-            found[-1] = found[-1].alone()  # what is not wanted of a block would fill the memory
-        return _joined(found).some(symbols)
-
-    def spread_words(self, role: int, symbols: int) -> Words:
         """Return words of a role, of about so many symbols, from ``SPREAD`` blocks all over.
 
         A sorted corpus has other words at its end. More blocks are read where these do not suffice.
+        A word of several blocks stands once for each, with the weight that it has there.
         """
         n = len(self._blocks) if self._has(role) else 1
         least = min(n, SPREAD)

@@ -530,12 +530,12 @@ def mean_loss(model: Model, words: Words) -> float:
 
 def training_loss(model: Model, batches: Batches) -> float:
     """Return the mean surprisal of training words in nats per symbol."""
-    return mean_loss(model, batches.spread_words(TRAINING, MEASURED_SYMBOLS))
+    return mean_loss(model, batches.words(TRAINING, MEASURED_SYMBOLS))
 
 
 def held_out_loss(model: Model, batches: Batches) -> float | None:
     """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
-    words = batches.spread_words(HELD_OUT, MEASURED_SYMBOLS)
+    words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
 
 
