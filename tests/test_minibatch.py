@@ -130,7 +130,7 @@ def test_words_of_many_blocks_keep_no_symbols_of_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("symbols", [1, 30, 200, 1 << 30])
-def test_words_of_a_final_loss_come_from_all_over_a_sorted_corpus(
+def test_words_to_measure_a_loss_on_come_from_all_over_a_sorted_corpus(
     tmp_path: Path, symbols: int
 ) -> None:
     words = sorted(f"{a}{b}{c}" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh")
@@ -138,7 +138,7 @@ def test_words_of_a_final_loss_come_from_all_over_a_sorted_corpus(
     assert len(batches._blocks) > 2 * module.SPREAD
     for role in (TRAINING, HELD_OUT, VALIDATION):
         whole = texts(batches.words(role, 1 << 30), Vocabulary("abcdefgh"))
-        found = batches.spread_words(role, symbols)
+        found = batches.words(role, symbols)
         assert len(found.ids) == found.lengths.sum()
         assert texts(found, Vocabulary("abcdefgh")).items() <= whole.items()
         assert found.lengths.sum() >= min(symbols, 4 * len(whole))
@@ -148,12 +148,26 @@ def test_words_of_a_final_loss_come_from_all_over_a_sorted_corpus(
             assert len({word[0] for word in texts(found, Vocabulary("abcdefgh"))}) >= 6
 
 
-def test_the_final_losses_of_one_block_are_of_its_words(tmp_path: Path) -> None:
-    batches = make_batches(tmp_path, NAMES)
-    for role in (TRAINING, HELD_OUT):
-        for symbols in (50, 1 << 20):
-            one, other = batches.words(role, symbols), batches.spread_words(role, symbols)
-            assert [part.tolist() for part in one.row()] == [part.tolist() for part in other.row()]
+def test_the_first_words_are_those_of_the_first_mini_batches(tmp_path: Path) -> None:
+    batches, vocabulary = make_batches(tmp_path, NAMES, 100), Vocabulary("".join(NAMES))
+    first = texts(batches.first_words(), vocabulary)
+    drawn: dict[str, float] = {}
+    while len(drawn) < len(first):
+        drawn |= texts(batches.next(), vocabulary)
+    assert drawn == first
+
+
+def test_a_first_block_without_training_words_is_passed_over(tmp_path: Path) -> None:
+    def read(block: Corpus, role: int) -> Words:
+        """Return the words of a role, of which the first block that is asked for has none."""
+        asked.append(block)
+        words: Words = read_all(block, role)
+        return words.chosen(slice(0)) if len(asked) == 1 else words
+
+    batches, asked = make_batches(tmp_path, NAMES, 100), list[Corpus]()
+    read_all, batches._words_of = batches._words_of, read
+    assert len(batches.first_words()) > 0
+    assert len(asked) == 2
 
 
 def test_training_words_are_counted_in_each_block_until_they_suffice(tmp_path: Path) -> None:

@@ -172,6 +172,19 @@ class Batches:
                 break
         return count
 
+    def first_words(self) -> Words:
+        """Return the training words of the block that is drawn first, or of the first with some.
+
+        They stay loaded for the mini-batches.
+        """
+        for number in self._generator(0).permutation(len(self._blocks)).tolist():
+            self._loaded = None  # frees the memory before more is taken
+            self._loaded = number, self._words_of(self._blocks[number], TRAINING)
+            if len(self._loaded[1]):
+                break
+        assert self._loaded is not None
+        return self._loaded[1]
+
     def _has(self, role: int) -> bool:
         """Return whether the bounds give this role to any word."""
         held_out, validation = self._bounds

@@ -117,7 +117,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                 batches = Batches(
                     blocks, vocabulary, split.bounds, options.batch_size, options.seed, fold, folds
                 )
-                if not len(sample := batches.words(TRAINING, MEASURED_SYMBOLS)):
+                if not len(sample := batches.first_words().some(MEASURED_SYMBOLS)):
                     return None
                 resume = None if fold else watch.resume
                 return _Training(survey, batches, sample, options, resume, copy_to_device)
