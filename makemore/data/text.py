@@ -60,7 +60,7 @@ def blocks_of_lines(blocks: Iterable[str | Lines]) -> Iterator[Lines]:
         raise CorpusError(r"blocks is one text: expected several, such as ['emma\nava\n']")
     for block in blocks:
         lines = Lines(block) if isinstance(block, str) else block
-        *_, last = lines.text.rsplit("\n", 1)
+        last = lines.text[lines.text.rfind("\n") + 1 :]
         if last:
             raise CorpusError(
                 f"the last line '{shown(last[-40:])}' of a block has no line feed: end each word"
