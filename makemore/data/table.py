@@ -106,10 +106,14 @@ class Columns:
 
 
 class _Place(NamedTuple):
-    """The indices of the word and of its weight in a row."""
+    """The indices of the word and of its weight in a row.
+
+    Between spaces, a word after its weight takes the rest of its line.
+    """
 
     word: int
     weight: int | None
+    takes_rest: bool
 
 
 def read_table(
@@ -175,7 +179,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         if columns.has_header:
             titles = next(csv.reader([first], delimiter=" ", skipinitialspace=True))
         place = _place_of(columns, titles, name, above + 1)
-        if _takes_rest(columns, place):
+        if place.takes_rest:
             if columns.has_header:
                 next(lines)
                 yield titles, 1
@@ -234,12 +238,6 @@ def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], 
         lines.row = []
 
 
-def _takes_rest(columns: Columns, place: "_Place") -> bool:
-    """Return whether the word takes the rest of its line: between spaces, after its weight."""
-    is_after = place.weight is not None and place.weight < place.word
-    return is_after and columns.delimiter_of("") == " "
-
-
 class _BlockLines(Iterator[str]):
     """The lines of blocks of text.
 
@@ -289,7 +287,7 @@ class _Table:
     def add(self, row: list[str], line: int, lines: int) -> None:
         """Add the row that begins at ``line`` and takes ``lines`` lines."""
         word, weight = "", 0
-        if not any(map(str.strip, row)):  # as a spreadsheet exports its empty rows
+        if not "".join(row).strip():  # as a spreadsheet exports its empty rows
             row = []
         is_first = bool(row) and self._first_line is None
         if is_first:
@@ -320,7 +318,7 @@ class _Table:
         if place.word >= len(row):
             raise self._missing("word", place.word, row, line)
         word = row[place.word]
-        if not _takes_rest(self._columns, place):
+        if not place.takes_rest:
             word = word.rstrip()
         if "\n" in word:
             fault = f"the word '{shown(word[:40])}' holds a line end: expected one word a row"
@@ -387,4 +385,6 @@ def _place_of(columns: Columns, titles: list[str], name: str, line: int) -> _Pla
             advice = "give a title, or the number of a column"
         raise _error(name, line, f"{fault}: {advice}")
 
-    return _Place(position(columns.word), position(columns.weight) if columns.weight else None)
+    word, weight = position(columns.word), position(columns.weight) if columns.weight else None
+    is_after = weight is not None and weight < word
+    return _Place(word, weight, is_after and columns.delimiter_of("") == " ")
