@@ -285,6 +285,13 @@ def test_integers_take_the_type_of_the_weights_beside_them() -> None:
     assert seen.dtype == np.float32
 
 
+def test_reductions_take_numbers_and_lists() -> None:
+    for reduce in (ops.sum, ops.mean, ops.max):
+        assert reduce(3.0) == 3
+    assert ops.var(3.0) == 0
+    assert (ops.sum([1, 2]), ops.mean([1, 2]), ops.var([1, 3]), ops.max([1, 2])) == (3, 1.5, 1, 2)
+
+
 def test_leaky_relu_takes_integers_and_numbers() -> None:
     for dtype in (np.int64, np.int8):
         assert ops.leaky_relu(np.array([-100, 100], dtype)).tolist() == [-1, 100]

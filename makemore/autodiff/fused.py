@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from makemore.autodiff.operations import (
     add_rows,
+    array_of,
     floating,
     log_probabilities,
     logistic,
@@ -96,8 +97,7 @@ def cross_entropy(logits: Value, targets: Value) -> Value:
     ids that are not from 0 to V - 1.
     """
     Z = floating(logits)
-    given = data(targets)
-    given = given if hasattr(given, "dtype") else np.asarray(given)
+    given = array_of(targets)
     N = np.asarray(given, like=Z)
     if N.shape == Z.shape:
         return _cross_entropy_of_counts(logits, targets, Z, N)

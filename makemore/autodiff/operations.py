@@ -105,10 +105,15 @@ def _of_one_type(parts: Sequence[Value]) -> list[Any]:
     ]
 
 
+def array_of(value: Value) -> Array:
+    """Return the array of a value, and of a number or a list NumPy's."""
+    A = data(value)
+    return A if hasattr(A, "dtype") else np.asarray(A)
+
+
 def floating(value: Value, *others: Value | None) -> Any:
     """Return the array of a value; integers take the type of floats in ``others``, else float64."""
-    A = data(value)
-    A = A if hasattr(A, "dtype") else np.asarray(A)
+    A = array_of(value)
     if A.dtype.kind not in "biu":
         return A
     types = [other.dtype for other in others if other is not None and other.dtype.kind == "f"]
@@ -323,7 +328,7 @@ def _expand(g: Array, axis: Axis, keepdims: bool) -> Array:
 @operation
 def sum(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the sum over ``axis``, by default over all axes."""
-    A = data(a)
+    A = array_of(a)
     return record(
         A.sum(axis=axis, keepdims=keepdims),
         (a, lambda g: np.broadcast_to(_expand(g, axis, keepdims), A.shape)),
@@ -333,7 +338,7 @@ def sum(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
 @operation
 def mean(a: Value, axis: Axis = None, keepdims: bool = False) -> Value:
     """Return the mean over ``axis``, by default over all axes."""
-    A = data(a)
+    A = array_of(a)
     value = A.mean(axis=axis, keepdims=keepdims)
     share = reciprocal(A.size // builtins.max(value.size, 1))
     return record(
@@ -349,7 +354,7 @@ def reciprocal(n: int) -> float:
 @operation
 def var(a: Value, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Value:
     """Return the variance over ``axis``: the squared distances from the mean, over n - ``ddof``."""
-    A = data(a)
+    A = array_of(a)
     D = A - np.mean(A, axis=axis, keepdims=True)
     total = (D * D).sum(axis=axis, keepdims=keepdims)
     share = reciprocal(A.size // builtins.max(total.size, 1) - ddof)
