@@ -140,12 +140,26 @@ def test_words_to_measure_a_loss_on_come_from_all_over_a_sorted_corpus(
         whole = texts(batches.words(role, 1 << 30), Vocabulary("abcdefgh"))
         found = batches.words(role, symbols)
         assert len(found.ids) == found.lengths.sum()
-        assert texts(found, Vocabulary("abcdefgh")).items() <= whole.items()
+        assert texts(found, Vocabulary("abcdefgh")).keys() <= whole.keys()
         assert found.lengths.sum() >= min(symbols, 4 * len(whole))
         if symbols > 4 * len(whole):
             assert len(found) == len(whole)
         if symbols > 100:
             assert len({word[0] for word in texts(found, Vocabulary("abcdefgh"))}) >= 6
+
+
+def test_words_from_blocks_of_few_and_of_many_words_have_the_weights_of_all(tmp_path: Path) -> None:
+    """A list sorted by frequency: 900 lines of one word, then 300 words of a line each."""
+    rare = [f"{a}{b}" for a in "abcdefghijklmnopqrst" for b in "abcdefghijklmno"]
+    (tmp_path / "words.txt").write_text("of\n" * 900 + "".join(word + "\n" for word in rare))
+    with blocks_of(Corpus.from_paths(tmp_path / "words.txt"), 900) as blocks:
+        assert len(blocks) == 4
+        batches = Batches(blocks, Vocabulary("abcdefghijklmnopqrst"), (0.0,) * 2, 7, 0)
+        found = batches.words(TRAINING, 60)
+    of = found.weights[found.weights > 100]
+    assert 4 <= len(found) <= 30
+    assert of.sum() == pytest.approx(900)
+    assert found.weights.sum() == pytest.approx(1200)
 
 
 def test_the_first_words_are_those_of_the_first_mini_batches(tmp_path: Path) -> None:

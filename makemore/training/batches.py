@@ -83,6 +83,10 @@ class Words:
         ids = self.ids[offsets_of(self.starts, self.lengths)]
         return Words(ids, stops - self.lengths, stops, self.weights)
 
+    def weighing(self, total: float) -> "Words":
+        """Return the same words with weights that add up to a total."""
+        return replace(self, weights=self.weights * (total / (self.weights.sum() or 1.0)))
+
     def chosen(self, which: Indices | slice) -> "Words":
         """Return some words. Those that begin alike stand together if ``which`` ascends."""
         return Words(self.ids, self.starts[which], self.stops[which], self.weights[which])
@@ -146,7 +150,8 @@ class Batches:
         """Return words of a role, of about so many symbols, from ``SPREAD`` blocks all over.
 
         A sorted corpus has other words at its end. More blocks are read where these do not suffice.
-        A word of several blocks stands once for each, with the weight that it has there.
+        A word of several blocks stands once for each. What is chosen from one of several blocks has
+        the weight of all words of the role there: a block whose words repeat has few of them.
         """
         n = len(self._blocks) if self._has(role) else 1
         least = min(n, SPREAD)
@@ -154,7 +159,8 @@ class Batches:
         found: list[Words] = []
         for number in [*first, *sorted({*range(n)} - {*first})]:
             words = self._words_of(self._blocks[number], role)
-            found.append(words.some(max(1, symbols // least)).alone())
+            some = words.some(max(1, symbols // least)).alone()
+            found.append(some.weighing(words.weights.sum()) if n > 1 else some)
             enough = sum(len(words.ids) for words in found) >= symbols
             if len(found) >= least and enough:
                 break
@@ -236,9 +242,6 @@ class Batches:
             is_left_out = hashes % np.uint64(self._folds) == self.fold - 1
             roles[(roles == TRAINING) & is_left_out] = LEFT_OUT
         return _distinct(ids, hashes, lines.weights, roles == role)
-
-
-"""The roles of words."""
 
 
 def _concatenated(parts: Sequence[Lines]) -> Lines:
