@@ -141,11 +141,28 @@ def test_words_to_measure_a_loss_on_come_from_all_over_a_sorted_corpus(
         found = batches.words(role, symbols)
         assert len(found.ids) == found.lengths.sum()
         assert texts(found, Vocabulary("abcdefgh")).keys() <= whole.keys()
-        assert found.lengths.sum() >= min(symbols, 4 * len(whole))
+        assert found.lengths.sum() >= min(symbols // 2, 4 * len(whole))
         if symbols > 4 * len(whole):
             assert len(found) == len(whole)
         if symbols > 100:
             assert len({word[0] for word in texts(found, Vocabulary("abcdefgh"))}) >= 6
+
+
+def test_no_more_blocks_are_read_than_suffice(tmp_path: Path) -> None:
+    words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh"]
+    batches, read = make_batches(tmp_path, words, 100), list[Corpus]()
+    words_of = batches._words_of
+
+    def noting(block: Corpus, role: int) -> Any:
+        """Return the words of a role in a block, and note that it was read."""
+        read.append(block)
+        return words_of(block, role)
+
+    batches._words_of = noting
+    for symbols in (100, 200, 300):  # of about 600 in so many blocks
+        read.clear()
+        batches.words(TRAINING, symbols)
+        assert len(read) == module.SPREAD
 
 
 def test_words_from_blocks_of_few_and_of_many_words_have_the_weights_of_all(tmp_path: Path) -> None:

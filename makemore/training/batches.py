@@ -161,7 +161,8 @@ class Batches:
             words = self._words_of(self._blocks[number], role)
             some = words.some(max(1, symbols // least)).alone()
             found.append(some.weighing(words.weights.sum()) if n > 1 else some)
-            enough = sum(len(words.ids) for words in found) >= symbols
+            # what is chosen of a block that suffices is at least half of its share
+            enough = 2 * sum(len(words.ids) for words in found) >= symbols
             if len(found) >= least and enough:
                 break
         return _joined(found)
