@@ -134,7 +134,11 @@ def test_matplotlib_settings_of_the_user_neither_count_nor_change(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("values", "meaning"),
-    [("probabilities", "more probable"), ("counts", "more often"), ("weights", "a larger weight")],
+    [
+        ("probabilities", "more probable"),
+        ("counts", "more frequent"),
+        ("weights", "a larger weight"),
+    ],
 )
 def test_the_caption_says_what_the_colours_mean(values: str, meaning: str) -> None:
     captions = [text.get_text() for text in draw_heatmap(COUNTS, SYMBOLS, values=values).texts]

@@ -57,7 +57,7 @@ def _weight_text(value: float) -> str:
 
 QUANTITIES: Mapping[str, Quantity] = {
     "probabilities": Quantity("P(second | first)", _probability_text, 0.5, "more probable"),
-    "counts": Quantity("count", _count_text, 0.5, "more often"),
+    "counts": Quantity("count", _count_text, 0.5, "more frequent"),
     "weights": Quantity("weight (logit)", _weight_text, 1.0, "a larger weight"),
 }
 """The values that a heatmap can show, by their name on the command line."""
