@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Floats, available_memory
+from makemore.arrays import Floats, available_memory, on_host
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import Jobs, split_for_validation
@@ -507,11 +507,8 @@ def _refuse_beyond_memory(model: Network) -> None:
 
 
 def _on_host(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return copies of arrays, as NumPy's: ``get`` is CuPy's way to them."""
-    return {
-        name: array.copy() if isinstance(array, np.ndarray) else array.get()
-        for name, array in arrays.items()
-    }
+    """Return copies of arrays, as NumPy's."""
+    return {name: np.array(on_host(array)) for name, array in arrays.items()}
 
 
 def _are_finite(arrays: Mapping[str, Array]) -> bool:
