@@ -550,7 +550,7 @@ def gather(rows: Value, ids: Array) -> Value:
 
 def refuse_other_than_ids(ids: Array) -> None:
     """Raise ``ValueError`` for ids that are no integers: booleans would choose among the rows."""
-    dtype = ids.dtype if hasattr(ids, "dtype") else np.asarray(ids).dtype
+    dtype = array_of(ids).dtype
     if dtype.kind not in "iu" and np.size(ids):  # an empty list has the type of floats
         raise ValueError(f"ids are expected to be integers, not of type {dtype}")
 

@@ -59,7 +59,7 @@ TOLERANCE = 0.05
 TIMED_STEPS = 6
 """The number of steps that are timed to estimate the time of one."""
 BYTES_EACH = 32
-"""The memory for a parameter in bytes: at the end of a training 33 to 34 were measured."""
+"""The minimum memory for a parameter in bytes: trainings took 33 to 34, measured at their end."""
 STEP_CELLS = 1 << 27
 """The numbers that are kept for a gradient: half a GiB. Larger steps are taken in parts."""
 
