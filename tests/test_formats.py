@@ -327,6 +327,15 @@ def test_a_form_within_the_cells_of_a_table_is_mended_by_filters(tmp_path: Path)
     assert not check_corpus(corpus).remedy
 
 
+@pytest.mark.parametrize("long", ["two\nlines", "x" * 5000])
+def test_a_row_that_the_sample_cuts_is_read_by_the_options(long: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    kept = rows('"{name}","a, note",{k}') * 1000
+    head = "".join(kept.splitlines(keepends=True)[: formats.MAX_SAMPLE - 1])
+    path.write_text(f'{head}Una,"{long}",9\n{head}', "utf-8")
+    assert check_corpus(Corpus.from_paths(path)).remedy.endswith("--column 1 --weights 3")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_word_of_two_parts_before_its_count_stays_whole(end: str, tmp_path: Path) -> None:
     path = tmp_path / "t"

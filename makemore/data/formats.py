@@ -36,6 +36,7 @@ MAX_CASED_LINES = 1 << 17
 
 _HEAD = 1024  # bytes that show whether a file is plain
 _MOST = 0.9
+_MAX_CUT_ROW = 32  # in lines; a quote that opens more of them rather is a fault
 _MAX_CASED_WORD = 32  # in characters, which bounds the memory for words
 _MIN_ITEMS = 3  # a line of fewer parts may be one word
 _MIN_SPACED_ITEMS = 10  # a word may hold spaces, but not so many
@@ -250,7 +251,7 @@ def _one_line(words: Words) -> Finding | None:
 class _Table:
     """Lines in columns."""
 
-    rows: Words  # all lines
+    rows: Words  # all lines that are not cut
     lines: Words  # those that have all columns
     separator: str
     columns: list[tuple[str, ...]]  # the cells of each
@@ -338,7 +339,24 @@ def _table(words: Words) -> _Table | None:
     columns = list(zip(*(row for _, row in whole), strict=True))
     # the column of words is the first with the most distinct cells
     best = max(range(width), key=lambda column: _variety(columns[column]))
-    return _Table(words, [pair for pair, _ in whole], separator, columns, best)
+    lines = [pair for pair, _ in whole]
+    return _Table(_uncut(words, separator) or words, lines, separator, columns, best)
+
+
+def _uncut(words: Words, separator: str) -> Words:
+    """Return the lines that the sample holds whole, without a last row that goes on below it."""
+    whole = [pair for pair in words if len(pair[1]) < MAX_LISTED]
+    lines = (f"{line}\n" for _, line in whole)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    end = 0
+    try:
+        for _ in reader:
+            end = reader.line_num
+    except csv.Error:
+        is_at_end = reader.line_num == len(whole) <= end + _MAX_CUT_ROW
+        if len(words) == MAX_SAMPLE and is_at_end:
+            return whole[:end]
+    return whole
 
 
 def _is_csv(words: Words, separator: str) -> bool:
