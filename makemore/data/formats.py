@@ -13,6 +13,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter
@@ -346,28 +347,26 @@ def _table(words: Words) -> _Table | None:
 def _uncut(words: Words, separator: str) -> Words:
     """Return the lines that the sample holds whole, without a last row that goes on below it."""
     whole = [pair for pair in words if len(pair[1]) < MAX_LISTED]
-    lines = (f"{line}\n" for _, line in whole)
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
-    end = 0
-    try:
-        for _ in reader:
-            end = reader.line_num
-    except csv.Error:
-        is_at_end = reader.line_num == len(whole) <= end + _MAX_CUT_ROW
-        if len(words) == MAX_SAMPLE and is_at_end:
-            return whole[:end]
-    return whole
+    end, read = _valid_and_read(whole, separator)
+    is_at_end = end < read == len(whole) <= end + _MAX_CUT_ROW
+    return whole[:end] if len(words) == MAX_SAMPLE and is_at_end else whole
 
 
 def _is_csv(words: Words, separator: str) -> bool:
     """Return whether all quotes match; otherwise they are ordinary characters."""
+    end, read = _valid_and_read(words, separator)
+    return end == read
+
+
+def _valid_and_read(words: Words, separator: str) -> tuple[int, int]:
+    """Return how many lines the valid rows at the top have, and how many are read to a fault."""
     lines = (f"{line}\n" for _, line in words)
-    try:
-        for _ in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):
-            pass
-    except csv.Error:
-        return False
-    return True
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    end = 0
+    with suppress(csv.Error):
+        for _ in reader:
+            end = reader.line_num
+    return end, reader.line_num
 
 
 def _rows(words: Words, separator: str) -> list[list[str]]:
