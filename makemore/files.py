@@ -46,6 +46,19 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
 
 
+def writing_fault(path: str) -> int:
+    """Return the number of the error with which ``replace_atomically`` would end; 0 for none."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        return errno.EISDIR
+    if not os.path.isdir(folder):
+        return errno.ENOENT
+    if os.path.exists(path) and not os.path.isfile(path):
+        return 0  # a device or a pipe, beside which nothing is written
+    written = [folder, *[path] * os.path.isfile(path)]
+    return 0 if all(os.access(each, os.W_OK) for each in written) else errno.EACCES
+
+
 @contextmanager
 def _replacement(target: str, mode: int | None) -> Iterator[BinaryIO]:
     folder = os.path.dirname(target)

@@ -1,6 +1,5 @@
 """The command ``train``, and what it shows while it trains."""
 
-import errno
 import os
 import shlex
 import time
@@ -249,26 +248,14 @@ def _refuse_lost(checkpoint: str, log: str | None, corpus: tuple[str, ...]) -> N
     Whoever finds out after an hour has lost the hour.
     """
     from makemore.errors import unwritable
+    from makemore.files import writing_fault
 
     for path in filter(None, (checkpoint, log)):
         refuse_overwriting(path, *corpus)
-        if code := _fault_of(path):
+        if code := writing_fault(path):
             raise TrainingError(unwritable(path, OSError(code, os.strerror(code))))
     if log and os.path.realpath(log) == os.path.realpath(checkpoint):
         raise click.UsageError(f"--log and --checkpoint are the same file '{log}'")
-
-
-def _fault_of(path: str) -> int:
-    """Return the number of the error with which writing a file would end; 0 for none."""
-    folder = os.path.dirname(os.path.realpath(path))
-    if os.path.isdir(path):
-        return errno.EISDIR
-    if not os.path.isdir(folder):
-        return errno.ENOENT
-    if os.path.exists(path) and not os.path.isfile(path):
-        return 0  # a device or a pipe, beside which nothing is written
-    written = [folder, *[path] * os.path.isfile(path)]
-    return 0 if all(os.access(each, os.W_OK) for each in written) else errno.EACCES
 
 
 def _text_as_before(ctx: click.Context, text: "Corpus", resumed: "Checkpoint") -> "Corpus":
