@@ -20,7 +20,6 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 from test_webpage import HOSTILE, HOSTILE_NAME, WORDS, trained
 from webpage_browser import CHROMIUM, DESKTOP, DRIVER, PHONE, Browser
 from webpage_oracle import Page, PageModel, Xoshiro, seed_words
@@ -551,7 +550,7 @@ def test_it_is_watched_started_paused_and_begun_anew(page: Browser) -> None:
     run = page.find("#watch-run")
     run.click()
     assert run.text == "Pause"
-    WebDriverWait(page.driver, 20).until(lambda _: steps() > 30)
+    page.wait(lambda: steps() > 30)
     run.click()
     stopped = steps()
     assert page.text("#watch-status").startswith(f"{stopped} steps, loss ")
@@ -657,7 +656,7 @@ def test_every_field_and_picture_has_a_name(page: Browser) -> None:
 
 def test_the_table_says_what_the_heatmap_shows(page: Browser, bigram: Checkpoint) -> None:
     page.find("summary").click()
-    WebDriverWait(page.driver, 5).until(lambda _: page.text("#pairs-rows"))
+    page.wait(lambda: page.text("#pairs-rows"))
     rows = page.driver.find_elements(By.CSS_SELECTOR, "#pairs-rows tr")
     assert len(rows) == 27
     q = rows[17].text.split()

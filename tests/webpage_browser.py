@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,11 @@ class Browser:
         self.driver.get_log("browser")
         self.driver.get_log("performance")
         self.driver.get(path.as_uri() + address)
-        WebDriverWait(self.driver, 20).until(lambda _: self.run("return 'ready' in root.dataset"))
+        self.wait(lambda: self.run("return 'ready' in root.dataset"))
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        """Wait until ``condition`` holds; selenium would look for it twice a second."""
+        WebDriverWait(self.driver, 20, poll_frequency=0.02).until(lambda _: condition())
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(
