@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+import os
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -87,7 +89,15 @@ def mended(remedy: str, folder: Path) -> list[str]:
         return list(read.words())
     filters, _, training = remedy.rpartition(" | ")
     assert training == "makemore train -"
-    done = subprocess.run(filters, shell=True, cwd=folder, capture_output=True, check=True)
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # its python3
+    done = subprocess.run(
+        filters,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        check=True,
+    )
     return done.stdout.decode().splitlines()
 
 
