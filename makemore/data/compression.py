@@ -133,16 +133,17 @@ def _zstd(file: IO[bytes], name: str) -> tuple[IO[bytes], Failures]:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
-        return zstd.ZstdFile(file), (zstd.ZstdError,)
-    try:
-        import zstandard
-    except ImportError:
-        raise CorpusError(
-            f"{shown(name)} is compressed by zstd, which Python reads from 3.14 on: unpack it with"
-            " 'zstd -d', or pip install zstandard"
-        ) from None
-    begin = zstandard.ZstdDecompressor().decompressobj
-    return _unpacked(file, begin), (zstandard.ZstdError,)
+        return cast(IO[bytes], zstd.ZstdFile(file)), (zstd.ZstdError,)
+    else:  # so that type checkers read only what this Python runs
+        try:
+            import zstandard
+        except ImportError:
+            raise CorpusError(
+                f"{shown(name)} is compressed by zstd, which Python reads from 3.14 on: unpack it"
+                " with 'zstd -d', or pip install zstandard"
+            ) from None
+        begin = zstandard.ZstdDecompressor().decompressobj
+        return _unpacked(file, begin), (zstandard.ZstdError,)
 
 
 def _unpacked(file: IO[bytes], begin: Callable[[], Any], *piece: int) -> IO[bytes]:
