@@ -9,6 +9,7 @@ import pytest
 from conftest import make_bigram
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_contract import fulfils
 
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import OptionError, SamplingError
@@ -26,15 +27,6 @@ def probability(model: Model, word: str) -> float:
     ids = [0, *model.vocabulary.encode(word).tolist(), 0]
     return math.prod(
         math.exp(model.log_probabilities(np.array([[x]]))[0, y]) for x, y in itertools.pairwise(ids)
-    )
-
-
-def fulfils(word: str, limits: Constraints) -> bool:
-    return (
-        word.startswith(limits.prefix)
-        and word.endswith(limits.suffix)
-        and all(text in word for text in limits.contained)
-        and limits.min_length <= len(word) <= (limits.max_length or 99)
     )
 
 
