@@ -241,6 +241,19 @@ def test_a_prefix_less_probable_than_any_number_is_begun_with() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["suffix", "contains"])
+def test_a_text_less_probable_than_any_number_is_written(name: str) -> None:
+    model = make_bigram(["abc", "ab", "b", "ca", "cab", "aab"], smoothing=1e-6)
+    long, short = (Constraints(**{name: "cb" * n}) for n in (60, 1))  # type: ignore[arg-type]
+    assert conditioned(model, long).probability == 0.0  # P(b | c) is about 1e-6
+    assert "cb" * 60 in sample(model, 1, seed=0, constraints=long)[0]
+    likeliest, _ = next(most_probable_words(model, short))
+    assert next(most_probable_words(model, long)) == (likeliest.replace("cb", "cb" * 60), 0.0)
+    if name == "suffix":  # what stands before it does not depend on how often "cb" follows
+        found = conditioned_probability(model, long, "ca" + "cb" * 60)
+        assert found == pytest.approx(conditioned_probability(model, short, "cacb"))
+
+
 def test_a_prefix_is_given_at_any_temperature() -> None:
     model = make_bigram(["abc"] * 1000 + ["b", "bc"])
     limits = Constraints(prefix="b")

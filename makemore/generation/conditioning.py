@@ -13,6 +13,7 @@ and the next symbol given that the constraints will be fulfilled has the probabi
 This is the backward algorithm of hidden Markov models; no drawn word is rejected.
 """
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,8 @@ MAX_PAIRS = 1 << 27
 
 _CONVERGED = 1e-13
 """The relative change of b below which further backward steps are left out."""
+_UNDERFLOW = 1e-290
+"""Beside a largest b of 1, smaller numbers lose digits, or become zero."""
 
 
 class ConstrainedAutomaton:
@@ -47,8 +50,9 @@ class ConstrainedAutomaton:
     requirements : Requirements
     start : int
         The state after the prefix.
-    log_prefix_probability : float
-        In nats, at temperature 1. A long prefix is less probable than any number above zero.
+    log_weight : float
+        What b of the start is multiplied by, in nats: the probability of the prefix at temperature
+        1. A long prefix is less probable than any number above zero.
     P, successors : arrays of shape (S', V)
         The rows of the product's reachable states.
     may_end : array of shape (S',), bool
@@ -62,9 +66,9 @@ class ConstrainedAutomaton:
         matcher = requirements.matcher
         has_pattern = len(matcher) > 1
         self.can_fail = has_pattern or bool(requirements.never)
-        state, self.log_prefix_probability = automaton.start, 0.0
+        state, self.log_weight = automaton.start, 0.0
         for symbol in requirements.prefix.tolist():
-            self.log_prefix_probability += float(automaton.log_probabilities[state, symbol])
+            self.log_weight += float(automaton.log_probabilities[state, symbol])
             state = int(automaton.successors[state, symbol])
         progress = requirements.after_prefix()
         pairs, self.successors = _product(automaton.successors, matcher, (state, progress))
@@ -85,6 +89,40 @@ class ConstrainedAutomaton:
             onward = (self.P[stuck, 1:] > 0) & can_end[self.successors[stuck, 1:]]
             can_end[stuck] = onward.any(axis=1)
         return bool(can_end.all())
+
+    def rescaled(self) -> "ConstrainedAutomaton":
+        """Return an automaton that gives all words the same probabilities, by numbers near 1.
+
+        With c(s) the probability of the most probable ending from s that fulfils the constraints,
+        P(v | s) is multiplied by c(sv) / c(s), and that of the end by 1 / c(s). So b_t(s) is
+        divided by c(s), and that of the start multiplied by it: ``log_weight`` is larger.
+        """
+        with np.errstate(divide="ignore"):
+            log_P = np.log(self.P)
+        np.minimum(log_P, 0.0, out=log_P)  # or, P rounded above 1, c would grow forever
+        log_P[~self.may_end, BOUNDARY] = -np.inf
+        log_c = log_P[:, BOUNDARY].copy()
+
+        def totals(rows: Indices | slice) -> Floats:
+            """Return the log-probabilities of the most probable endings by each next symbol."""
+            onward = log_P[rows] + log_c[self.successors[rows]]
+            onward[:, BOUNDARY] = log_P[rows, BOUNDARY]
+            return np.asarray(onward)
+
+        (S, V), has_changed = log_P.shape, log_c > -np.inf
+        while len(before := np.flatnonzero(has_changed[self.successors].any(axis=1))):
+            parts = (before[part] for part in chunks(len(before), V))
+            longer = np.concatenate([totals(part).max(axis=1) for part in parts])
+            has_changed[:] = False
+            has_changed[before] = longer > log_c[before]
+            log_c[before] = longer
+        for rows in chunks(S, V):
+            scale = np.where(log_c[rows] > -np.inf, log_c[rows], 0.0)
+            log_P[rows] = np.exp(totals(rows) - scale[:, None])
+        other = copy(self)
+        other.can_fail = True  # b is 1 nowhere
+        other.P, other.log_weight = log_P, self.log_weight + float(log_c[self.start])
+        return other
 
 
 @dataclass(frozen=True)
@@ -108,7 +146,7 @@ class Completions:
     Raises
     ------
     SamplingError
-        No word fulfils the constraints.
+        No word fulfils the constraints, or so few that b of the start is too small a number.
     """
 
     def __init__(self, automaton: ConstrainedAutomaton, *, best: bool = False) -> None:
@@ -116,7 +154,7 @@ class Completions:
         self._best = best
         self._ending, self._growing = self._solve()
         layer = self.layer(len(automaton.requirements.prefix))
-        if automaton.log_prefix_probability == -np.inf or layer.b[automaton.start] == 0.0:
+        if automaton.log_weight == -np.inf or layer.b[automaton.start] < _UNDERFLOW:
             raise automaton.requirements.impossible()
 
     def layer(self, t: int) -> Layer:
@@ -196,6 +234,22 @@ class Completions:
         return Layer(b / largest, log_scale + float(np.log(largest))) if largest else Layer(b, 0.0)
 
 
+def solved(
+    automaton: ConstrainedAutomaton, *, best: bool = False
+) -> tuple[ConstrainedAutomaton, Completions]:
+    """Return an automaton of the same words with its b_t: rescaled where that is necessary.
+
+    Raises ``SamplingError`` where no word fulfils the constraints.
+    """
+    try:
+        return automaton, Completions(automaton, best=best)
+    except SamplingError:
+        if len(automaton.requirements.matcher) == 1:  # there is no text in the constraints
+            raise
+    automaton = automaton.rescaled()
+    return automaton, Completions(automaton, best=best)
+
+
 class ConditionedModel:
     """The distributions of the next symbol, given that a word will fulfil the constraints.
 
@@ -203,8 +257,7 @@ class ConditionedModel:
     """
 
     def __init__(self, automaton: ConstrainedAutomaton) -> None:
-        self.automaton = automaton
-        self._completions = Completions(automaton)
+        self.automaton, self._completions = solved(automaton)
 
     def next_probabilities(self, t: int, states: Indices) -> Floats:
         """Return the conditioned distributions after t characters, (B,) states -> (B, V).
@@ -226,7 +279,7 @@ class ConditionedModel:
         """The probability that a word of the model fulfils the constraints."""
         prefix = self.automaton.requirements.prefix
         layer = self._completions.layer(len(prefix))
-        log_scale = self.automaton.log_prefix_probability + layer.log_scale
+        log_scale = self.automaton.log_weight + layer.log_scale
         return float(layer.b[self.automaton.start] * np.exp(log_scale))
 
     def stage(self, t: int) -> tuple[bool, bool, int]:

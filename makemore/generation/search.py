@@ -20,7 +20,7 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import OptionError, SamplingError
-from makemore.generation.conditioning import Completions, ConstrainedAutomaton
+from makemore.generation.conditioning import Completions, ConstrainedAutomaton, solved
 from makemore.generation.constraints import Constraints, Requirements
 from makemore.generation.final_spaces import final_space_error, unseen_final_spaces
 from makemore.generation.novelty import KnownWords, excluded_words
@@ -101,7 +101,7 @@ def most_probable_words(
     else:
         P = np.exp(automaton.log_probabilities)
         constrained = ConstrainedAutomaton(P, automaton, requirements)
-        completions = Completions(constrained, best=True)
+        constrained, completions = solved(constrained, best=True)
         found = _best_first(constrained, completions, model.vocabulary.decode)
     if unseen := unseen_final_spaces(source, constraints.suffix):
         found = _without_final_spaces(found, unseen, constraints)
@@ -129,7 +129,7 @@ def _best_first(
     with np.errstate(divide="ignore"):
         log_P = np.log(automaton.P)
     # (-log-probability of the best completion, symbols, their log-probability, state)
-    heap = [(0.0, prefix, automaton.log_prefix_probability, automaton.start)]
+    heap = [(0.0, prefix, automaton.log_weight, automaton.start)]
     while heap:
         _, symbols, so_far, state = heapq.heappop(heap)
         if len(symbols) > len(prefix) and symbols[-1] == BOUNDARY:
