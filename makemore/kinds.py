@@ -62,7 +62,9 @@ class Option(NamedTuple):
     choices : tuple of str
         The values that a str may have; any without them.
     applies : callable
-        Whether the option decides something, given the values of the others.
+        Whether the option decides something, given the values of all.
+    depends_on : str
+        The option whose value ``applies`` looks at.
     words : tuple of str
         What may stand in place of a number.
     aliases : tuple of str
@@ -77,6 +79,7 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, Any]], bool] = lambda values: True
+    depends_on: str = ""
     aliases: tuple[str, ...] = ()
 
     def parsed(self, text: str) -> Any:
@@ -132,6 +135,7 @@ OPTIONS = (
         "What --method counts and additive smoothing add to each count.",
         Range(lambda value: 0 <= value <= MAX_SMOOTHING, f"from 0 to {MAX_SMOOTHING:g}"),
         applies=lambda values: values.get("smoothing_method", "additive") == "additive",
+        depends_on="smoothing_method",
     ),
     Option(
         "context",
@@ -201,6 +205,7 @@ OPTIONS = (
         " network takes fewer --steps if it must. Without --model it trains a mixture.",
         _POSITIVE,
         applies=lambda values: not values.get("components"),
+        depends_on="components",
     ),
     Option(
         "steps",
@@ -272,6 +277,8 @@ OPTIONS = (
         "Stop after this many measurements of the validation loss without a better one; 0 never"
         " stops early.",
         Range(lambda value: value >= 0, "0 or more"),
+        applies=lambda values: bool(values["validation"] or not values["patience"]),
+        depends_on="validation",
     ),
     Option(
         "device",

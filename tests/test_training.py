@@ -285,8 +285,11 @@ def test_an_option_out_of_its_range_is_refused(wrong: dict[str, object]) -> None
 def test_an_option_that_has_no_effect_is_refused() -> None:
     with pytest.raises(OptionError, match="--order has no effect on --model bigram by --method"):
         TrainingOptions(order=3)
-    with pytest.raises(OptionError, match="--smoothing has no effect on --model ngram"):
+    with pytest.raises(OptionError, match="--smoothing has no effect on --model ngram with --smoo"):
         TrainingOptions(model="ngram", smoothing=0.5)
+    with pytest.raises(OptionError, match=r"--patience has .* --model gru with --validation 0$"):
+        TrainingOptions(model="gru", patience=3, validation=0)
+    TrainingOptions(model="gru", patience=0, validation=0)  # as a record of this training has it
     with pytest.raises(OptionError, match="no option colour"):
         TrainingOptions(colour="red")
 

@@ -1,6 +1,6 @@
 """The options of a training, checked against the tables of ``kinds.py``. Imports no NumPy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from makemore.errors import OptionError
@@ -77,10 +77,8 @@ class TrainingOptions:
         self.model, self.method = model, method or next(iter(methods))
         if self.method not in methods:
             raise OptionError(f"--method is {method} and must be {' or '.join(methods)}")
-        defaults = KINDS[model].defaults(self.method)
         given = {name: _plain(value) for name, value in given.items() if value is not None}
-        values = {name: given.get(name, default) for name, default in defaults.items()}
-        self.values = {name: v for name, v in values.items() if OPTION[name].applies(values)}
+        self.values = effective(model, self.method, given)
         suits = KINDS["ngram"].defaults("counts").keys()
         self.model_is_free = not (named or method or given.keys() - suits)
         self._refuse_ineffective(given)
@@ -94,9 +92,12 @@ class TrainingOptions:
             if name not in OPTION:
                 raise OptionError(f"there is no option {name} of training")
             if name not in self.values:
+                cause = f"by --method {self.method}"
+                if name in KINDS[self.model].defaults(self.method):
+                    other = OPTION[name].depends_on
+                    cause = f"with {OPTION[other].flag} {self.values[other]}"
                 raise OptionError(
-                    f"{OPTION[name].flag} has no effect on --model {self.model} by --method"
-                    f" {self.method}"
+                    f"{OPTION[name].flag} has no effect on --model {self.model} {cause}"
                 )
 
     def __getattr__(self, name: str) -> Any:
@@ -118,6 +119,13 @@ class TrainingOptions:
     def record(self) -> dict[str, Any]:
         """Return the model, the method and all values, as a checkpoint keeps them."""
         return {"model": self.model, "method": self.method, **self.values}
+
+
+def effective(model: str, method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the options that decide something: those given, else the defaults."""
+    defaults = KINDS[model].defaults(method)
+    values = {name: given.get(name, default) for name, default in defaults.items()}
+    return {name: value for name, value in values.items() if OPTION[name].applies(values)}
 
 
 def _plain(value: Any) -> Any:
