@@ -513,6 +513,16 @@ def test_options_come_from_the_environment(run: Run) -> None:
     assert len(load("e.npz").training.loss_history) == 3
 
 
+def test_an_option_of_the_environment_holds_where_the_others_give_it_an_effect(run: Run) -> None:
+    environment = {"MAKEMORE_TRAIN_SMOOTHING": "0.5", "MAKEMORE_TRAIN_PATIENCE": "3"}
+    for typed in (
+        "--model bow --steps 1 --validation 0",
+        "--model ngram --smoothing-method additive",
+    ):
+        run("train", "words.txt", *typed.split(), env=environment)
+    assert load("makemore.npz").training.options["smoothing"] == 0.5
+
+
 def test_the_version_is_the_packages(run: Run) -> None:
     assert run("--version").stdout == f"makemore {makemore.__version__}\n"
 

@@ -36,7 +36,7 @@ from makemore.cli.options import (
 )
 from makemore.errors import OptionError, TrainingError
 from makemore.kinds import COMMON, DESCENT, KINDS, METHODS, MODEL, OPTIONS, TEXT, Option
-from makemore.training.options import TrainingOptions
+from makemore.training.options import TrainingOptions, effective
 
 if TYPE_CHECKING:
     from makemore.counting.passes import Jobs
@@ -452,11 +452,11 @@ def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
         options = {**options, "model": "mixture"}
     named = options["model"] if _was_given(ctx, "model") or has_limit else ""
     chosen = {"model": named, "method": options["method"] or ""}
-    values = TrainingOptions(**chosen).values
+    plain = TrainingOptions(**chosen)
+    given = {name: v for name, v in options.items() if v is not None and name not in chosen}
+    deciding = effective(plain.model, plain.method, given)
     return chosen | {
-        name: value
-        for name, value in options.items()
-        if value is not None and name not in chosen and (was_typed(ctx, name) or name in values)
+        name: value for name, value in given.items() if was_typed(ctx, name) or name in deciding
     }
 
 
