@@ -412,6 +412,9 @@ def test_a_training_that_is_stopped_in_a_fold_keeps_the_network_and_the_folds_be
     rows = {tuple(row) for row in whole.training.calibration.tolist()}
     assert {tuple(row) for row in part.training.calibration.tolist()} < rows
     assert len(part.training.calibration) > part.corpus.held_out_lines
+    assert part.training.options["calibration_folds"] == 3
+    none = train(corpus, chosen, on_step=stopping_at(1)).training
+    assert (len(none.calibration), none.options) == (part.corpus.held_out_lines, options().record())
 
 
 def test_a_training_that_is_stopped_before_its_folds_goes_on_to_them(tmp_path: Path) -> None:
@@ -435,6 +438,7 @@ def test_a_fold_that_diverges_does_not_take_the_network_along() -> None:
     part = train(corpus, chosen, on_step=fail, on_failure=failures.append)
     assert len(failures) == 1
     assert len(part.training.loss_history) == 20
+    assert len(part.training.calibration) > part.corpus.held_out_lines  # the first fold's are kept
     with pytest.raises(TrainingError, match="not a finite number"):
         train(corpus, chosen, on_step=fail)
 

@@ -105,7 +105,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
             on_step = until(deadline, watch.on_step, measuring)
             outcome = train_network(text, timed, watch._replace(on_step=on_step))
-            return outcome._replace(recorded={"steps": timed.steps})
+            return outcome._replace(recorded={**outcome.recorded, "steps": timed.steps})
         survey = watch.survey(text, options)
         with blocks_of(text) as blocks:
             vocabulary = survey.vocabulary
@@ -127,14 +127,18 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                 raise CorpusError(all_held_out(survey.facts.name))
             try:
                 if training.descend(watch.on_step):
-                    left_out = list(_scores_of_folds(folds, training_of, watch))
+                    for scores in _scores_of_folds(folds, training_of, watch):
+                        left_out.append(scores)  # one by one: those before a failure are kept
             except TrainingError as error:
                 if not (watch.on_failure and training.has_measured):
                     raise
                 watch.on_failure(error)
-            return training.outcome()._replace(
-                references=np.concatenate(left_out) if left_out else None
-            )
+            outcome = training.outcome()
+            if left_out:
+                return outcome._replace(references=np.concatenate(left_out))
+            if folds and outcome.resumption is None:  # none was finished, and none will be
+                return outcome._replace(recorded={"calibration_folds": None})
+            return outcome
 
 
 def _scores_of_folds(
