@@ -135,6 +135,14 @@ class CorpusFacts(NamedTuple):
     symbol_rule: str = ""
 
     @property
+    def words_read(self) -> tuple[str, int, int, str]:
+        """What is equal for runs that read the same words: a file has others in another column.
+
+        Words in another case may be equal in this, but not in their alphabet.
+        """
+        return self.sha256, self.lines, self.symbols, self.held_out_fingerprint
+
+    @property
     def columns(self) -> "Columns | None":
         """The columns of a table that were read. Raises ``OptionError`` for values out of range."""
         if not self.column:

@@ -164,6 +164,4 @@ def _evaluated_words(checkpoint: Checkpoint) -> tuple[object, ...]:
     corpus = checkpoint.corpus
     if corpus.held_out_lines:
         return corpus.held_out_fingerprint, corpus.held_out_lines
-    # one file has other words in another column, or in lower case
-    characters = frozenset("".join(checkpoint.model.vocabulary.symbols))
-    return corpus.sha256, corpus.lines, corpus.symbols, characters
+    return corpus.words_read, frozenset("".join(checkpoint.model.vocabulary.symbols))

@@ -23,7 +23,7 @@ from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import Jobs, split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, CorpusFacts, unchanged
+from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
 from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
 from makemore.evaluation.calibration import references_of_ids
@@ -467,7 +467,7 @@ class _Training:
                 f" {checkpoint.corpus.sha256[:12]}…, and this corpus has"
                 f" {self._survey.facts.sha256[:12]}…: resume with the same corpus"
             )
-        if _words_of(checkpoint.corpus) != _words_of(self._survey.facts) or (
+        if checkpoint.corpus.words_read != self._survey.facts.words_read or (
             checkpoint.model.vocabulary != self._survey.vocabulary
         ):
             raise CheckpointError(
@@ -538,11 +538,6 @@ def held_out_loss(model: Model, batches: Batches) -> float | None:
     """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
     words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
-
-
-def _words_of(facts: CorpusFacts) -> tuple[int | str, ...]:
-    """Return what differs for other words of the same file, such as those of another column."""
-    return facts.lines, facts.symbols, facts.held_out_fingerprint
 
 
 def _argmin(losses: Sequence[float]) -> int:
