@@ -394,6 +394,14 @@ def test_the_training_corpus_is_recognised_and_outliers_named(folder: Path) -> N
     assert f"makemore outliers {folder / 'latin.corpus'} judges" in result.stderr
 
 
+def test_another_column_of_the_training_corpus_is_not_the_training_corpus(folder: Path) -> None:
+    (folder / "t.csv").write_text("a,b\nbana,nono\nnono,bana\n")
+    run(folder, "train", "t.csv", "--column", "a", "-c", "t.npz")
+    for column in "ab":
+        result = run(folder, "score", "t.csv", "--column", column, "-c", "t.npz")
+        assert ("this is the model's training corpus" in result.stderr) == (column == "a")
+
+
 def test_most_words_of_the_training_corpus_are_recognised(folder: Path) -> None:
     words = sorted(set((folder / "latin.txt").read_text().split("\n")))
     others = sorted(set((folder / "other.txt").read_text().split("\n")))

@@ -160,7 +160,8 @@ def score(
         click.echo(describe_scores(summary, asked.fpr, asked.against, theirs), err=True)
         for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
             click.echo(line, err=True)
-    if what := _what_was_seen(scorer.checkpoint, text.sha256, summary):
+    column = columns.word if columns else ""
+    if what := _what_was_seen(scorer.checkpoint, (text.sha256, column), summary):
         again = _outliers_of(files, columns, encoding, errors, asked.ignore_case)
         say(f"{what}, so hardly any is odd to it{again}")
     if options["fail_on_flag"] and summary.flagged:
@@ -178,11 +179,14 @@ def _lines_without_words(
         yield f"blank     {blank:,} line{'s' * (blank != 1)}"
 
 
-def _what_was_seen(checkpoint: "Checkpoint", sha256: str, summary: "Summary") -> str:
-    """Return what to say of words that the model was trained on; nothing of others."""
+def _what_was_seen(checkpoint: "Checkpoint", source: tuple[str, str], summary: "Summary") -> str:
+    """Return what to say of words that the model was trained on; nothing of others.
+
+    ``source`` is the SHA-256 of their files and the column.
+    """
     from makemore.data.sketch import are_mostly_in
 
-    if sha256 == checkpoint.corpus.sha256:
+    if source == (checkpoint.corpus.sha256, checkpoint.corpus.column):
         return "this is the model's training corpus"
     if are_mostly_in(summary.sketch, checkpoint.training.sketch):
         return "most of these words stand in the model's training corpus"
