@@ -196,7 +196,8 @@ def test_compressed_lists_are_printed_whatever_stands_between_them(
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
     bullets = rows("- {name}").encode(encoding)
-    names = (f"one{suffix}", f"two{suffix}", "packed", "it's plain", "plain.gz")
+    names = (f"one{suffix}", f"tw[o]{suffix}", "packed", "it's plain", "plain.gz")
+    (tmp_path / f"two{suffix}").write_bytes(compress(b"- of another file"))
     paths = [tmp_path / name for name in names]
     for path in paths:
         path.write_bytes(bullets if "plain" in path.name else compress(bullets))

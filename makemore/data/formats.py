@@ -10,6 +10,7 @@ import codecs
 import csv
 import html
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -525,11 +526,22 @@ def _printing(files: Sequence[tuple[str, str]]) -> str:
     """
     commands: list[str] = []
     for program, alike in groupby(files, itemgetter(0)):
-        quoted = [shlex.quote(path) for _, path in alike]
-        # unzip would take a second name for that of a file in the archive
-        names = quoted if program == "unzip -p" else [" ".join(quoted)]
-        commands += [f"{program} {name}" for name in names]
+        paths = [path for _, path in alike]
+        if program == "unzip -p":  # it takes a second name for that of a file in the archive
+            commands += [f"{program} {shlex.quote(_literally(path))}" for path in paths]
+        else:
+            commands.append(f"{program} {shlex.join(paths)}")
     return commands[0] if len(commands) == 1 else f"{{ {'; '.join(commands)}; }}"
+
+
+def _literally(path: str) -> str:
+    """Return the pattern of unzip that matches this path alone.
+
+    >>> _literally("lists[1]/names[1].zip")  # in folders nothing is a pattern
+    'lists[1]/names[[]1].zip'
+    """
+    folder, name = os.path.split(path)
+    return os.path.join(folder, re.sub(r"[*?\[]", r"[\g<0>]", name))
 
 
 def _program(source: Source) -> str:
