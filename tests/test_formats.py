@@ -74,6 +74,12 @@ FORMS = {
         "the title of a column in the first line",
         "wer,N\n" + rows("{name},{k}"),
     ),
+    "separator": ("a separator for Excel", "sep=;\n" + rows("{k};{name}")),
+    "separator above titles": (
+        "the title of a column in the second line",
+        "sep=,\nwer,N\n" + rows("{name},{k}"),
+    ),
+    "separator above quotes": ("a separator for Excel", "sep=;\n" + rows("'{name}'")),
     "number of words": ("the number of words in the first line", "6\n" + rows("{name}/SM")),
 }
 

@@ -315,6 +315,14 @@ def test_rows_without_any_text_are_blank_lines(delimiter: str) -> None:
         lines_of(b"Anna,5\nBea,\n", Columns("1", "2"))
 
 
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"'])
+def test_a_separator_for_excel_is_no_row(line: str) -> None:
+    data = f"{line}\nname,given;n\nAnna;5\n".encode()
+    found = [("", 0), ("", 0), ("Anna", 5)]
+    assert lines_of(data, Columns("name,given", "n")) == found
+    assert lines_of(data, Columns("1", "2")) == found
+
+
 def test_numbers_of_columns_go_with_titles() -> None:
     data = b"Name,Name\nAnna,2\nBob,3\n"
     assert lines_of(data, Columns("1", "2")) == [("", 0), ("Anna", 2), ("Bob", 3)]

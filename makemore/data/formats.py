@@ -22,7 +22,7 @@ from operator import attrgetter, itemgetter
 from makemore.data.compression import PROGRAMS, first_bytes
 from makemore.data.corpus import Corpus, options_to_read
 from makemore.data.sources import ByteStream, Source, as_argument
-from makemore.data.table import Columns, read_table
+from makemore.data.table import SEPARATOR_LINE, Columns, read_table
 from makemore.data.text import is_utf_8
 from makemore.errors import CorpusError
 
@@ -190,6 +190,8 @@ def recognised(words: Words) -> list[Finding]:
     if found:
         return [found]
     findings: list[Finding] = []
+    separator = [(n, line) for n, line in words[:1] if n == 1 and SEPARATOR_LINE.fullmatch(line)]
+    words = words[len(separator) :]
     first = words[:1]
     table = _table(words)
     if table:
@@ -207,12 +209,15 @@ def recognised(words: Words) -> list[Finding]:
                 (line, match[1] if match else word)
                 for (line, word), match in zip(words, matches, strict=True)
             ]
-    header = _header(words, table is not None and any(map(_has_title, table.columns)))
+    is_titled = table is not None and any(map(_has_title, table.columns))
+    header = _header(words, is_titled, 2 if separator else 1)
     option = table.option(bool(header)) if table else ""
     if table:
         findings.insert(0, table.finding(option))
     if header:
         findings.append(_finding(header, first, "sed 1d", option=option))
+    if separator:
+        findings.insert(0, _finding("a separator for Excel", separator, "sed 1d", option=option))
     return findings
 
 
@@ -427,16 +432,16 @@ def _argument(separator: str) -> str:
     return "'\\t'" if separator == "\t" else shlex.quote(separator)
 
 
-def _header(words: Words, is_certain: bool) -> str:
-    """Return what the first line is if it is no word, else nothing."""
-    if len(words) < 2 or words[0][0] != 1:
+def _header(words: Words, is_certain: bool, line: int) -> str:
+    """Return what the line of this number, 1 or 2, is if it stands first and is no word."""
+    if len(words) < 2 or words[0][0] != line:
         return ""
     title = words[0][1].strip().lower().replace(" ", "_").replace("-", "_")
     is_count = title.isdecimal() and not any(word.isdecimal() for _, word in words[1:])
     if not (is_certain or is_count or title in _TITLES):
         return ""
     what = "the number of words" if is_count else "the title of a column"
-    return f"{what} in the first line"
+    return f"{what} in the {'first' if line == 1 else 'second'} line"
 
 
 _IN_CP1252 = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore")

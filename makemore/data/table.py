@@ -24,6 +24,9 @@ WEIGHTS_AS = ("count", "log", "distinct")
 MAX_TOTAL = 1 << 58
 """The maximum of weights times symbols: counts have 63 bits, and NFKC makes text longer."""
 
+SEPARATOR_LINE = re.compile(r'"?sep=([\t;,|])"?\n?')
+"""A line above the rows that tells Excel their delimiter."""
+
 _DELIMITERS = "\t;,|"  # in this order: a decimal comma may stand between semicolons
 _ROWS = 1 << 14  # in a block
 _MAX_LINES = 1 << 14  # of a row: quotes that do not match could make one of a whole table
@@ -131,9 +134,10 @@ def read_table(
     max_total : int
         The maximum of weights times symbols.
 
-    Blank lines above the first row are no rows. Raises ``CorpusError``, which names the line, for a
-    row without its word or with a weight that is not a whole number up to ``MAX_WEIGHT``, for
-    quotes that do not match, unless the delimiter is a tab, and for cells that are too long.
+    Blank lines above the first row are no rows, nor is a ``SEPARATOR_LINE``. Raises
+    ``CorpusError``, which names the line, for a row without its word or with a weight that is not a
+    whole number up to ``MAX_WEIGHT``, for quotes that do not match, unless the delimiter is a tab,
+    and for cells that are too long.
     """
     lines = _BlockLines(texts)
     table = _Table(columns, name, max_total)
@@ -163,16 +167,18 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
     in one whose lines look like rows themselves, each line above the last is read alone, without
     quotes if it is not valid either. In other tables a row that is not valid raises ``csv.Error``.
     """
-    above = 0
+    above, separator = 0, ""
     for first in lines:
-        if first.strip():
+        if named := SEPARATOR_LINE.fullmatch(first):
+            separator = named[1]
+        elif first.strip():
             break
         above += 1
         lines.row = []
         yield [], 1
     else:
         return
-    delimiter = columns.delimiter_of(first)
+    delimiter = columns.delimiter_of(separator or first)
     lines.put_back([first])
     if delimiter == " ":
         titles = []
