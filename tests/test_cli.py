@@ -177,6 +177,8 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
     assert "--order has no effect on --model bigram" in message
     message = one_line(run("train", "words.txt", "--model", "ngram", "--steps", "9", code=2))
     assert "--steps has no effect on --model ngram" in message
+    message = one_line(run("train", "words.txt", "--model", "ngram", "--log", "log", code=2))
+    assert "--log has no effect on --model ngram by --method counts" in message
 
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:

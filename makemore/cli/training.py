@@ -30,6 +30,7 @@ from makemore.cli.options import (
     number_or_percentage,
     option,
     refuse_overwriting,
+    refuse_without_effect,
     saved,
     text_options,
     was_typed,
@@ -210,6 +211,10 @@ def train(
     if resumed:
         text = _text_as_before(ctx, text, resumed)
     chosen = _chosen_options(ctx, options, resumed)
+    if "steps" not in chosen.values:
+        refuse_without_effect(
+            ctx, ["log"], f"on --model {chosen.model} by --method {chosen.method}"
+        )
     refuse_other_files(checkpoint)
     _refuse_lost(checkpoint, log, corpus)
     if dask is None:
