@@ -193,6 +193,8 @@ def test_models_of_two_columns_are_refused() -> None:
     }
     with pytest.raises(CheckpointError, match="1 and 2 were trained on different words"):
         mix(parts, replace(table, columns=Columns("1")))
+    with pytest.raises(CorpusError, match=r"were trained on other words of .* the same column"):
+        mix({"a": parts["1"], "b": parts["1"]}, replace(table, columns=Columns("2")))
 
 
 def test_a_corpus_that_changes_while_models_are_mixed_is_refused(

@@ -98,7 +98,10 @@ def _read_by(vocabulary: Vocabulary, corpus: Corpus) -> Corpus:
 
 
 def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
-    """Return the survey of what a model was trained on. Raises ``CorpusError`` for another one."""
+    """Return the survey of what a model was trained on.
+
+    Raises ``CorpusError`` for another corpus, and for one that is read otherwise.
+    """
     facts = checkpoint.corpus
     holdout = float(checkpoint.training.options["holdout"])
     survey = survey_corpus(corpus, holdout, facts.min_count)
@@ -106,6 +109,11 @@ def _surveyed(corpus: Corpus, checkpoint: Checkpoint) -> Survey:
         raise CorpusError(
             f"{shown(corpus.name)} is not what the models were trained on: expected SHA-256"
             f" {facts.sha256}, found {survey.facts.sha256}"
+        )
+    if survey.facts.words_read != facts.words_read:
+        raise CorpusError(
+            f"the models were trained on other words of {shown(corpus.name)}: read it as they did,"
+            " in the same column and the same case"
         )
     return survey
 
