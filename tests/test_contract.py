@@ -354,6 +354,9 @@ def test_a_search_that_takes_too_long_ends_with_words_that_are_exact(
         search.top(RecurrentModel(), 1_000)
     assert raised.value.found == found
     assert search.top(RecurrentModel(), len(found)) == found
+    monkeypatch.setattr(search, "MAX_EXPANSIONS", 0)
+    with pytest.raises(SamplingError, match="after 0 beginnings: no word was found"):
+        search.top(RecurrentModel(), 1)
 
 
 def test_a_search_whose_heap_is_too_small_ends_before_a_word_is_missing(

@@ -191,9 +191,11 @@ def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tup
     found = expansions = 0
     while heap:
         if heap[0].nats >= dropped or expansions >= MAX_EXPANSIONS:
+            few = {0: "no word was found", 1: "the word before that is exact"}
+            what = few.get(found, f"the {found:,} words before that are exact and in order")
             raise SamplingError(
-                f"the search ended after {expansions:,} beginnings: the {found:,} words before that"
-                " are exact and in order; relax the constraints to find more"
+                f"the search ended after {expansions:,} beginnings: {what}; relax the constraints"
+                " to find more"
             )
         if heap[0].symbols[-1] == BOUNDARY:
             word = heapq.heappop(heap)
