@@ -365,12 +365,36 @@ def test_a_search_whose_heap_is_too_small_ends_before_a_word_is_missing(
     expected = sorted(all_words(RecurrentModel(), Constraints(), 6).values(), reverse=True)
     monkeypatch.setattr(search, "AT_ONCE", 1)
     for most in (12, 24):
-        monkeypatch.setattr(search, "_max_beginnings", lambda model, limit=most: limit)
+        monkeypatch.setattr(search, "_max_beginnings", lambda continued, limit=most: limit)
         with pytest.raises(SamplingError, match="before that are exact") as raised:
             search.top(RecurrentModel(), 1_000)
         found = [p for _, p in raised.value.found]
         assert found
         assert found == pytest.approx(expected[: len(found)])
+
+
+def test_the_heap_of_a_search_is_bounded_however_long_its_words_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Straight(RecurrentModel):
+        def log_probabilities(self, state: State) -> Floats:
+            return np.tile([-np.inf, *np.log([0.98, 0.01, 0.01])], (len(state[0]), 1))
+
+    sizes: list[int] = []
+
+    def take(heap: list[search._Beginning], limit: int) -> list[search._Beginning]:
+        sizes.append(sum(len(beginning.symbols) for beginning in heap))
+        return take_likeliest(heap, limit)
+
+    take_likeliest = search._take_likeliest
+    monkeypatch.setattr(search, "_take_likeliest", take)
+    monkeypatch.setattr(search, "MAX_EXPANSIONS", 300)
+    monkeypatch.setattr(search, "AT_ONCE", 1)
+    monkeypatch.setattr(search, "HEAP_CELLS", 1 << 14)
+    monkeypatch.setattr(search, "MIN_HEAP", 8)
+    with pytest.raises(SamplingError, match="no word was found"):
+        search.top(Straight(), 1)
+    assert max(sizes) <= 1 << 14
 
 
 def test_a_search_that_nothing_fulfils_is_refused() -> None:

@@ -11,7 +11,7 @@ constraints rule out the likeliest words.
 import heapq
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -186,7 +186,6 @@ def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tup
     its less probable half is dropped, and the search ends when it reaches what was dropped.
     """
     heap = _first_beginnings(model, requirements)
-    limit = _max_beginnings(model)
     dropped = math.inf  # the nats of the likeliest beginning that was dropped
     found = expansions = 0
     while heap:
@@ -206,6 +205,7 @@ def _without_automaton(model: Model, requirements: Requirements) -> Iterator[tup
         expansions += len(chosen)
         for longer in _continuations(model, requirements, chosen):
             heapq.heappush(heap, longer)
+        limit = _max_beginnings(chosen)
         if len(heap) > limit:
             heap.sort()
             dropped = min(dropped, heap[limit // 2].nats)
@@ -267,7 +267,8 @@ def _first_beginnings(model: Model, requirements: Requirements) -> list[_Beginni
     return sorted(_followers(requirements, nats, prefix, first, state, log_P))
 
 
-def _max_beginnings(model: Model) -> int:
-    """Return how many beginnings the heap may hold if each has its own state."""
-    cells = sum(array.size for array in arrays_of(model.start(1)))
-    return max(MIN_HEAP, HEAP_CELLS // (cells + 64))
+def _max_beginnings(continued: Sequence[_Beginning]) -> int:
+    """Return how many beginnings the heap may hold if each is as large as the largest of these."""
+    cells = sum(array.size for array in arrays_of(continued[0].state))
+    longest = max(len(beginning.symbols) for beginning in continued)
+    return max(MIN_HEAP, HEAP_CELLS // (cells + longest + 64))
