@@ -177,7 +177,7 @@ def test_without_held_out_words_the_option_is_named() -> None:
         Calibration(np.zeros((0, 2)))
 
 
-@pytest.mark.parametrize("row", [(3.0, math.nan), (-1.0, 1.0), (math.inf, 1.0)])
+@pytest.mark.parametrize("row", [(3.0, math.nan), (-1.0, 1.0), (math.inf, 1.0), (3.0, 1e308)])
 def test_numbers_that_are_no_scores_are_refused(row: tuple[float, float]) -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         Calibration(np.array([row]))

@@ -118,7 +118,11 @@ class Calibration:
                 " others by: train with --holdout 0.1"
             )
         for numbers in (sample, regularity):
-            if numbers is not None and not (np.isfinite(numbers).all() and (numbers >= 0).all()):
+            if numbers is not None and not (
+                np.isfinite(numbers).all()
+                and (numbers >= 0).all()
+                and (numbers[:, 1] <= IMPOSSIBLE).all()
+            ):
                 raise CheckpointError("the scores of the held-out words are damaged: train again")
         self._surprisal = _Ranks(sample)
         self._regularity = None
