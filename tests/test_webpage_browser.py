@@ -758,6 +758,18 @@ def test_dark_and_light_differ_and_both_can_be_read(page: Browser) -> None:
     assert dark < 0.2 < 0.7 < ink_on_dark
 
 
+def test_paper_is_light_and_has_the_colours_that_mean_something(page: Browser) -> None:
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    media = {"media": "print", "features": dark}
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    paper, ink = page.run(LIGHTNESS, page.find("body"))
+    cell = page.find("#heatmap [role=gridcell]")
+    adjusted = page.run("return getComputedStyle(arguments[0]).printColorAdjust", cell)
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert paper > 0.8 > 0.2 > ink
+    assert adjusted == "exact"
+
+
 LIGHTNESS = """
 const style = getComputedStyle(arguments[0]);
 const mean = (colour) => colour.match(/[0-9]+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 765;
