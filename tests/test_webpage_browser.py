@@ -624,6 +624,9 @@ def test_the_heatmap_is_used_by_the_keyboard_alone(page: Browser) -> None:
     focused = page.driver.switch_to.active_element
     assert focused.get_attribute("aria-label") == page.text("#readout")
     assert focused.value_of_css_property("outline-style") == "solid"
+    back = "{key: 'ArrowLeft', altKey: true, bubbles: true, cancelable: true}"
+    going = f"return arguments[0].dispatchEvent(new KeyboardEvent('keydown', {back}))"
+    assert page.run(going, focused), "the page keeps the browser from going back"
     focused.send_keys(Keys.ENTER)
     assert page.find("#prefix").get_property("value") == "b"
     assert (

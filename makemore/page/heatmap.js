@@ -110,6 +110,7 @@ const MOVES = {
 };
 
 function moveInHeatmap(event) {
+  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own, such as "back"
   const cell = event.target;
   if (event.key === "Enter" || event.key === " ") beginWithCell(cell);
   else if (event.key in MOVES) {
