@@ -192,6 +192,20 @@ def test_what_is_kept_of_a_network_is_bounded(page: Browser) -> None:
     assert kept <= 50
 
 
+@pytest.mark.parametrize("checkpoint", ["ngram"], indirect=True)
+def test_what_is_kept_of_an_automaton_is_bounded(page: Browser) -> None:
+    is_same, kept = page.run(
+        """
+        const words = JSON.stringify(sample(model, 200, 3, {}));
+        model.limit = 5;
+        model.rows.clear();
+        return [words === JSON.stringify(sample(model, 200, 3, {})), model.rows.size];
+        """
+    )
+    assert is_same
+    assert kept <= 5
+
+
 def test_an_imported_back_off_model_is_in_the_page(browser: Browser, tmp_path: Path) -> None:
     checkpoint = trained(WORDS, model="ngram", order=3)
     assert isinstance(checkpoint.model, Ngram)

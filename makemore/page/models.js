@@ -153,7 +153,8 @@ class Automaton {
     this.arcs = arcs;
     this.firsts = new Int32Array(arcs.lengths.length + 1); // the first arc of each state
     arcs.lengths.forEach((length, s) => (this.firsts[s + 1] = this.firsts[s] + length));
-    this.rows = new Map(); // of the visited states
+    this.limit = maxStates(V);
+    this.rows = new Map(); // of visited states
   }
 
   start() {
@@ -170,7 +171,11 @@ class Automaton {
 
   /** Return P(next symbol | state) and the successors, both of shape (V,). */
   row(state) {
-    if (!this.rows.has(state)) this.rows.set(state, this.makeRow(state));
+    if (!this.rows.has(state)) {
+      const row = this.makeRow(state);
+      if (this.rows.size >= this.limit) this.rows.clear();
+      this.rows.set(state, row);
+    }
     return this.rows.get(state);
   }
 
