@@ -629,6 +629,8 @@ def test_the_heatmap_is_used_by_the_keyboard_alone(page: Browser) -> None:
     assert page.run(going, focused), "the page keeps the browser from going back"
     focused.send_keys(Keys.ENTER)
     assert page.find("#prefix").get_property("value") == "b"
+    page.find("[data-i='3'][data-j='3']").click()
+    page.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     assert (
         page.run("return document.querySelectorAll('[role=gridcell][tabindex=\"0\"]').length") == 1
     )

@@ -23,7 +23,7 @@ function drawHeatmap() {
   });
   cellAt(0, 0).tabIndex = 0;
   grid.addEventListener("mouseover", (event) => readOut(event.target));
-  grid.addEventListener("focusin", (event) => readOut(event.target));
+  grid.addEventListener("focusin", (event) => keepFocus(event.target));
   grid.addEventListener("click", (event) => beginWithCell(event.target));
   grid.addEventListener("keydown", moveInHeatmap);
   byId("heatmap-note").textContent = heatmapNote();
@@ -89,6 +89,13 @@ function readOut(cell) {
   cellAt(-1, j).classList.add("lit");
 }
 
+/** Make a cell the one that the Tab key comes back to, and read it out. */
+function keepFocus(cell) {
+  byId("heatmap").querySelector("[tabindex='0']").tabIndex = -1;
+  cell.tabIndex = 0;
+  readOut(cell);
+}
+
 function beginWithCell(cell) {
   if (cell.role !== "gridcell") return;
   const [i, j] = [Number(cell.dataset.i), Number(cell.dataset.j)];
@@ -115,10 +122,7 @@ function moveInHeatmap(event) {
   if (event.key === "Enter" || event.key === " ") beginWithCell(cell);
   else if (event.key in MOVES) {
     const moved = MOVES[event.key](Number(cell.dataset.i), Number(cell.dataset.j));
-    const next = cellAt(...moved.map((at) => clamp(at, 0, shownSymbols.length - 1)));
-    cell.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
+    cellAt(...moved.map((at) => clamp(at, 0, shownSymbols.length - 1))).focus();
   } else return;
   event.preventDefault();
 }
