@@ -15,7 +15,7 @@ BITS = 53
 """The bits of a draw."""
 
 _GUIDE_CELLS = 1 << 15
-_TINY_TEMPERATURE = 1e-290  # dividing by less, all log-probabilities could become infinite
+_SMALLEST_TEMPERATURE = 1e-250  # a smaller one would change nothing, but quotients would overflow
 Draws = npt.NDArray[np.uint64]
 
 
@@ -122,11 +122,7 @@ class Choice:
 
         At temperature 0 ``truncate`` chooses the likeliest symbol, once constraints are applied.
         """
-        if not 0 < self.temperature < _TINY_TEMPERATURE:
-            return softmax(log_probabilities / (self.temperature or 1.0))
-        likeliest = log_probabilities.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore"):  # all quotients but those of 0 may be minus infinity
-            return softmax((log_probabilities - likeliest) / self.temperature)
+        return softmax(log_probabilities / max(self.temperature or 1.0, _SMALLEST_TEMPERATURE))
 
     def truncate(self, P: Floats) -> Floats:
         """Return the distributions truncated by top-k, top-p or temperature 0, (S, V) -> (S, V).
