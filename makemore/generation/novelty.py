@@ -24,6 +24,9 @@ from makemore.training.record import Checkpoint
 SHOWN = 20
 """The number of words for which the nearest known word is shown."""
 
+MAX_DELETED_FROM = 24
+"""Longer words are indexed by pieces, because there are too many ways to delete characters."""
+
 _WIDE = 128  # from this width on, NumPy is faster row by row
 _MERGED_AT_ONCE = 1 << 22  # new hashes, before they are merged with the known ones
 
@@ -205,10 +208,6 @@ def _can_exclude(facts: CorpusFacts, wanted_by: str) -> bool:
 
 def _without(wanted_by: str) -> str:
     return f"leave out {wanted_by}, or " if wanted_by else ""
-
-
-MAX_DELETED_FROM = 24
-"""Longer words are indexed by pieces, because there are too many ways to delete characters."""
 
 
 def excluded_words(

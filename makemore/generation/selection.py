@@ -64,10 +64,10 @@ def best_words(
     chosen: list[str] = []
     for first in range(0, len(order), size):
         batch = order[first : first + size]
-        words = [vocabulary.shortened(drawn[i]) for i in batch]
-        near = near_words(words, known or (), min_distance - 1)
+        shortened = [vocabulary.shortened(drawn[i]) for i in batch]
+        near = near_words(shortened, known or (), min_distance - 1)
         means = mean[batch].tolist()
-        kept += [pair for pair in zip(words, means, strict=True) if pair[0] not in near]
+        kept += [pair for pair in zip(shortened, means, strict=True) if pair[0] not in near]
         chosen = list(islice(_greedy(kept, Neighbours(min_distance - 1)), count))
         if len(chosen) == count:
             break
