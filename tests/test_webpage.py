@@ -274,6 +274,14 @@ def test_an_infinite_held_out_loss_is_said_in_words() -> None:
     assert "infinite" in page_data(checkpoint)["facts"]["Training"]["held-out loss"]
 
 
+def test_numbers_that_are_too_large_for_a_page_are_one_line() -> None:
+    checkpoint = trained(WORDS, method="gradient", steps=2)
+    options = {**checkpoint.training.options, "l2": 1e308}
+    record = checkpoint.training._replace(options=options, training_loss=1.7e308)
+    with pytest.raises(PlottingError, match="too large for a page"):
+        render_page(checkpoint._replace(training=record))
+
+
 def test_the_facts_name_corpus_model_and_training() -> None:
     facts = page_data(trained(WORDS, name="girls\x1b.txt"))["facts"]
     assert facts["Corpus"]["name"] == r"girls\x1b.txt"

@@ -74,7 +74,8 @@ def refuse_other_endings(path: str | os.PathLike[str]) -> None:
 def render_page(checkpoint: Checkpoint) -> str:
     """Return the page of ``checkpoint``, to be stored as UTF-8.
 
-    Raises ``PlottingError`` when the model is too large, or has a symbol for unknown characters.
+    Raises ``PlottingError`` when the model or one of the numbers is too large, or where there is a
+    symbol for unknown characters.
     """
     if checkpoint.model.vocabulary.unk is not None:
         raise PlottingError(
@@ -284,6 +285,9 @@ def _csp_hash(text: str) -> str:
 
 def _as_json(value: Any) -> str:
     """Return JSON in ASCII that cannot end the element in which it is embedded."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise PlottingError("a number of the checkpoint is too large for a page") from error
     # These occur only inside strings, where an escape means the same.
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
