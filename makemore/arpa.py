@@ -599,7 +599,7 @@ def _refuse_repeated(part: _Part, lines: _NumberedLines) -> None:
     if is_same.any():
         row = int(np.argmax(is_same))
         first, second = sorted(part.lines[[row, row + 1]].tolist())
-        raise lines.error(f"the n-gram stands in line {first:,}, too", second)
+        raise lines.error(f"the n-gram is already in line {first:,}", second)
 
 
 def _refuse_orphans(part: _Part, levels: _Levels, lines: _NumberedLines) -> None:

@@ -344,7 +344,7 @@ def _resumption(metadata: Mapping[str, Any], arrays: Arrays) -> Resumption | Non
         return None
     position = metadata["resumption"]
     if "steps" not in metadata["training"]["options"]:
-        raise CheckpointError("its training is said to go on, and has no number of steps")
+        raise CheckpointError("it holds an unfinished training without its number of steps")
     kinds = dict.fromkeys(Position._fields, int)
     return Resumption(
         _entries(position, kinds, "resumption"),
@@ -430,12 +430,12 @@ def _read(file: BufferedReader) -> Checkpoint:
     text = archive.read_first_text("metadata", MAX_METADATA)
     metadata = _parse(text)
     if archive.read_text("metadata_sha256", 64) != _sha256(text.encode()):
-        raise CheckpointError("its metadata are damaged: their SHA-256 is another")
+        raise CheckpointError("its metadata are damaged: their SHA-256 does not match")
     arrays = {}
     for name, spec in _specs(metadata).items():
         arrays[name] = archive.read(name, spec)
         if _sha256(bytes_of(arrays[name])) != metadata["arrays"][name]["sha256"]:
-            raise CheckpointError(f"the array {name} is damaged: its SHA-256 is another")
+            raise CheckpointError(f"the array {name} is damaged: its SHA-256 does not match")
     archive.finish()
     return _checkpoint(metadata, arrays)
 
