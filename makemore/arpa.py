@@ -296,7 +296,12 @@ def _ends_in_space(vocabulary: Vocabulary, ngrams: _Ngrams) -> bool:
 
 
 def read_arpa(
-    path: str | os.PathLike[str], *, symbols: bool = False, **changes: bool | str
+    path: str | os.PathLike[str],
+    *,
+    symbols: bool = False,
+    lowercase: bool = False,
+    strip_accents: bool = False,
+    normalize: str = "",
 ) -> Checkpoint:
     """Return the model in an ARPA file of characters, as a checkpoint; ``-`` is stdin.
 
@@ -310,9 +315,9 @@ def read_arpa(
         The file, compressed or not.
     symbols : bool
         Whether tokens of several characters are symbols; else they are refused, as words would be.
-    changes
-        How the model's words were changed, ``lowercase``, ``strip_accents`` and ``normalize``, as
-        in ``CorpusFacts``: prefixes and words to score are changed alike.
+    lowercase, strip_accents, normalize
+        How the model's words were changed, as in ``CorpusFacts``: prefixes and words to score are
+        changed alike.
 
     Raises
     ------
@@ -332,10 +337,12 @@ def read_arpa(
         lines.sha256,
         0,
         0,
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        normalize=normalize,
         ends_in_space=_ends_in_space(vocabulary, ngrams),
-        **changes,  # type: ignore[arg-type]
+        path=source.location,
     )
-    facts = facts._replace(path=source.location)
     options = {"model": model.name, "method": "import"}
     record = TrainingRecord(
         options=options | ({"unknown": unknown} if unknown else {}),
