@@ -763,14 +763,21 @@ def test_dark_and_light_differ_and_both_can_be_read(page: Browser) -> None:
     assert dark < 0.2 < 0.7 < ink_on_dark
 
 
-def test_paper_is_light_and_has_the_colours_that_mean_something(page: Browser) -> None:
+def test_paper_is_light_and_has_all_words_and_the_colours_that_mean_something(
+    page: Browser,
+) -> None:
+    page.fill("#count", "200")
+    page.wait(lambda: len(page.words()) == 200)
     dark = [{"name": "prefers-color-scheme", "value": "dark"}]
     media = {"media": "print", "features": dark}
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     paper, ink = page.run(LIGHTNESS, page.find("body"))
     cell = page.find("#heatmap [role=gridcell]")
     adjusted = page.run("return getComputedStyle(arguments[0]).printColorAdjust", cell)
+    hidden = page.run("const w = byId('words'); return w.scrollHeight - w.clientHeight")
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert page.run("return byId('words').scrollHeight > byId('words').clientHeight")
+    assert hidden == 0
     assert paper > 0.8 > 0.2 > ink
     assert adjusted == "exact"
 
