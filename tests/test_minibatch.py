@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -736,6 +737,18 @@ def test_only_words_over_the_longest_length_are_left_out(tmp_path: Path) -> None
     role = roles(NAMES)
     assert drawn == {w for w in NAMES if len(w) <= 4 and role[w] == TRAINING}
     assert max(map(len, drawn)) == 4
+
+
+def test_words_that_are_too_long_for_a_transformer_do_not_make_its_training_loss_infinite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join([*NAMES, "na" * 15]))
+    monkeypatch.setattr(minibatch, "blocks_of", partial(blocks_of, block_bytes=100))
+    chosen = TrainingOptions("transformer", embedding_size=8, layers=1, steps=1, holdout=0.0)
+    found = train(Corpus.from_paths(path), chosen)
+    assert found.model.longest_word == 10  # the block that is drawn first has no long word
+    assert found.training.training_loss < 4
 
 
 def test_a_training_ends_while_there_is_time_for_what_comes_after_it(

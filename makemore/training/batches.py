@@ -91,6 +91,10 @@ class Words:
         """Return some words. Those that begin alike stand together if ``which`` ascends."""
         return Words(self.ids, self.starts[which], self.stops[which], self.weights[which])
 
+    def up_to(self, longest: int | None) -> "Words":
+        """Return the words of at most so many characters; without a limit all of them."""
+        return self if longest is None else self.chosen(np.flatnonzero(self.lengths - 1 <= longest))
+
     def parts(self, symbols: int) -> Iterator["Words"]:
         """Yield all words in parts of about so many symbols, or of one word."""
         part = (np.cumsum(self.lengths) - 1) // symbols
@@ -146,8 +150,10 @@ class Batches:
         self.longest: int | None = None
         self.position = Position()
 
-    def words(self, role: int, symbols: int) -> Words:
+    def words(self, role: int, symbols: int, longest: int | None = None) -> Words:
         """Return words of a role, of about so many symbols, from ``SPREAD`` blocks all over.
+
+        Those of more characters than ``longest`` are left out.
 
         A sorted corpus has other words at its end. More blocks are read where these do not suffice.
         A word of several blocks stands once for each. What is chosen from one of several blocks has
@@ -158,7 +164,7 @@ class Batches:
         first = [i * n // least for i in range(least)]
         found: list[Words] = []
         for number in [*first, *sorted({*range(n)} - {*first})]:
-            words = self._words_of(self._blocks[number], role)
+            words = self._words_of(self._blocks[number], role).up_to(longest)
             some = words.some(max(1, symbols // least)).alone()
             found.append(some.weighing(words.weights.sum()) if n > 1 else some)
             # what is chosen of a block that suffices is at least half of its share

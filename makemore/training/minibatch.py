@@ -429,10 +429,9 @@ class _Training:
     def scores_of_fold(self, count: int) -> Floats:
         """Return scores of at most so many words that were left out, as ``calibrate`` does."""
         best = self._with(self._best or self._arrays())
-        words = self._batches.words(LEFT_OUT, MEASURED_SYMBOLS)
         # a longer word than the network has positions says nothing of one that has more
-        known = np.flatnonzero(words.lengths - 1 <= (best.longest_word or math.inf))
-        ids, _ = words.chosen(known[:: max(1, -(-len(known) // count))]).row()
+        words = self._batches.words(LEFT_OUT, MEASURED_SYMBOLS, best.longest_word)
+        ids, _ = words.chosen(slice(None, None, max(1, -(-len(words) // count)))).row()
         return references_of_ids(ids, 0.0 - best.symbol_log_probabilities(ids))
 
     def outcome(self) -> Outcome:
@@ -530,8 +529,11 @@ def mean_loss(model: Model, words: Words) -> float:
 
 
 def training_loss(model: Model, batches: Batches) -> float:
-    """Return the mean surprisal of training words in nats per symbol."""
-    return mean_loss(model, batches.words(TRAINING, MEASURED_SYMBOLS))
+    """Return the mean surprisal of training words in nats per symbol.
+
+    Words that are too long for the model were not trained on.
+    """
+    return mean_loss(model, batches.words(TRAINING, MEASURED_SYMBOLS, model.longest_word))
 
 
 def held_out_loss(model: Model, batches: Batches) -> float | None:
