@@ -19,7 +19,9 @@ from makemore.generation.constraints import Constraints
 from makemore.generation.sampling import sample
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.reporting import describe_checkpoint
+from makemore.training import minibatch
 from makemore.training import mixture as module
+from makemore.training.minibatch import mean_loss
 from makemore.training.mixture import components_text, parse_components
 from makemore.training.ngram import validation_share
 from makemore.training.options import TrainingOptions
@@ -313,8 +315,22 @@ def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> No
         steps.append(plan[1][1]["steps"])
     small, large = steps
     assert small == pytest.approx(0.95 * 60 / 0.02, rel=0.02)
-    # a step is of 128 words of 8 symbols, and 2 of 2**20 symbols are measured twice
-    assert small - large == pytest.approx(4 * 2**20 / (128 * 8) / 3 - 0.06 * 60 / 0.02, rel=0.05)
+    # a step is of 128 words of 8 symbols, and 2 of 2**20 symbols are measured
+    assert small - large == pytest.approx(2 * 2**20 / (128 * 8) / 3 - 0.06 * 60 / 0.02, rel=0.05)
+
+
+def test_the_losses_of_a_mixture_are_measured_and_those_of_its_components_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = []
+
+    def noted(model: Any, words: Any) -> float:
+        measured.append(model.name)
+        return mean_loss(model, words)
+
+    monkeypatch.setattr(minibatch, "mean_loss", noted)
+    mixture(PARTS)
+    assert measured == ["mixture"] * 2
 
 
 def test_few_words_give_a_larger_share_for_validation() -> None:

@@ -133,7 +133,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
                 if not (watch.on_failure and training.has_measured):
                     raise
                 watch.on_failure(error)
-            outcome = training.outcome()
+            outcome = training.outcome(watch.is_component)
             if left_out:
                 return outcome._replace(references=np.concatenate(left_out))
             if folds and outcome.resumption is None:  # none was finished, and none will be
@@ -434,15 +434,18 @@ class _Training:
         ids, _ = words.chosen(slice(None, None, max(1, -(-len(words) // count)))).row()
         return references_of_ids(ids, 0.0 - best.symbol_log_probabilities(ids))
 
-    def outcome(self) -> Outcome:
-        """Return the best model, its losses and histories, and what a resumption needs."""
+    def outcome(self, is_component: bool) -> Outcome:
+        """Return the best model, its losses and histories, and what a resumption needs.
+
+        See ``Watch`` for the losses of a component.
+        """
         best = self._with(self._best or self._arrays())
         return Outcome(
             model=best,
             survey=self._survey,
             loss_history=np.array(self._losses),
-            training_loss=training_loss(best, self._batches),
-            held_out_loss=held_out_loss(best, self._batches),
+            training_loss=math.nan if is_component else training_loss(best, self._batches),
+            held_out_loss=None if is_component else held_out_loss(best, self._batches),
             validation_history=np.array(self._measured, np.float64).reshape(-1, 2),
             resumption=self._resumption(),
         )

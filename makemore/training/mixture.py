@@ -142,7 +142,7 @@ def _trained(
     return trainer(
         corpus,
         TrainingOptions(kind, **own),
-        watch._replace(on_step=on_step, resume=None, on_survey=None),
+        watch._replace(on_step=on_step, resume=None, on_survey=None, is_component=True),
     )
 
 
@@ -211,14 +211,14 @@ def _plan(
 
 
 def _steps_to_measure(facts: CorpusFacts, batch_size: int) -> float:
-    """Return how many steps take as long as to measure a network, alone and in the mixture.
+    """Return how many steps take as long as to measure a network in the mixture.
 
     For each symbol that takes about a third of the time of a step.
     """
     of_a_step = batch_size * facts.symbols / facts.lines
     training = facts.symbols - facts.held_out_symbols
     measured = min(training, MEASURED_SYMBOLS) + min(facts.held_out_symbols, MEASURED_SYMBOLS)
-    return 2 * measured / of_a_step / 3
+    return measured / of_a_step / 3
 
 
 def _longer_contexts(

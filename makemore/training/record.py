@@ -182,6 +182,9 @@ class Watch(NamedTuple):
         An interrupted training of a network, with the same corpus and options, that goes on.
     on_survey : callable, optional
         Called with the survey of the corpus before the first step.
+    is_component : bool
+        Whether a network becomes part of a mixture. Its own losses, which take long to measure, are
+        then not asked for: they are nan and None.
     """
 
     jobs: Jobs = None
@@ -190,6 +193,7 @@ class Watch(NamedTuple):
     resume: Checkpoint | None = None
     on_failure: Callable[[TrainingError], None] | None = None
     on_survey: Callable[[Survey], None] | None = None
+    is_component: bool = False
 
     def survey(self, corpus: Corpus, options: TrainingOptions) -> Survey:
         """Return the survey of a corpus to train on, and tell of it. Raises ``CorpusError``."""
