@@ -212,7 +212,7 @@ OPTIONS = (
         int,
         DESCENT,
         "The number of steps. A network takes one mini-batch a step.",
-        _ONE_OR_MORE,
+        Range(lambda value: 1 <= value < 1 << 63, "1 or more and of at most 63 bits"),
         aliases=("--max-steps",),
     ),
     Option(

@@ -274,6 +274,14 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
     assert own["steps"] == (steps or 2 * TrainingOptions(kind).steps)
 
 
+def test_a_time_limit_of_any_length_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.1)
+    monkeypatch.setattr(module, "_longer_contexts", lambda *_: {})
+    batches: Any = SimpleNamespace(training_words=lambda _: 10**7)
+    plan = module._plan(Corpus.from_words(WORDS), LARGE, 1e308, {}, 0, batches)  # type: ignore[arg-type]
+    assert [own["steps"] for _, own in plan[1:]] == [5_000, 14_000, 4_000]
+
+
 def test_a_network_that_cannot_be_trained_is_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is then for the next smaller one."""
     alternatives = [module._WIDE, module._SMALLEST]  # a transformer takes no word so long

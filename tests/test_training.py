@@ -272,6 +272,7 @@ def test_the_same_options_give_the_same_model() -> None:
         {"seed": -1},
         {"seed": True},
         {"steps": 1.5},
+        {"steps": 1 << 63},
         {"l2": "0"},
         {"model": "Bigram"},
     ],
@@ -478,6 +479,7 @@ def test_a_time_limit_without_a_model_chooses_a_mixture() -> None:
     [
         (100.0, 10.0, 8),  # 94 seconds are 9 steps; the measurements take as long as one
         (1_000.0, 1.0, 12),  # never more than asked for
+        (1e308, 0.1, 12),  # more steps fit than a float can tell
         (1e-3, 1.0, 1),  # one at least
     ],
 )

@@ -191,8 +191,8 @@ def _within_time(
     of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
     at_the_end = min(facts.symbols, MEASURED_SYMBOLS) / of_a_step / 3
     validated = min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
-    steps = int(left / seconds - at_the_end - MEASUREMENTS * validated / of_a_step / 3)
-    steps = max(1, min(steps, options.steps))
+    steps = left / seconds - at_the_end - MEASUREMENTS * validated / of_a_step / 3
+    steps = max(1, int(min(steps, options.steps)))
     return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
 
 

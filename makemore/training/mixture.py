@@ -202,7 +202,7 @@ def _plan(
             most = max(200, EPOCHS * words // options.batch_size)
             to_measure = _steps_to_measure(facts, options.batch_size) * seconds
             missing = max(0.0, to_measure - RESERVE * left)
-            steps = min(int((left * share - spent - missing) / seconds), most)
+            steps = int(min((left * share - spent - missing) / seconds, most))
             if steps >= fewest:
                 chosen.append((kind, {**own, "steps": min(steps, 2 * options.steps)}))
             if steps >= fewest or spent > left * share / 2:
