@@ -516,6 +516,9 @@ def test_what_nothing_depends_on_has_the_gradient_zero() -> None:
         (lambda: Tensor(np.ones((2, 3))) + None, r"\(2, 3\).* expected, not None"),
         (lambda: Tensor(np.ones((2, 3))) @ np.ones((2, 3)), r"\(2, 3\).*\(2, 3\)"),
         (lambda: gradients(Tensor(1.0) * 1.0, [Tensor(1.0)], np.ones(2)), r"\(2,\)"),
+        (lambda: ops.pad(Tensor(np.ones(1)), [(-1, 1)]), r"\(1,\).* not \[\(-1, 1\)\]"),
+        (lambda: ops.gather(Tensor(np.ones(3)), IDS), r"\(3,\).*: rows \(V, n\)"),
+        (lambda: fused.sum_of_rows(Tensor(np.ones((2, 3))), IDS[0]), r"\(2, 3\).*: rows \(K, n\)"),
     ],
 )
 def test_a_fault_names_the_shapes(wrong: Callable[[], object], said: str) -> None:

@@ -186,6 +186,8 @@ def test_batch_normalisation_measures_in_training_and_remembers_in_evaluation() 
     expected = (x - layer.running_mean) / np.sqrt(layer.running_var + 1e-5)
     np.testing.assert_allclose(data(layer(x)), expected)
     np.testing.assert_allclose(layer.running_mean, [0.2, 2.0])  # evaluation changes nothing
+    with pytest.raises(AutodiffError, match=r"\(5, 0\)"):
+        nn.BatchNorm1d(2)(np.zeros((5, 0)))
 
 
 def test_dropout_drops_in_training_alone() -> None:

@@ -55,6 +55,8 @@ def sum_of_rows(rows: Value, ids: Array) -> Value:
     """
     W = data(rows)
     refuse_other_than_ids(ids)
+    if W.ndim != 2 or ids.ndim != 2:
+        raise ValueError("rows (K, n) and ids (R, k) are expected")
     value = W[ids[:, 0]]
     for column in range(1, ids.shape[1]):
         value += W[ids[:, column]]

@@ -495,8 +495,8 @@ def pad(a: Value, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Valu
     Raises ``AutodiffError`` unless there is a pair of at least 0 for each axis.
     """
     A = data(a)
-    if len(widths) != A.ndim:
-        raise ValueError(f"{len(widths)} pairs of widths for {A.ndim} axes")
+    if len(widths) != A.ndim or np.any(np.less(widths, 0)):
+        raise ValueError(f"expected a pair of widths of at least 0 for each axis, not {widths}")
     shape = [before + n + after for n, (before, after) in zip(A.shape, widths, strict=True)]
     inside = tuple(
         slice(before, before + n) for n, (before, _) in zip(A.shape, widths, strict=True)
@@ -543,6 +543,8 @@ def gather(rows: Value, ids: Array) -> Value:
     rows, and for those that are no integers.
     """
     W = data(rows)
+    if W.ndim != 2:
+        raise ValueError("rows (V, n) are expected")
     refuse_other_than_ids(ids)
     refuse_beyond(ids, len(W), W)
     return record(W[ids], (rows, lambda g: add_rows(g, ids, W)))

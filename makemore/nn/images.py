@@ -4,6 +4,8 @@ Names, equations, defaults and first weights are PyTorch's, kernels included: th
 (filters, channels, height, width).
 """
 
+from math import prod
+
 import numpy as np
 
 from makemore.autodiff import avg_pool2d, batch_norm, conv2d, max_pool2d
@@ -114,7 +116,7 @@ class _BatchNorm(Layer):
         if not self.training:
             fixed = self.running_mean, self.running_var
             return batch_norm(x, self.weight, self.bias, fixed, self.eps)[0]
-        n = data(x).size // shape[1]
+        n = shape[0] * prod(shape[2:])
         if n < 2:
             raise AutodiffError(f"one number a channel has no variance: shape {shape}")
         value, mean, variance = batch_norm(x, self.weight, self.bias, None, self.eps)
