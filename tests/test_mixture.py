@@ -344,6 +344,8 @@ def test_the_losses_of_a_mixture_are_measured_and_those_of_its_components_are_no
 def test_few_words_give_a_larger_share_for_validation() -> None:
     assert [validation_share(lines) for lines in (0, 100, 10_000, 10**6)] == [0.2, 0.2, 0.06, 0.02]
     assert [validation_share(lines, 0.1, 0.3) for lines in (100, 10**6)] == [0.3, 0.3]
+    for asked, taken in ((0.0, 0.2), (0.23456, 0.23456)):
+        assert mixture("ngram:order=2", validation=asked).training.options["validation"] == taken
 
 
 def test_half_of_the_words_that_are_not_held_out_are_left_for_training() -> None:

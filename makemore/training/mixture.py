@@ -70,8 +70,8 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     deadline = _deadline(options)
     with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = watch._replace(on_read=None).survey(text, options)
-        lines, least = survey.facts.lines, options.validation
-        share = round(validation_share(lines, options.holdout, least), 4)
+        enough = round(validation_share(survey.facts.lines, options.holdout, least=0.0), 4)
+        share = max(options.validation, enough)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
