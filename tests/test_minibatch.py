@@ -481,6 +481,9 @@ def test_what_cannot_be_resumed_is_refused() -> None:
             train(other, resume=stopped)
     assert len(train(first, resume=stopped).training.loss_history) == 20
     assert part.resumption is not None
+    beyond = part.resumption._replace(position={"epoch": 0, "block": 1, "batch": 0})
+    with pytest.raises(CheckpointError, match="read other words of"):
+        train(corpus, resume=part._replace(resumption=beyond))
     part.resumption.averages["mean"] = np.zeros(3, np.float32)
     with pytest.raises(CheckpointError, match="averages are damaged"):
         train(corpus, resume=part)

@@ -150,6 +150,11 @@ class Batches:
         self.longest: int | None = None
         self.position = Position()
 
+    @property
+    def block_count(self) -> int:
+        """The number of blocks of the corpus."""
+        return len(self._blocks)
+
     def words(self, role: int, symbols: int, longest: int | None = None) -> Words:
         """Return words of a role, of about so many symbols, from ``SPREAD`` blocks all over.
 

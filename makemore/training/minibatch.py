@@ -469,8 +469,11 @@ class _Training:
                 f" {checkpoint.corpus.sha256[:12]}…, and this corpus has"
                 f" {self._survey.facts.sha256[:12]}…: resume with the same corpus"
             )
-        if checkpoint.corpus.words_read != self._survey.facts.words_read or (
-            checkpoint.model.vocabulary != self._survey.vocabulary
+        position = Position(**found.position)
+        if (
+            checkpoint.corpus.words_read != self._survey.facts.words_read
+            or checkpoint.model.vocabulary != self._survey.vocabulary
+            or position.block >= self._batches.block_count  # as where a copy is cut elsewhere
         ):
             raise CheckpointError(
                 f"the interrupted training read other words of {shown(checkpoint.corpus.name)}:"
@@ -488,7 +491,7 @@ class _Training:
         self._losses = record.loss_history.tolist()
         self._measured = [(int(step), loss) for step, loss in record.validation_history.tolist()]
         self._best = checkpoint.model.arrays() if self._measured else None
-        self._batches.position = Position(**found.position)
+        self._batches.position = position
 
     def _refuse_endless_words(self, words: Words) -> None:
         """Raise ``TrainingError`` for a word whose gradient alone would not fit into memory."""
