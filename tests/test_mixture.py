@@ -222,6 +222,19 @@ def test_a_network_that_is_stopped_is_recorded_with_the_steps_that_it_took() -> 
     assert "steps=60" in whole.training.options["components"]  # repeats it, whenever it ended
 
 
+def test_a_corpus_is_told_of_once_and_its_first_reading_is_shown() -> None:
+    told: list[Any] = []
+    train(
+        Corpus.from_words(WORDS),
+        TrainingOptions("mixture", components=PARTS),
+        on_read=lambda *_: told.append("read"),
+        on_survey=lambda _: told.append("survey"),
+        on_step=lambda _: told.append("step"),
+    )
+    assert told == [*["read"] * told.count("read"), "survey", *["step"] * 60]
+    assert told[0] == "read"
+
+
 def test_a_component_that_was_dropped_is_told() -> None:
     small = "steps=1,learning_rate=1e-9,hidden_size=8,embedding_size=8"
     dropped = mixture(f"ngram:order=3 gru:{small} gru:{small}")

@@ -69,7 +69,8 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     """Return the mixture of models of a corpus; see ``Trainer``."""
     deadline = _deadline(options)
     with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
-        survey = watch._replace(on_read=None).survey(text, options)
+        survey = watch.survey(text, options)
+        watch = watch._replace(on_read=None, on_survey=None, is_component=True)  # of components
         enough = round(validation_share(survey.facts.lines, options.holdout, least=0.0), 4)
         share = max(options.validation, enough)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
@@ -138,12 +139,8 @@ def _trained(
         return _ngram(corpus, own, common, watch, common["validation"])
     own = {**own, **_known(kind, {**common, "seed": seed})}
     trainer: Trainer = KINDS[kind].load_trainer()
-    on_step = until(deadline, watch.on_step)
-    return trainer(
-        corpus,
-        TrainingOptions(kind, **own),
-        watch._replace(on_step=on_step, resume=None, on_survey=None, is_component=True),
-    )
+    watch = watch._replace(on_step=until(deadline, watch.on_step))
+    return trainer(corpus, TrainingOptions(kind, **own), watch)
 
 
 def _known(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
