@@ -93,8 +93,9 @@ class Layer:
     def train(self, training: bool = True) -> None:
         """Set ``training`` for this layer and all layers within it."""
         self.training = training
-        for _, layer in self._layers():
-            layer.train(training)
+        for name, part in vars(self).items():
+            for _, layer in _named_layers(name, part):
+                layer.train(training)
 
     def evaluate(self) -> None:
         """Stop dropout, and fix the statistics of batch normalisation."""
@@ -133,10 +134,6 @@ class Layer:
                 for name, layer in _named_layers(field, part):
                     for key, owner, inner in layer._fields():
                         yield f"{name}.{key}", owner, inner
-
-    def _layers(self) -> Iterator[tuple[str, "Layer"]]:
-        for name, part in vars(self).items():
-            yield from _named_layers(name, part)
 
 
 def _copy_of(array: Array, dtype: npt.DTypeLike, name: str) -> Array:

@@ -11,7 +11,7 @@ interrupted goes on, from what ``Resumption`` holds, as if it had never been.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -407,9 +407,9 @@ class _Training:
         return nats / symbols
 
     def _is_out_of_patience(self) -> bool:
-        """Return whether the last ``patience`` measurements were all worse than an earlier one."""
+        """Return whether the last ``patience`` measurements were no better than those before."""
         losses, patience = [loss for _, loss in self._measured], self._options.patience
-        return bool(patience and len(losses) - 1 - _argmin(losses) >= patience)
+        return 0 < patience < len(losses) and min(losses[:-patience]) <= min(losses[-patience:])
 
     def _arrays(self) -> dict[str, Array]:
         """Return the parameters as they are now. Raises ``TrainingError`` for one not finite."""
@@ -546,10 +546,6 @@ def held_out_loss(model: Model, batches: Batches) -> float | None:
     """Return the mean surprisal of held-out words in nats per symbol; None where there are none."""
     words = batches.words(HELD_OUT, MEASURED_SYMBOLS)
     return mean_loss(model, words) if len(words) else None
-
-
-def _argmin(losses: Sequence[float]) -> int:
-    return min(range(len(losses)), key=losses.__getitem__, default=0)
 
 
 def _optimizer(options: TrainingOptions) -> Optimizer:
