@@ -1,5 +1,6 @@
 """The heatmap: what it shows, and that no symbol and no title can spoil it."""
 
+import dataclasses
 from pathlib import Path
 
 import matplotlib
@@ -93,6 +94,21 @@ def test_character_without_a_glyph_is_shown_by_its_code_point(
     drawn(figure)  # a missing glyph would warn, and so fail
     assert axis_labels(figure) == [".", "U+3042"]
     assert figure.texts[0].get_text() == "U+540DU+524D names"
+
+
+def test_a_font_of_medium_weight_draws_what_no_other_can_and_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from matplotlib.font_manager import fontManager
+
+    own = [font for font in fontManager.ttflist if font.name == "DejaVu Sans"]
+    plain = [font for font in fontManager.ttflist if "STIXGeneral.ttf" in font.fname]
+    medium = [dataclasses.replace(font, name="Medium", weight=500) for font in plain]
+    monkeypatch.setattr(fontManager, "ttflist", own + medium)
+    figure = draw_heatmap(np.eye(2), ("", "Ⓐ"), title="Ɯ\u20dd")  # a letter and a mark on it
+    assert axis_labels(figure) == [".", "Ⓐ"]
+    save_figure(figure, tmp_path / "heatmap.png")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("V", [1, 2, 41, 100, 300])

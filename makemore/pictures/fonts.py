@@ -31,8 +31,10 @@ def _installed_fonts_with(characters: set[str]) -> dict[str, set[str]]:
 
     plain = {
         entry.name: entry.fname
-        for entry in fontManager.ttflist
-        if (entry.style, entry.weight, entry.stretch) == ("normal", 400, "normal")
+        # Of a family the weight nearest to 400, normal, comes last; some have only 300 or 500.
+        for entry in sorted(fontManager.ttflist, key=lambda entry: -abs(int(entry.weight) - 400))
+        if (entry.style, entry.stretch) == ("normal", "normal")
+        and 300 <= int(entry.weight) <= 500
         # This font draws every character as a box.
         and not entry.name.startswith("Last Resort")
     }

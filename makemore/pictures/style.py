@@ -10,6 +10,7 @@ Figures are made without pyplot, which keeps no state and needs no display; only
 """
 
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -64,12 +65,17 @@ def choose_theme(dark: bool) -> Theme:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep matplotlib from logging about caches, folders it cannot write to, and fonts."""
+    """Keep matplotlib from logging about caches, folders it cannot write to, and fonts.
+
+    Nor does it warn of a letter and a mark on it that no font has both.
+    """
     logger = logging.getLogger("matplotlib")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            yield
     finally:
         logger.setLevel(level)
 
@@ -87,10 +93,13 @@ def load_matplotlib() -> None:
 
 @contextmanager
 def settings(changes: Any) -> Iterator[None]:
-    """Set matplotlib to its defaults with these ``changes``, and restore its settings after."""
+    """Set matplotlib to its defaults with these ``changes``, and restore its settings after.
+
+    It says nothing meanwhile.
+    """
     import matplotlib
 
-    with matplotlib.rc_context():
+    with _quiet(), matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(changes)
         yield
