@@ -78,7 +78,7 @@ def test_a_film_is_not_headed_by_the_loss_of_its_end() -> None:
 def test_a_film_says_which_table_of_a_network_it_shows() -> None:
     network = CHECKPOINTS["gru"]
     title = f"{network.corpus.name}: gru, {network.model.table_of_pairs}"
-    assert film_title(network) == heatmap_title(network) == title
+    assert film_title(network) == heatmap_title(network, "probabilities") == title
 
 
 @pytest.mark.parametrize("order", [2, 3])
@@ -88,7 +88,8 @@ def test_a_table_is_named_where_the_model_sees_more(order: int) -> None:
     name = "" if order == 2 else "bigram probabilities from the same counts"
     assert page_data(checkpoint)["heatmap"]["what"] == name
     loss = f"training loss {checkpoint.training.training_loss:.4f} nats per symbol"
-    assert heatmap_title(checkpoint) == f"list: ngram, {name or loss}"
+    assert heatmap_title(checkpoint, "probabilities") == f"list: ngram, {name or loss}"
+    assert heatmap_title(checkpoint, "counts") == f"list: ngram, {loss}"
 
 
 def test_logarithmic_axes_say_so() -> None:

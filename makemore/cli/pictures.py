@@ -98,7 +98,7 @@ def _heatmap(checkpoint: "Checkpoint", values: str, dark: bool) -> Any:
         checkpoint.model.vocabulary.itos,
         values=values,
         frequencies=symbol_frequencies(checkpoint.model),
-        title=heatmap_title(checkpoint),
+        title=heatmap_title(checkpoint, values),
         dark=dark,
     )
 

@@ -32,9 +32,10 @@ def film_title(checkpoint: Checkpoint) -> str:
     return ", ".join(filter(None, (plain_title(checkpoint), table_name(checkpoint.model))))
 
 
-def heatmap_title(checkpoint: Checkpoint) -> str:
-    """Return the title of a heatmap, which names the table if that is not the whole model."""
-    return (film_title if table_name(checkpoint.model) else picture_title)(checkpoint)
+def heatmap_title(checkpoint: Checkpoint, values: str) -> str:
+    """Return the title of a heatmap; probabilities that are not the whole model are named."""
+    is_part = values == "probabilities" and table_name(checkpoint.model)
+    return (film_title if is_part else picture_title)(checkpoint)
 
 
 def table_name(model: Model) -> str:
