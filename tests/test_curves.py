@@ -121,13 +121,14 @@ def test_empty_history_is_refused() -> None:
 
 def test_a_scale_of_less_than_a_decade_has_plain_numbers() -> None:
     narrow, wide = np.array([2.51, 2.505, 2.503]), 2.5 + np.array([0.5, 0.005])
-    for history, decades in ((narrow, 1), (wide, 2)):
+    for history, decades in ((narrow, 1), (wide, 2), (np.array([3.5, 3.4999]), 1)):
         figure = draw_loss(history, 2.5)
         drawn(figure)
         axes = figure.axes[1]
         minor = [text.get_text() for text in axes.get_yticklabels(minor=True)]
         assert bool([text for text in minor if text]) == (decades == 1)
         assert not any("$" in text for text in minor)
+        assert len(set(filter(None, minor))) == len(list(filter(None, minor)))
 
 
 @pytest.mark.parametrize("l2", [0.0, 3.0])
@@ -138,7 +139,7 @@ def test_a_penalty_is_named_where_it_is_part_of_what_is_drawn(l2: float) -> None
     assert objective_name(checkpoint) == page_data(checkpoint)["losses"]["objective"] == name
     top, bottom = draw_loss(losses_by_step(checkpoint), 0.1, what=name).axes
     assert top.get_ylabel() == f"{name} (nats per symbol)"
-    assert bottom.get_ylabel() == f"{name} above the minimum (logarithmic)"
+    assert bottom.get_ylabel() == f"{name} above the minimum\n(nats per symbol, logarithmic)"
 
 
 def test_the_points_of_a_long_history_stand_in_the_middle_of_their_steps() -> None:
@@ -162,8 +163,9 @@ def test_a_curve_that_begins_above_the_axes_says_where_it_begins() -> None:
 
 
 def test_a_history_of_one_step_is_seen() -> None:
-    (line,) = draw_network_loss(np.array([3.0]), np.zeros((0, 2))).axes[0].lines
-    assert line.get_marker() == "o"
+    figure = draw_network_loss(np.array([3.0]), np.zeros((0, 2)), rates=np.array([0.1]))
+    assert [line.get_marker() for axes in figure.axes for line in axes.lines] == ["o", "o"]
+    assert figure.axes[1].get_xticks().tolist() == [0, 1]  # there is no half a step
 
 
 def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate() -> None:

@@ -72,7 +72,7 @@ def draw_loss(
         panels[0].set_ylabel(f"{what} (nats per symbol)")
         if distances is not None:
             _draw_distance(panels[1], steps, distances, theme)
-            panels[1].set_ylabel(f"{what} above the minimum (logarithmic)")
+            panels[1].set_ylabel(f"{what} above the minimum\n(nats per symbol, logarithmic)")
         finish_step_axis(panels[-1], int(steps[-1]))
     return figure
 
@@ -142,14 +142,13 @@ def draw_network_loss(
         if rates is not None:
             _draw_rates(panels[-1], rates, theme)
         panels[-1].set_xlabel("step")
+        panels[-1].locator_params(axis="x", integer=True)
     return figure
 
 
 def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme) -> None:
     steps, losses = _means(history)
-    marker = "o" if len(steps) == 1 else None  # a line of one point is invisible
-    label = "training, mini-batches"
-    axes.plot(steps, losses, color=theme.line, linewidth=1.5, marker=marker, label=label)
+    _draw_line(axes, steps, losses, theme, label="training, mini-batches")
     if len(validation):
         _draw_validation(axes, validation, theme)
     axes.set_xlim(0, len(history))
@@ -184,9 +183,16 @@ def _means(history: Floats) -> tuple[Floats, Floats]:
     return np.cumsum(counts) - (counts + 1) / 2, np.array([part.mean() for part in parts])
 
 
+def _draw_line(
+    axes: "Axes", steps: Floats | Ids, values: Floats, theme: Theme, *, label: str = ""
+) -> None:
+    marker = "o" if len(steps) == 1 else None  # a line of one point is invisible
+    axes.plot(steps, values, color=theme.line, linewidth=1.5, marker=marker, label=label)
+
+
 def _draw_rates(axes: "Axes", rates: Floats, theme: Theme) -> None:
     """Draw the learning rate by step."""
-    axes.plot(np.arange(len(rates)), rates, color=theme.line, linewidth=1.5)
+    _draw_line(axes, np.arange(len(rates)), rates, theme)
     axes.set_ylim(0, 1.15 * float(rates.max()))
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     axes.set_ylabel("learning rate")
@@ -244,11 +250,10 @@ def _draw_distance(axes: "Axes", steps: Ids, distances: Floats, theme: Theme) ->
     axes.set_yscale("log")
     axes.margins(y=0.1)
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    axes.yaxis.set_minor_formatter(lambda y, _: f"{y:.8g}")
     # Only a scale of less than a decade needs labels between the powers of ten.
     if distances.max() > 10 * distances.min():
         axes.minorticks_off()
-    else:
-        axes.yaxis.set_minor_formatter(lambda y, _: f"{y:.1g}")
     text = f"{distances[-1]:.2g}"
     _mark(axes, int(steps[-1]), float(distances[-1]), text, (-8, -3), theme)
     finish_panel(axes)
