@@ -176,6 +176,7 @@ def test_a_networks_curves_mark_the_step_that_is_kept_and_show_the_learning_rate
         "2.1000 after step 75, kept",
         "falls from 3.00 at step 0, above the axes",
     ]
+    assert all(text.get_path_effects() for text in losses.texts)  # legible on a curve
     assert [line.get_label() for line in losses.lines[:2]] == [
         "training, mini-batches",
         "validation",

@@ -21,6 +21,7 @@ from makemore.training.record import log_spaced_steps
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import AbstractPathEffect
 
 NO_CURVE = (
     "there is no loss curve: the model was not trained by steps; train a network, or a bigram by"
@@ -166,6 +167,7 @@ def _draw_means(axes: "Axes", history: Floats, validation: Floats, theme: Theme)
             textcoords="offset points",
             va="top",
             color=theme.line,
+            path_effects=_outlined(theme),
         )
     axes.set_ylabel("loss (nats per symbol)")
     axes.legend(frameon=False)
@@ -212,7 +214,15 @@ def _draw_validation(axes: "Axes", validation: Floats, theme: Theme) -> None:
         ha="left" if step < validation[-1, 0] / 2 else "right",
         va="top",
         color=theme.accent,
+        path_effects=_outlined(theme),
     )
+
+
+def _outlined(theme: Theme) -> "list[AbstractPathEffect]":
+    """Return the effect that keeps text legible where it stands on a curve."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=3, foreground=theme.background)]
 
 
 def _draw_losses(
