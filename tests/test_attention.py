@@ -92,6 +92,7 @@ def test_there_is_a_small_heatmap_for_each_head() -> None:
     assert [axes.get_xlabel() for axes in figure.axes] == [
         f"block {block}, head {head}" for block in (1, 2) for head in (1, 2, 3)
     ]
+    assert figure.texts[-1].get_text().endswith("Darker means more attention, from 0 to 1.")
     for axes, expected in zip(figure.axes, shown.reshape(-1, 4, 4), strict=True):
         image = axes.images[0]
         assert image.get_clim() == (0, 1)

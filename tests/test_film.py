@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from picture_checks import PROBABILITIES, SYMBOLS
 from PIL import Image
 
 from makemore.errors import PlottingError
-from makemore.pictures.film import LAST_FRAME_SECONDS, Frame, animate_learning
+from makemore.pictures.film import LAST_FRAME_SECONDS, Frame, _FilmTable, animate_learning
+from makemore.pictures.style import LIGHT
 
 
 def frames(steps: int = 3) -> list[Frame]:
@@ -30,6 +32,15 @@ def test_animation_has_a_frame_per_step_and_rests_on_the_last(tmp_path: Path) ->
         assert film.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         film.seek(4)
         assert film.info["duration"] == 1000 * LAST_FRAME_SECONDS
+
+
+def test_labels_that_are_turned_have_room_below_the_heading() -> None:
+    figure, room, pad = Figure(figsize=(9.6, 5.6)), 28.0, 5.0
+    _FilmTable(figure, [".", "U+202E", "U+E0001"], room, 1.0, LIGHT)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    highest = max(label.get_window_extent().y1 for label in axes.get_xticklabels())
+    assert highest <= axes.bbox.y1 + (room + pad) * figure.dpi / 72
 
 
 def test_animation_of_no_frame_or_unknown_ending_is_refused(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def _draw(
         axes.set_xlabel(f"block {block + 1}, head {head + 1}", size=8, color=theme.muted)
     caption = (
         "Each row attends to the columns; “.” is the start of the word."
-        f" {'Lighter' if dark else 'Darker'} means more attention."
+        f" {'Lighter' if dark else 'Darker'} means more attention, from 0 to 1."
     )
     size = type_size(caption, (width - left) * POINTS_PER_INCH, 9)
     figure.text(left / width, 0.15 / height, caption, size=size, color=theme.muted)

@@ -119,10 +119,11 @@ def _film(
 
         figure = Figure(figsize=(9.6, 5.6), dpi=100)
         canvas: Any = FigureCanvasAgg(figure)  # matplotlib gives no types for it
-        figure.text(0.055, 0.965, heading.translate(substitutes), size=12, va="top")
+        figure.text(0.055, 0.98, heading.translate(substitutes), size=12, va="top")
         highest = max(float(frame.probabilities.max()) for frame in frames)
         labels = [label.translate(substitutes) for label in labels]
-        table = _FilmTable(figure, labels, highest, theme)
+        room = max(10.0, 43 - 14.4 * (heading.count("\n") + 1))
+        table = _FilmTable(figure, labels, room, highest, theme)
         curve = _FilmCurve(figure, frames, minimum, theme)
         words = _FilmWords(figure, substitutes, theme)
         changing = [*table.artists, *curve.artists, *words.artists]
@@ -140,17 +141,20 @@ def _film(
 
 
 class _FilmTable:
-    """The probabilities of a frame as coloured cells, on one scale up to ``highest``."""
+    """The probabilities of a frame as coloured cells, on one scale up to ``highest``.
+
+    There are ``room`` points between the heading and the table.
+    """
 
     def __init__(
-        self, figure: "Figure", labels: Sequence[str], highest: float, theme: Theme
+        self, figure: "Figure", labels: Sequence[str], room: float, highest: float, theme: Theme
     ) -> None:
         axes = figure.add_axes((0.055, 0.05, 0.4725, 0.81))
         V = len(labels)
         self._image = draw_cells(axes, np.full((V, V), highest), "probabilities", theme)
         cell = 0.81 * figure.get_figheight() * POINTS_PER_INCH / V
         longest = max(labels, key=columns)
-        size = type_size(longest, 32, min(9.0, 0.85 * cell))
+        size = type_size(longest, min(32, room), min(9.0, 0.85 * cell))
         axes.set_xticks(range(V), labels, size=size)
         axes.set_yticks(range(V), labels, size=size)
         axes.xaxis.tick_top()
