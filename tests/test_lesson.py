@@ -324,6 +324,7 @@ def test_a_rate_that_is_too_large_is_said_to_be(few: Path) -> None:
 def test_the_safe_rate_lowers_the_loss_at_every_step(few: Path) -> None:
     formula = find_stages(str(few), learning_rate=50.0)[DESCENT].formula[0]
     safe = float(formula.split("safe up to ")[1])
+    assert safe == 12.8  # a row is 5 of 16 pairs, so no curvature exceeds 5 / 16 / 2
     assert falls(few, safe)
 
 

@@ -112,7 +112,7 @@ def the_forward_pass(known: Mapping[str, Any]) -> Stage:
             f"C (V, {N})  W1 ({CONTEXT * N}, {H})  W2 ({H}, V)  b2 (V,)  b1, gain, shift ({H},)",
         ],
         [*rows, "", f"loss = {known['loss']:.6f}"],
-        "nothing here is more than a product, a sum, a power, exp, log or tanh. Seven lines are"
+        "nothing here is more than a product, a sum, a power, exp, log or tanh. Six lines are"
         " batch normalisation, five softmax and cross-entropy.",
     )
 
@@ -163,7 +163,7 @@ def batch_norm_at_once(known: Mapping[str, Any]) -> Stage:
     total, along = at_once.sum(axis=0)[unit], (at_once * known["normal"]).sum(axis=0)[unit]
     sums = f"sum of d_z {tiny(total)}, of d_z * normal {tiny(along)}"
     return Stage(
-        "Batch normalisation: one line for seven",
+        "Batch normalisation: one line for six",
         [f"d_z = {BATCH_NORM_AT_ONCE}"],
         [*table(["b", f"normal[{unit}]", "d_out", "d_z"], rows), "", sums],
         "two things no longer matter to the loss: adding a number to a whole column of z, and"
@@ -171,7 +171,7 @@ def batch_norm_at_once(known: Mapping[str, Any]) -> Stage:
         " depends on its batch. And b1 before it is useless: its gradient is 0.",
         (nn.BatchNorm1d,),
         claims={
-            "it is what the seven lines give": apart(at_once, known["d_z"]) < 1e-12,
+            "it is what the six lines give": apart(at_once, known["d_z"]) < 1e-12,
             "d_z sums to 0, and d_z * normal nearly": abs(total) < 1e-12 and abs(along) < 1e-3,
         },
     )

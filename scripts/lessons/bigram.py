@@ -127,7 +127,7 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
     losses = {f"{step:,}": float(cross_entropy(W, N)) for step, W in path.items()}
     rows = [(steps, loss, f"{loss - minimum:.4f}") for steps, loss in losses.items()]
     ends = [("count table", minimum, ""), ("published for names.txt", "2.45", "")]
-    ten, limit = list(losses.values())[:11], 2 * N.sum() / N.sum(axis=1).max()
+    ten, limit = list(losses.values())[:11], 4 * N.sum() / N.sum(axis=1).max()
     drawn = {"P before learning": softmax(path[0]), "P after ten steps": softmax(path[10])}
     drawn["count table"] = counted
     return Stage(
@@ -139,7 +139,7 @@ def the_minimum(setting: Setting, W: Floats, N: Floats, rate: float) -> Stage:
         table(["steps", "loss", "above the minimum"], [*rows, *ends]),
         "the loss is convex in W, so there is no other minimum. Descent never arrives: where a"
         " count is 0 the weight would have to be minus infinity. Up to the safe rate no step can"
-        " raise the loss, beyond it some can; see what --learning-rate 1000 does.",
+        " raise the loss; beyond it one may: see what --learning-rate 1000 does.",
         (cross_entropy, softmax),
         heatmaps_figure(drawn, labels, labels, across=3, largest=1, size=(4.6, 5.4)),
         {"each of ten steps lowers the loss": ten == sorted(ten, reverse=True)},

@@ -125,7 +125,7 @@ def the_training(N: Counts, fits: dict[int, Array], losses: list[float], is_trai
         "Training, and what is learnt",
         [
             f"U, W: (V, {SIZE}) each; {BATCH:,} pairs a step, {NEGATIVES} negatives each; Adam",
-            "at the minimum, for large n: u . w = log P(c, x) / (P(c) P_n(x)) - log k",
+            "at the minimum, for large n: u . w = log(P(c, x) / (P(c) P_n(x))) - log k",
         ],
         [
             f"first loss {losses[0]:.4f} = {1 + NEGATIVES} log 2, last loss {last:.4f}",

@@ -224,7 +224,7 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
             " get?",
             lambda setting: float(data(softmax(np.log([1.0, 2.0, 5.0])))[2]),
             0.005,
-            "exp takes the logarithms away: 5 of 8.",
+            "exp undoes the logarithms: 5 of 8.",
         ),
         Exercise(
             "A word has 6 characters, and the boundary before it is read, too. How many of the"
@@ -313,7 +313,7 @@ EXERCISES: dict[str, tuple[Exercise, ...]] = {
     ),
     "diffusion": (
         Exercise(
-            "Two steps of noise have beta 0.1 and 0.2. Which share of the variance is kept?",
+            "Two steps of noise have beta 0.1 and 0.2. What share of the variance is kept?",
             lambda setting: float(np.prod(1 - np.array([0.1, 0.2]))),
             0.005,
             "0.9 x 0.8.",

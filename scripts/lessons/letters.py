@@ -185,15 +185,16 @@ def the_filters(network: nn.Sequential, image: Array) -> Stage:
     """Draw the kernels of the first layer, and what they answer to a letter."""
     kernels = data(network.layers[0].weight)[:, 0]
     answers = data(network.layers[1](network.layers[0](image[None, None])))[0]
-    with canvas(10, 1.6, 2) as c:
+    with canvas(10, 2.1, 2) as c:
         largest = np.abs(kernels).max(axis=(1, 2), keepdims=True)
-        draw_images(c.axes[0, 0], kernels / largest, 16, colours=SIGNED, least=-1, gap=1)
-        draw_images(c.axes[1, 0], answers / answers.max(), 16, gap=4)
+        top, below = "kernels: blue is above zero, red below", "their answers: darker is larger"
+        draw_images(c.axes[0, 0], kernels / largest, 16, top, colours=SIGNED, least=-1, gap=1)
+        draw_images(c.axes[1, 0], answers / answers.max(), 16, below, gap=4)
     return Stage(
         "The filters, and what they answer to an a",
         [f"kernels {shape(kernels)}, red below zero    answers {shape(answers)}"],
         beside(**{f"kernel {i}": kernels[i].round(1) for i in range(4)}),
         "nobody said what to look for. A kernel that is blue on one side and red on the other"
-        " detects edges, as that of the worked example; one that is all blue blurs.",
+        " detects edges, like the one in the worked example; one that is all blue blurs.",
         figure=c.figure,
     )

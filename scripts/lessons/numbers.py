@@ -118,7 +118,8 @@ def sums_and_order() -> Stage:
     X = Tensor(3.0, label="x")
     A = X * 2.0
     B = A + 1.0
-    A.label, B.label = "a", "b"
+    C = A * B
+    A.label, B.label, C.label = "abc"
     rows = [(order or "sorted", *handed(order)) for order in ("cba", "cab", "")]
     measured = slope(lambda x: 2 * x * (2 * x + 1), 3.0)
     return Stage(
@@ -126,9 +127,9 @@ def sums_and_order() -> Stage:
         ["a = 2x    b = a + 1    c = a b    x = 3: so a = 6, b = 7, c = 42"],
         table(["order", "dc/da", "dc/dx"], [*rows, ("measured", "", measured)]),
         "a gets 7 from c and 6 through b: the paths add up, part.grad += ... In the wrong order a"
-        " hands 2 * 7 = 14 on before the 6 have come. A number may hand on its gradient only when"
+        " hands 2 * 7 = 14 on before the 6 arrives. A number may hand on its gradient only when"
         " all that was made from it has done so. Sorting the graph once gives such an order.",
-        figure=draw_graph(A * B, title="c = a b: each node has its value and its gradient"),
+        figure=draw_graph(C, title="c = a b: each node has its value and its gradient"),
         claims={"sorting gives the measured slope": abs(rows[2][2] - measured) < 1e-6},
     )
 
@@ -156,8 +157,9 @@ def a_neuron() -> Stage:
             f"before the first step {first}",
         ],
         table(["step", "out", "loss", "dloss/dw"], [rows[k] for k in (0, 1, 2, 3, 5, 10, 20)]),
-        "this is all of training: compute, go backward, step down. The factor 1 - out² is small"
-        " where tanh is flat: a neuron whose sum is far from 0 hardly learns. More in lesson mlp.",
+        "this is all there is to training: compute, go backward, step down. The factor 1 - out² is"
+        " small where tanh is flat: a neuron whose sum is far from 0 hardly learns. More in lesson"
+        " mlp.",
         (tanh, draw_graph),
         graph,
         {"dloss/dw is as by hand": abs(by_hand - rows[0][3]) < 1e-12},

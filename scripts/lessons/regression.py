@@ -150,7 +150,7 @@ def the_folds(layers: list[Any], field: Any) -> Stage:
         left, right = drawn.axes[0]
         colours = np.random.default_rng(1).permutation(len(patterns))[piece.ravel()]
         left.pcolormesh(SIDE, SIDE, colours.reshape(N, N), cmap="Pastel1")
-        left.set(title=f"{len(patterns)} flat pieces, each in a colour", aspect="equal")
+        left.set(title=f"{len(patterns)} flat pieces, in nine colours", aspect="equal")
         _draw_field(right, field, "the 32 folds of the first layer")
         for fold in first.T:
             right.contour(SIDE, SIDE, fold.reshape(N, N), [0.0], colors=ACCENT, linewidths=0.7)
