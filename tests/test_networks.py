@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from makemore.autodiff import Tensor, cross_entropy, gradients
 from makemore.autodiff.tensor import data
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import CheckpointError
+from makemore.errors import CheckpointError, OptionError
 from makemore.kinds import KINDS
 from makemore.models.network import Network
 from makemore.models.transformer import Transformer
@@ -170,6 +170,8 @@ def test_infinite_weights_are_refused() -> None:
 def test_sizes_that_do_not_fit_together_are_refused(change: dict[str, int]) -> None:
     kind = "transformer" if "heads" in change else "wavenet"
     options = network(kind).options() | change
+    with pytest.raises(OptionError, match=r"divide|power of 2"):
+        KINDS[kind].load_model()(VOCABULARY, options)
     with pytest.raises(CheckpointError, match=r"divide|power of 2"):
         KINDS[kind].load_model().array_specs(VOCABULARY, options)
 

@@ -15,7 +15,7 @@ from makemore.archive import ArraySpec
 from makemore.arrays import Arrays, Floats, Ids
 from makemore.autodiff.tensor import Array, Value
 from makemore.data.vocabulary import Vocabulary
-from makemore.errors import AutodiffError, CheckpointError
+from makemore.errors import AutodiffError, CheckpointError, OptionError
 from makemore.kinds import OPTION
 from makemore.models.base import Model, Options
 from makemore.models.softmax import log_softmax
@@ -140,7 +140,7 @@ class Network(Layer, Model):
                 raise CheckpointError(f"its {name} is {value!a} and must be {fault}")
         try:
             return cls(vocabulary, options)
-        except AutodiffError as error:
+        except (AutodiffError, OptionError) as error:
             raise CheckpointError(str(error)) from error
 
     @classmethod

@@ -37,7 +37,7 @@ from makemore.autodiff.tensor import Array, Value, data
 from makemore.autodiff.tree import attention_to_ancestors
 from makemore.counting.prefix_tree import Forest, alike, grow_forest
 from makemore.data.vocabulary import BOUNDARY
-from makemore.errors import AutodiffError, PlottingError, TrainingError
+from makemore.errors import OptionError, PlottingError, TrainingError
 from makemore.models.base import Options, State, unknown_rests, word_batches
 from makemore.models.network import Network, Rows, head, scaled
 from makemore.models.softmax import softmax
@@ -119,7 +119,7 @@ class Transformer(Network):
     def _build(self, V: int, options: Options, generator: Generator) -> None:
         n, blocks, heads = options["embedding_size"], options["layers"], options["heads"]
         if n % heads:
-            raise AutodiffError(f"{heads} heads do not divide an embedding size of {n}")
+            raise OptionError(f"{heads} heads do not divide an embedding size of {n}")
         self.embedding = scaled(Embedding(V, n, generator), EMBEDDINGS, generator)
         if options["positions"] == "learnt":
             positions = Embedding(options["longest"] + 1, n, generator)

@@ -18,7 +18,7 @@ import numpy as np
 from makemore.arrays import Floats, Ids
 from makemore.autodiff import dropout, gather, reshape, tanh
 from makemore.autodiff.tensor import Array, Value, data
-from makemore.errors import AutodiffError
+from makemore.errors import OptionError
 from makemore.models.base import Options
 from makemore.models.network import head
 from makemore.models.windowed_network import WindowedNetwork, distinct_rows
@@ -36,7 +36,7 @@ class Wavenet(WindowedNetwork):
         n, h, C = options["embedding_size"], options["hidden_size"], options["context"]
         levels = C.bit_length() - 1
         if C != 1 << levels or not levels:
-            raise AutodiffError(f"a wavenet's context is {C} and must be a power of 2, such as 8")
+            raise OptionError(f"a wavenet's context is {C} and must be a power of 2, such as 8")
         self.embedding = Embedding(V, n, generator)
         self.merges = [
             Linear(2 * (n if level == 0 else h), h, generator) for level in range(levels)
