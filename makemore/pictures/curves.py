@@ -280,7 +280,7 @@ def _mark(
         xytext=offset,
         textcoords="offset points",
         ha="left" if offset[0] > 0 else "right",
-        va="center_baseline" if offset[1] == 0 else "bottom" if offset[1] > 0 else "top",
+        va="bottom" if offset[1] > 0 else "top",
     )
 
 

@@ -6,6 +6,7 @@ same with PyTorch.
 
 import itertools
 import json
+import math
 import statistics
 import sys
 import time
@@ -169,8 +170,6 @@ class Scalar:
 
     def tanh(self) -> "Scalar":
         """Return the hyperbolic tangent."""
-        import math
-
         result = Scalar(math.tanh(self.value), (self,))
 
         def hand_down() -> None:

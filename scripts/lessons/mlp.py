@@ -174,8 +174,8 @@ def the_network(setting: Setting, parts: list[tuple[Any, Any]]) -> Stage:
         [f"{network.parameter_count:,} parameters, {steps:,} steps, rate from 0.4 to 0.01"],
         [*table(["words", "loss"], rows), "", *wrapped(", ".join(words), "new words: ")],
         "published for names.txt: the bigram has 2.45 on all words, this network 2.17 on a tenth"
-        " held out, 2.10 if well started and normalised. Words that stand twice leak into that"
-        " tenth, here too. makemore itself holds out distinct words, which is harder.",
+        " held out, 2.10 if well started and normalised. Words that occur twice leak into that"
+        " tenth, here, too. makemore itself holds out distinct words, which is harder.",
         claims={"it learns": found[1] < losses[0] - 0.3},
     )
 

@@ -91,8 +91,8 @@ def the_order(x: Array, layer: nn.MultiHeadAttention) -> Stage:
         ["x[t, 2i] += sin(t / 10000^(2i / n))    x[t, 2i + 1] += cos(of the same)"],
         table(["others reversed", "the last output moves by"], rows),
         "a weighted sum does not depend on the order of its terms. Positions make the same symbol"
-        " at another place another input.",
-        claims={"only with positions the order matters": moves[0] < 1e-12 and moves[1] > 1e-3},
+        " at another place a different input.",
+        claims={"the order matters only with positions": moves[0] < 1e-12 and moves[1] > 1e-3},
     )
 
 
@@ -150,7 +150,7 @@ def the_training(ids: Array, names: list[str], setting: Setting) -> Iterator[Sta
         " them less, because the mask lets a symbol find out how many are before it. Without"
         " residuals each block averages averages, until all symbols are alike.",
         (nn.LayerNorm, gelu, nn.AdamW),
-        curves_figure(curves, xlabel="step", ylabel="validation loss, nats per symbol"),
+        curves_figure(curves, xlabel="step", ylabel="validation loss (nats per symbol)"),
         claims,
     )
     yield the_looks(network, ids, names)
@@ -169,8 +169,8 @@ def the_looks(network: nn.Sequential, ids: Array, names: list[str]) -> Stage:
         "Where each head looks",
         ["P = softmax(q k.T / sqrt(m) + mask) of each head, a row for each symbol"],
         table(["the most of", *names], rows),
-        "the heads have shared the work, and nobody told them to: some look at the symbol itself or"
-        " the one before, some at the beginning, and some spread out.",
+        "the heads have divided the work, and nobody told them to: some look at the symbol itself"
+        " or the one before, some at the beginning, and some spread out.",
         figure=heatmaps_figure(weights, names, names, HEADS, largest=1),
     )
 

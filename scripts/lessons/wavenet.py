@@ -149,9 +149,10 @@ def the_network(setting: Setting, words: tuple[list[str], ...]) -> Iterator[Stag
         "A larger one, beside the published loss",
         [f"n 24, H 128, {network.parameter_count:,} parameters, {steps:,} steps of 128 windows"],
         table(["words", "loss"], [*rows, ("validation, published for names.txt", 1.993)]),
-        "the published network of this size saw three times the windows, on its own random split."
-        " In both splits words stand twice; both losses are means over symbols, the end included,"
-        " without padding. On distinct words held out, makemore's wavenet has 1.99.",
+        "the published network of this size saw three times as many windows, on its own random"
+        " split. In both splits a word that occurs twice can be on both sides; both losses are"
+        " means over symbols, the end included, without padding. On distinct words held out,"
+        " makemore's wavenet has 1.99.",
         claims={"it beats equal probabilities": rows[1][1] < np.log(len(setting.vocabulary))},
     )
     yield what_it_looks_at(network, *parts[1])
@@ -173,7 +174,7 @@ def what_it_looks_at(network: nn.Sequential, X: Ids, Y: Ids) -> Stage:
         "What it looks at",
         ["length of dloss/dx at each position of the window, mean over 4,000 windows"],
         table(["position", "length"], [(f"{8 - k} back", float(lengths[k])) for k in range(8)]),
-        "the nearer, the more it counts; it falls at once from 4 to 5 back, where the halves of the"
+        "the nearer, the more it counts; it drops from 4 to 5 back, where the halves of the"
         " tree meet. Positions far back are mostly padding: they say how long the word is already.",
         figure=drawn.figure,
         claims={"the last symbol matters most": int(lengths.argmax()) == 7},
