@@ -284,8 +284,7 @@ OPTIONS = (
         "device",
         str,
         DESCENT,
-        "Where a network's steps are calculated: cuda is an NVIDIA GPU, and needs the package"
-        " cupy.",
+        "Where a network's steps are computed: cuda is an NVIDIA GPU, and needs the package cupy.",
         choices=DEVICES,
     ),
     Option(

@@ -291,7 +291,7 @@ constraint_options = all_of(
         "--max-length",
         type=click.IntRange(1),
         group=CONSTRAINTS,
-        help="The maximum length of a word, in the same. Without it there is no limit.",
+        help="The maximum length of a word, counted likewise. Without it there is no limit.",
     ),
 )
 

@@ -41,7 +41,7 @@ def stages(setting: Setting) -> Iterator[Stage]:
             "Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders: 86.8 nats per"
             " image of binary MNIST. Our pixels are grey, so our nats are not comparable.",
         ],
-        "makemore's models say the probability of a word exactly, symbol by symbol. This one says"
+        "makemore's models give the probability of a word exactly, symbol by symbol. This one gives"
         " only a bound, but for a whole image at once.",
     )
 

@@ -86,7 +86,7 @@ def the_schedule(images: Array, generator: Generator) -> Stage:
             "x_t = sqrt(kept_t) x_0 + sqrt(1 - kept_t) e: the jump",
         ],
         table(["t", "beta", "mean, stepwise", "jump", "deviation, stepwise", "jump"], rows),
-        "a pixel of 0.7 went 50,000 times through all steps. Sums of normal noise are normal noise,"
+        "a pixel of 0.7 went through all steps 50,000 times. Sums of normal noise are normal noise,"
         " so training may pick any t. At the end nothing is left of the image.",
         figure=image_figure(pages, len(shown), title, 6, 3.4),
         claims={"the jump is where the steps lead": apart(stepwise, jumps) < 0.02},
