@@ -36,7 +36,9 @@ def test_each_cell_is_named_by_its_bigram_and_its_number() -> None:
 
 def test_rows_are_the_first_character() -> None:
     axes = draw_heatmap(PROBABILITIES, SYMBOLS).axes[0]
-    assert axes.get_ylabel() == "first character"
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("first character", "second character")
+    axes_of_atoms = draw_heatmap(PROBABILITIES, ("", "C", "Cl")).axes[0]
+    assert axes_of_atoms.get_ylabel() == "first symbol"
     shown = np.asarray(axes.images[0].get_array())
     np.testing.assert_allclose(shown, PROBABILITIES)
     top, bottom = axes.get_ylim()[::-1]

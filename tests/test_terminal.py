@@ -29,6 +29,8 @@ def test_text_heatmap_shades_by_value() -> None:
     lines = heatmap_text(np.array([[0.0, 1.0], [0.25, 0.75]]), ("", "a"), 80, False).split("\n")
     # The square root of a quarter is half way: the third of five shades.
     assert lines[:3] == ["  . a", ".   ██", "a ▒▒▓▓"]
+    assert lines[-1] == "rows: first character, columns: second"
+    assert "first symbol" in heatmap_text(np.eye(2), ("", "Cl"), 80, False)
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 80])

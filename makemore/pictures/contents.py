@@ -7,6 +7,7 @@ import numpy as np
 from makemore.arrays import Counts, Floats, Table
 from makemore.errors import PlottingError, VocabularyError
 from makemore.models.base import Model
+from makemore.pictures.labels import unit_name
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 
@@ -50,7 +51,8 @@ def objective_name(checkpoint: Checkpoint) -> str:
 
 def embeddings_title(checkpoint: Checkpoint) -> str:
     """Return the title of a picture of embeddings."""
-    return f"{plain_title(checkpoint)}, its characters as the first layer sees them"
+    unit = unit_name(checkpoint.model.vocabulary.itos)
+    return f"{plain_title(checkpoint)}, its {unit}s as the first layer sees them"
 
 
 def learnt_vectors(model: Model) -> Floats:

@@ -17,6 +17,7 @@ from makemore.pictures.labels import (
     select_symbols,
     symbol_label,
     table_part,
+    unit_name,
 )
 from makemore.pictures.style import (
     EMS_PER_COLUMN,
@@ -83,7 +84,7 @@ def draw_heatmap(
         layout = _HeatmapLayout(labels, heading)
         figure, axes, scale_axes = layout.figure()
         image = draw_cells(axes, shown, values, theme)
-        _draw_symbol_axes(axes, labels, layout, theme)
+        _draw_symbol_axes(axes, labels, unit_name(symbols), layout, theme)
         if len(labels) ** 2 <= MAX_NAMED_CELLS:
             _name_cells(axes, image, shown, labels, values, layout.cell)
         scale = figure.colorbar(image, cax=scale_axes)
@@ -160,7 +161,7 @@ def draw_cells(axes: "Axes", table: Floats, values: str, theme: Theme) -> "AxesI
 
 
 def _draw_symbol_axes(
-    axes: "Axes", labels: Sequence[str], layout: _HeatmapLayout, theme: Theme
+    axes: "Axes", labels: Sequence[str], unit: str, layout: _HeatmapLayout, theme: Theme
 ) -> None:
     """Label rows and columns, and mark the row and the column of the boundary."""
     step = 2 if layout.staggered else 1
@@ -171,8 +172,8 @@ def _draw_symbol_axes(
             axis.set_ticks(far, [labels[i] for i in far.tolist()], minor=True)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("second character", fontsize=13, labelpad=8)
-    axes.set_ylabel("first character", fontsize=13, labelpad=8)
+    axes.set_xlabel(f"second {unit}", fontsize=13, labelpad=8)
+    axes.set_ylabel(f"first {unit}", fontsize=13, labelpad=8)
     size, pad = layout.label_size, 4.0
     axes.tick_params(length=0, labelsize=size, pad=pad)
     axes.tick_params(

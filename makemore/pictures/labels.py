@@ -5,7 +5,7 @@ Pictures, the terminal and the page share this module, which needs none of their
 
 import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -104,6 +104,15 @@ def symbol_label(symbol: str) -> str:
     if unicodedata.category(symbol).startswith("M"):
         return "◌" + symbol  # a mark needs something to stand on
     return printable(symbol)
+
+
+def unit_name(symbols: Sequence[str]) -> str:
+    """Return the noun for the elements of an alphabet, of which some may have several characters.
+
+    >>> unit_name(["", "C", "O"]), unit_name(["", "C", "Cl"])
+    ('character', 'symbol')
+    """
+    return "symbol" if max(map(len, symbols)) > 1 else "character"
 
 
 def printable(text: str) -> str:

@@ -14,6 +14,7 @@ from makemore.pictures.labels import (
     select_symbols,
     symbol_label,
     table_part,
+    unit_name,
 )
 
 SHADES = " ░▒▓█"
@@ -52,7 +53,8 @@ def heatmap_text(
         _padded(first, margin) + paint(row, first, labels)
         for first, row in zip(labels, intensities, strict=True)
     ]
-    reading = "; ".join(filter(None, ("rows: first character, columns: second", selection.note)))
+    reading = f"rows: first {unit_name(symbols)}, columns: second"
+    reading = "; ".join(filter(None, (reading, selection.note)))
     legend = _coloured_legend if colour else _shaded_legend
     notes = [*legend(low, high, values, width), *_wrapped(reading, width)]
     return "\n".join([*_column_heads(labels, margin), *rows, "", *notes])
