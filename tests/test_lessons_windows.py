@@ -59,6 +59,11 @@ def test_a_part_of_a_table_has_its_rows_and_columns_in_order() -> None:
     assert submatrix(values, [2, 0], "abc") == ["   c  a", "c  8  6", "a  2  0"]
 
 
+def test_names_of_columns_are_turned_where_they_are_long() -> None:
+    panel = heatmaps_figure({"P": np.eye(2)}, ["a", "b"], ["a", "U+4E00"], 1).axes[0]
+    assert [label.get_rotation() for label in panel.get_xticklabels()] == [0, 90]
+
+
 def test_matrices_with_negative_numbers_have_scales_of_their_own() -> None:
     matrices = {"P": np.array([[0.2, 0.8]]), "d": np.array([[-0.1, 0.05]])}
     positive, signed = (

@@ -108,7 +108,7 @@ def the_plain_ones(
         f"an image has {PIXELS} numbers but few ways to vary, and {CODE} numbers hold most of it."
         " Convolutions need fewer parameters for less loss: a stroke looks alike everywhere.",
         (ad.mean_squared_error, nn.Linear, nn.Conv2d),
-        image_figure(rows, len(some), "from above: original, dense, convolutional", 10, 2),
+        image_figure(rows, len(some), "from the top: original, dense, convolutional", 10, 2),
         {"convolutional is best": losses[1] < losses[0] < blank} if is_trained else {},
     )
 

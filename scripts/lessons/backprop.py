@@ -15,7 +15,7 @@ from lessons.stage import Stage, apart, shape, table, tiny, where_it_stands
 from lessons.windows import windows
 from makemore import nn
 from makemore.autodiff import Tensor, cross_entropy, data, exp, gather, gradients, log, tanh
-from makemore.pictures.labels import symbol_label
+from makemore.pictures.heatmap import turn_long_labels
 
 TITLE = "The gradient of a network by hand"
 MINUTES = 0.2
@@ -92,6 +92,7 @@ def draw_passes(known: Mapping[str, Any], labels: Sequence[str]) -> Any:
             axes.set(title=f"{name} {shape(known[name])}\nup to {most:.3g}", xticks=[])
             if name.removeprefix("d_") in ("logits", "P") and len(labels) <= MAX_LABELS:
                 axes.set_xticks(range(len(labels)), map(drawn.text, labels), size=9)
+                turn_long_labels(axes)
             axes.tick_params(length=0)
         drawn.axes[0, 0].set_ylabel("forward: values, to the right")
         drawn.axes[1, 0].set_ylabel("backward: to the left")
@@ -179,8 +180,7 @@ def batch_norm_at_once(known: Mapping[str, Any]) -> Stage:
 
 def stages(setting: Setting) -> Iterator[Stage]:
     """Yield the stages."""
-    V, (words, _, _) = len(setting.vocabulary), setting.split()
-    labels = [symbol_label(symbol) for symbol in setting.vocabulary.itos]
+    V, labels, (words, _, _) = len(setting.vocabulary), setting.labels, setting.split()
     X, ids = windows(words[:B], setting.vocabulary, CONTEXT)
     rows = setting.generator(2).permutation(len(X))[:B]
     v = run_forward(parameters(V, setting.generator()), X[rows], np.eye(V)[ids[rows]])

@@ -193,8 +193,8 @@ def the_letters(drawn: Images, unseen: Images, known: Images, is_trained: bool) 
         "Are they letters?",
         ["each is read as the letter of the nearest image of all that were trained on"],
         table(["", "read correctly", "squared distance of the nearest"], rows),
-        f"the nearest image agrees on {read:.0%} of the letters drawn. They are no copies: it is"
-        f" {near / far:.1f} times as far away as from a letter in an unseen font.",
+        f"the nearest image agrees on {read:.0%} of the letters drawn. They are no copies: it lies"
+        f" {near / far:.1f} times as far away as the one nearest to a letter in an unseen font.",
         figure=image_figure(shown, 26, title, 10, 2.6),
         claims={"more than 90 % can be read": read > 0.9} if is_trained else {},
     )

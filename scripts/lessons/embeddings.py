@@ -12,7 +12,6 @@ from makemore import nn
 from makemore.arrays import Counts, Flags, Floats
 from makemore.autodiff import Array, Tensor, Value, data, gather, gradients, reshape, sum
 from makemore.autodiff import binary_cross_entropy_with_logits as binary_cross_entropy
-from makemore.pictures.labels import symbol_label
 
 TITLE = "Embeddings: symbols by the company they keep"
 MINUTES = 0.2
@@ -178,7 +177,7 @@ def the_map(U: Floats, labels: list[str], is_trained: bool) -> Stage:
 def stages(setting: Setting) -> Iterator[Stage]:
     """Yield the stages."""
     setting.refuse_symbols(4, 2_000)
-    labels, N = [symbol_label(symbol) for symbol in setting.vocabulary.itos], count_pairs(setting)
+    labels, N = setting.labels, count_pairs(setting)
     yield the_pairs(setting, N, labels)
     yield one_pair(setting, N, labels)
     U, W, losses = train(N, SIZE, setting)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from makemore.pictures.heatmap import turn_long_labels
 from makemore.pictures.output import SHARPNESS
 from makemore.pictures.style import LIGHT, drawing
 
@@ -115,6 +116,7 @@ def draw_heatmap(
     for axis, names in ((panel.xaxis, columns), (panel.yaxis, rows)):
         axis.set_ticks(range(len(names)) if len(names) <= MAX_NAMES else [])
         axis.set_ticklabels(names if len(names) <= MAX_NAMES else [])
+    turn_long_labels(panel)
     panel.tick_params(length=0, labelsize=9)
     panel.spines[:].set_visible(False)
 

@@ -13,7 +13,6 @@ from lessons.stage import Stage, apart, table, where_it_stands, wrapped
 from lessons.windows import look_inside, windows, write_words
 from makemore import nn
 from makemore.autodiff import Tensor, cross_entropy, data, gradients
-from makemore.pictures.labels import symbol_label
 
 TITLE = "A network on windows, and how to start it"
 MINUTES = 1
@@ -71,7 +70,7 @@ def train(
 
 def the_windows(setting: Setting) -> Stage:
     """Cut a word into windows, and look up the vectors of their symbols."""
-    V, labels = len(setting.vocabulary), list(map(symbol_label, setting.vocabulary.itos))
+    V, labels = len(setting.vocabulary), setting.labels
     X, Y = windows([setting.followed], setting.vocabulary, CONTEXT)
     embedding = nn.Embedding(V, N, setting.generator())
     product = np.eye(V)[X] @ embedding.weight.data
