@@ -34,6 +34,11 @@ def test_each_cell_is_named_by_its_bigram_and_its_number() -> None:
     assert written[1::2] == ["0", "3", "1", "2", "8", "0", "2", "0", "0"]
 
 
+def test_text_stands_in_the_middle_of_a_large_cell() -> None:
+    bigram, number = draw_heatmap(PROBABILITIES, SYMBOLS).axes[0].texts[:2]
+    assert -0.2 < bigram.get_position()[1] < 0 < number.get_position()[1] < 0.2
+
+
 def test_rows_are_the_first_character() -> None:
     axes = draw_heatmap(PROBABILITIES, SYMBOLS).axes[0]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("first character", "second character")

@@ -41,6 +41,8 @@ MAX_NAMED_CELLS = 1_600
 """The maximum number of cells with text, which take matplotlib about two seconds."""
 MIN_TYPE = 4.5
 """The smallest size of type in a cell, in points."""
+MAX_BLOCK = 60
+"""The height of the middle of a cell that its text fills, in points, where the cell is larger."""
 SCREEN_DPI = 55
 """Dots per inch of a heatmap in a window, where fifteen inches should fit."""
 
@@ -203,15 +205,15 @@ def _name_cells(
 
     Text smaller than ``MIN_TYPE`` is left out. ``cell`` is the side of a cell in points.
     """
-    quantity = QUANTITIES[values]
+    quantity, block = QUANTITIES[values], min(cell, MAX_BLOCK)
     low, _ = limits(table, values)
     luminances = _luminance(np.asarray(image.to_rgba(np.maximum(table, low))))
     # At 0.18 black and white text have the same contrast, (L + 0.05) / 0.05 = 1.05 / (L + 0.05).
     colours = np.where(luminances > 0.18, "#000000", "#ffffff")
     for i, j in np.ndindex(table.shape):
         bigram, number = labels[i] + labels[j], quantity.text(float(table[i, j]))
-        for text, share, y in ((bigram, 0.36, i - 0.02), (number, 0.25, i + 0.34)):
-            size = type_size(text, 0.92 * cell, min(20.0, share * cell))
+        for text, share, below in ((bigram, 0.36, -0.02), (number, 0.25, 0.34)):
+            size, y = type_size(text, 0.92 * cell, share * block), i + below * block / cell
             if size >= MIN_TYPE:
                 axes.text(j, y, text, size=size, ha="center", color=colours[i, j])
 
