@@ -35,8 +35,8 @@ def learning_frames(
         return
     if not isinstance(model, Bigram) or training.method != "gradient":
         raise PlottingError(
-            f"the {model.name} model was trained by {training.method} and not step by step: train a"
-            " network, or a bigram by --method gradient, to see it learn"
+            f"the {model.name} model was not trained step by step: train a network, or a bigram by"
+            " --method gradient, to see it learn"
         )
     steps, l2 = len(training.loss_history), training.options.get("l2", 0.0)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
