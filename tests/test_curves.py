@@ -73,6 +73,8 @@ def test_a_counted_model_has_no_losses_by_step() -> None:
 def test_a_film_is_not_headed_by_the_loss_of_its_end() -> None:
     checkpoint = train(Corpus.from_words(["ab"], "list"), TrainingOptions(steps=3, holdout=0.0))
     assert film_title(checkpoint) == "list: bigram"
+    of_many = checkpoint._replace(corpus=checkpoint.corpus._replace(name=", ".join("a" * 99)))
+    assert film_title(of_many) == ", ".join("a" * 14)[:39] + "…: bigram"
 
 
 def test_a_film_says_which_table_of_a_network_it_shows() -> None:

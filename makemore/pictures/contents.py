@@ -11,10 +11,15 @@ from makemore.pictures.labels import unit_name
 from makemore.training.options import TrainingOptions
 from makemore.training.record import Checkpoint
 
+MAX_NAME = 40
+"""The maximum length of a corpus's name in a title; that of many files would make it illegible."""
+
 
 def plain_title(checkpoint: Checkpoint) -> str:
     """Return the corpus and the model."""
-    return f"{checkpoint.corpus.name}: {checkpoint.model.name}"
+    name = checkpoint.corpus.name
+    name = name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+    return f"{name}: {checkpoint.model.name}"
 
 
 def picture_title(checkpoint: Checkpoint) -> str:
