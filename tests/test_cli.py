@@ -460,6 +460,11 @@ def test_a_usage_error_names_the_command_whose_help_to_read(arguments: list[str]
     assert ". (" not in told
 
 
+def test_what_is_no_integer_is_refused_by_this_name(run: Run) -> None:
+    assert "'ten' is not a valid integer (see" in one_line(run("sample", "-n", "ten", code=2))
+    assert "--count INTEGER  " in run("top", "--help").stdout
+
+
 def test_compare_is_one_table(trained: Run) -> None:
     trained("train", "words.txt", "--holdout", "0.2", "--model", "ngram", "-c", "ngram.npz")
     lines = trained("compare", "makemore.npz", "ngram.npz").stdout.splitlines()

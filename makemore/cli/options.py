@@ -109,6 +109,12 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+class IntegerRange(click.IntRange):
+    """Integers of a range; help and errors call one an integer, and not an integer range."""
+
+    name = "integer"
+
+
 def command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Return a decorator that makes a command, with an example at the end of its help."""
     return click.command(
@@ -282,14 +288,14 @@ constraint_options = all_of(
     ),
     option(
         "--min-length",
-        type=click.IntRange(1),
+        type=IntegerRange(1),
         default=1,
         group=CONSTRAINTS,
         help="The minimum length of a word in characters; with --symbols, in symbols.",
     ),
     option(
         "--max-length",
-        type=click.IntRange(1),
+        type=IntegerRange(1),
         group=CONSTRAINTS,
         help="The maximum length of a word, counted likewise. Without it there is no limit.",
     ),

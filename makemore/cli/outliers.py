@@ -10,6 +10,7 @@ import click
 
 from makemore.cli.console import progress, wants_colour, write_results
 from makemore.cli.options import (
+    IntegerRange,
     command,
     damage,
     encoding_option,
@@ -32,7 +33,7 @@ DEFAULT_COUNT = 20
 @option(
     "-n",
     "--count",
-    type=click.IntRange(0),
+    type=IntegerRange(0),
     help=f"The number of words: {DEFAULT_COUNT} without --fpr.",
 )
 @option(

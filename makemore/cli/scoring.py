@@ -11,6 +11,7 @@ import click
 
 from makemore.cli.console import say, wants_colour, write_results
 from makemore.cli.options import (
+    IntegerRange,
     checkpoint_option,
     columns_of,
     command,
@@ -111,7 +112,7 @@ FLAGGED = 3
 )
 @option(
     "--jobs",
-    type=click.IntRange(1),
+    type=IntegerRange(1),
     help="The number of processes that score files. Without it there is one for each processor if"
     " that pays: from 64 MB on, or half a MB for a network.",
 )

@@ -21,6 +21,7 @@ from makemore.cli.console import (
 )
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
+    IntegerRange,
     all_of,
     checkpoint_option,
     command,
@@ -174,7 +175,7 @@ def _default_texts() -> dict[str, str]:
 )
 @option(
     "--jobs",
-    type=click.IntRange(1),
+    type=IntegerRange(1),
     help="The number of processes that count. Without it there is one for each processor.",
 )
 @option(

@@ -11,6 +11,7 @@ import click
 from makemore.cli.console import flush_results, print_results, say
 from makemore.cli.options import (
     CONSTRAINTS,
+    IntegerRange,
     checkpoint_option,
     command,
     constraint_options,
@@ -38,11 +39,11 @@ NOTICEABLE = 0.02
 
 @command("sample", "makemore sample -n 5 --prefix ma --max-length 8 --seed 1")
 @checkpoint_option
-@option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
+@option("-n", "--count", type=IntegerRange(0), default=20, help="The number of words.")
 @option(
     "--best",
     metavar="COUNT",
-    type=click.IntRange(1),
+    type=IntegerRange(1),
     help="Draw many more words and write this many of the best: probable words that have little in"
     " common.",
 )
@@ -53,7 +54,7 @@ NOTICEABLE = 0.02
 )
 @option(
     "--seed",
-    type=click.IntRange(0),
+    type=IntegerRange(0),
     group=DRAWING,
     help="The random seed: the same seed gives the same words. Without it they differ every time.",
 )
@@ -86,7 +87,7 @@ NOTICEABLE = 0.02
 @option(
     "--min-distance",
     metavar="EDITS",
-    type=click.IntRange(1, 3),
+    type=IntegerRange(1, 3),
     help="The words are at least this many edits from each other and from the training words, which"
     " are read again. An edit inserts, deletes or replaces a symbol or swaps two neighbours.",
     group=CONSTRAINTS,
@@ -307,7 +308,7 @@ def _report(novelty: "Novelty", checkpoint: "Checkpoint", corpus: str) -> None:
 
 @command("top", "makemore top -n 5 --prefix ma --new")
 @checkpoint_option
-@option("-n", "--count", type=click.IntRange(0), default=20, help="The number of words.")
+@option("-n", "--count", type=IntegerRange(0), default=20, help="The number of words.")
 @constraint_options
 @known_options
 @json_option
