@@ -191,7 +191,7 @@ def test_the_loss_of_the_word(shown: Lesson) -> None:
         total = math.fsum(map(math.exp, row))
         expected = [row[y], math.exp(row[y]), total, p, -math.log(p)]
         assert [float(cell) for cell in cells] == near(expected)
-    loss, of_equal = shown.value(LOSS, "mean, the loss").split("; of equal P it is log V = ")
+    loss, of_equal = shown.value(LOSS, "mean, the loss").split("; with equal P it is log V = ")
     assert float(loss) == near(oracle.loss(oracle.W, Counter(oracle.pairs)))
     assert float(of_equal) == near(math.log(27))
 

@@ -129,8 +129,8 @@ def by_hand(v: Mapping[str, Any], known: Mapping[str, Any], labels: Sequence[str
             f"{'d_' + name:10} = {line:52} {tiny(error):>5}"
             for (name, line), error in zip(BACKWARD, errors, strict=True)
         ],
-        "three rules do nearly all. A product hands down g times the other factor. What was"
-        " broadcast forward is summed backward, and what was summed is broadcast. What was used"
+        "three rules do nearly all the work. A product hands down g times the other factor. What"
+        " was broadcast forward is summed backward, and what was summed is broadcast. What was used"
         " twice adds up: centred is used by normal and by variance.",
         (gradients,),
         draw_passes(known, labels),

@@ -63,7 +63,7 @@ def one_word(setting: Setting, xs: Ids, ys: Ids, W: Floats) -> Iterator[Stage]:
         ],
         [
             *matrix(pairs, ["logit", "exp(logit)", "sum_k", "P", "-log P"], numbers),
-            f"mean, the loss {losses.mean():.4f}; of equal P it is log V = {np.log(len(W)):.4f}",
+            f"mean, the loss {losses.mean():.4f}; with equal P it is log V = {np.log(len(W)):.4f}",
         ],
         "a one-hot row picks a row of W: the model is a table, and nothing before the last symbol"
         " counts. Only the probability of what really came next is priced: 1 would cost nothing.",

@@ -84,8 +84,8 @@ def the_windows(setting: Setting) -> Stage:
             "h = tanh(x W1 + b1)    logits = h W2 + b2    loss = cross_entropy(logits, Y)",
         ],
         [*table(["window", "next", "X", "Y"], rows[:12]), "", setting.described],
-        "a word of n characters makes n + 1 windows. To look up a row of C is to multiply it by a"
-        " one-hot row. The rows are learnt as all weights are.",
+        "a word of n characters makes n + 1 windows. To look up a row of C is to multiply a one-hot"
+        " row by C. The rows are learnt as all weights are.",
         claims={"C[X] is one_hot(X) @ C": apart(data(embedding(X)), product) < 1e-6},
     )
 
@@ -147,8 +147,8 @@ def the_starts(setting: Setting, X: Any, Y: Any) -> Stage:
         table(["start", "loss", "stuck", "h 5", "dh 1", "ratio 1", "ratio 5", "later loss"], body),
         "too large, tanh is stuck at -1 and 1, where its slope is 0, and the network is sure and"
         " wrong. Too small, the signal dies on its way up and the gradient on its way down. A relu"
-        " below 0 has the slope 0: it is dead, and no step revives it. Scaled, all layers move by"
-        " some 0.001 a step, which is healthy. Normalised, any g works, at a larger rate.",
+        " below 0 has the slope 0: it is dead, and no step revives it. Scaled, each step moves all"
+        " weights by some 0.001 of their size: healthy. Normalised, any g works, at a larger rate.",
         figure=drawn.figure,
         claims={
             "too large is stuck, scaled is not": stuck["too large"] > 0.5 > stuck["scaled"],
