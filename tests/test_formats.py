@@ -396,7 +396,7 @@ def test_long_lines_are_looked_at_in_proportion_to_their_length(line: str) -> No
 def test_training_says_that_a_list_looks_like_a_table(tmp_path: Path) -> None:
     path, model = tmp_path / "t.csv", str(tmp_path / "m.npz")
     path.write_text(rows("{name}\tF\t{k}"), "utf-8")
-    told = "looks like a table, and its rows are learnt as words: --column 1 --weights 3 reads"
+    told = "looks like a table, and its rows are read as words: --column 1 --weights 3 reads"
     for arguments in ([str(path)], [str(path), "--model", "ngram"]):
         done = CliRunner().invoke(main, ["train", *arguments, "-c", model])
         assert (done.exit_code, told in done.stderr) == (0, True), done.output

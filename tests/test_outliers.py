@@ -388,6 +388,26 @@ def test_lines_of_several_lists_are_numbered_in_each_and_the_list_is_named(tmp_p
     assert not any("files" in record for record in one)
 
 
+def test_a_word_of_weight_k_in_a_table_counts_as_k_lines(tmp_path: Path) -> None:
+    lines, _ = planted()
+    weighted = Counter(lines + lines[::3] + lines[::7])
+    rows = "".join(f"{word},{count}\n" for word, count in weighted.items())
+    (tmp_path / "t.csv").write_text(f"name,n\n{rows}")
+    how = ["--json", "-n", "50"]
+    plain = run(*how, text="\n".join(weighted.elements()))
+    table = run(str(tmp_path / "t.csv"), *how, "--column", "name", "--weights", "n", text="")
+    assert table.stderr == plain.stderr
+    one, other = ([json.loads(row) for row in text.stdout.splitlines()] for text in (table, plain))
+    for row in one:
+        assert list(weighted)[row.pop("lines")[0] - 2] == row["word"]
+    assert one == [{k: row[k] for k in row if k != "lines"} for row in other]
+    result = run(str(tmp_path / "t.csv"), text="")
+    assert (
+        "looks like a table, and its rows are read as words: --column name --weights n reads"
+        in (result.stderr)
+    )
+
+
 def test_the_p_value_is_a_share_of_the_oddest_lines_and_the_help_says_so() -> None:
     lines, _ = planted()
     lines += ["ttkkssllrrnnuuttkk"] * 3 + lines[:50] + [""] * 10

@@ -423,7 +423,7 @@ def test_the_command_that_is_named_can_be_typed(folder: Path) -> None:
     result = run(folder, "score", str(spaced), "-c", "latin.npz", "--errors", "skip")
     assert f"makemore outliers '{spaced}' --errors skip judges" in result.stderr
     result = run(folder, "score", "latin.txt", "-c", "latin.npz", "--column", "1")
-    assert "so hardly any is odd to it\n" in result.stderr  # outliers reads no tables
+    assert "latin.txt --column 1 judges each by the others" in result.stderr
 
 
 def test_case_is_ignored_where_that_is_asked_for(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from makemore.cli.console import naming_stdout
+from makemore.cli.console import naming_stdout, say
 from makemore.kinds import TEXT
 
 if TYPE_CHECKING:
@@ -391,6 +391,21 @@ def columns_of(options: dict[str, Any]) -> "Columns | None":
     if weights or delimiter or weights_as != "count":
         raise click.UsageError("--column is missing: it names the column of the words")
     return None
+
+
+def say_if_table(name: str, lines: "Sequence[str]") -> None:
+    """Name the options for a table, whose commas and numbers would be taken as parts of words."""
+    if not any(character in "".join(lines[:1]) for character in "\t;,| "):
+        return
+    from makemore.data.formats import MAX_LISTED, MAX_SAMPLE, table_option
+
+    shown = enumerate(lines[:MAX_SAMPLE], 1)
+    words = [(number, line[:MAX_LISTED]) for number, line in shown if line]
+    if option := table_option(words):
+        say(
+            f"{name} looks like a table, and its rows are read as words: {option} reads the words"
+            " alone"
+        )
 
 
 def text_of_files(

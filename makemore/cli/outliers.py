@@ -4,20 +4,23 @@ import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from makemore.cli.console import progress, wants_colour, write_results
 from makemore.cli.options import (
     IntegerRange,
+    columns_of,
     command,
     damage,
     encoding_option,
     errors_option,
     json_option,
     option,
+    say_if_table,
     share,
+    table_options,
     text_of_files,
 )
 
@@ -45,6 +48,7 @@ DEFAULT_COUNT = 20
 @option("--ignore-case", is_flag=True, help="Read upper-case letters as lower-case ones.")
 @encoding_option
 @errors_option
+@table_options
 @json_option
 def outliers(
     files: tuple[str, ...],
@@ -54,6 +58,7 @@ def outliers(
     encoding: str,
     errors: str,
     as_json: bool,
+    **table: Any,
 ) -> None:
     """Find the words of a list that do not belong to it.
 
@@ -69,15 +74,18 @@ def outliers(
     """
     from makemore.evaluation.outliers import find_outliers
 
-    text = text_of_files(files or ("-",), encoding, errors=errors)
-    lines, names, before = _lines_of(text)
+    columns = columns_of(table)
+    text = text_of_files(files or ("-",), encoding, columns, errors)
+    lines, weights, names, before = _lines_of(text)
+    if not columns:
+        say_if_table(names[0], lines)
     read = [line.lower() for line in lines] if ignore_case else lines
-    words = sum(map(bool, lines))
+    words = sum(weights or map(bool, lines))
     most = words if fpr is None else _most(fpr, words)
     if count is not None or fpr is None:
         most = min(most, DEFAULT_COUNT if count is None else count)
     with progress("searching") as on_search:
-        found = find_outliers(read, most, on_search)
+        found = find_outliers(read, most, on_search, weights)
     for outlier in found:
         if fpr is not None and outlier.p_value > fpr:
             break
@@ -102,9 +110,13 @@ def _most(fpr: float, words: int) -> int:
     return most + ((most + 1) / max(words, 1) <= fpr)
 
 
-def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:
-    """Return the lines of all files, the files' names, and the number of lines before each file."""
+def _lines_of(text: "Reading") -> tuple[list[str], list[int] | None, list[str], list[int]]:
+    """Return the lines of all files, their weights if they have any, and what is of each file.
+
+    That is its name and the number of lines before it.
+    """
     lines: list[str] = []
+    weights: list[int] = []
     names: list[str] = []
     before: list[int] = []
     for file, blocks in text.by_source():
@@ -112,7 +124,9 @@ def _lines_of(text: "Reading") -> tuple[list[str], list[str], list[int]]:
         before.append(len(lines))
         for block in blocks:
             lines += block.text.split("\n")[:-1]
-    return lines, names, before
+            if block.weights is not None:
+                weights += block.weights.tolist()
+    return lines, weights or None, names, before
 
 
 def _printed(

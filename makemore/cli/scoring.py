@@ -30,8 +30,7 @@ from makemore.kinds import KINDS
 if TYPE_CHECKING:
     from makemore.cli.judging import Asked, Scorer
     from makemore.cli.streaming import Streams
-    from makemore.data.corpus import Reading
-    from makemore.data.table import Columns
+    from makemore.data.corpus import Corpus, Reading
     from makemore.data.text import Lines
     from makemore.evaluation.scoring import Summary
     from makemore.models.base import Model
@@ -163,8 +162,8 @@ def score(
             click.echo(line, err=True)
     column = columns.word if columns else ""
     if what := _what_was_seen(scorer.checkpoint, (text.sha256, column), summary):
-        again = _outliers_of(files, columns, encoding, errors, asked.ignore_case)
-        say(f"{what}, so hardly any is odd to it{again}")
+        again = _outliers_of(files, text.corpus, ignore_case=asked.ignore_case)
+        say(f"{what}, so hardly any is odd to it: {again} judges each by the others")
     if options["fail_on_flag"] and summary.flagged:
         ctx.exit(FLAGGED)
 
@@ -194,23 +193,14 @@ def _what_was_seen(checkpoint: "Checkpoint", source: tuple[str, str], summary: "
     return ""
 
 
-def _outliers_of(
-    files: tuple[str, ...],
-    columns: "Columns | None",
-    encoding: str,
-    errors: str,
-    ignore_case: bool,
-) -> str:
-    """Name the command that judges these words by each other; it reads no tables."""
-    if columns:
-        return ""
+def _outliers_of(files: tuple[str, ...], corpus: "Corpus", *, ignore_case: bool) -> str:
+    """Return the command that judges these words by each other."""
+    from makemore.data.corpus import options_to_read
     from makemore.data.sources import STDIN, as_argument
 
-    words = ["makemore", "outliers", *map(as_argument, files or (STDIN,))]
-    words += ["--ignore-case"] * ignore_case
-    words += ["--encoding", encoding] if encoding != "utf-8" else []
-    words += ["--errors", errors] if errors != "strict" else []
-    return f": {shlex.join(words)} judges each by the others"
+    named = shlex.join(map(as_argument, files or (STDIN,)))
+    flags = ["--ignore-case"] * ignore_case
+    return " ".join(["makemore outliers", named, *options_to_read(corpus), *flags])
 
 
 def _refuse_missing(files: tuple[str, ...]) -> None:

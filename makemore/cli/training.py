@@ -33,6 +33,7 @@ from makemore.cli.options import (
     refuse_overwriting,
     refuse_without_effect,
     saved,
+    say_if_table,
     text_options,
     was_typed,
 )
@@ -218,8 +219,8 @@ def train(
         )
     refuse_other_files(checkpoint)
     _refuse_lost(checkpoint, log, corpus)
-    if dask is None:
-        _say_if_table(text)
+    if dask is None and not text.columns:
+        say_if_table(text.name, text.head().split("\n"))
     replaces = os.path.isfile(checkpoint) and not resume
     with _watching(keep, chosen.values.get("steps", 0)) as watcher:
         counter = _counting(dask, chosen.model, jobs)
@@ -400,23 +401,6 @@ def _warn_before_training(survey: "Survey", chosen: TrainingOptions) -> None:
         say(
             f"{V * V:,} weights for {facts.symbols:,} symbols: --model ngram --order 2 is quicker"
             " and fits better"
-        )
-
-
-def _say_if_table(corpus: "Corpus") -> None:
-    """Name the options for a table, whose commas and numbers would be learnt as parts of words."""
-    if corpus.columns:
-        return
-    lines = corpus.head().split("\n")
-    if not any(character in lines[0] for character in "\t;,| "):
-        return
-    from makemore.data.formats import table_option
-
-    words = [(number, line) for number, line in enumerate(lines, 1) if line]
-    if option := table_option(words):
-        say(
-            f"{corpus.name} looks like a table, and its rows are learnt as words: {option} reads"
-            " the words alone"
         )
 
 

@@ -96,16 +96,18 @@ def find_outliers(
     lines: Sequence[str],
     count: int = 20,
     progress: Callable[[int, int | None], None] | None = None,
+    weights: Sequence[int] | None = None,
 ) -> list[Outlier]:
     """Return the ``count`` oddest distinct words among the lines of a list, the oddest first.
 
-    A blank line holds no word. ``progress`` is called with how many words are done, of how many.
-    Raises ``CorpusError`` for a list that is too short, or has too many distinct characters.
+    A blank line holds no word. With ``weights``, a line of weight k counts as k lines. ``progress``
+    is called with how many words are done, of how many. Raises ``CorpusError`` for a list that is
+    too short, or has too many distinct characters.
     """
     refuse_one_text(lines)
     if count < 0:
         raise OptionError(f"the number of outliers is {count} and must be 0 or more")
-    counts = Counter(lines)
+    counts = Counter(lines) if weights is None else _weighted(lines, weights)
     counts.pop("", None)
     if len(counts) < MIN_WORDS:
         raise CorpusError(
@@ -121,6 +123,14 @@ def find_outliers(
         if progress:
             progress(done, len(search.words))
     return search.outliers(lines)
+
+
+def _weighted(lines: Sequence[str], weights: Sequence[int]) -> Counter[str]:
+    """Return the sum of the weights of each line."""
+    counts: Counter[str] = Counter()
+    for line, weight in zip(lines, weights, strict=True):
+        counts[line] += weight
+    return +counts  # without those of weight 0
 
 
 class _Search:
