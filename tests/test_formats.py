@@ -159,8 +159,17 @@ def test_molecules_are_told_from_their_identifiers(template: str, tmp_path: Path
     path = tmp_path / "molecules.smi"
     lines = ["smiles id", *(template.format(smiles, i) for i, smiles in enumerate(SMILES, 10))]
     path.write_text("\n".join(lines[1:]), "utf-8")
-    assert mended(check_corpus(Corpus.from_paths(path)).remedy, tmp_path) == SMILES
-    assert not check_corpus(Corpus.from_words(SMILES)).findings
+    remedy = check_corpus(Corpus.from_paths(path)).remedy
+    assert mended(remedy.removesuffix(" --symbols smiles"), tmp_path) == SMILES
+    assert remedy.endswith(" --symbols smiles")
+
+
+def test_molecules_are_read_in_symbols_and_never_in_lower_case() -> None:
+    check = check_corpus(Corpus.from_words([*SMILES, "C1CCCCC1", "C1=CC=CC=C1", "c1=cc=cc=c1"]))
+    assert [finding.what for finding in check.findings] == ["molecules in SMILES"]
+    assert check.remedy == "makemore train LIST --symbols smiles"
+    for codes in (["C12-N3", "B1-10", "555-1234"], ["BISON", "COIN", "SPOON"], ["(c)", "N/A", "x"]):
+        assert not check_corpus(Corpus.from_words(codes)).findings
 
 
 def test_words_that_differ_in_case_are_answered_with_lowercase(tmp_path: Path) -> None:
@@ -389,7 +398,8 @@ def test_an_entity_of_too_many_digits_is_none() -> None:
 @pytest.mark.parametrize("line", ["1" * 4096, "(" * 4096, "C1=" * 1365])
 def test_long_lines_are_looked_at_in_proportion_to_their_length(line: str) -> None:
     before = time.process_time()
-    assert not formats.recognised([(number, line) for number in range(1, 201)])
+    found = formats.recognised([(number, line) for number in range(1, 201)])
+    assert [finding.what for finding in found] == ["molecules in SMILES"] * (line[0] == "C")
     assert time.process_time() - before < 10  # with a step for each pair of characters 50
 
 

@@ -49,6 +49,10 @@ _TITLES = frozenset(
 )
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*%?")
 _IDENTIFIER = re.compile(r"[A-Za-z]{0,12}[-_:]?\d+")
+_ATOM = r"(?:\[[^\[\]]+\]|Br|Cl|[BCNOPSFIbcnops*])"
+_MOLECULE = re.compile(rf"{_ATOM}(?:{_ATOM}|[-=#$:/\\.()]|\d|%\d\d)*(?!\S)")  # by OpenSMILES
+_BOND = re.compile(r"[=#(\[]")  # in most molecules, and not in a code such as C12-N3
+_SMILES_OPTION = "--symbols smiles"
 _ENTITY = re.compile(r"&(?:[A-Za-z]\w{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 
 Words = Sequence[tuple[int, str]]
@@ -218,6 +222,8 @@ def recognised(words: Words) -> list[Finding]:
         findings.append(_finding(header, first, "sed 1d", option=option))
     if separator:
         findings.insert(0, _finding("a separator for Excel", separator, "sed 1d", option=option))
+    if molecules := _molecules(words):
+        findings.append(_finding("molecules in SMILES", molecules, option=_SMILES_OPTION))
     return findings
 
 
@@ -432,6 +438,15 @@ def _argument(separator: str) -> str:
     return "'\\t'" if separator == "\t" else shlex.quote(separator)
 
 
+def _molecules(words: Words) -> Words:
+    """Return the lines that begin with a molecule in SMILES if most do, else nothing."""
+    matches = [(pair, _MOLECULE.match(pair[1])) for pair in words]
+    found = [(pair, match[0]) for pair, match in matches if match]
+    bonded = sum(bool(_BOND.search(molecule)) for _, molecule in found)
+    is_list = len(found) >= _MOST * len(words) and 2 * bonded > len(words)
+    return [pair for pair, _ in found] if is_list else []
+
+
 def _header(words: Words, is_certain: bool, line: int) -> str:
     """Return what the line of this number, 1 or 2, is if it stands first and is no word."""
     if len(words) < 2 or words[0][0] != line:
@@ -467,8 +482,7 @@ def remedy(corpus: Corpus, findings: Sequence[Finding], options: Sequence[str] =
     The filters need UTF-8 without a mark, and line feeds: what is not so is converted first.
     ``options`` are further options of ``makemore train``.
     """
-    forms = [finding for finding in findings if finding.commands]
-    if not corpus.columns and _one_option(forms):
+    if not corpus.columns and _one_option(findings):
         findings = [replace(finding, commands=()) for finding in findings]
     commands = [command for finding in findings for command in finding.commands]
     own = (finding.option for finding in findings if finding.option and not finding.commands)
@@ -517,9 +531,9 @@ def table_option(words: Words) -> str:
     return _one_option(recognised(words))
 
 
-def _one_option(forms: Sequence[Finding]) -> str:
-    """Return the options that read all these forms, or nothing if they differ or one has none."""
-    options = {form.option for form in forms}
+def _one_option(findings: Sequence[Finding]) -> str:
+    """Return the options that stand for all commands, or nothing if they differ or one has none."""
+    options = {finding.option for finding in findings if finding.commands}
     return options.pop() if len(options) == 1 else ""
 
 
@@ -593,12 +607,15 @@ class Recogniser:
         unescape = f"python3 -c {shlex.quote(code)}"
         misread = "text in UTF-8 that was read as another encoding"
         cased = "words that an earlier line writes in another case"
+        forms = [replace(form, looked_at=sampled) for form in recognised(self._sample)]
+        are_molecules = any(form.option == _SMILES_OPTION for form in forms)  # where C is not c
         findings = (
-            *(replace(finding, looked_at=sampled) for finding in recognised(self._sample)),
+            *forms,
             self._misread.finding(misread, self._lines, back),
             self._entities.finding("HTML entities", self._lines, unescape),
-            self._cased.finding(cased, self._cased_lines, option="--lowercase"),
         )
+        if not are_molecules:
+            findings += (self._cased.finding(cased, self._cased_lines, option="--lowercase"),)
         return tuple(finding for finding in findings if finding.lines)
 
     def _numbered(self, text: str) -> Iterable[tuple[int, str]]:
