@@ -73,3 +73,15 @@ def test_ffmpeg_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(PlottingError, match="ffmpeg ended with 3: no such codec"):
         animate_learning(frames(), SYMBOLS, tmp_path / "learning.mp4")
     assert not (tmp_path / "learning.mp4").exists()
+
+
+def test_words_of_a_film_stand_where_they_are_whatever_their_letters(tmp_path: Path) -> None:
+    def lines_of(word: str) -> np.ndarray:
+        """Return the rows of pixels that are written on, below a word."""
+        path = tmp_path / "f.gif"
+        animate_learning([Frame(0, PROBABILITIES, 2.0, [word, "ab"])], SYMBOLS, path)
+        with Image.open(path) as film:
+            words = np.asarray(film.convert("L"))[410:, 590:]
+        return np.flatnonzero(words.min(axis=1) < 100)[-10:]
+
+    np.testing.assert_array_equal(lines_of("gjpqy"), lines_of("xxxx"))

@@ -208,13 +208,17 @@ class _FilmWords:
     def __init__(self, figure: "Figure", substitutes: Mapping[int, str], theme: Theme) -> None:
         figure.text(0.62, 0.36, "samples", size=10, va="top", color=theme.muted)
         self._substitutes = substitutes
-        self._text = figure.text(0.62, 0.315, "", size=12, va="top", linespacing=1.4)
-        self.artists: list[Artist] = [self._text]
+        # a text of several lines would space them by the letters that are in them
+        heights = [0.29 - 0.042 * line for line in range(MAX_FILM_WORDS)]
+        self._lines = [figure.text(0.62, height, "", size=12) for height in heights]
+        self.artists: list[Artist] = [*self._lines]
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Show the samples of the last of these frames, as many as fit, one a line."""
         words = [printable(word).translate(dict(self._substitutes)) for word in frames[-1].samples]
-        self._text.set_text("\n".join(map(_shortened, words[:MAX_FILM_WORDS])))
+        none = [""] * len(self._lines)
+        for line, word in zip(self._lines, words + none, strict=False):
+            line.set_text(_shortened(word))
 
 
 def _shortened(word: str) -> str:
