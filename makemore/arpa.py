@@ -168,7 +168,9 @@ def _as_backoff(model: Model) -> Backoff:
         return model.as_backoff()
     if isinstance(model, Bigram):
         return _backoff_of_pairs(model)
-    raise ArpaError(f"a {model.name} model has no n-grams to export: train one with --model ngram")
+    raise ArpaError(
+        f"the {model.name} model has no n-grams to export: train one with --model ngram"
+    )
 
 
 def _backoff_of_pairs(model: Bigram) -> Backoff:

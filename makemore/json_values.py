@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a command imports only what it prints
 
 def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the output of ``makemore info --json``."""
-    model, training = checkpoint.model, checkpoint.training
+    model, training, corpus = checkpoint.model, checkpoint.training, checkpoint.corpus
     vocabulary = model.vocabulary
     losses = {
         "training": training.training_loss,
@@ -30,7 +30,7 @@ def checkpoint_values(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": model.parameter_count,
         "context_length": model.context_length,
         "alphabet": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
-        "corpus": checkpoint.corpus._asdict(),
+        "corpus": {**corpus._asdict(), "distinct": corpus.distinct or None},
         "method": training.method,
         "options": training.options,
         "seconds": round(training.seconds, 3),

@@ -679,7 +679,7 @@ def test_models_without_n_grams_are_not_exported(folder: Path) -> None:
     run("train", "names.txt", "--model", "bow", "--steps", "2", "-c", "bow.npz")
     result = run("export", "-c", "bow.npz", "-o", "b.arpa")
     assert result.exit_code == 1
-    assert "a bow model has no n-grams to export" in result.stderr
+    assert "the bow model has no n-grams to export" in result.stderr
     assert not (folder / "b.arpa").exists()
 
 

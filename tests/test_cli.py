@@ -379,6 +379,7 @@ def test_info_tells_all_and_as_json(trained: Run) -> None:
     assert values["alphabet"] == checkpoint.model.vocabulary.characters
     assert values["nats_per_symbol"]["training"] == checkpoint.training.training_loss
     assert values["options"]["steps"] == 100
+    assert values["corpus"]["distinct"] == (checkpoint.corpus.distinct or None)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
