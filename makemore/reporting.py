@@ -184,7 +184,13 @@ def _loss_table(checkpoint: Checkpoint) -> list[str]:
 
 def _loss_columns(loss: float) -> str:
     # separated by spaces, however large they are
-    return f"{loss:16.4f} {bits_per_symbol(loss):9.4f} {perplexity(loss):12.3f}"
+    return f"{loss:16.4f} {bits_per_symbol(loss):9.4f} {_perplexity(loss):>12}"
+
+
+def _perplexity(loss: float) -> str:
+    """Return the perplexity of a loss; a large one, as of a descent that diverges, is rounded."""
+    number = perplexity(loss)
+    return f"{number:.3f}" if number < 1e9 else f"{number:.3g}"
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> str:
@@ -274,7 +280,7 @@ def describe_scores(
     if totals.words:
         lines.append(
             f"mean      {totals.loss:.4f} nats per symbol, {bits_per_symbol(totals.loss):.4f} bits,"
-            f" perplexity {perplexity(totals.loss):.3f}"
+            f" perplexity {_perplexity(totals.loss)}"
         )
     if totals.unknown_words:
         lines.append(
@@ -285,8 +291,9 @@ def describe_scores(
         lines += _flags(summary, fpr)
     for name, choices in zip(others, summary.choices, strict=False):
         than = f" than by {shown(name)}" if len(others) > 1 else ""
-        share = "none" if math.isnan(choices.share) else f"{choices.share:.2%}"
-        lines.append(f"likelier  {share} of the words that both models know, by this one{than}")
+        known = f"the {_counted(choices.words, 'word')}" if choices.words else "the words"
+        share = f"{choices.share:.2%}" if choices.words else "none"
+        lines.append(f"likelier  {share} of {known} that both models know, by this one{than}")
     if other_words is not None:
         own_words = (*summary.choices, Choices())[0]  # an empty file has none
         mean = accuracy(own_words, other_words)
@@ -440,7 +447,7 @@ def comparison_table(comparisons: "Sequence[Comparison]") -> str:
             *map(_loss, [row.training_loss, row.distance, row.held_out_loss]),
             *([_loss(row.loss)] if on_corpus else []),
             f"{row.bits:.4f}",
-            f"{row.perplexity:.3f}",
+            _perplexity(row.loss),
         ]
         for row in comparisons
     ]

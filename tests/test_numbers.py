@@ -17,6 +17,7 @@ from makemore.data.corpus import Corpus
 from makemore.errors import TrainingError
 from makemore.models.bigram import closed_form_minimum, collapsed_loss, collapsed_loss_and_gradient
 from makemore.models.softmax import log_softmax, softmax
+from makemore.reporting import _loss_columns
 from makemore.training.descent import gradient_descent
 from makemore.training.options import TrainingOptions
 from makemore.training.train import train
@@ -129,3 +130,8 @@ def test_the_one_infinite_loss_is_said_where_it_is_documented(
     assert values["nats_per_symbol"]["held_out"] == "infinite"
     assert math.isfinite(values["nats_per_symbol"]["training"])
     assert CliRunner().invoke(main, ["compare", "makemore.npz"]).exit_code == 0
+
+
+def test_a_large_perplexity_is_rounded() -> None:
+    assert _loss_columns(20.0).split() == ["20.0000", "28.8539", "485165195.410"]
+    assert _loss_columns(187.5584).split() == ["187.5584", "270.5896", "2.85e+81"]

@@ -345,7 +345,7 @@ def test_two_languages_are_told_apart(folder: Path) -> None:
     )  # fmt: skip
     ratios = [float(row[2]) for row in rows(result.stdout, 3)]
     share = np.mean(np.array(ratios) > 0)
-    assert f"likelier  {share:.2%}" in result.stderr
+    assert f"likelier  {share:.2%} of the {len(ratios):,} words that" in result.stderr
     accuracy = float(result.stderr.split("accuracy")[1].split("%")[0])
     assert 98 < accuracy <= 100
 

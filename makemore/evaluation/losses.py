@@ -263,10 +263,14 @@ class Choices:
         return Choices(self.own + more.own, self.other + more.other, self.ties + more.ties)
 
     @property
+    def words(self) -> int:
+        """The number of words that both models know."""
+        return self.own + self.other + self.ties
+
+    @property
     def share(self) -> float:
         """The share that the first model finds likelier, ties half; nan without words."""
-        words = self.own + self.other + self.ties
-        return (self.own + self.ties / 2) / words if words else math.nan
+        return (self.own + self.ties / 2) / self.words if self.words else math.nan
 
 
 def accuracy(own_words: Choices, other_words: Choices) -> float:
