@@ -179,6 +179,8 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
     assert "--steps has no effect on --model ngram" in message
     message = one_line(run("train", "words.txt", "--model", "ngram", "--log", "log", code=2))
     assert "--log has no effect on --model ngram by --method counts" in message
+    message = one_line(run("info", "other.npz", code=2))
+    assert "info takes only options, and not 'other.npz': -c names the model's file" in message
 
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:

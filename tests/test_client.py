@@ -60,7 +60,8 @@ def test_a_client_of_all_that_there_is_one_way_for_runs(program: Path) -> None:
         [sys.executable, "-W", "error", program], cwd=program.parent, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "--order has no effect on --model gru by --method gradient\n"
+    told = "--order has no effect on --model gru by --method gradient: it is for --model ngram\n"
+    assert done.stdout == told
 
 
 def test_the_types_of_a_client_are_strict(program: Path) -> None:

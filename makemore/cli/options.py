@@ -74,8 +74,12 @@ class GroupedCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; errors of the parser name this command."""
+        ctx.allow_extra_args = all(isinstance(parameter, click.Option) for parameter in self.params)
         try:
-            return super().parse_args(ctx, args)
+            if extra := super().parse_args(ctx, args):  # often the model's file
+                advice = ": -c names the model's file" * ("checkpoint" in ctx.params)
+                ctx.fail(f"{ctx.info_name} takes only options, and not '{extra[0]}'{advice}")
+            return extra
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise

@@ -97,7 +97,8 @@ class TrainingOptions:
                     other = OPTION[name].depends_on
                     cause = f"with {OPTION[other].flag} {self.values[other]}"
                 raise OptionError(
-                    f"{OPTION[name].flag} has no effect on --model {self.model} {cause}"
+                    f"{OPTION[name].flag} has no effect on --model {self.model}"
+                    f" {cause}{_models_with(name, self.model)}"
                 )
 
     def __getattr__(self, name: str) -> Any:
@@ -126,6 +127,12 @@ def effective(model: str, method: str, given: Mapping[str, Any]) -> dict[str, An
     defaults = KINDS[model].defaults(method)
     values = {name: given.get(name, default) for name, default in defaults.items()}
     return {name: value for name, value in values.items() if OPTION[name].applies(values)}
+
+
+def _models_with(name: str, model: str) -> str:
+    """Return what a message says of the models that have an option; nothing if this one has it."""
+    models = [kind.name for kind in KINDS.values() if any(name in m for m in kind.methods.values())]
+    return "" if model in models else f": it is for --model {', '.join(models)}"
 
 
 def _plain(value: Any) -> Any:

@@ -174,8 +174,9 @@ def what_it_looks_at(network: nn.Sequential, X: Ids, Y: Ids) -> Stage:
         "What it looks at",
         ["length of dloss/dx at each position of the window, mean over 4,000 windows"],
         table(["position", "length"], [(f"{8 - k} back", float(lengths[k])) for k in range(8)]),
-        "the nearer, the more it counts; it drops from 4 to 5 back, where the halves of the"
-        " tree meet. Positions far back are mostly padding: they say how long the word is already.",
+        "the nearer, the more it counts; the sharpest drop is from 4 to 5 back, where the halves of"
+        " the tree meet. Positions far back are mostly padding: they say how long the word already"
+        " is.",
         figure=drawn.figure,
         claims={"the last symbol matters most": int(lengths.argmax()) == 7},
     )
