@@ -289,7 +289,7 @@ def test_the_locale_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_a_corpus_of_rare_characters_alone_is_told_from_an_empty_one() -> None:
-    with pytest.raises(CorpusError, match="holds no word with characters that occur 3 times"):
+    with pytest.raises(CorpusError, match="occur 3 times: choose a smaller --min-count"):
         count_bigrams(Corpus.from_words(["ab", "ba"]), min_count=3)
 
 

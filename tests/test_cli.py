@@ -440,6 +440,7 @@ def test_check_tells_what_is_there_and_what_is_odd(run: Run) -> None:
     assert "would succeed" in out
     values = json.loads(run("check", "odd.txt", "--json").stdout)
     assert (values["lines"], values["blank"], values["distinct"]) == (6, 1, 4)
+    assert run("check", input=Path("odd.txt").read_text(encoding="utf-8")).stdout == out
 
 
 def test_check_fails_where_training_would(run: Run) -> None:

@@ -24,14 +24,15 @@ def download(output: str) -> None:
 
 
 @command("check", "makemore check words.txt")
-@click.argument("corpus", nargs=-1, required=True)
+@click.argument("corpus", nargs=-1)
 @text_options
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Look at CORPUS before training on it.
 
-    It reports sizes and oddities. The exit code is 1 if training would fail.
+    It reports sizes and oddities of the files CORPUS, or of stdin. The exit code is 1 if training
+    would fail.
     """
     import json
 
@@ -40,7 +41,7 @@ def check(ctx: click.Context, /, corpus: tuple[str, ...], as_json: bool, **optio
     from makemore.reporting import describe_check
 
     with progress("reading") as report:
-        found = check_corpus(corpus_of(corpus, options), report)
+        found = check_corpus(corpus_of(corpus or ("-",), options), report)
     print_results(json.dumps(check_values(found)) if as_json else describe_check(found))
     if found.failure:
         ctx.exit(1)

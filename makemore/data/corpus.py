@@ -548,10 +548,14 @@ def unchanged(corpus: Corpus) -> Iterator[None]:
 
 
 def no_word(corpus: Corpus, why: str = "") -> str:
-    """Return the message for a corpus without words; ``why`` describes those it should hold."""
+    """Return the message for a corpus without words.
+
+    ``why`` describes those it would hold with a smaller --min-count.
+    """
+    advice = "choose a smaller --min-count" if why else "expected one a line"
     if corpus.columns and corpus.columns.weight:
         why = f" with a weight above 0{why}"
-    return f"{shown(corpus.name)} holds no word{why}: expected one a line"
+    return f"{shown(corpus.name)} holds no word{why}: {advice}"
 
 
 def source_digest(source: Source, after_block: Callable[[], None] | None = None) -> bytes:
