@@ -429,7 +429,11 @@ def test_the_command_that_is_named_can_be_typed(folder: Path) -> None:
 def test_case_is_ignored_where_that_is_asked_for(folder: Path) -> None:
     result = run(folder, "score", "-c", "latin.npz", text="BaNa\nbana\n")
     assert rows(result.stdout, 3)[0] == ["nan", "nan", "'B'", "BaNa"]
+    told = "the model knows no capitals: --ignore-case reads them as lower-case letters"
+    assert told in result.stderr
+    assert told not in run(folder, "score", "-c", "latin.npz", text="bana\n1\n").stderr
     result = run(folder, "score", "-c", "latin.npz", "--ignore-case", text="BaNa\nbana\n")
+    assert told not in result.stderr
     upper, lower = rows(result.stdout, 3)
     assert upper[:3] == lower[:3]
     assert upper[3] == "BaNa"

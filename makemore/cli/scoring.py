@@ -160,6 +160,9 @@ def score(
         click.echo(describe_scores(summary, asked.fpr, asked.against, theirs), err=True)
         for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
             click.echo(line, err=True)
+    characters = scorer.checkpoint.model.vocabulary.characters
+    if summary.has_capitals and characters == characters.lower():
+        say("the model knows no capitals: --ignore-case reads them as lower-case letters")
     column = columns.word if columns else ""
     if what := _what_was_seen(scorer.checkpoint, (text.sha256, column), summary):
         again = _outliers_of(files, text.corpus, ignore_case=asked.ignore_case)

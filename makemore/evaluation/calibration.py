@@ -115,7 +115,7 @@ class Calibration:
         if not len(sample):
             raise CheckpointError(
                 "the model was trained without held-out words, so there is nothing to judge"
-                " others by: train with --holdout 0.1"
+                " others by: train with --holdout 0.1, on ten distinct words or more"
             )
         for numbers in (sample, regularity):
             if numbers is not None and not (

@@ -60,6 +60,8 @@ class Summary:
         Between this model and each of the others.
     sketch : array of hashes
         Of the words as the model reads them; see ``sketch.py``.
+    has_capitals : bool
+        Whether one of the unknown characters is a capital.
     """
 
     totals: Totals = field(default_factory=Totals)
@@ -68,6 +70,7 @@ class Summary:
     blank: int = 0
     choices: tuple[Choices, ...] = ()
     sketch: Hashes = field(default_factory=NOTHING.copy, compare=False)
+    has_capitals: bool = False
 
     def __add__(self, more: "Summary") -> "Summary":
         pairs = zip_longest(self.choices, more.choices, fillvalue=Choices())
@@ -78,6 +81,7 @@ class Summary:
             self.blank + more.blank,
             tuple(one + other for one, other in pairs),
             sketch_with(self.sketch, more.sketch),
+            self.has_capitals or more.has_capitals,
         )
 
 
@@ -149,7 +153,8 @@ class Judgement:
             is_passed = (self.smallest > self.fpr) & ~np.isnan(self.p_values)
             unresolved = int(weights[is_passed].sum())
         flagged = int(weights[self.flagged].sum())
-        return Summary(totals, flagged, unresolved, self.blank, choices, self.sketch)
+        has_capitals = any(map(str.isupper, self.scores.unknown.values()))
+        return Summary(totals, flagged, unresolved, self.blank, choices, self.sketch, has_capitals)
 
     def chosen(self, rows: Indices) -> "Judgement":
         """Return the words with these numbers, in this order."""
