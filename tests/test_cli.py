@@ -401,7 +401,9 @@ def test_the_film_shows_the_training_again(run: Run) -> None:
     run("plot-heatmap", "--animate", "learning.gif")
     assert Path("learning.gif").read_bytes().startswith(b"GIF89a")
     run("train", "words.txt", "--method", "counts")
-    assert "not trained step by step" in one_line(run("plot-heatmap", "--animate", "x.gif", code=1))
+    assert "the bigram model keeps no steps of its training" in one_line(
+        run("plot-heatmap", "--animate", "x.gif", code=1)
+    )
 
 
 def test_top_says_when_there_are_no_more_words(run: Run) -> None:

@@ -115,9 +115,9 @@ def test_short_histories_and_any_minimum_are_drawn(steps: int, minimum: float | 
 
 
 def test_empty_history_is_refused() -> None:
-    with pytest.raises(PlottingError, match="not trained by steps"):
+    with pytest.raises(PlottingError, match="there is no loss curve: train"):
         draw_loss(np.array([]), 2.0)
-    with pytest.raises(PlottingError, match="not trained by steps"):
+    with pytest.raises(PlottingError, match="there is no loss curve: train"):
         draw_network_loss(np.array([]), np.zeros((0, 2)))
 
 

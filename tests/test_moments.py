@@ -137,7 +137,7 @@ def test_a_bigram_whose_words_hardly_ever_end_has_a_film() -> None:
 
 def test_models_that_are_not_trained_by_steps_have_no_film() -> None:
     for kind in ("ngram", "mixture"):
-        with pytest.raises(PlottingError, match="not trained step by step"):
+        with pytest.raises(PlottingError, match="keeps no steps of its training: train"):
             next(iter(learning_frames(CHECKPOINTS[kind])))
 
 

@@ -194,7 +194,7 @@ class Transformer(Network):
         """Return the attention of the positions of a word, as ``Model`` defines it."""
         if len(ids) > self.longest_word:
             raise PlottingError(
-                f"the word has {len(ids):,} characters and those of the model at most"
+                f"the word has {len(ids):,} characters and the model reads at most"
                 f" {self.longest_word:,}: choose a shorter one"
             )
         positions = np.arange(len(ids) + 1)

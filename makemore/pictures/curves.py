@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patheffects import AbstractPathEffect
 
-NO_CURVE = (
-    "there is no loss curve: the model was not trained by steps; train a network, or a bigram by"
-    " --method gradient"
-)
+NO_CURVE = "there is no loss curve: train a network, or a bigram by --method gradient"
 
 MAX_CURVE_POINTS = 2_000
 """The maximum number of points of a curve, which is no wider in dots."""
@@ -57,7 +54,7 @@ def draw_loss(
     Raises
     ------
     PlottingError
-        The history is empty: the model was not trained by steps.
+        The history is empty.
     """
     if not len(history):
         raise PlottingError(NO_CURVE)

@@ -27,7 +27,7 @@ def learning_frames(
     weights. The words of all frames are drawn with one seed, so that they can be compared.
     ``report`` is called with the number of steps done and the total.
 
-    Raises ``PlottingError`` where the model was not trained step by step.
+    Raises ``PlottingError`` where there are no steps.
     """
     model, training = checkpoint.model, checkpoint.training
     if len(training.film_steps):
@@ -35,8 +35,8 @@ def learning_frames(
         return
     if not isinstance(model, Bigram) or training.method != "gradient":
         raise PlottingError(
-            f"the {model.name} model was not trained step by step: train a network, or a bigram by"
-            " --method gradient, to see it learn"
+            f"the {model.name} model keeps no steps of its training: train a network, or a bigram"
+            " by --method gradient, to see it learn"
         )
     steps, l2 = len(training.loss_history), training.options.get("l2", 0.0)
     wanted = set(log_spaced_steps(steps + 1, FRAMES))
