@@ -321,7 +321,7 @@ OPTIONS = (
         int,
         EVALUATION,
         "Also train this many networks, each without one part of the training words, and calibrate"
-        " score --fpr on that part, too. The training takes as many times longer.",
+        " score --fpr on that part, too. Each takes as long as the training itself.",
         Range(lambda value: 2 <= value <= 100, "from 2 to 100"),
     ),
     Option(

@@ -197,6 +197,7 @@ def test_the_help_shows_the_defaults_of_the_kinds(run: Run) -> None:
     for shown in ("[default: 100 for bigram; 3000 for mlp", "on validation words. [default: 5]"):
         assert shown in text
     assert "[default: None]" not in text
+    assert "[default: 60.0 for mixture]" in text
 
 
 def test_sample_writes_one_word_a_line(trained: Run) -> None:

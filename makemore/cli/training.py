@@ -120,14 +120,15 @@ def _default_texts() -> dict[str, str]:
     for kind in KINDS.values():
         for method in kind.methods:
             for name, value in kind.defaults(method).items():
-                if value is not None:
-                    kinds.setdefault(name, {}).setdefault(value, {})[kind.name] = None
+                kinds.setdefault(name, {}).setdefault(value, {})[kind.name] = None
     return {
         name: "; ".join(
             f"{value} for {', '.join(of)}" if len(values) > 1 else str(value)
             for value, of in values.items()
+            if value is not None
         )
         for name, values in kinds.items()
+        if values.keys() != {None}
     }
 
 
