@@ -73,6 +73,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "makemore.npz"
 
 
+def test_a_checkpoint_is_shown_as_one_line() -> None:
+    assert repr(example()) == "<Checkpoint of 'names.txt': bigram, 16 parameters>"
+
+
 def test_load_returns_what_was_saved(path: Path) -> None:
     save(path, example())
     assert_same(load(path), example())

@@ -138,6 +138,11 @@ class Checkpoint(NamedTuple):
     training: TrainingRecord
     resumption: Resumption | None = None
 
+    def __repr__(self) -> str:
+        """Return one line, where the fields would be pages of numbers."""
+        name, size = self.model.name, self.model.parameter_count
+        return f"<Checkpoint of {self.corpus.name!r}: {name}, {size:,} parameters>"
+
     def calibration(self) -> Calibration:
         """Return what words are judged by. Raises ``CheckpointError`` where there is nothing."""
         if self.training.is_import:
