@@ -24,7 +24,7 @@ from makemore.counting.ngrams import merge_ngrams
 from makemore.counting.passes import BigramCounts, count_bigrams
 from makemore.counting.survey import merge
 from makemore.data.corpus import Corpus, slices_of
-from makemore.data.sources import BytesSource, ByteStream, SliceSource
+from makemore.data.sources import BytesSource, ByteStream, FileSource
 from makemore.errors import CorpusError, DecodingError, TrainingError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used on POSIX alone")
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are used o
 TEXT = "\ufeffemma\r\nava\r\n\r\nюля\nzoë\n中文\r\n\nemma\rpaul\n" * 300
 
 
-def cut(corpus: Corpus) -> Iterator[SliceSource]:
+def cut(corpus: Corpus) -> Iterator[FileSource]:
     return slices_of(corpus, workers.slice_length(corpus))
 
 

@@ -6,7 +6,6 @@ workers need makemore too, and must be able to read the files by the same names.
 """
 
 import importlib
-import io
 import logging
 import signal
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from typing import IO, Any, cast
 
 from makemore.counting.workers import Count, Merge
 from makemore.data.corpus import Corpus, Progress, combined_digest, source_digest
-from makemore.data.sources import ByteStream, Limited, Source, line_spans
+from makemore.data.sources import ByteStream, Source, line_spans
 from makemore.data.text import has_plain_line_feeds
 from makemore.errors import CorpusError, shown
 
@@ -64,13 +63,9 @@ class UrlSource:
         return None if size is None else int(size)
 
     def open(self) -> IO[bytes]:
-        """Return the stream. Raises ``OSError``."""
+        """Return the stream of the whole file. Raises ``OSError``."""
         filesystem, path = _filesystem(self.url)
-        file: IO[bytes] = filesystem.open(path, "rb")
-        if self.stop is None:
-            return file
-        file.seek(self.start)
-        return io.BufferedReader(Limited(file, self.stop - self.start))
+        return cast(IO[bytes], filesystem.open(path, "rb"))
 
     def state(self) -> object:
         """Return fsspec's token of the file's version; None where there is no file."""

@@ -34,7 +34,7 @@ from makemore.data.corpus import (
     slices_of,
     source_digest,
 )
-from makemore.data.sources import SliceSource
+from makemore.data.sources import FileSource
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -113,7 +113,7 @@ def count_in_processes(
     return merge([*own, *pool.parts]), sha256
 
 
-def _slices(corpus: Corpus, next_slice: Callable[[], SliceSource | None]) -> Iterator[Corpus]:
+def _slices(corpus: Corpus, next_slice: Callable[[], FileSource | None]) -> Iterator[Corpus]:
     """Yield slices of a corpus until there is no next one."""
     while part := next_slice():
         yield replace(corpus, sources=(part,))
@@ -143,20 +143,20 @@ class _Pool:
         self.awaited = 0
         self.parts: list[Any] = []
 
-    def take(self) -> SliceSource | None:
+    def take(self) -> FileSource | None:
         """Return a slice, or None where none is left."""
         try:
             return self._slices.popleft()
         except IndexError:  # another thread may take the last one at any moment
             return None
 
-    def answer(self, answer: _Answer, taken: list[SliceSource]) -> None:
+    def answer(self, answer: _Answer, taken: list[FileSource]) -> None:
         """Take the answer of a process; without one, the slices that it has taken go back."""
         if answer is None:
             self._slices.extend(taken)
         self._answers.put(answer)
 
-    def next_slice(self) -> SliceSource | None:
+    def next_slice(self) -> FileSource | None:
         """Return a slice, or None where none is left.
 
         Raises the error that a process has answered with.
@@ -196,10 +196,10 @@ def work() -> None:
     """Count what stdin asks for; the main function of a worker process."""
     corpus, count, jobs = pickle.load(sys.stdin.buffer)
 
-    def next_slice() -> SliceSource | None:
+    def next_slice() -> FileSource | None:
         """Ask the parent for one."""
         _say(_ASK)
-        return cast(SliceSource | None, pickle.load(sys.stdin.buffer))
+        return cast(FileSource | None, pickle.load(sys.stdin.buffer))
 
     try:
         _say(_Counted(count(_slices(corpus, next_slice), jobs)))
@@ -265,7 +265,7 @@ def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Itera
 def _serve(process: subprocess.Popen[bytes], asked: bytes, pool: _Pool) -> None:
     """Ask a process, give it slices, pass on its answer; put its slices back when it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-    taken: list[SliceSource] = []
+    taken: list[FileSource] = []
     answer: _Answer = None
     with suppress(Exception):  # it has ended, or pickle raises anything at all
         to_process.write(asked)

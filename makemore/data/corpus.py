@@ -27,9 +27,7 @@ from makemore.data.sources import (
     BytesSource,
     ByteStream,
     FileSource,
-    SliceSource,
     Source,
-    SpooledSource,
     line_spans,
 )
 from makemore.data.symbols import Spelling, finder_of, needs_a_stand_in
@@ -503,12 +501,12 @@ def can_be_cut(corpus: Corpus) -> bool:
     return True
 
 
-def slices_of(corpus: Corpus, length: int) -> Iterator[SliceSource]:
+def slices_of(corpus: Corpus, length: int) -> Iterator[FileSource]:
     """Yield slices of a corpus that ``can_be_cut``, each of ``length`` bytes or more."""
     for file in cast(tuple[FileSource, ...], corpus.sources):
         with file.open() as stream:
             for start, stop in line_spans(stream, file.size() or 0, length):
-                yield SliceSource(file.path, start, stop)
+                yield replace(file, start=start, stop=stop)
 
 
 @contextmanager
@@ -620,4 +618,4 @@ def _spooled(source: Source, path: str) -> Source:
             f"cannot copy {shown(source.name)} to a temporary file: {error.strerror}: make room for"
             " it, or name another folder in TMPDIR"
         ) from None
-    return SpooledSource(path, source.name)
+    return FileSource(path, copy_of=source.name)

@@ -10,8 +10,8 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, Protocol, cast
+from dataclasses import KW_ONLY, dataclass
+from typing import IO, Protocol, cast
 
 from makemore.data.compression import COMPRESSED, Failures, Joined, decompressed, first_bytes
 from makemore.errors import CorpusError, shown
@@ -50,11 +50,19 @@ class Source(Protocol):
     def begins_file(self) -> bool:
         """Whether it may begin with the marks of a file, such as those of gzip or UTF-16."""
 
+    @property
+    def start(self) -> int:
+        """Where the part of the stream begins that is meant; a line starts there."""
+
+    @property
+    def stop(self) -> int | None:
+        """Where that part ends, or None for the end of the stream."""
+
     def size(self) -> int | None:
         """Return the number of bytes before decompression, or None if unknown."""
 
     def open(self) -> IO[bytes]:
-        """Return the stream, still compressed. Raises ``OSError``."""
+        """Return the stream from its very start, still compressed. Raises ``OSError``."""
 
     def state(self) -> object:
         """Return a token that changes whenever the bytes do, or None if unknown."""
@@ -62,24 +70,32 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file, a named pipe or a device by its path, or stdin for ``-``."""
+    """A file, a named pipe or a device by its path, or stdin for ``-``.
+
+    ``copy_of`` names what a temporary file is a copy of. ``start`` and ``stop`` are those of a part
+    of a plain text file.
+    """
 
     path: str
+    _: KW_ONLY
+    copy_of: str = ""
+    start: int = 0
+    stop: int | None = None
 
     @property
     def begins_file(self) -> bool:
-        """True for all but slices."""
-        return True
+        """True for all but later parts of a file."""
+        return self.start == 0
 
     @property
     def name(self) -> str:
-        """The path as it was given."""
-        return "stdin" if self.path == STDIN else self.path
+        """The path as it was given, or the name of what the file is a copy of."""
+        return self.copy_of or ("stdin" if self.path == STDIN else self.path)
 
     @property
     def location(self) -> str:
-        """The absolute path of a regular file."""
-        return os.path.abspath(self.path) if self.rereadable else ""
+        """The absolute path of a regular file that stays."""
+        return os.path.abspath(self.path) if self.rereadable and not self.copy_of else ""
 
     @property
     def rereadable(self) -> bool:
@@ -87,7 +103,9 @@ class FileSource:
         return self.path != STDIN and os.path.isfile(self.path)
 
     def size(self) -> int | None:
-        """Return the size of a regular file."""
+        """Return the size of a regular file, or of the part of it."""
+        if self.stop is not None:
+            return self.stop - self.start
         return os.path.getsize(self.path) if self.rereadable else None
 
     def open(self) -> IO[bytes]:
@@ -111,53 +129,16 @@ class FileSource:
 
 
 @dataclass(frozen=True)
-class SpooledSource(FileSource):
-    """A temporary file that holds what came through a pipe."""
-
-    original_name: str
-
-    @property
-    def location(self) -> str:
-        """Nothing: the file is removed after the corpus was read."""
-        return ""
-
-    @property
-    def name(self) -> str:
-        """The name of the pipe."""
-        return self.original_name
-
-
-@dataclass(frozen=True)
-class SliceSource(FileSource):
-    """The bytes ``start`` to ``stop`` of a plain text file; lines start at both."""
-
-    start: int
-    stop: int
-
-    @property
-    def begins_file(self) -> bool:
-        """True for the first slice of a file only."""
-        return self.start == 0
-
-    def size(self) -> int:
-        """Return the length of the slice."""
-        return self.stop - self.start
-
-    def open(self) -> IO[bytes]:
-        """Return a stream over the slice alone. Raises ``OSError``."""
-        file = open(self.path, "rb", buffering=0)
-        file.seek(self.start)
-        return io.BufferedReader(Limited(file, self.size()))
-
-
-class BytesSource(NamedTuple):
+class BytesSource:
     """Bytes in memory."""
 
     name: str
     data: bytes
     begins_file: bool = True
-    location: str = ""
-    rereadable: bool = True
+    location = ""
+    rereadable = True
+    start = 0
+    stop = None
 
     def size(self) -> int:
         """Return the number of bytes."""
@@ -179,20 +160,23 @@ class ByteStream:
     """
 
     def __init__(self, source: Source, as_they_come: bool = False) -> None:
-        self._name = source.name
+        self._source = source
+        self._length = sys.maxsize if source.stop is None else source.stop - source.start
         self._as_they_come = as_they_come
-        self._delivered = 0
+        self._taken = 0  # bytes of the decompressed stream
         self._ahead = b""
         self._failures: Failures = (OSError, EOFError, ValueError)
         self.compressed = False
         with ExitStack() as opened:
             try:
                 self._stream = self._file = opened.enter_context(source.open())
+                if source.start:
+                    self._file.seek(source.start)
                 if source.begins_file:
                     head, self._stream = first_bytes(self._file)
                     self.compressed = head.startswith(COMPRESSED)
                 if self.compressed:
-                    self._stream, more = decompressed(self._stream, head, self._name, opened)
+                    self._stream, more = decompressed(self._stream, head, source.name, opened)
                     self._failures += more
             except self._failures as error:
                 raise self._unreadable(error) from None
@@ -207,25 +191,25 @@ class ByteStream:
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes; fewer at the end, or if they are read as they come."""
         data, self._ahead = self._ahead[:size], self._ahead[size:]
+        wanted, more = min(size - len(data), self._length - self._taken), b""
         try:
             if not self._as_they_come:
-                data += self._stream.read(size - len(data))
+                more = self._stream.read(wanted)
             elif not data:
-                data = cast(io.BufferedReader, self._stream).read1(size)
+                more = cast(io.BufferedReader, self._stream).read1(wanted)
         except self._failures as error:
             raise self._unreadable(error) from None
-        self._delivered += len(data)
-        return data
+        self._taken += len(more)
+        return data + more
 
     def peek(self, size: int) -> bytes:
         """Return what ``read`` would return next, without taking it."""
         self._ahead = self.read(size)
-        self._delivered -= len(self._ahead)
         return self._ahead
 
     def position(self) -> int:
         """Return how many bytes were read: before decompression, if the source can tell."""
-        return self._file.tell() if self._file.seekable() else self._delivered
+        return self._file.tell() - self._source.start if self._file.seekable() else self._taken
 
     def _unreadable(self, error: Exception) -> CorpusError:
         # the errors of fsspec only repeat the name, but have a cause
@@ -235,7 +219,7 @@ class ByteStream:
             or str(error)
             or type(error).__name__
         )
-        return CorpusError(f"cannot read {shown(self._name)}: {shown(reason)}")
+        return CorpusError(f"cannot read {shown(self._source.name)}: {shown(reason)}")
 
 
 def stdin_has_data(on_silence: Callable[[], None]) -> bool:
@@ -285,27 +269,3 @@ def _line_start(file: IO[bytes], offset: int) -> int:
             return position + found + 1
         position += len(data)
     return max(position, offset)  # the file may have become shorter
-
-
-class Limited(io.RawIOBase):
-    """The next ``length`` bytes of a file."""
-
-    def __init__(self, file: IO[bytes], length: int) -> None:
-        self._file = file
-        self._left = length
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` as far as the limit allows; return the number of bytes."""
-        data = self._file.read(min(len(buffer), self._left))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
-
-    def close(self) -> None:
-        """Close the file too."""
-        self._file.close()
-        super().close()
