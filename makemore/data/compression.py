@@ -5,7 +5,7 @@ gzip, bzip2, xz and zstd hold one text; a zip archive may hold one file, which i
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import copy
 from functools import partial
@@ -36,6 +36,7 @@ PROGRAMS = (
 )
 """The programs that print such files, and the first bytes of these."""
 
+_READ = 1 << 19  # bytes that are read at once, if so many have come
 _SMALL_READ = 1 << 16
 _FRAME_READ = 512  # bytes; of zstd they become at most 16 MiB, which exist twice for a moment
 _MEMBER_READ = 1 << 12  # bytes; of LZMA they become at most 28 MiB
@@ -87,7 +88,7 @@ def first_bytes(file: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     if file.seekable():
         file.seek(0)
         return head, file
-    return head, io.BufferedReader(Joined(head, file), _SMALL_READ)
+    return head, stream_of(_with_head(head, as_they_come(file)))
 
 
 def decompressed(
@@ -118,12 +119,12 @@ def decompressed(
     if head.startswith(_BZ2):
         import bz2
 
-        return _unpacked(file, bz2.BZ2Decompressor, _FRAME_PIECE), ()
+        return stream_of(_frames(file, bz2.BZ2Decompressor, _FRAME_PIECE)), ()
     if head.startswith(_XZ):
         import lzma
 
         begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ)
-        return _unpacked(file, begin, _FRAME_PIECE), (lzma.LZMAError,)
+        return stream_of(_frames(file, begin, _FRAME_PIECE)), (lzma.LZMAError,)
     if head.startswith(_ZSTD):
         return _zstd(file, name)
     return _zip(file, name, closing)
@@ -143,12 +144,7 @@ def _zstd(file: IO[bytes], name: str) -> tuple[IO[bytes], Failures]:
                 " with 'zstd -d', or pip install zstandard"
             ) from None
         begin = zstandard.ZstdDecompressor().decompressobj
-        return _unpacked(file, begin), (zstandard.ZstdError,)
-
-
-def _unpacked(file: IO[bytes], begin: Callable[[], Any], *piece: int) -> IO[bytes]:
-    """Return the text of all frames of ``file``; the arguments are those of ``_Frames``."""
-    return io.BufferedReader(_Frames(file, begin, *piece), _SMALL_READ)
+        return stream_of(_frames(file, begin)), (zstandard.ZstdError,)
 
 
 def _zip(file: IO[bytes], name: str, closing: ExitStack) -> tuple[IO[bytes], Failures]:
@@ -191,13 +187,13 @@ def _member(archive: "zipfile.ZipFile", member: "zipfile.ZipInfo") -> IO[bytes]:
     if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return archive.open(member)
     if member.compress_type != zipfile.ZIP_BZIP2:
-        return io.BufferedReader(Joined(b"", archive.open(member), _MEMBER_READ), _MEMBER_READ)
+        return stream_of(as_they_come(archive.open(member), _MEMBER_READ))
     import bz2
 
     packed = copy(member)
     packed.compress_type, packed.file_size = zipfile.ZIP_STORED, member.compress_size
     del packed.CRC  # of the text; bzip2 has its own
-    return _unpacked(archive.open(packed), bz2.BZ2Decompressor, _FRAME_PIECE)
+    return stream_of(_frames(archive.open(packed), bz2.BZ2Decompressor, _FRAME_PIECE))
 
 
 def _is_litter(path: str) -> bool:
@@ -232,46 +228,16 @@ def _has_tar_checksum(head: bytes) -> bool:
     return len(head) >= 512 and stored == sum(head[:512]) - sum(field) + 8 * ord(" ")
 
 
-class Joined(io.RawIOBase):
-    """Bytes that were read already, then the rest of their stream, ``most`` of it at a time."""
-
-    def __init__(self, head: bytes, rest: IO[bytes], most: int = sys.maxsize) -> None:
-        self._head, self._most = head, most
-        # read1 returns what has come: to wait for a full buffer would not hear Ctrl-C
-        self._read = getattr(rest, "read1", rest.read)
-        self._is_over = False
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Put what has come into ``buffer``; return the number of bytes.
-
-        A head that ends within a line comes with more of it, which shows better what it is.
-        """
-        data = self._head[: len(buffer)]
-        self._head = self._head[len(data) :]
-        if not self._is_over and not data.endswith(b"\n") and len(data) < len(buffer):
-            more = self._read(min(len(buffer) - len(data), self._most))
-            self._is_over = not more  # a terminal would ask for Ctrl-D a second time
-            data += more
-        buffer[: len(data)] = data
-        return len(data)
+def stream_of(pieces: Iterator[bytes]) -> IO[bytes]:
+    """Return the stream of these pieces, one after another."""
+    return io.BufferedReader(_Pieces(pieces), _SMALL_READ)
 
 
-class _Frames(io.RawIOBase):
-    """The streams of a bzip2 or xz file or the frames of a zstd file, one after another.
+class _Pieces(io.RawIOBase):
+    """The bytes that an iterator yields."""
 
-    The readers of bz2 and lzma take a damaged second stream for garbage after the end, and that of
-    zstandard misses a truncation: they would lose words silently. ``begin`` returns an object that
-    decompresses one frame. It makes at most ``piece`` bytes at a time, if that is given.
-    """
-
-    def __init__(self, file: IO[bytes], begin: Callable[[], Any], *piece: int) -> None:
-        self._file, self._begin, self._piece = file, begin, piece
-        self._frame: Any = None  # decompresses the current frame
-        self._rest = b""
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -280,28 +246,51 @@ class _Frames(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with what is ready; return the number of bytes."""
-        while not self._ready and self._has_frame():
-            has_more = self._piece and not self._frame.needs_input
-            data = b"" if has_more else self._data()
-            if not data and not has_more:
-                raise EOFError("the compressed text ends before its mark of the end")
-            self._ready = memoryview(b"")  # or the last data stay in memory while more are made
-            self._ready = memoryview(self._frame.decompress(data, *self._piece))
-            self._rest = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
+        while not self._ready:
+            self._ready = memoryview(b"")  # or the last piece stays in memory while one is made
+            if (piece := next(self._pieces, None)) is None:
+                return 0
+            self._ready = memoryview(piece)
         part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
         buffer[: len(part)] = part
         return len(part)
 
-    def _has_frame(self) -> bool:
-        """Return whether there is a frame to read, after the padding between the streams of xz."""
-        while self._frame is None and (data := self._data()):
-            self._rest = data.lstrip(b"\0")
-            if self._rest:
-                self._frame = self._begin()
-        return self._frame is not None
 
-    def _data(self) -> bytes:
-        """Return compressed bytes that no frame has taken."""
-        return self._rest or self._file.read(_FRAME_READ)
+def as_they_come(file: IO[bytes], most: int = _READ) -> Iterator[bytes]:
+    """Yield the bytes of a file, at most so many at once.
+
+    ``read1`` returns what has come: to wait for a full buffer would not hear Ctrl-C. After the end
+    nothing is read, for which a terminal would ask for Ctrl-D a second time.
+    """
+    return iter(partial(getattr(file, "read1", file.read), most), b"")
+
+
+def _with_head(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield bytes that were read already, then the rest of their stream.
+
+    A head that ends within a line comes with more of it, which shows better what it is.
+    """
+    yield head if head.endswith(b"\n") else head + next(rest, b"")
+    yield from rest
+
+
+def _frames(file: IO[bytes], begin: Callable[[], Any], *piece: int) -> Iterator[bytes]:
+    """Yield the text of a bzip2 or xz file's streams or of a zstd file's frames, one after another.
+
+    The readers of bz2 and lzma take a damaged second stream for garbage after the end, and that of
+    zstandard misses a truncation: they would lose words silently. ``begin`` returns an object that
+    decompresses one frame. It makes at most ``piece`` bytes at a time, if that is given.
+    """
+    rest = b""
+    while packed := rest or file.read(_FRAME_READ):
+        rest = packed.lstrip(b"\0")  # the padding between the streams of xz
+        if not rest:
+            continue
+        frame = begin()
+        while not frame.eof:
+            has_more = piece and not frame.needs_input
+            packed = b"" if has_more else rest or file.read(_FRAME_READ)
+            if not packed and not has_more:
+                raise EOFError("the compressed text ends before its mark of the end")
+            yield frame.decompress(packed, *piece)
+            rest = frame.unused_data

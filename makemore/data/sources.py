@@ -13,7 +13,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import IO, Protocol, cast
 
-from makemore.data.compression import COMPRESSED, Failures, Joined, decompressed, first_bytes
+from makemore.data.compression import (
+    COMPRESSED,
+    Failures,
+    as_they_come,
+    decompressed,
+    first_bytes,
+    stream_of,
+)
 from makemore.errors import CorpusError, shown
 
 STDIN = "-"
@@ -114,7 +121,7 @@ class FileSource:
             if sys.stdin is None:
                 raise OSError("it is closed")
             _make_stdin_wait()
-            return io.BufferedReader(Joined(b"", sys.stdin.buffer), _SMALL_READ)
+            return stream_of(as_they_come(sys.stdin.buffer))
         return open(self.path, "rb")
 
     def state(self) -> object:
