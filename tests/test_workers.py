@@ -270,27 +270,23 @@ def pool(names: Path) -> workers._Pool:
     return workers._Pool(Corpus.from_paths(names), None)
 
 
-def test_a_slice_that_comes_back_while_this_process_waits_is_counted(pool: workers._Pool) -> None:
-    part = pool.take()
-    assert part
-    pool.awaited = 1
-    threading.Timer(0.2, pool.answer, (None, [part])).start()
-    assert pool.next_slice() is None
-    assert pool.has_returned_slices()
-    assert pool.next_slice() == part
-    assert not pool.has_returned_slices()
+def while_this_one_waits(monkeypatch: pytest.MonkeyPatch, end: Callable[..., None]) -> None:
+    """Have a process that takes a slice, if one is left, and calls ``end`` with it and the pool."""
+
+    @contextmanager
+    def running(*arguments: Any) -> Iterator[list[threading.Timer]]:
+        *_, pool = arguments
+        timer = threading.Timer(0.2, end, (pool, pool.take()))
+        timer.start()
+        yield [timer]
+
+    monkeypatch.setattr(workers, "_running", running)
 
 
-def test_slices_that_come_back_at_the_end_are_counted(
+def test_slices_that_come_back_while_this_process_waits_are_counted(
     names: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @contextmanager
-    def failing(processes: int, corpus: Corpus, count: Any, pool: workers._Pool) -> Iterator[int]:
-        taken = [part] if (part := pool.take()) else []
-        threading.Timer(0.2, pool.answer, (None, taken)).start()
-        yield 1
-
-    monkeypatch.setattr(workers, "_running", failing)
+    while_this_one_waits(monkeypatch, lambda pool, part: pool.slices.append(part))
     count = partial(passes._part, holdout=0.3, rare="", pairs=True)
     corpus = Corpus.from_paths(names)
     found, _ = workers.count_in_processes(2, corpus, count, merge)
@@ -299,18 +295,20 @@ def test_slices_that_come_back_at_the_end_are_counted(
 
 
 def test_the_error_of_a_process_is_heard_before_the_next_slice(pool: workers._Pool) -> None:
-    pool.awaited = 1
-    pool.answer(DecodingError("x"), [])
+    pool.errors.append(DecodingError("x"))
     with pytest.raises(DecodingError):
         pool.next_slice()
+    assert pool.take() is None  # nor do the other processes go on
+    assert pool.slices
 
 
-def test_the_error_of_a_process_is_heard_while_this_one_waits(pool: workers._Pool) -> None:
-    assert pool.take()
-    pool.awaited = 1
-    threading.Timer(0.2, pool.answer, (DecodingError("x"), [])).start()
+def test_the_error_of_a_process_is_heard_while_this_one_waits(
+    names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_this_one_waits(monkeypatch, lambda pool, _: pool.errors.append(DecodingError("x")))
+    corpus = Corpus.from_paths(names)
     with pytest.raises(DecodingError):
-        pool.has_returned_slices()
+        workers.count_in_processes(2, corpus, lambda slices, processes: list(slices), merge)
 
 
 def test_progress_does_not_go_back_where_slices_come_back(names: Path) -> None:
@@ -319,7 +317,7 @@ def test_progress_does_not_go_back_where_slices_come_back(names: Path) -> None:
     part = pool.take()
     assert part
     pool.report()
-    pool.answer(None, [part])
+    pool.slices.append(part)
     pool.report()
     assert done == [names.stat().st_size] * 2
 
@@ -330,11 +328,11 @@ def test_a_process_answers_with_the_error_of_the_corpus(tmp_path: Path) -> None:
     corpus = Corpus.from_paths(path)
     pool = workers._Pool(corpus, None)
     count = partial(passes._part, holdout=0.0, rare="", pairs=True)
-    with workers._running(1, corpus, count, pool) as started:
-        answer = pool._answers.get(timeout=60)
-    assert started == 1
-    assert isinstance(answer, DecodingError)
-    assert pool.take() is None
+    with workers._running(1, corpus, count, pool) as (thread,):
+        thread.join(60)
+    (error,) = pool.errors
+    assert isinstance(error, DecodingError)
+    assert not pool.slices
 
 
 @pytest.mark.usefixtures("any_size")

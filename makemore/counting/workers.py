@@ -16,7 +16,6 @@ Ctrl-C would reach the workers while they start.
 
 import os
 import pickle
-import queue
 import subprocess
 import sys
 import threading
@@ -66,10 +65,6 @@ class _Counted:
     part: Any
 
 
-_Answer = _Counted | MakemoreError | None
-"""The answer of a process; None where it fails."""
-
-
 Count = Callable[[Iterator[Corpus], int], Any]
 """Returns what is in slices of a corpus, as one of so many processes of this machine that count at
 once. It is pickled for them, and raises ``MakemoreError``."""
@@ -101,14 +96,15 @@ def count_in_processes(
     The corpus can be cut. Raises what ``count`` and ``merge`` raise.
     """
     pool = _Pool(corpus, progress)
-    with _running(jobs - 1, corpus, count, pool) as started:
-        pool.awaited = started
+    with _running(jobs - 1, corpus, count, pool) as threads:
         sha256 = ""
         if digest:
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
         own = [count(_slices(corpus, pool.next_slice), jobs)]
-        while pool.has_returned_slices():
+        for thread in threads:
+            thread.join()
+        if pool.slices or pool.errors:  # of processes that failed
             own.append(count(_slices(corpus, pool.next_slice), jobs))
     return merge([*own, *pool.parts]), sha256
 
@@ -120,73 +116,45 @@ def _slices(corpus: Corpus, next_slice: Callable[[], FileSource | None]) -> Iter
 
 
 class _Pool:
-    """The slices that wait for a process, and the answers that wait for this one.
-
-    Each process has a thread that calls ``take`` and ``answer``; all else is for the main thread.
+    """What this process shares with the threads, each of which serves another process.
 
     Attributes
     ----------
-    awaited : int
-        The number of processes that have not answered.
+    slices : deque
+        Those that no process has taken. The end of a deque and of a list is changed at once, so no
+        lock is needed, which a signal could leave closed.
     parts : list
-        What those counted that have.
+        What the other processes counted.
+    errors : list of MakemoreError
+        What they raised: then nobody takes a further slice.
     """
 
     def __init__(self, corpus: Corpus, progress: Progress | None) -> None:
-        self._slices = deque(slices_of(corpus, slice_length(corpus)))
-        self._slices_in_all = max(1, len(self._slices))
-        # a signal in the middle of queue.Queue would leave its lock closed, and the threads waiting
-        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self.slices = deque(slices_of(corpus, slice_length(corpus)))
+        self.parts: list[Any] = []
+        self.errors: list[MakemoreError] = []
+        self._slices_in_all = max(1, len(self.slices))
         self._size = corpus.size() or 0
         self._done = 0
         self._progress = progress
-        self.awaited = 0
-        self.parts: list[Any] = []
 
     def take(self) -> FileSource | None:
         """Return a slice, or None where none is left."""
         try:
-            return self._slices.popleft()
+            return None if self.errors else self.slices.popleft()
         except IndexError:  # another thread may take the last one at any moment
             return None
 
-    def answer(self, answer: _Answer, taken: list[FileSource]) -> None:
-        """Take the answer of a process; without one, the slices that it has taken go back."""
-        if answer is None:
-            self._slices.extend(taken)
-        self._answers.put(answer)
-
     def next_slice(self) -> FileSource | None:
-        """Return a slice, or None where none is left.
-
-        Raises the error that a process has answered with.
-        """
-        while not self._answers.empty():
-            self._receive()
+        """Return a slice for this process, or None. Raises the error of another process."""
+        if self.errors:
+            raise self.errors[0]
         self.report()
         return self.take()
 
-    def has_returned_slices(self) -> bool:
-        """Wait for the processes; return True as soon as one has failed, so that slices are left.
-
-        Raises the error that a process has answered with.
-        """
-        while self.awaited and not self._slices:
-            self._receive()
-        return bool(self._slices)
-
-    def _receive(self) -> None:
-        """Wait for an answer and keep what it counts."""
-        self.awaited -= 1
-        answer = self._answers.get()
-        if isinstance(answer, MakemoreError):
-            raise answer
-        if answer:
-            self.parts.append(answer.part)
-
     def report(self) -> None:
         """Report the progress of all; a slice counts as read when it is taken."""
-        left = len(self._slices) / self._slices_in_all
+        left = len(self.slices) / self._slices_in_all
         self._done = max(self._done, round(self._size * (1 - left)))  # some may have come back
         if self._progress:
             self._progress(self._done, self._size)
@@ -237,8 +205,10 @@ def slice_length(corpus: Corpus) -> int:
 
 
 @contextmanager
-def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Iterator[int]:
-    """Run so many processes, each with a thread that serves it; give the number that will answer.
+def _running(
+    processes: int, corpus: Corpus, count: Count, pool: _Pool
+) -> Iterator[list[threading.Thread]]:
+    """Run so many processes, each with a thread that serves it; give the threads that started.
 
     They may be fewer: where the system cannot start another, those that run suffice.
     """
@@ -251,7 +221,7 @@ def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Itera
                 thread = threading.Thread(target=_serve, args=(process, asked, pool), daemon=True)
                 running.append((process, thread))
                 thread.start()
-        yield sum(thread.ident is not None for _, thread in running)
+        yield [thread for _, thread in running if thread.ident is not None]
     finally:
         for process, _ in running:
             process.kill()
@@ -263,17 +233,21 @@ def _running(processes: int, corpus: Corpus, count: Count, pool: _Pool) -> Itera
 
 
 def _serve(process: subprocess.Popen[bytes], asked: bytes, pool: _Pool) -> None:
-    """Ask a process, give it slices, pass on its answer; put its slices back when it fails."""
+    """Ask a process, give it slices, keep its answer; put its slices back where it fails."""
     to_process, from_process = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     taken: list[FileSource] = []
-    answer: _Answer = None
+    answer: object = None
     with suppress(Exception):  # it has ended, or pickle raises anything at all
         to_process.write(asked)
         to_process.flush()
-        while (message := pickle.load(from_process)) == _ASK:
+        while (answer := pickle.load(from_process)) == _ASK:
             if part := pool.take():
                 taken.append(part)
             to_process.write(pickle.dumps(part))
             to_process.flush()
-        answer = message if isinstance(message, _Counted | MakemoreError) else None
-    pool.answer(answer, taken)
+    if isinstance(answer, _Counted):
+        pool.parts.append(answer.part)
+    elif isinstance(answer, MakemoreError):
+        pool.errors.append(answer)
+    else:
+        pool.slices.extend(taken)
