@@ -310,15 +310,9 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         distinct=split.distinct,
         dropped_lines=part.dropped_lines,
         min_count=min_count,
-        encoding=corpus.encoding,
-        lowercase=corpus.lowercase,
-        strip_accents=corpus.strip_accents,
-        normalize=corpus.normalize,
-        errors=corpus.errors,
         ends_in_space=part.ends_in_space,
         path=corpus.path,
-        symbol_rule=corpus.symbol_rule,
-        **_column_facts(corpus),
+        **corpus.kept(),
     )
     if (spelling := corpus.spelling) is None:
         vocabulary = Vocabulary(total.characters, has_unk=bool(corpus.alphabet))
@@ -327,18 +321,6 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
     words = tuple(map(spelling.spelled_out, part.sample.words))
     sample = part.sample._replace(words=words)
     return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split, part.sketch)
-
-
-def _column_facts(corpus: Corpus) -> dict[str, str]:
-    """Return the fields of ``CorpusFacts`` that describe the columns of a table."""
-    if (columns := corpus.columns) is None:
-        return {}
-    return {
-        "column": columns.word,
-        "weights": columns.weight,
-        "delimiter": columns.delimiter,
-        "weights_as": columns.weights_as,
-    }
 
 
 class _SampleCollector:

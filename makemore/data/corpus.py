@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -60,6 +60,9 @@ BLOCK = 1 << 19
 
 ERRORS = ("strict", "replace", "skip")
 """What becomes of a line that cannot be decoded: an error, a line with U+FFFD in it, or nothing."""
+
+_KEPT = ("encoding", "lowercase", "strip_accents", "normalize", "errors", "symbol_rule")
+"""The options of a corpus that its facts have, too."""
 
 _FIRST = 1 << 13  # bytes in which a corpus shows whether it is a table
 _HEAD = 1024  # bytes from which the encoding is guessed
@@ -271,16 +274,16 @@ class Corpus:
 
     def changed_as(self, facts: CorpusFacts) -> "Corpus":
         """Return the same sources, to be read as an earlier corpus was."""
-        return replace(
-            self,
-            encoding=facts.encoding,
-            lowercase=facts.lowercase,
-            strip_accents=facts.strip_accents,
-            normalize=facts.normalize,
-            errors=facts.errors,
-            columns=facts.columns,
-            symbol_rule=facts.symbol_rule,
-        )
+        options: dict[str, Any] = {name: getattr(facts, name) for name in _KEPT}
+        return replace(self, columns=facts.columns, **options)
+
+    def kept(self) -> dict[str, Any]:
+        """Return the fields of ``CorpusFacts`` that say how the corpus is read."""
+        options = {name: getattr(self, name) for name in _KEPT}
+        if columns := self.columns:
+            options |= {"column": columns.word, "weights": columns.weight}
+            options |= {"delimiter": columns.delimiter, "weights_as": columns.weights_as}
+        return options
 
     def with_spelling(self) -> "Corpus":
         """Read the corpus for the symbols that its rule finds, and return it with these.
