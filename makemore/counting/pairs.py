@@ -1,13 +1,13 @@
 """Counting the pairs of neighbouring symbols in blocks of text, fast.
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end. The ids
-of ASCII are its code points. While there are at most 255 ids, a text is one byte a character, and
+of ASCII are its code points. While there are at most 256 ids, a text is one byte a character, and
 two neighbouring bytes are one 16-bit integer: the bytes at even and at odd offsets, viewed as such
 integers, are all pairs, which ``np.bincount`` counts in a table of 65,536. With more ids the pair
 (x, y) has the code x + K * y, where there are at most K ids.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from makemore.errors import VocabularyError
 
 _ASCII = 128
 _NARROW = 256
+_UNKNOWN = np.iinfo(np.uint16).max  # marks a character without an id
 UNICODE = 0x110000
 _LF = ord("\n")
 
@@ -56,7 +57,7 @@ class CharacterIds:
 
     def __init__(self) -> None:
         self.characters = [chr(i) for i in range(_ASCII)]
-        self._table: SymbolIds | None = None  # by code point; made when it is needed
+        self._table: npt.NDArray[np.uint16] | None = None  # by code point; made when needed
 
     def of(self, text: str) -> SymbolIds:
         """Return the ids of a text, (len(text),): of 8 bits while they fit, then of 16.
@@ -67,31 +68,17 @@ class CharacterIds:
             return np.frombuffer(text.encode(), np.uint8)
         points = code_points(text)
         if self._table is None:
-            self._table = np.full(UNICODE, _NARROW - 1, np.uint8)
+            self._table = np.full(UNICODE, _UNKNOWN, np.uint16)
             self._table[:_ASCII] = np.arange(_ASCII)
         # "clip" is the fastest of take's modes, several times as fast as table[points]
         ids = self._table.take(points, mode="clip")
-        if ids.max() == _unknown(self._table):
-            self._give_ids(np.unique(points[ids == _unknown(self._table)]))
+        if ids.max() == _UNKNOWN:
+            new, known = np.unique(points[ids == _UNKNOWN]), len(self.characters)
+            refuse_too_many(known - _ASCII + len(new))
+            self._table[new] = np.arange(known, known + len(new))
+            self.characters.extend(map(chr, new.tolist()))
             ids = self._table.take(points, mode="clip")
-        return ids
-
-    def _give_ids(self, points: npt.NDArray[Any]) -> None:
-        """Give new characters their ids; from the 256th on they take 16 bits."""
-        assert self._table is not None
-        known = len(self.characters)
-        refuse_too_many(known - _ASCII + len(points))
-        if known + len(points) >= _NARROW and self._table.dtype == np.uint8:
-            wide = self._table.astype(np.uint16)
-            wide[self._table == _unknown(self._table)] = np.iinfo(np.uint16).max
-            self._table = wide
-        self._table[points] = np.arange(known, known + len(points))
-        self.characters.extend(map(chr, points.tolist()))
-
-
-def _unknown(table: SymbolIds) -> int:
-    """Return the largest number of a table's type: it marks a character without an id."""
-    return int(np.iinfo(table.dtype).max)
+        return ids.astype(np.uint8) if len(self.characters) <= _NARROW else ids
 
 
 class PairCounter:
