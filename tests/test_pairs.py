@@ -25,11 +25,10 @@ BLOCKS = st.lists(TEXTS.map(lambda text: text + "\n"), min_size=1, max_size=6)
 
 def table(counter: PairCounter, characters: str) -> Counts:
     """Return the counts as a table, after a look at the numbers of words and symbols."""
-    words, symbols, _, pairs = counter.counts(characters)
-    assert pairs is not None
-    N = pairs.table()
-    assert words == N[0].sum()
-    assert symbols == N.sum()
+    counts = counter.counts(characters)
+    N = counts.table()
+    assert counts.words == N[0].sum()
+    assert counts.symbols == N.sum()
     return N
 
 

@@ -10,10 +10,8 @@ from corpus_oracles import is_held_out, word_hash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.arrays import Counts
 from makemore.counting import pairs, survey
 from makemore.counting.ngrams import NgramCounts
-from makemore.counting.pairs import LineCounts
 from makemore.counting.survey import (
     Part,
     PartCounter,
@@ -30,14 +28,8 @@ def of_alphabet(first: int, size: int) -> Part:
     """Return a part whose tables nobody may touch."""
     characters = "".join(map(chr, range(first, first + size)))
     untouchable = NgramCounts(0, 2, np.ones(1, np.int64), np.ones(1, np.int64))  # 1 // 0
-    counts = LineCounts(size, 2 * size, characters, untouchable)
-    return Part(counts, counts, 0, 0, WordSample(), ends_in_space=False, sketch=NOTHING)
-
-
-def table(counts: LineCounts) -> Counts:
-    """Return the pairs, which must have been counted."""
-    assert counts.pairs is not None
-    return counts.pairs.table()
+    counted = (characters, untouchable, untouchable)
+    return Part(*counted, 0, 0, WordSample(), ends_in_space=False, sketch=NOTHING)
 
 
 def test_an_alphabet_over_the_limit_is_refused_before_any_table_is_made() -> None:
@@ -58,7 +50,7 @@ def test_the_limit_of_the_alphabet_is_kept_while_counting(
     monkeypatch.setattr(pairs, "MAX_VOCABULARY", 20)
     characters = "abcde"[:narrow] + "".join(map(chr, range(0x4E00, 0x4E00 + 20 - narrow)))
     blocks = [Lines(characters[:7] + "\n"), Lines(characters[7:19] + "\n")]
-    assert count_part(blocks, 0.0).total.characters == characters[:19]
+    assert count_part(blocks, 0.0).characters == characters[:19]
     with pytest.raises(VocabularyError, match=r"20 distinct characters or more .* is 19"):
         count_part([*blocks, Lines(characters[19:] + "\n")], 0.0)
 
@@ -74,12 +66,11 @@ def test_parts_add_up_in_any_order(with_pairs: bool) -> None:
         together = merge(order)
         assert together.sample.words == whole.sample.words
         assert together.fingerprint == whole.fingerprint
+        assert together.characters == whole.characters
         for found, expected in ((together.total, whole.total), (together.held_out, whole.held_out)):
-            assert found[:3] == expected[:3]
-            if with_pairs:
-                np.testing.assert_array_equal(table(found), table(expected))
-            else:
-                assert found.pairs is None
+            assert found[:2] == expected[:2] == (len(whole.characters) + 1, 1 + with_pairs)
+            np.testing.assert_array_equal(found.codes, expected.codes)
+            np.testing.assert_array_equal(found.counts, expected.counts)
 
 
 @pytest.mark.parametrize("words_per_block", [1, 7, 1000])
@@ -137,11 +128,11 @@ def test_held_out_lines_wait_to_be_counted_together(
     assert max(waiting) < batch
     assert (max(waiting) > 0) is (batch > 1)
     found = counter.part()
-    symbols = "\n" + found.total.characters
-    expected = np.zeros_like(table(found.held_out))
+    symbols = "\n" + found.characters
+    expected = np.zeros_like(found.held_out.table())
     for x, y in zip("\n" + text, text, strict=False):
         expected[symbols.index(x), symbols.index(y)] += 1
-    np.testing.assert_array_equal(table(found.held_out), expected)
+    np.testing.assert_array_equal(found.held_out.table(), expected)
 
 
 @given(
@@ -154,9 +145,13 @@ def test_a_survey_finds_what_counting_pairs_finds(blocks: list[str], holdout: fl
     words = [word for word in "".join(blocks).split("\n") if word]
     assert lean.total.words == len(words)
     assert lean.total.symbols == sum(len(word) + 1 for word in words)
-    assert lean.total.characters == "".join(sorted(set("".join(words))))
-    assert lean.total[:3] == full.total[:3]
-    assert lean.held_out[:3] == full.held_out[:3]
+    assert lean.characters == full.characters == "".join(sorted(set("".join(words))))
+    for one, other in ((lean.total, full.total), (lean.held_out, full.held_out)):
+        np.testing.assert_array_equal(one.codes, np.unique(other.targets()))
+        np.testing.assert_array_equal(
+            one.counts, np.bincount(other.targets(), other.counts)[one.codes]
+        )
+        assert (one.words, one.symbols) == (other.words, other.symbols)
     assert (lean.fingerprint, lean.sample.words) == (full.fingerprint, full.sample.words)
 
 

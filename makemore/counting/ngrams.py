@@ -51,6 +51,11 @@ class NgramCounts(NamedTuple):
         """The number of symbols that were counted."""
         return int(self.counts.sum())
 
+    @property
+    def words(self) -> int:
+        """The number of words that were counted, each of which has one end-of-word symbol."""
+        return int(self.counts[self.targets() == BOUNDARY].sum())
+
     def table(self) -> Counts:
         """Return the counts of pairs, n-grams of order 2, as a table of shape (V, V)."""
         N = np.zeros((self.V, self.V), np.int64)

@@ -7,8 +7,6 @@ integers, are all pairs, which ``np.bincount`` counts in a table of 65,536. With
 (x, y) has the code x + K * y, where there are at most K ids.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,24 +24,6 @@ UNICODE = 0x110000
 _LF = ord("\n")
 
 SymbolIds = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-
-
-class LineCounts(NamedTuple):
-    """The counts of some lines, with those of pairs if they were asked for.
-
-    Attributes
-    ----------
-    words, symbols : int
-        Lines that hold a word; their characters and end-of-word symbols.
-    characters : str
-        The characters that occur, in code-point order: V - 1 of them.
-    pairs : NgramCounts of order 2, optional
-    """
-
-    words: int
-    symbols: int
-    characters: str
-    pairs: NgramCounts | None
 
 
 class CharacterIds:
@@ -110,8 +90,8 @@ class PairCounter:
         found = (self._ids.characters[i] for i in np.flatnonzero(np.bincount(firsts)).tolist())
         return "".join(sorted(found)).replace("\n", "")
 
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
+    def counts(self, characters: str) -> NgramCounts:
+        """Return the pairs of symbols of an alphabet, and how often each occurs."""
         id_of = {character: i for i, character in enumerate("\n" + characters)}
         ids = np.array([id_of.get(character, 0) for character in self._ids.characters])
         firsts, seconds, counts = self._pairs()
@@ -120,9 +100,7 @@ class PairCounter:
         codes, counts = ascending(codes, counts, len(id_of) ** 2)
         if len(codes) and codes[0] == 0:  # a boundary after a boundary is a blank line
             codes, counts = codes[1:], counts[1:]
-        pairs = NgramCounts(len(id_of), 2, codes, counts)
-        words = int(pairs.counts[pairs.codes < pairs.V].sum())
-        return LineCounts(words, pairs.symbols, characters, pairs)
+        return NgramCounts(len(id_of), 2, codes, counts)
 
     def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
         """Count each pair as often as the line of its second symbol counts."""

@@ -104,9 +104,7 @@ def count_bigrams(
         There are ``MAX_VOCABULARY`` distinct characters or more.
     """
     survey, part = _counted(corpus, holdout, min_count, jobs, progress, pairs=True)
-    total, held_out = part.total.pairs, part.held_out.pairs
-    assert total is not None
-    assert held_out is not None
+    total, held_out = part.total, part.held_out
     counts = total.counts.copy()
     counts[np.searchsorted(total.codes, held_out.codes)] -= held_out.counts
     remain = counts > 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from makemore.arrays import Counts, Hashes, Integers
 from makemore.counting.ngrams import NgramCounts, merge_ngrams
-from makemore.counting.pairs import UNICODE, CharacterIds, LineCounts, PairCounter, refuse_too_many
+from makemore.counting.pairs import UNICODE, CharacterIds, PairCounter, refuse_too_many
 from makemore.counting.tables import add_at
 from makemore.data.corpus import Corpus, CorpusFacts, no_word
 from makemore.data.holdout import Split, all_held_out, held_out_lines, is_held_out
@@ -26,7 +26,7 @@ from makemore.data.text import (
     weights_of_symbols,
     without_lines_holding,
 )
-from makemore.data.vocabulary import Vocabulary
+from makemore.data.vocabulary import BOUNDARY, Vocabulary
 from makemore.errors import CorpusError
 
 MAX_SAMPLE = 1 << 15
@@ -84,7 +84,10 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    total, held_out : LineCounts
+    characters : str
+        Those that occur, in code-point order: the alphabet.
+    total, held_out : NgramCounts
+        Of order 2 if pairs were counted, else of order 1.
     fingerprint : int
         The sum of the held-out words' hashes modulo 2**64.
     dropped_lines : int
@@ -96,8 +99,9 @@ class Part(NamedTuple):
         Of the words that are not held out.
     """
 
-    total: LineCounts
-    held_out: LineCounts
+    characters: str
+    total: NgramCounts
+    held_out: NgramCounts
     fingerprint: int
     dropped_lines: int
     sample: WordSample
@@ -125,11 +129,13 @@ class CharacterCounter:
         """Return the characters that were counted, in code-point order."""
         return "".join(map(chr, np.flatnonzero(self._frequencies))).replace("\n", "")
 
-    def counts(self, characters: str) -> LineCounts:
-        """Return what was counted, for an alphabet."""
-        words = int(self._frequencies[ord("\n")]) - self._blank_lines
-        symbols = int(self._frequencies.sum()) - self._blank_lines
-        return LineCounts(words, symbols, characters, None)
+    def counts(self, characters: str) -> NgramCounts:
+        """Return the symbols of an alphabet and how often each occurs, as n-grams of order 1."""
+        symbols = list(map(ord, "\n" + characters))
+        counts = np.append(self._frequencies, 0).take(symbols, mode="clip")  # 0 beyond the largest
+        counts[BOUNDARY] -= self._blank_lines
+        ids = np.flatnonzero(counts)
+        return NgramCounts(len(symbols), 1, ids, counts[ids])
 
 
 class PartCounter:
@@ -192,6 +198,7 @@ class PartCounter:
         characters = self._total.characters()
         refuse_too_many(len(characters))
         return Part(
+            characters,
             self._total.counts(characters),
             self._held_out.counts(characters),
             self._fingerprint % (1 << 64),
@@ -223,13 +230,16 @@ def count_part(
 
 def merge(parts: Sequence[Part]) -> Part:
     """Return all parts together. Raises ``VocabularyError``."""
+    characters = "".join(sorted(set().union(*(part.characters for part in parts))))
+    refuse_too_many(len(characters))
     sample, sketch = _SampleCollector(), NOTHING
     for part in parts:
         sample.merge(part.sample)
         sketch = sketch_with(sketch, part.sketch)
     return Part(
-        _sum([part.total for part in parts]),
-        _sum([part.held_out for part in parts]),
+        characters,
+        merge_ngrams([_renumbered(each.total, each.characters, characters) for each in parts]),
+        merge_ngrams([_renumbered(each.held_out, each.characters, characters) for each in parts]),
         sum(part.fingerprint for part in parts) % (1 << 64),
         sum(part.dropped_lines for part in parts),
         sample.result(),
@@ -238,30 +248,14 @@ def merge(parts: Sequence[Part]) -> Part:
     )
 
 
-def _sum(counts: Sequence[LineCounts]) -> LineCounts:
-    characters = "".join(sorted(set().union(*(part.characters for part in counts))))
-    refuse_too_many(len(characters))
-    pairs = [
-        _renumbered(part.pairs, part.characters, characters)
-        for part in counts
-        if part.pairs is not None
-    ]
-    return LineCounts(
-        sum(part.words for part in counts),
-        sum(part.symbols for part in counts),
-        characters,
-        merge_ngrams(pairs) if pairs else None,
-    )
-
-
-def _renumbered(pairs: NgramCounts, known: str, characters: str) -> NgramCounts:
-    """Return pairs of symbols of an alphabet as pairs of symbols of a larger one."""
+def _renumbered(counts: NgramCounts, known: str, characters: str) -> NgramCounts:
+    """Return n-grams of order 1 or 2 over an alphabet as those over a larger one."""
     if known == characters:
-        return pairs
+        return counts
     V, id_of = len(characters) + 1, {character: i for i, character in enumerate(characters, 1)}
     ids = np.array([0, *map(id_of.__getitem__, known)])
-    firsts, seconds = np.divmod(pairs.codes, pairs.V)
-    return NgramCounts(V, 2, ids[firsts] * V + ids[seconds], pairs.counts)  # ascending still
+    firsts, seconds = np.divmod(counts.codes, counts.V)  # of order 1, the first is the boundary
+    return NgramCounts(V, counts.order, ids[firsts] * V + ids[seconds], counts.counts)  # ascending
 
 
 def pattern_of(characters: str) -> re.Pattern[str] | None:
@@ -294,17 +288,18 @@ def rare_characters(frequencies: Counts, min_count: int) -> str:
 def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: int) -> Survey:
     """Return the survey of a corpus from what was counted. Raises ``CorpusError`` for no words."""
     total, held_out = part.total, part.held_out
-    if not total.words:
+    lines, held_out_lines = total.words, held_out.words
+    if not lines:
         why = f" with characters that occur {min_count} times" if part.dropped_lines else ""
         raise CorpusError(no_word(corpus, why))
-    if total.words == held_out.words:
+    if lines == held_out_lines:
         raise CorpusError(all_held_out(corpus.name))
     facts = CorpusFacts(
         name=corpus.name,
         sha256=sha256,
-        lines=total.words,
+        lines=lines,
         symbols=total.symbols,
-        held_out_lines=held_out.words,
+        held_out_lines=held_out_lines,
         held_out_symbols=held_out.symbols,
         held_out_fingerprint=f"{part.fingerprint:016x}",
         distinct=split.distinct,
@@ -315,9 +310,9 @@ def survey_of(corpus: Corpus, part: Part, sha256: str, split: Split, min_count: 
         **corpus.kept(),
     )
     if (spelling := corpus.spelling) is None:
-        vocabulary = Vocabulary(total.characters, has_unk=bool(corpus.alphabet))
+        vocabulary = Vocabulary(part.characters, has_unk=bool(corpus.alphabet))
         return Survey(vocabulary, facts, part.sample, split, part.sketch)
-    symbols = map(spelling.spelled_out, total.characters)
+    symbols = map(spelling.spelled_out, part.characters)
     words = tuple(map(spelling.spelled_out, part.sample.words))
     sample = part.sample._replace(words=words)
     return Survey(Vocabulary(symbols, spelling.symbols), facts, sample, split, part.sketch)
