@@ -14,7 +14,6 @@ from makemore.counting import pairs, survey
 from makemore.counting.ngrams import NgramCounts
 from makemore.counting.survey import (
     Part,
-    PartCounter,
     WordSample,
     count_part,
     merge,
@@ -113,21 +112,10 @@ def test_memory_for_held_out_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert 20 < most <= 20 + 30
 
 
-@pytest.mark.parametrize("batch", [1, 40, 1 << 19])
-def test_held_out_lines_wait_to_be_counted_together(
-    monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
-    monkeypatch.setattr(survey, "_BATCH", batch)
+def test_held_out_pairs_of_all_blocks_are_counted() -> None:
     words = [letters * n for letters in ("ab", "é", "łu", "中", "ж") for n in range(1, 9)]
     text = "".join(word + "\n" for word in words if is_held_out(word, 0.5))
-    counter = PartCounter(0.5)
-    waiting = []
-    for word in words:
-        counter.add(lines_of([word]))
-        waiting.append(len(counter._waiting))
-    assert max(waiting) < batch
-    assert (max(waiting) > 0) is (batch > 1)
-    found = counter.part()
+    found = count_part([lines_of([word]) for word in words], 0.5)
     symbols = "\n" + found.characters
     expected = np.zeros_like(found.held_out.table())
     for x, y in zip("\n" + text, text, strict=False):

@@ -1,11 +1,12 @@
 """Counting the pairs of neighbouring symbols in blocks of text, fast.
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end. The ids
-of ASCII are its code points. While there are at most 256 ids, a text is one byte a character, and
-two neighbouring bytes are one 16-bit integer: the bytes at even and at odd offsets, viewed as such
-integers, are all pairs, which ``np.bincount`` counts in a table of 65,536. With more ids the pair
-(x, y) has the code x + K * y, where there are at most K ids.
+of ASCII are its code points. The pair (x, y) has the code x + K * y, where there are at most K ids.
+While there are at most 256, a text is one byte a character, and pairs have 16 bits: they are
+counted in a table of 65,536.
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,15 +75,23 @@ class PairCounter:
         """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
         ids = self._ids.of("\n" + text)  # the first word's boundary, too
         self._make_room()
-        if weights is not None:
-            self._add_weighted(ids, weights)
-        elif ids.dtype == np.uint8:
-            for first in (0, 1):
-                pairs = ids[first : first + (len(ids) - first) // 2 * 2].view("<u2")
-                self._narrow += np.bincount(pairs, minlength=_NARROW**2)
-        else:
-            for start in range(0, len(ids) - 1, CACHED):
-                self._wide.add(self._codes(ids[start : start + CACHED + 1]))
+        of_pairs = None
+        if weights is not None:  # a pair counts as often as the line of its second symbol
+            of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
+        is_narrow = ids.dtype == np.uint8
+        K, dtype = (_NARROW, np.uint16) if is_narrow else (self._K, np.uint32)
+        for start in range(0, len(ids) - 1, CACHED):
+            piece = ids[start : start + CACHED + 1]
+            codes: npt.NDArray[Any] = piece[1:].astype(dtype)
+            codes *= K
+            codes += piece[:-1]
+            of_codes = None if of_pairs is None else of_pairs[start : start + CACHED]
+            if is_narrow:
+                add_at(self._narrow, codes, of_codes)
+            elif of_codes is None:
+                self._wide.add(codes)
+            else:
+                self._wide.add_run(*add_up(codes, of_codes))
 
     def characters(self) -> str:
         """Return the characters that occur, in code-point order."""
@@ -102,17 +111,6 @@ class PairCounter:
             codes, counts = codes[1:], counts[1:]
         return NgramCounts(len(id_of), 2, codes, counts)
 
-    def _add_weighted(self, ids: SymbolIds, weights: Integers) -> None:
-        """Count each pair as often as the line of its second symbol counts."""
-        of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
-        if ids.dtype == np.uint8:
-            pairs = ids[1:].astype(np.uint16) * np.uint16(_NARROW) + ids[:-1]
-            add_at(self._narrow, pairs, of_pairs)
-            return
-        for start in range(0, len(ids) - 1, CACHED):
-            codes = self._codes(ids[start : start + CACHED + 1])
-            self._wide.add_run(*add_up(codes, of_pairs[start : start + CACHED]))
-
     def _pairs(self) -> tuple[Integers, Integers, Integers]:
         """Return all pairs (x, y) that occur, as ids, and how often each does."""
         if len(codes := np.flatnonzero(self._narrow)):
@@ -122,13 +120,6 @@ class PairCounter:
         codes, counts = self._wide.counts()
         seconds = codes // self._K  # and a remainder take a fifth of the time of divmod
         return codes - seconds * self._K, seconds, counts
-
-    def _codes(self, ids: SymbolIds) -> npt.NDArray[np.uint32]:
-        """Return the code of each pair of neighbours, (n,) -> (n - 1,)."""
-        codes = ids[1:].astype(np.uint32)
-        codes *= self._K
-        codes += ids[:-1]
-        return codes
 
     def _make_room(self) -> None:
         """Make the codes large enough for all ids."""

@@ -35,9 +35,6 @@ MAX_SAMPLE = 1 << 15
 MAX_SAMPLE_LENGTH = 256
 """The longest held-out word that is kept, in characters."""
 
-# Bytes of held-out lines that are counted together. A block has so few that the cost of the calls
-# would more than double the time.
-_BATCH = 1 << 19
 _SPARE = 10_000  # words kept above MAX_SAMPLE: sorting after each block would cost too much
 
 
@@ -158,7 +155,6 @@ class PartCounter:
         new = partial(PairCounter, ids) if pairs else CharacterCounter
         self._total: PairCounter | CharacterCounter = new()
         self._held_out: PairCounter | CharacterCounter = new()
-        self._waiting = bytearray()  # held-out lines that are not counted yet
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0
@@ -184,17 +180,14 @@ class PartCounter:
         self._sketch = sketch_with(self._sketch, hashes[~is_held_out(hashes, self._holdout)])
         held_out, hashes = data[offsets].tobytes(), hashes[numbers]
         self._sample.add(held_out, hashes)
-        if lines.weights is None:
-            self._wait(held_out)
-        else:
-            weights = lines.weights[numbers]
-            self._held_out.add(held_out.decode(), weights)
+        weights = None if lines.weights is None else lines.weights[numbers]
+        self._held_out.add(held_out.decode(), weights)
+        if weights is not None:
             hashes = hashes * weights.view(np.uint64)
         self._fingerprint += int(hashes.sum())
 
     def part(self) -> Part:
         """Return what was found. Raises ``VocabularyError``."""
-        self._count_waiting()
         characters = self._total.characters()
         refuse_too_many(len(characters))
         return Part(
@@ -207,15 +200,6 @@ class PartCounter:
             self._ends_in_space,
             self._sketch[self._sketch > 0],  # a blank line's hash is 0, and it holds no word
         )
-
-    def _wait(self, lines: bytes) -> None:
-        self._waiting += lines
-        if len(self._waiting) >= _BATCH:
-            self._count_waiting()
-
-    def _count_waiting(self) -> None:
-        self._held_out.add(self._waiting.decode())
-        self._waiting.clear()
 
 
 def count_part(
