@@ -143,9 +143,10 @@ def read_table(
     table = _Table(columns, name, max_total)
     before = 0
     try:
-        for row, count in _rows(lines, columns, name):
-            table.add(row, before + 1, count)
-            before += count
+        for row in _rows(lines, columns, name):
+            table.add(row, before + 1, len(lines.row))
+            before += len(lines.row)
+            lines.row = []
             if len(table.words) >= _ROWS or lines.are_taken:
                 yield table.taken()
     except csv.Error as error:
@@ -160,8 +161,8 @@ def read_table(
         yield table.taken()
 
 
-def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[list[str], int]]:
-    """Yield the cells of each row and the number of its lines.
+def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[list[str]]:
+    """Yield the cells of each row; its lines are those in ``lines.row``.
 
     In a table with tabs, quotes often are ordinary characters: in a row that is not valid CSV, and
     in one whose lines look like rows themselves, each line above the last is read alone, without
@@ -174,8 +175,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         elif first.strip():
             break
         above += 1
-        lines.row = []
-        yield [], 1
+        yield []
     else:
         return
     delimiter = columns.delimiter_of(separator or first)
@@ -188,8 +188,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         if place.takes_rest:
             if columns.has_header:
                 next(lines)
-                yield titles, 1
-                lines.row = []
+                yield titles
             yield from _counted_rows(lines, place.word)
             return
     while True:
@@ -197,8 +196,7 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
             for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
                 if delimiter == "\t" and _are_rows(lines.row, row):
                     raise csv.Error("each of its lines is a row")
-                yield row, len(lines.row)
-                lines.row = []
+                yield row
             return
         except csv.Error:
             if delimiter != "\t":
@@ -207,7 +205,8 @@ def _rows(lines: "_BlockLines", columns: Columns, name: str) -> Iterator[tuple[l
         alone = lines.row[:-1] or lines.row
         lines.put_back(lines.row[len(alone) :])
         for line in alone:
-            yield _row_of_line(line), 1
+            lines.row = [line]
+            yield _row_of_line(line)
 
 
 def _row_of_line(line: str) -> list[str]:
@@ -228,7 +227,7 @@ def _are_rows(lines: list[str], row: list[str]) -> bool:
     )
 
 
-def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], int]]:
+def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[list[str]]:
     """Yield the cells of each line; the cell at index ``word`` takes the rest of the line.
 
     Where ``uniq -c`` has written the lines, one space follows a count, and further ones are the
@@ -240,8 +239,7 @@ def _counted_rows(lines: "_BlockLines", word: int) -> Iterator[tuple[list[str], 
         if not gap and cells:
             is_padded = line.startswith(" ") or re.match(r"\d{7}", line)
             gap = " " if is_padded and word == 1 else " +"
-        yield (re.split(gap, cells, maxsplit=word) if cells else []), 1
-        lines.row = []
+        yield re.split(gap, cells, maxsplit=word) if cells else []
 
 
 class _BlockLines(Iterator[str]):
