@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import make_bigram
 from hypothesis import given, settings
-from test_constraints import constraint_sets, fulfils, probability
+from test_constraints import constraint_sets, probability
+from test_contract import fulfils
 
 from makemore.data.corpus import Corpus
 from makemore.errors import OptionError, SamplingError
