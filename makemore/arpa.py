@@ -33,7 +33,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Flags, Floats, Ids, Indices, Integers
+from makemore.arrays import Flags, Floats, Ids, Indices, Integers, chunks
 from makemore.data.corpus import CorpusFacts
 from makemore.data.sources import ByteStream, FileSource
 from makemore.data.vocabulary import BOUNDARY, MAX_VOCABULARY, Vocabulary
@@ -692,11 +692,13 @@ def own_loss(model: Model) -> float:
     state, left = model.start(_DRAWS), _DRAWS
     nats = symbols = 0.0
     for _ in range(_LONGEST):
-        log_P = model.log_probabilities(state)
-        P = np.exp(log_P)
-        nats -= float((P * np.where(P > 0, log_P, 0.0)).sum())
+        uniform, following = generator.random(left), np.empty(left, np.int64)
+        for part in chunks(left, len(model.vocabulary)):
+            log_P = model.log_probabilities(select(state, part))
+            P = np.exp(log_P)
+            nats -= float((P * np.where(P > 0, log_P, 0.0)).sum())
+            following[part] = drawn(P, uniform[part])
         symbols += left
-        following = drawn(P, generator.random(left))
         rows = np.flatnonzero(following)
         left = len(rows)
         if not left:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import makemore
 from makemore.arpa import arpa_text, own_loss, read_arpa, token_of, write_arpa
+from makemore.arrays import Floats, Ids
 from makemore.checkpoint import load, save
 from makemore.cli import main
 from makemore.counting.ngrams import NgramCounter
@@ -599,6 +600,21 @@ def test_the_loss_on_own_words_is_that_of_words_drawn() -> None:
     model = ngram(NAMES, 3, vocabulary=Vocabulary("".join(NAMES)))
     words = makemore.sample(model, 20_000, seed=1)
     assert own_loss(model) == pytest.approx(score_words(model, words).totals.loss, rel=0.02)
+
+
+def test_the_loss_on_own_words_takes_some_of_them_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ngram(NAMES, 3, vocabulary=Vocabulary("".join(NAMES)))
+    loss, ask = own_loss(model), model.log_probabilities
+
+    def asked(contexts: Ids) -> Floats:
+        assert len(contexts) <= 300
+        return ask(contexts)
+
+    monkeypatch.setattr(model, "log_probabilities", asked)
+    monkeypatch.setattr("makemore.arrays.CHUNK_CELLS", 300 * len(model.vocabulary))
+    assert own_loss(model) == pytest.approx(loss)
 
 
 # The commands
