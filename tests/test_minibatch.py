@@ -1,6 +1,7 @@
 """The training of networks: which words it draws, which step it keeps, and how it goes on."""
 
 import math
+import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -445,15 +446,12 @@ def test_a_fold_that_diverges_does_not_take_the_network_along() -> None:
 
 
 def test_the_networks_of_folds_share_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def seconds_a_step(corpus: Corpus, timed: TrainingOptions, on_survey: Any, jobs: Any) -> float:
-        on_survey(survey_corpus(corpus, timed.holdout))
-        return 0.01
-
-    monkeypatch.setattr(minibatch, "seconds_a_step", seconds_a_step)
+    monkeypatch.setattr(minibatch, "seconds_a_step", lambda *_: 0.01)
     corpus, steps = Corpus.from_words(NAMES), {}
+    survey = survey_corpus(corpus)
     for folds in (None, 4):
         given = options(steps=10_000, time_limit=60.0, calibration_folds=folds, validation=0.0)
-        steps[folds] = minibatch._within_time(corpus, given)[0].steps
+        steps[folds] = minibatch._within_time(corpus, given, survey, time.perf_counter())[0].steps
     assert steps[4] == pytest.approx(steps[None] / 5, rel=0.01)
 
 

@@ -13,25 +13,27 @@ from click.testing import CliRunner
 
 from makemore.checkpoint import load, save
 from makemore.cli import main
+from makemore.counting.passes import survey_corpus
 from makemore.data.corpus import Corpus
 from makemore.errors import CheckpointError, CorpusError, OptionError, SamplingError
 from makemore.generation.constraints import Constraints
 from makemore.generation.sampling import sample
 from makemore.models.mixture import Mixture, mixture_weights
 from makemore.reporting import describe_checkpoint
-from makemore.training import minibatch
+from makemore.training import minibatch, record
 from makemore.training import mixture as module
 from makemore.training.minibatch import mean_loss
 from makemore.training.mixture import components_text, parse_components
 from makemore.training.ngram import validation_share
 from makemore.training.options import TrainingOptions
-from makemore.training.record import Checkpoint
+from makemore.training.record import Checkpoint, Watch
 from makemore.training.train import train
 
 WORDS = [
     a + b + c for a in "bcdfgklm" for b in "aeiou" for c in ("", "n", "ra", "la", "lyn", "sto")
 ]
-LARGE = SimpleNamespace(symbols=10**9, held_out_symbols=10**8, lines=10**8)
+FACTS = SimpleNamespace(symbols=10**9, held_out_symbols=10**8, lines=10**8)
+LARGE: Any = SimpleNamespace(facts=FACTS)
 PARTS = "ngram:order=3 gru:steps=60,batch_size=16,hidden_size=12,embedding_size=8,dropout=0.0"
 
 
@@ -222,17 +224,27 @@ def test_a_network_that_is_stopped_is_recorded_with_the_steps_that_it_took() -> 
     assert "steps=60" in whole.training.options["components"]  # repeats it, whenever it ended
 
 
-def test_a_corpus_is_told_of_once_and_its_first_reading_is_shown() -> None:
-    told: list[Any] = []
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [("mixture", {"components": PARTS}), ("rnn", {"hidden_size": 4, "time_limit": 9.0})],
+)
+def test_a_corpus_is_surveyed_and_told_of_once(
+    model: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def surveyed(*arguments: Any) -> Any:
+        told.append("read")
+        return survey_corpus(*arguments)
+
+    monkeypatch.setattr(record, "survey_corpus", surveyed)
     train(
         Corpus.from_words(WORDS),
-        TrainingOptions("mixture", components=PARTS),
-        on_read=lambda *_: told.append("read"),
-        on_survey=lambda _: told.append("survey"),
-        on_step=lambda _: told.append("step"),
+        TrainingOptions(model, **given),
+        on_survey=lambda _: told.append("told"),
+        on_step=lambda step: step.number == 2,
     )
-    assert told == [*["read"] * told.count("read"), "survey", *["step"] * 60]
-    assert told[0] == "read"
+    assert told == ["read", "told"]
 
 
 def test_a_component_that_was_dropped_is_told() -> None:
@@ -280,7 +292,7 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
     corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
-    plan = module._plan(corpus, LARGE, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+    plan = module._plan(corpus, LARGE, deadline, {}, Counted(), Watch())  # type: ignore[arg-type]
     (_, kept), (kind, own) = plan
     assert not kept  # so many symbols leave no time to try orders
     assert TrainingOptions(kind, **own).batch_size == 128
@@ -291,7 +303,7 @@ def test_a_time_limit_of_any_length_is_planned(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.1)
     monkeypatch.setattr(module, "_longer_contexts", lambda *_: {})
     batches: Any = SimpleNamespace(training_words=lambda _: 10**7)
-    plan = module._plan(Corpus.from_words(WORDS), LARGE, 1e308, {}, 0, batches)  # type: ignore[arg-type]
+    plan = module._plan(Corpus.from_words(WORDS), LARGE, 1e308, {}, batches, Watch())
     assert [own["steps"] for _, own in plan[1:]] == [5_000, 14_000, 4_000]
 
 
@@ -318,7 +330,7 @@ def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
     (kind, own), *_ = parse_components(best.training.options["components"])
     assert kind == "ngram"
     assert 6 <= own["order"] <= 10
-    assert not module._longer_contexts(Corpus.from_words(WORDS), {"holdout": 0.1})
+    assert not module._longer_contexts(Corpus.from_words(WORDS), {"holdout": 0.1}, Watch())
 
 
 def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +344,8 @@ def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> No
         facts = SimpleNamespace(symbols=symbols, held_out_symbols=symbols // 10, lines=symbols // 8)
         deadline = time.perf_counter() + 60
         corpus = Corpus.from_words(WORDS)
-        plan = module._plan(corpus, facts, deadline, {}, 0, Counted())  # type: ignore[arg-type]
+        survey = SimpleNamespace(facts=facts)
+        plan = module._plan(corpus, survey, deadline, {}, Counted(), Watch())  # type: ignore[arg-type]
         steps.append(plan[1][1]["steps"])
     small, large = steps
     assert small == pytest.approx(0.95 * 60 / 0.02, rel=0.02)

@@ -21,7 +21,7 @@ import numpy as np
 from makemore.arrays import Floats, available_memory, on_host
 from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
-from makemore.counting.passes import Jobs, split_for_validation
+from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, unchanged
 from makemore.data.holdout import all_held_out
@@ -101,7 +101,9 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
             started = time.perf_counter()
-            timed, measuring = _within_time(text, options, watch.jobs)
+            survey = watch.survey(text, options)
+            watch = watch._replace(surveyed=survey)
+            timed, measuring = _within_time(text, options, survey, started)
             deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
             on_step = until(deadline, watch.on_step, measuring)
             outcome = train_network(text, timed, watch._replace(on_step=on_step))
@@ -174,20 +176,20 @@ def _copier_to(device: str) -> Callable[[Array], Array]:
 
 
 def _within_time(
-    corpus: Corpus, options: TrainingOptions, jobs: Jobs = None
+    corpus: Corpus, options: TrainingOptions, survey: Survey, started: float
 ) -> tuple[TrainingOptions, float]:
     """Return the options without the time limit, with as many steps as fit into it.
 
-    A few steps are taken to see how long they last. Reading takes time, too, now and once more, and
-    so do the measurements, about a third of what steps on as many symbols would take. The second
-    result is how many steps take as long as the measurements at the end.
+    A few steps are taken to see how long they last. The corpus is read for them, which takes as
+    long once more, and so do the measurements, about a third of what steps on as many symbols would
+    take. The second result is how many steps take as long as the measurements at the end.
     """
-    started, surveys = time.perf_counter(), list[Survey]()
-    timed = TrainingOptions(**{**options.record(), "time_limit": None})
-    seconds = seconds_a_step(corpus, timed, surveys.append, jobs)
-    left = time_to_train(options.time_limit) - 2 * (time.perf_counter() - started)
+    began, timed = time.perf_counter(), TrainingOptions(**{**options.record(), "time_limit": None})
+    seconds = seconds_a_step(corpus, timed, survey)
+    now = time.perf_counter()
+    left = time_to_train(options.time_limit) - (now - started) - (now - began)
     left /= 1 + (options.calibration_folds or 0)
-    facts = surveys[0].facts
+    facts = survey.facts
     of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
     at_the_end = min(facts.symbols, MEASURED_SYMBOLS) / of_a_step / 3
     validated = min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
@@ -221,12 +223,7 @@ def time_to_train(limit: float) -> float:
     return float(limit - max(limit * RESERVE, MIN_RESERVE))
 
 
-def seconds_a_step(
-    corpus: Corpus,
-    options: TrainingOptions,
-    on_survey: Callable[[Survey], None] | None = None,
-    jobs: Jobs = None,
-) -> float:
+def seconds_a_step(corpus: Corpus, options: TrainingOptions, survey: Survey) -> float:
     """Return how long a step of the training of a network takes on this machine."""
     times: list[float] = []
 
@@ -239,7 +236,7 @@ def seconds_a_step(
     # of 1,000 steps the 25th is the first after which a loss is measured: this ends before
     options = TrainingOptions(**{**options.record(), "steps": 1_000})
     with suppress(_TimedError):
-        train_network(corpus, options, Watch(jobs, on_step=note, on_survey=on_survey))
+        train_network(corpus, options, Watch(on_step=note, surveyed=survey))
     return float(np.median(np.diff(times)))
 
 

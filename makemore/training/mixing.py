@@ -69,7 +69,8 @@ def mix(
             fresh, judged = _fresh_words(words, vocabulary, split.bounds[0]), components
         else:
             fresh = batches.words(VALIDATION, MEASURED_SYMBOLS)
-            judged = [_without_validation(part, text, common, share) for part in components]
+            watch = Watch(surveyed=survey)
+            judged = [_without_validation(part, text, common, share, watch) for part in components]
         if not len(fresh):
             raise CorpusError("there are no words to find the weights on: name some by --corpus")
         weights = weights_on(judged, fresh)
@@ -170,7 +171,7 @@ def _shared_validation(checkpoints: Mapping[str, Checkpoint]) -> float:
 
 
 def _without_validation(
-    model: Model, corpus: Corpus, common: Mapping[str, Any], share: float
+    model: Model, corpus: Corpus, common: Mapping[str, Any], share: float, watch: Watch
 ) -> Model:
     """Return the model, or a twin of an n-gram model that has not seen the validation words."""
     if not isinstance(model, Ngram):
@@ -182,7 +183,7 @@ def _without_validation(
     if model.smoothing_method == "additive":
         own["smoothing"] = model.smoothing
     options = TrainingOptions(Ngram.name, **own, **common)
-    return train_ngram(corpus, options, Watch(), share).model
+    return train_ngram(corpus, options, watch, share).model
 
 
 def _fresh_words(words: Corpus, vocabulary: Vocabulary, held_out: float) -> Words:

@@ -18,7 +18,7 @@ import numpy as np
 
 from makemore.arrays import Floats
 from makemore.counting.ngrams import highest_order
-from makemore.counting.passes import Jobs, split_for_validation
+from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
 from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.errors import OptionError, TrainingError
@@ -70,14 +70,14 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     deadline = _deadline(options)
     with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = watch.survey(text, options)
-        watch = watch._replace(on_read=None, on_survey=None, is_component=True)  # of components
+        watch = watch._replace(surveyed=survey, is_component=True)
         enough = round(validation_share(survey.facts.lines, options.holdout, least=0.0), 4)
         share = max(options.validation, enough)
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
         planned = parse_components(options.components or "") or _plan(
-            text, survey.facts, deadline, common, options.seed, batches, watch.jobs
+            text, survey, deadline, common, batches, watch
         )
         chosen = _fitting(planned, highest_order(len(survey.vocabulary)))
         outcomes = [
@@ -172,17 +172,16 @@ def _ngram(
 
 def _plan(
     corpus: Corpus,
-    facts: CorpusFacts,
+    survey: Survey,
     deadline: float | None,
     common: Mapping[str, Any],
-    seed: int,
     batches: Batches,
-    jobs: Jobs = None,
+    watch: Watch,
 ) -> Components:
     """Return what the time until the deadline is best spent on."""
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    tries_orders = facts.symbols <= TRIED_SYMBOLS * left
-    order = _longer_contexts(corpus, common, jobs) if tries_orders else {}
+    tries_orders = survey.facts.symbols <= TRIED_SYMBOLS * left
+    order = _longer_contexts(corpus, common, watch) if tries_orders else {}
     chosen: Components = [(Ngram.name, order)]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     words = batches.training_words(MANY_WORDS)
@@ -192,12 +191,12 @@ def _plan(
             options = TrainingOptions(kind, **own)
             timed = TrainingOptions(kind, **own, **_known(kind, common))
             try:
-                seconds = seconds_a_step(corpus, timed, None, jobs)
+                seconds = seconds_a_step(corpus, timed, survey)
             except TrainingError:  # the words are too long for it, or it is too large
                 continue
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
-            to_measure = _steps_to_measure(facts, options.batch_size) * seconds
+            to_measure = _steps_to_measure(survey.facts, options.batch_size) * seconds
             missing = max(0.0, to_measure - RESERVE * left)
             steps = int(min((left * share - spent - missing) / seconds, most))
             if steps >= fewest:
@@ -218,15 +217,13 @@ def _steps_to_measure(facts: CorpusFacts, batch_size: int) -> float:
     return measured / of_a_step / 3
 
 
-def _longer_contexts(
-    corpus: Corpus, common: Mapping[str, Any], jobs: Jobs = None
-) -> dict[str, int]:
+def _longer_contexts(corpus: Corpus, common: Mapping[str, Any], watch: Watch) -> dict[str, int]:
     """Return the order of the n-gram model where longer contexts than the default's pay.
 
     Shorter ones never pay by much, and of few words the validation loss tells too little.
     """
     default = TrainingOptions(Ngram.name).order
-    order = _ngram(corpus, {"order": AUTO}, common, Watch(jobs)).recorded["order"]
+    order = _ngram(corpus, {"order": AUTO}, common, watch).recorded["order"]
     return {"order": order} if order > default else {}
 
 

@@ -187,6 +187,8 @@ class Watch(NamedTuple):
         An interrupted training of a network, with the same corpus and options, that goes on.
     on_survey : callable, optional
         Called with the survey of the corpus before the first step.
+    surveyed : Survey, optional
+        A survey of the corpus by the same options: it is taken, and none is made.
     is_component : bool
         Whether a network becomes part of a mixture. Its own losses, which take long to measure, are
         then not asked for: they are nan and None.
@@ -198,10 +200,13 @@ class Watch(NamedTuple):
     resume: Checkpoint | None = None
     on_failure: Callable[[TrainingError], None] | None = None
     on_survey: Callable[[Survey], None] | None = None
+    surveyed: Survey | None = None
     is_component: bool = False
 
     def survey(self, corpus: Corpus, options: TrainingOptions) -> Survey:
         """Return the survey of a corpus to train on, and tell of it. Raises ``CorpusError``."""
+        if self.surveyed:
+            return self.surveyed
         survey = survey_corpus(corpus, options.holdout, options.min_count, self.jobs, self.on_read)
         if self.on_survey:
             self.on_survey(survey)
