@@ -455,6 +455,17 @@ def test_the_networks_of_folds_share_the_time_limit(monkeypatch: pytest.MonkeyPa
     assert steps[4] == pytest.approx(steps[None] / 5, rel=0.01)
 
 
+def test_the_time_to_measure_held_out_words_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minibatch, "seconds_a_step", lambda *_: 0.01)
+    monkeypatch.setattr(minibatch, "MEASURED_SYMBOLS", 100)
+    corpus, more = Corpus.from_words(NAMES), {}
+    for holdout in (0.0, 0.5):
+        given = options(time_limit=60.0, holdout=holdout)
+        survey = survey_corpus(corpus, holdout)
+        more[holdout] = minibatch._within_time(corpus, given, survey, time.perf_counter())[1]
+    assert more[0.5] == pytest.approx(2 * more[0.0])
+
+
 def test_what_cannot_be_resumed_is_refused() -> None:
     corpus, finished = Corpus.from_words(NAMES), trained()
     with pytest.raises(OptionError, match="nothing to resume"):

@@ -181,21 +181,37 @@ def _within_time(
     """Return the options without the time limit, with as many steps as fit into it.
 
     A few steps are taken to see how long they last. The corpus is read for them, which takes as
-    long once more, and so do the measurements, about a third of what steps on as many symbols would
-    take. The second result is how many steps take as long as the measurements at the end.
+    long once more, and the losses are measured. The second result is how many steps take as long as
+    the measurements at the end.
     """
     began, timed = time.perf_counter(), TrainingOptions(**{**options.record(), "time_limit": None})
     seconds = seconds_a_step(corpus, timed, survey)
     now = time.perf_counter()
     left = time_to_train(options.time_limit) - (now - started) - (now - began)
     left /= 1 + (options.calibration_folds or 0)
-    facts = survey.facts
-    of_a_step = min(options.batch_size, facts.lines) * facts.symbols / facts.lines
-    at_the_end = min(facts.symbols, MEASURED_SYMBOLS) / of_a_step / 3
-    validated = min(round(options.validation * facts.symbols), VALIDATION_SYMBOLS)
-    steps = left / seconds - at_the_end - MEASUREMENTS * validated / of_a_step / 3
+    at_the_end = steps_to_measure(measured_symbols(survey), survey, options.batch_size)
+    validated = min(round(options.validation * survey.facts.symbols), VALIDATION_SYMBOLS)
+    meanwhile = MEASUREMENTS * steps_to_measure(validated, survey, options.batch_size)
+    steps = left / seconds - at_the_end - meanwhile
     steps = max(1, int(min(steps, options.steps)))
     return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
+
+
+def measured_symbols(survey: Survey) -> int:
+    """Return how many symbols the final losses are measured on."""
+    held_out = survey.facts.held_out_symbols
+    training = survey.facts.symbols - held_out
+    return min(training, MEASURED_SYMBOLS) + min(held_out, MEASURED_SYMBOLS)
+
+
+def steps_to_measure(symbols: int, survey: Survey, batch_size: int) -> float:
+    """Return how many steps take as long as to measure a loss on so many symbols.
+
+    It takes about a third of the time of steps on as many.
+    """
+    lines = survey.facts.lines
+    of_a_step = min(batch_size, lines) * survey.facts.symbols / lines
+    return symbols / of_a_step / 3
 
 
 def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> OnStep:

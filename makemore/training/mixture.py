@@ -20,7 +20,7 @@ from makemore.arrays import Floats
 from makemore.counting.ngrams import highest_order
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, CorpusFacts, unchanged
+from makemore.data.corpus import Corpus, unchanged
 from makemore.errors import OptionError, TrainingError
 from makemore.kinds import AUTO, COMMON, KINDS, OPTION, SEEDS
 from makemore.models.base import Model
@@ -31,7 +31,9 @@ from makemore.training.minibatch import (
     MEASURED_SYMBOLS,
     RESERVE,
     held_out_loss,
+    measured_symbols,
     seconds_a_step,
+    steps_to_measure,
     time_to_train,
     training_loss,
     until,
@@ -184,7 +186,7 @@ def _plan(
     order = _longer_contexts(corpus, common, watch) if tries_orders else {}
     chosen: Components = [(Ngram.name, order)]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    words = batches.training_words(MANY_WORDS)
+    words, measured = batches.training_words(MANY_WORDS), measured_symbols(survey)
     for alternatives, share in _networks_for(left):
         started = time.perf_counter()
         for kind, own, fewest in alternatives:
@@ -196,7 +198,7 @@ def _plan(
                 continue
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
-            to_measure = _steps_to_measure(survey.facts, options.batch_size) * seconds
+            to_measure = steps_to_measure(measured, survey, options.batch_size) * seconds
             missing = max(0.0, to_measure - RESERVE * left)
             steps = int(min((left * share - spent - missing) / seconds, most))
             if steps >= fewest:
@@ -204,17 +206,6 @@ def _plan(
             if steps >= fewest or spent > left * share / 2:
                 break
     return chosen
-
-
-def _steps_to_measure(facts: CorpusFacts, batch_size: int) -> float:
-    """Return how many steps take as long as to measure a network in the mixture.
-
-    For each symbol that takes about a third of the time of a step.
-    """
-    of_a_step = batch_size * facts.symbols / facts.lines
-    training = facts.symbols - facts.held_out_symbols
-    measured = min(training, MEASURED_SYMBOLS) + min(facts.held_out_symbols, MEASURED_SYMBOLS)
-    return measured / of_a_step / 3
 
 
 def _longer_contexts(corpus: Corpus, common: Mapping[str, Any], watch: Watch) -> dict[str, int]:
