@@ -16,10 +16,12 @@ from test_contract import CHECKPOINTS, IN_TESTS
 from makemore.autodiff.tensor import data
 from makemore.checkpoint import save
 from makemore.cli import main
+from makemore.data.corpus import Corpus
 from makemore.errors import PlottingError
 from makemore.models.network import Network
 from makemore.pictures.contents import learnt_vectors
 from makemore.pictures.embeddings import arrange, draw_embeddings, principal_plane
+from makemore.training.train import train
 
 NETWORKS = [kind for kind, c in CHECKPOINTS.items() if isinstance(c.model, Network)]
 
@@ -127,6 +129,14 @@ def test_the_vectors_of_a_network_are_its_embeddings_times_the_first_weights() -
     for symbol in range(4):
         expected = [arrays["embedding.weight"][symbol] @ part for part in weight]
         np.testing.assert_allclose(vectors[symbol], np.concatenate(expected), rtol=1e-3, atol=1e-6)
+
+
+def test_impossible_pairs_of_a_bigram_do_not_hide_the_possible_ones() -> None:
+    words = Corpus.from_words(["ab", "ba", "abba"])
+    model = train(words, method="counts", holdout=0.0, smoothing=0.0).model
+    P = model.bigram_table()
+    expected = np.log(np.where(P > 0, P, P[P > 0].min()))
+    np.testing.assert_allclose(learnt_vectors(model), expected[1:])
 
 
 def test_models_without_a_layer_have_no_vectors() -> None:

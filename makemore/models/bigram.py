@@ -197,8 +197,12 @@ class Bigram(WindowedModel):
         return self.weights
 
     def symbol_vectors(self) -> Floats:
-        """Return W: its rows are the vectors of the symbols, for the input is one-hot."""
-        return self.weights
+        """Return W: its rows are the vectors of the symbols, for the input is one-hot.
+
+        Impossible pairs have the smallest weight of a possible one; theirs would hide all others.
+        """
+        possible = self.bigram_table() > 0
+        return np.where(possible, self.weights, self.weights[possible].min())
 
     def automaton(self) -> Automaton:
         """Return the automaton whose states are the last symbols."""
