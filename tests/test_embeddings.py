@@ -86,6 +86,10 @@ def test_smaller_type_comes_before_labels_beside_their_places() -> None:
     axes = draw_embeddings(vectors, "iii").axes[0]
     assert {text.get_fontsize() for text in axes.texts} == {12.0}
     assert not axes.lines
+    vectors[2, 0] = 40.65  # type of 8 points would have room, but is hard to read
+    axes = draw_embeddings(vectors, "iii").axes[0]
+    assert {text.get_fontsize() for text in axes.texts} == {18.0}
+    assert axes.lines
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -32,6 +32,8 @@ SIDE = 7.5
 """The side of the picture in inches."""
 SIZES = (18, 15, 12, 10, 8)
 """The sizes of type, in the order in which they are tried."""
+LEGIBLE = 10
+"""The size below which labels are shifted rather than made smaller."""
 DOT = 3.0
 """The diameter of a dot in points."""
 LINK = 8.0
@@ -137,11 +139,11 @@ def _draw_symbols(axes: "Axes", points: Floats, labels: Sequence[str], theme: Th
 def _largest_type(places: Floats, labels: Sequence[str]) -> tuple[float, Shifts]:
     """Return the size of type and the shifts of the labels.
 
-    It is the largest size in which no label is shifted, or else the largest with room for all, or
-    else the smallest.
+    It is the largest size from ``LEGIBLE`` on in which no label is shifted, or else the largest
+    with room for all, or else the smallest.
     """
     tried = [(size, arrange(places, labels, size)) for size in SIZES]
-    unshifted = (found for found in tried if set(found[1]) == {(0.0, 0.0)})
+    unshifted = (found for found in tried if found[0] >= LEGIBLE and set(found[1]) == {(0.0, 0.0)})
     with_room = (found for found in tried if None not in found[1])
     return next(unshifted, next(with_room, tried[-1]))
 
