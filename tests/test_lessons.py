@@ -150,10 +150,11 @@ def test_a_list_of_long_words_has_a_shortest_one_to_follow(tmp_path: Path) -> No
 
 
 def test_tables_are_aligned() -> None:
-    assert table(["a", "bb"], [["x", 1.0], ["yy", -0.00001]]) == [
+    assert table(["a", "bb"], [["x", 1.0], ["yy", -0.00001], ["是", 2.0]]) == [
         " a      bb",
         " x  1.0000",
         "yy  0.0000",
+        "是  2.0000",  # two columns wide
     ]
 
 

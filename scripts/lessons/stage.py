@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from makemore.pictures.labels import columns as columns_of
+
 WIDTH = 80
 """Columns of a terminal."""
 
@@ -70,11 +72,13 @@ def where_it_stands(modules: Mapping[str, str], sources: Sequence[str], notice: 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], gap: str = "  ") -> list[str]:
     """Return lines of aligned columns; floats have four decimals, and integers commas."""
     cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        gap.join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    return [gap.join(map(_on_the_right, row, widths)).rstrip() for row in cells]
+
+
+def _on_the_right(text: str, width: int) -> str:
+    """Return the text after as many spaces as fill the columns of a terminal."""
+    return " " * (width - columns_of(text)) + text
 
 
 def matrix(names: Sequence[str], columns: Sequence[str], values: Any) -> list[str]:
