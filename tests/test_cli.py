@@ -467,6 +467,13 @@ def test_a_usage_error_names_the_command_whose_help_to_read(arguments: list[str]
     assert ". (" not in told
 
 
+def test_a_file_that_may_not_be_read_is_no_wrong_usage(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    trained("info")
+
+
 def test_what_is_no_integer_is_refused_by_this_name(run: Run) -> None:
     assert "'ten' is not a valid integer (see" in one_line(run("sample", "-n", "ten", code=2))
     assert "--count INTEGER  " in run("top", "--help").stdout

@@ -52,6 +52,16 @@ def test_bash_completes_commands_options_and_values() -> None:
     ]
 
 
+def test_the_shell_completes_names_of_files() -> None:
+    script = """
+        export COMP_CWORD=2 _MAKEMORE_COMPLETE=bash_complete
+        for command in train check score outliers mix; do
+            COMP_WORDS="makemore $command wo" makemore
+        done
+    """
+    assert run("bash", script) == ["file,wo"] * 5
+
+
 @pytest.mark.skipif(version("click") < "8.5", reason="click's script for fish fails before 8.5")
 def test_fish_completes_commands_and_values() -> None:
     script = """

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from makemore.cli.console import print_results, progress
-from makemore.cli.options import command, corpus_of, json_option, output_option, text_options
+from makemore.cli.options import PATH, command, corpus_of, json_option, output_option, text_options
 
 NAMES = "data/names.txt"
 
@@ -24,7 +24,7 @@ def download(output: str) -> None:
 
 
 @command("check", "makemore check words.txt")
-@click.argument("corpus", nargs=-1)
+@click.argument("corpus", nargs=-1, type=PATH)
 @text_options
 @json_option
 @click.pass_context

@@ -9,6 +9,7 @@ import click
 
 from makemore.cli.console import print_results, say, write_results
 from makemore.cli.options import (
+    PATH,
     change_options,
     checkpoint_option,
     columns_of,
@@ -44,10 +45,10 @@ def info(checkpoint: str, as_json: bool) -> None:
 
 
 @command("compare", "makemore compare bigram.npz ngram.npz")
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path())
+@click.argument("checkpoints", nargs=-1, required=True, type=PATH)
 @option(
     "--corpus",
-    type=click.Path(),
+    type=PATH,
     help="Compare on the words of this file instead of those held out.",
 )
 @encoding_option
@@ -109,11 +110,11 @@ def _say_different_alphabets(vocabularies: Sequence["Vocabulary"]) -> None:
 
 
 @command("mix", "makemore mix ngram.npz gru.npz -c mixture.npz")
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path())
+@click.argument("checkpoints", nargs=-1, required=True, type=PATH)
 @checkpoint_option
 @option(
     "--corpus",
-    type=click.Path(),
+    type=PATH,
     help="Find the weights on the words of this plain list in UTF-8, on which no model was trained."
     " Of the training corpus itself, the validation words are used.",
 )
@@ -179,7 +180,7 @@ def export(checkpoint: str, output: str) -> None:
 
 
 @command("import", "makemore import ngram.arpa -c imported.npz")
-@click.argument("arpa", type=click.Path())
+@click.argument("arpa", type=PATH)
 @checkpoint_option
 @option("--symbols", is_flag=True, help="Read tokens of several characters as symbols.")
 @change_options

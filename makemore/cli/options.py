@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from makemore.generation.constraints import Constraints
     from makemore.training.record import Checkpoint
 
+PATH = click.Path(readable=False)
+"""The name of a file, which shells complete. Whether it can be read is not a matter of usage."""
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -181,7 +184,7 @@ def share(text: str) -> float:
 checkpoint_option = option(
     "-c",
     "--checkpoint",
-    type=click.Path(),
+    type=PATH,
     default="makemore.npz",
     envvar="MAKEMORE_CHECKPOINT",
     help="The model's file.",
@@ -193,7 +196,7 @@ show_option = option("--show", is_flag=True, help="Open a window, too.")
 
 def output_option(default: str | None, purpose: str) -> Decorator:
     """Return the option that names the output file."""
-    return option("-o", "--output", type=click.Path(), default=default, help=purpose)
+    return option("-o", "--output", type=PATH, default=default, help=purpose)
 
 
 encoding_option = option(
@@ -314,13 +317,13 @@ known_options = all_of(
     ),
     option(
         "--corpus",
-        type=click.Path(),
+        type=PATH,
         group=CONSTRAINTS,
         help="The file of the training corpus, if it has moved.",
     ),
     option(
         "--exclude",
-        type=click.Path(),
+        type=PATH,
         multiple=True,
         group=CONSTRAINTS,
         help="Skip the words of this file. It may be given several times.",

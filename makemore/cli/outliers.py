@@ -10,6 +10,7 @@ import click
 
 from makemore.cli.console import progress, wants_colour, write_results
 from makemore.cli.options import (
+    PATH,
     IntegerRange,
     columns_of,
     command,
@@ -32,7 +33,7 @@ DEFAULT_COUNT = 20
 
 
 @command("outliers", "makemore outliers words.txt -n 50")
-@click.argument("files", metavar="[LIST]...", nargs=-1)
+@click.argument("files", metavar="[LIST]...", nargs=-1, type=PATH)
 @option(
     "-n",
     "--count",

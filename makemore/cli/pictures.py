@@ -7,6 +7,7 @@ import click
 
 from makemore.cli.console import print_results, progress, wants_colour, write_results
 from makemore.cli.options import (
+    PATH,
     checkpoint_option,
     command,
     dark_option,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @option("--text", is_flag=True, help="Print the table on the terminal instead.")
 @option(
     "--animate",
-    type=click.Path(),
+    type=PATH,
     help="Make a film of the training instead: .gif, or .mp4 where ffmpeg is installed.",
 )
 @click.pass_context

@@ -11,6 +11,7 @@ import click
 
 from makemore.cli.console import say, wants_colour, write_results
 from makemore.cli.options import (
+    PATH,
     IntegerRange,
     checkpoint_option,
     columns_of,
@@ -45,7 +46,7 @@ FLAGGED = 3
 
 
 @command("score", "makemore score words.txt --fpr 1% --only flagged")
-@click.argument("files", nargs=-1)
+@click.argument("files", nargs=-1, type=PATH)
 @checkpoint_option
 @option(
     "--explain", is_flag=True, help="Show the surprisal of each character, by colour on a terminal."
@@ -78,7 +79,7 @@ FLAGGED = 3
 )
 @option(
     "--against",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
     group="Several models",
     help="Add the log-likelihood ratio to this other model: above 0, the model of -c fits better."
@@ -86,7 +87,7 @@ FLAGGED = 3
 )
 @option(
     "--against-words",
-    type=click.Path(),
+    type=PATH,
     group="Several models",
     help="Report how well the two models tell their words apart: this file holds words of the"
     " other model.",

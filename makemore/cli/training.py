@@ -21,6 +21,7 @@ from makemore.cli.console import (
 )
 from makemore.cli.data import NAMES
 from makemore.cli.options import (
+    PATH,
     IntegerRange,
     all_of,
     checkpoint_option,
@@ -133,7 +134,7 @@ def _default_texts() -> dict[str, str]:
 
 
 @command("train", "makemore train words.txt --model ngram --order 4 -c words.npz")
-@click.argument("corpus", nargs=-1)
+@click.argument("corpus", nargs=-1, type=PATH)
 @checkpoint_option
 @_training_options
 @option(
@@ -152,7 +153,7 @@ def _default_texts() -> dict[str, str]:
 @option(
     "--log",
     metavar="FILE.csv",
-    type=click.Path(),
+    type=PATH,
     group=DESCENT,
     help="Write the losses of all steps to this file.",
 )
