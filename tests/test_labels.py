@@ -37,6 +37,7 @@ def test_real_dot_differs_from_the_boundary() -> None:
         ("probabilities", 1.0, "1.00"),
         ("counts", 6763, "6763"),
         ("counts", 1_234_567, "1235k"),
+        ("counts", 10**12, "1000G"),
         ("weights", -0.04, "0.0"),
         ("weights", -2.25, MINUS + "2.2"),
         ("weights", -np.inf, MINUS + "∞"),

@@ -42,7 +42,7 @@ def _probability_text(value: float) -> str:
 
 
 def _count_text(value: float) -> str:
-    for unit, suffix in ((1e6, "M"), (1e3, "k")):
+    for unit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 100 * unit:
             return f"{value / unit:.0f}{suffix}"
     return f"{value:.0f}"
