@@ -79,7 +79,7 @@ def _draw(
     size = min(9.0, 0.85 * side * POINTS_PER_INCH / T)
     gap = 0.25 + EMS_PER_COLUMN * size * max(map(columns, labels)) / POINTS_PER_INCH
     left = gap + 0.1
-    top, row, caption_room = 0.5 + 0.25 * heading.count("\n"), side + gap + 0.25, 0.4
+    top, row, caption_room = 0.5 + 0.25 * heading.count("\n"), side + gap + 0.25, 0.55
     width = max(left + heads * (side + gap), 5.0)
     height = top + blocks * row + caption_room
     figure = Figure(figsize=(width, height), dpi=75)
@@ -91,8 +91,8 @@ def _draw(
         _draw_head(axes, weights[block, head], labels, size, theme)
         axes.set_xlabel(f"block {block + 1}, head {head + 1}", size=8, color=theme.muted)
     caption = (
-        "Each row attends to the columns; “.” is the start of the word."
-        f" {'Lighter' if dark else 'Darker'} means more attention, from 0 to 1."
+        "Each row attends to the columns; “.” is the start of the word.\n"
+        f"{'Lighter' if dark else 'Darker'} means more attention, from 0 to 1."
     )
     size = type_size(caption, (width - left) * POINTS_PER_INCH, 9)
     figure.text(left / width, 0.15 / height, caption, size=size, color=theme.muted)
