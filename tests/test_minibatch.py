@@ -466,6 +466,18 @@ def test_the_time_to_measure_held_out_words_is_left_too(monkeypatch: pytest.Monk
     assert more[0.5] == pytest.approx(2 * more[0.0])
 
 
+def test_repetition_does_not_take_the_time_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minibatch, "seconds_a_step", lambda *_: 0.01)
+    table = Corpus.from_bytes("".join(f"{name},1000000\n" for name in NAMES).encode())
+    table = replace(table, columns=Columns("1", "2"))
+    given = options(steps=10_000, time_limit=60.0, holdout=0.2)
+    once, often = (
+        minibatch._within_time(corpus, given, survey_corpus(corpus, 0.2), time.perf_counter())[0]
+        for corpus in (Corpus.from_words(NAMES), table)
+    )
+    assert once.steps == pytest.approx(often.steps, rel=0.01)
+
+
 def test_what_cannot_be_resumed_is_refused() -> None:
     corpus, finished = Corpus.from_words(NAMES), trained()
     with pytest.raises(OptionError, match="nothing to resume"):

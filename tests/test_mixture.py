@@ -334,23 +334,21 @@ def test_the_order_of_the_ngram_model_rises_where_long_contexts_pay() -> None:
 
 
 def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Counted:
-        def training_words(self, most: int) -> int:
-            return 10**7
-
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.02)
     steps = []
-    for symbols in (10**5, 10**9):
+    for symbols, words in ((10**5, 10**7), (10**9, 10**7), (10**9, 120_000)):
         facts = SimpleNamespace(symbols=symbols, held_out_symbols=symbols // 10, lines=symbols // 8)
+        batches = SimpleNamespace(training_words=lambda _, words=words: words)
         deadline = time.perf_counter() + 60
         corpus = Corpus.from_words(WORDS)
         survey = SimpleNamespace(facts=facts)
-        plan = module._plan(corpus, survey, deadline, {}, Counted(), Watch())  # type: ignore[arg-type]
+        plan = module._plan(corpus, survey, deadline, {}, batches, Watch())  # type: ignore[arg-type]
         steps.append(plan[1][1]["steps"])
-    small, large = steps
+    small, large, repeated = steps
     assert small == pytest.approx(0.95 * 60 / 0.02, rel=0.02)
     # a step is of 128 words of 8 symbols, and 2 of 2**20 symbols are measured
     assert small - large == pytest.approx(2 * 2**20 / (128 * 8) / 3 - 0.06 * 60 / 0.02, rel=0.05)
+    assert small - repeated == pytest.approx(120_000 / 128 * 1.11 / 3 - 180, rel=0.05)
 
 
 def test_the_losses_of_a_mixture_are_measured_and_those_of_its_components_are_not(

@@ -27,6 +27,19 @@ def sketch_with(sketch: Hashes, hashes: Hashes) -> Hashes:
     return distinct_hashes(np.concatenate((sketch, hashes)))[-SIZE:]
 
 
+def distinct_words(sketch: Hashes, holdout: float) -> float:
+    """Return about how many distinct words a list has whose words above a holdout are sketched.
+
+    The standard error is 3 percent where they are more than ``SIZE``.
+
+    >>> distinct_words(np.arange(90, dtype=np.uint64), 0.1)
+    100.0
+    """
+    if len(sketch) < SIZE:
+        return len(sketch) / (1 - holdout)
+    return SIZE / (1 - int(sketch[0]) / 2**64)
+
+
 def are_mostly_in(words: Hashes, others: Hashes) -> bool:
     """Return whether more than half of the words of a list are in another, from their sketches.
 

@@ -23,8 +23,9 @@ from makemore.autodiff import cross_entropy
 from makemore.autodiff.tensor import Array, data
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, unchanged
+from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.data.holdout import all_held_out
+from makemore.data.sketch import distinct_words
 from makemore.errors import CheckpointError, CorpusError, OptionError, TrainingError, shown
 from makemore.evaluation.calibration import references_of_ids
 from makemore.kinds import KINDS
@@ -34,6 +35,7 @@ from makemore.nn.base import ParameterVector
 from makemore.nn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, clip_by_norm
 from makemore.nn.schedules import Schedule, constant, cosine, one_cycle, warm_up
 from makemore.training.batches import (
+    BLOCK_BYTES,
     HELD_OUT,
     LEFT_OUT,
     TRAINING,
@@ -189,28 +191,35 @@ def _within_time(
     now = time.perf_counter()
     left = time_to_train(options.time_limit) - (now - started) - (now - began)
     left /= 1 + (options.calibration_folds or 0)
-    at_the_end = steps_to_measure(measured_symbols(survey), survey, options.batch_size)
-    validated = min(round(options.validation * survey.facts.symbols), VALIDATION_SYMBOLS)
-    meanwhile = MEASUREMENTS * steps_to_measure(validated, survey, options.batch_size)
+    facts, once = survey.facts, 1.0
+    if len(survey.sketch):
+        blocks = 1 + (corpus.size() or 0) // BLOCK_BYTES
+        distinct = distinct_words(survey.sketch, options.holdout)
+        once = min(1.0, blocks * distinct / facts.lines)
+    at_the_end = steps_to_measure(measured_symbols(facts, once), facts, options.batch_size)
+    validated = min(options.validation * once * facts.symbols, VALIDATION_SYMBOLS)
+    meanwhile = MEASUREMENTS * steps_to_measure(validated, facts, options.batch_size)
     steps = left / seconds - at_the_end - meanwhile
     steps = max(1, int(min(steps, options.steps)))
     return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
 
 
-def measured_symbols(survey: Survey) -> int:
-    """Return how many symbols the final losses are measured on."""
-    held_out = survey.facts.held_out_symbols
-    training = survey.facts.symbols - held_out
-    return min(training, MEASURED_SYMBOLS) + min(held_out, MEASURED_SYMBOLS)
+def measured_symbols(facts: CorpusFacts, once: float) -> float:
+    """Return how many symbols the final losses are measured on.
+
+    A word is measured once in a block of the corpus, however often it repeats; ``once`` is the
+    share of all symbols that this leaves.
+    """
+    parts = (facts.symbols - facts.held_out_symbols, facts.held_out_symbols)
+    return sum(min(once * symbols, MEASURED_SYMBOLS) for symbols in parts)
 
 
-def steps_to_measure(symbols: int, survey: Survey, batch_size: int) -> float:
+def steps_to_measure(symbols: float, facts: CorpusFacts, batch_size: int) -> float:
     """Return how many steps take as long as to measure a loss on so many symbols.
 
     It takes about a third of the time of steps on as many.
     """
-    lines = survey.facts.lines
-    of_a_step = min(batch_size, lines) * survey.facts.symbols / lines
+    of_a_step = min(batch_size, facts.lines) * facts.symbols / facts.lines
     return symbols / of_a_step / 3
 
 

@@ -20,7 +20,7 @@ from makemore.arrays import Floats
 from makemore.counting.ngrams import highest_order
 from makemore.counting.passes import split_for_validation
 from makemore.counting.survey import Survey
-from makemore.data.corpus import Corpus, unchanged
+from makemore.data.corpus import Corpus, CorpusFacts, unchanged
 from makemore.errors import OptionError, TrainingError
 from makemore.kinds import AUTO, COMMON, KINDS, OPTION, SEEDS
 from makemore.models.base import Model
@@ -186,7 +186,9 @@ def _plan(
     order = _longer_contexts(corpus, common, watch) if tries_orders else {}
     chosen: Components = [(Ngram.name, order)]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    words, measured = batches.training_words(MANY_WORDS), measured_symbols(survey)
+    words = batches.training_words(MANY_WORDS)
+    once = _share_once(survey.facts, words) if words < MANY_WORDS else 1.0
+    measured = measured_symbols(survey.facts, once)
     for alternatives, share in _networks_for(left):
         started = time.perf_counter()
         for kind, own, fewest in alternatives:
@@ -198,7 +200,7 @@ def _plan(
                 continue
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
-            to_measure = steps_to_measure(measured, survey, options.batch_size) * seconds
+            to_measure = steps_to_measure(measured, survey.facts, options.batch_size) * seconds
             missing = max(0.0, to_measure - RESERVE * left)
             steps = int(min((left * share - spent - missing) / seconds, most))
             if steps >= fewest:
@@ -206,6 +208,12 @@ def _plan(
             if steps >= fewest or spent > left * share / 2:
                 break
     return chosen
+
+
+def _share_once(facts: CorpusFacts, words: int) -> float:
+    """Return about which share of the symbols is left if each of the ``words`` counts once."""
+    of_words = words * facts.symbols / facts.lines
+    return min(1.0, of_words / (facts.symbols - facts.held_out_symbols))
 
 
 def _longer_contexts(corpus: Corpus, common: Mapping[str, Any], watch: Watch) -> dict[str, int]:
