@@ -43,12 +43,14 @@ def test_bash_completes_commands_options_and_values() -> None:
         complete_words makemore plot-
         complete_words makemore train --smoothing-
         complete_words makemore train --model ""
+        complete_words makemore info a.npz --j
     """
     assert run("bash", script) == [
         "train",
         "plot-heatmap plot-loss plot-embeddings plot-attention",
         "--smoothing-method",
         " ".join(KINDS),
+        "--json",
     ]
 
 

@@ -79,7 +79,8 @@ class GroupedCommand(click.Command):
         """Parse the arguments; errors of the parser name this command."""
         ctx.allow_extra_args = all(isinstance(parameter, click.Option) for parameter in self.params)
         try:
-            if extra := super().parse_args(ctx, args):  # often the model's file
+            extra = super().parse_args(ctx, args)
+            if extra and not ctx.resilient_parsing:  # often the model's file
                 advice = ": -c names the model's file" * ("checkpoint" in ctx.params)
                 ctx.fail(f"{ctx.info_name} takes only options, and not '{extra[0]}'{advice}")
             return extra
