@@ -146,7 +146,8 @@ def test_no_process_outlives_a_signal(folder: Path, signum: signal.Signals) -> N
 def test_a_missing_file_is_refused_before_others_are_scored(score: Score) -> None:
     result = score("one.txt", "missing.txt", jobs=1, code=1)
     assert result.stdout == ""
-    assert result.stderr == "makemore: cannot read missing.txt: No such file or directory\n"
+    told = "cannot read missing.txt: No such file or directory; give single words on stdin"
+    assert result.stderr == f"makemore: {told}\n"
 
 
 def test_a_model_that_knows_capitals_says_that_it_never_sees_them(

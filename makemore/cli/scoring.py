@@ -211,7 +211,8 @@ def _refuse_missing(files: tuple[str, ...]) -> None:
     """Raise ``CorpusError`` for a file that is not there, before the words of others are scored."""
     for path in files:
         if path != "-" and not os.path.exists(path):
-            raise CorpusError(f"cannot read {shown(path)}: {os.strerror(errno.ENOENT)}")
+            fault = os.strerror(errno.ENOENT)
+            raise CorpusError(f"cannot read {shown(path)}: {fault}; give single words on stdin")
 
 
 def _refuse_idle(options: dict[str, Any]) -> None:
