@@ -42,7 +42,7 @@ function reportWords({ words, unknown, read, count, seed }) {
   const kinds = new Set(words.map(decode)).size;
   byId("make-problem").replaceChildren(...(isWhole ? [] : missingText(unknown, read)));
   byId("make-status").textContent = isWhole
-    ? `${counted(count, "word")}, ${numbers.format(kinds)} different, seed ${seed}.`
+    ? `${counted(count, "word")}, ${numbers.format(kinds)} distinct, seed ${seed}.`
     : "";
   field.prefix.setAttribute("aria-invalid", String(!isWhole));
   if (!wordIsChosen) {

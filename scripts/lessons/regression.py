@@ -157,7 +157,7 @@ def the_folds(layers: list[Any], field: Any) -> Stage:
     return Stage(
         "What the folds are",
         ["relu(z) = z where z > 0, else 0: the sheet is flat on either side of z = 0"],
-        [f"units 32 + 32, different on-off patterns in the square {len(patterns):,}"],
+        [f"units 32 + 32, distinct on-off patterns in the square {len(patterns):,}"],
         "a ReLU network is a folded sheet of paper. Each unit of the first layer folds along a"
         " straight line; the second folds what is already folded, so the pieces multiply.",
         figure=drawn.figure,
