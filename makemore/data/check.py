@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from makemore.arrays import Bytes, CodePoints, Flags, Hashes, Integers, Offsets
+from makemore.counting.pairs import UNICODE
 from makemore.counting.survey import add_code_points
-from makemore.counting.tables import look_up
+from makemore.counting.tables import add_up, look_up
 from makemore.data.corpus import Corpus, Progress, no_word
 from makemore.data.formats import MAX_EXAMPLES, Finding, Oddity, Recogniser, remedy
 from makemore.data.holdout import (
@@ -36,7 +37,6 @@ RARE_BELOW = 10
 RARE_SHARE = 0.01
 """If rare characters are a larger share of all text, as in a short list, they are not odd."""
 
-_UNICODE = 0x110000
 _PIECE = 1 << 19  # characters whose scripts, 64 bits each, are looked up at once
 _LF = ord("\n")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC")
@@ -207,9 +207,9 @@ class _Survey:
         self._weights: list[tuple[int, int, int]] = []  # of each block: sum, minimum, maximum
         self._are_all_held_out = True
         self._held_out: Lines | None = Lines("")  # distinct ones; None where they are too many
-        self._frequencies = np.zeros(_UNICODE, np.int64)
-        self._lengths: Counter[int] = Counter()  # of lines
-        self._weights_of_lengths: Counter[int] = Counter()  # each as often as its weight says
+        self._frequencies = np.zeros(UNICODE, np.int64)
+        self._words = 0
+        self._lengths: Counter[int] = Counter()  # of words, each as often as its weight says
         self._distinct = _DistinctCounter()
         self._scripts = _Scripts()
         self._spaced, self._doubled_spaces = Oddity(), Oddity()
@@ -225,7 +225,6 @@ class _Survey:
         self._is_whole = False
         self._last_error = str(error)
         self._lines += 1
-        self._lengths[0] += 1
         self.note(error)
 
     def note(self, error: DecodingError) -> None:
@@ -242,13 +241,14 @@ class _Survey:
         add_code_points(self._frequencies, lines)
         if lines.weights is not None and len(weights := lines.weights[lines.weights > 0]):
             self._weights.append((int(weights.sum()), int(weights.min()), int(weights.max())))
-        lengths, counts = np.unique(ends - starts, return_counts=True)
+        has_word = ends > starts
+        lengths = (ends - starts)[has_word]
+        self._words += len(lengths)
+        if lines.weights is None:
+            lengths, counts = np.unique(lengths, return_counts=True)
+        else:
+            lengths, counts = add_up(lengths, lines.weights[has_word])
         self._lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
-        if lines.weights is not None:
-            places = np.searchsorted(lengths, ends - starts)
-            counts = np.zeros(len(lengths), np.int64)
-            np.add.at(counts, places, lines.weights)
-        self._weights_of_lengths.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
         self._add_hashes(hash_words(text), lines)
         self._add_oddities(text, points, starts, ends)
         self._forms.add(text, len(ends))
@@ -287,13 +287,10 @@ class _Survey:
 
     def report(self, corpus: Corpus) -> CorpusCheck:
         """Return the findings."""
-        without_word = self._lengths.pop(0, 0)
-        self._weights_of_lengths.pop(0, 0)
         replaces = corpus.errors == "replace"  # then only the line that ends the check is lost
-        blank = without_word - (int(not self._is_whole) if replaces else self._undecodable)
-        words = self._lines - without_word
+        lost = int(not self._is_whole) if replaces else self._undecodable
         distinct, is_exact = self._distinct.result()
-        distinct = min(distinct, words)  # an estimate may be larger
+        distinct = min(distinct, self._words)  # an estimate may be larger
         self._frequencies[_LF] = 0
         points = np.flatnonzero(self._frequencies)
         order = np.argsort(-self._frequencies[points], kind="stable")
@@ -303,12 +300,12 @@ class _Survey:
         return CorpusCheck(
             name=corpus.name,
             lines=self._lines,
-            blank=blank,
+            blank=self._lines - self._words - lost,
             distinct=distinct,
             distinct_is_exact=is_exact,
-            duplicates=words - distinct,
+            duplicates=self._words - distinct,
             shortest=min(self._lengths, default=0),
-            median=_median(self._weights_of_lengths),
+            median=_median(self._lengths),
             longest=max(self._lengths, default=0),
             characters=facts,
             weights=self._weight_facts(),
@@ -322,16 +319,16 @@ class _Survey:
             undecodable=self._undecodable,
             encoding_errors=tuple(self._errors),
             is_whole=self._is_whole,
-            failure=self._failure(corpus, words, "".join(fact.character for fact in facts)),
+            failure=self._failure(corpus, "".join(fact.character for fact in facts)),
         )
 
-    def _failure(self, corpus: Corpus, words: int, characters: str) -> str:
+    def _failure(self, corpus: Corpus, characters: str) -> str:
         """Return why training would fail, or nothing."""
         if self._last_error and (corpus.errors != "strict" or self._undecodable == 1):
             return self._last_error  # no --errors leaves it out
         if self._errors and corpus.errors == "strict":
             return self._errors[0] + or_leave_out(corpus.encoding)
-        if not words:
+        if not self._words:
             return no_word(corpus)
         try:
             Vocabulary(characters)
@@ -392,7 +389,7 @@ class _Scripts:
     _UNKNOWN = -1
 
     def __init__(self) -> None:
-        self._table = np.full(_UNICODE, self._UNKNOWN, np.int64)
+        self._table = np.full(UNICODE, self._UNKNOWN, np.int64)
         self._bit_of: dict[str, int] = {}
 
     def of_lines(self, points: Bytes | CodePoints, starts: Offsets) -> Integers:
