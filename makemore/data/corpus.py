@@ -96,20 +96,14 @@ class CorpusFacts(NamedTuple):
     dropped_lines : int
         Lines left out because they hold a character rarer than ``min_count``.
     min_count : int
-    encoding : str
-    lowercase, strip_accents : bool
-    normalize : str
-        "nfc", "nfkc" or empty.
-    errors : str
-        One of ``ERRORS``.
+    encoding, lowercase, strip_accents, normalize, errors, symbol_rule
+        As ``Corpus`` has them.
     ends_in_space : bool
         Whether some word ends in a space; True if unknown.
     path : str
         The absolute path of a corpus that is one file, else empty.
     column, weights, delimiter, weights_as : str
         The columns of a table, as ``Columns`` has them; all empty for a plain list.
-    symbol_rule : str
-        As ``Corpus`` has it.
     """
 
     name: str

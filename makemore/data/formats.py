@@ -313,8 +313,7 @@ class _Table:
     def _can_be_read(self, columns: Columns) -> bool:
         """Return whether training reads all rows."""
         try:
-            for _ in read_table(["".join(f"{row}\n" for _, row in self.rows)], columns, ""):
-                pass
+            list(read_table(["".join(f"{row}\n" for _, row in self.rows)], columns, ""))
         except CorpusError:
             return False
         return True
