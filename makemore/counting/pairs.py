@@ -14,7 +14,7 @@ import numpy.typing as npt
 from makemore.arrays import CACHED, Integers
 from makemore.counting.ngrams import NgramCounts
 from makemore.counting.tables import CodeCounter, add_at, add_up, ascending
-from makemore.data.text import code_points, weights_of_symbols
+from makemore.data.text import Lines, code_points, lines_with_words, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
@@ -63,29 +63,33 @@ class CharacterIds:
 
 
 class PairCounter:
-    """Counts lines with their pairs."""
+    """Counts lines with their pairs, or without ``pairs`` their symbols alone."""
 
-    def __init__(self, ids: CharacterIds) -> None:
+    def __init__(self, ids: CharacterIds, *, pairs: bool = True) -> None:
         self._ids = ids
-        self._narrow = np.zeros(_NARROW**2, np.int64)
+        self._order = 2 if pairs else 1
+        self._narrow = np.zeros(_NARROW**self._order, np.int64)
         self._K = _NARROW
-        self._wide = CodeCounter(self._K**2, has_table=True)
+        self._wide = CodeCounter(self._K**self._order, has_table=True)
 
     def add(self, text: str, weights: Integers | None = None) -> None:
         """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
+        if self._order == 1:  # with pairs, blank lines are known by a boundary after a boundary
+            text, weights = lines_with_words(Lines(text, weights))
         ids = self._ids.of("\n" + text)  # the first word's boundary, too
         self._make_room()
-        of_pairs = None
+        of_symbols = None
         if weights is not None:  # a pair counts as often as the line of its second symbol
-            of_pairs = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
+            of_symbols = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
         is_narrow = ids.dtype == np.uint8
         K, dtype = (_NARROW, np.uint16) if is_narrow else (self._K, np.uint32)
         for start in range(0, len(ids) - 1, CACHED):
             piece = ids[start : start + CACHED + 1]
             codes: npt.NDArray[Any] = piece[1:].astype(dtype)
-            codes *= K
-            codes += piece[:-1]
-            of_codes = None if of_pairs is None else of_pairs[start : start + CACHED]
+            if self._order == 2:
+                codes *= K
+                codes += piece[:-1]
+            of_codes = None if of_symbols is None else of_symbols[start : start + CACHED]
             if is_narrow:
                 add_at(self._narrow, codes, of_codes)
             elif of_codes is None:
@@ -95,41 +99,48 @@ class PairCounter:
 
     def characters(self) -> str:
         """Return the characters that occur, in code-point order."""
-        firsts, _, _ = self._pairs()
-        found = (self._ids.characters[i] for i in np.flatnonzero(np.bincount(firsts)).tolist())
+        _, seconds, _ = self._pairs()
+        found = (self._ids.characters[i] for i in np.flatnonzero(np.bincount(seconds)).tolist())
         return "".join(sorted(found)).replace("\n", "")
 
     def counts(self, characters: str) -> NgramCounts:
-        """Return the pairs of symbols of an alphabet, and how often each occurs."""
+        """Return the n-grams of symbols of an alphabet, of order 2 for pairs, else of order 1."""
         id_of = {character: i for i, character in enumerate("\n" + characters)}
         ids = np.array([id_of.get(character, 0) for character in self._ids.characters])
         firsts, seconds, counts = self._pairs()
         codes = ids[firsts] * len(id_of)
         codes += ids[seconds]
-        codes, counts = ascending(codes, counts, len(id_of) ** 2)
-        if len(codes) and codes[0] == 0:  # a boundary after a boundary is a blank line
+        codes, counts = ascending(codes, counts, len(id_of) ** self._order)
+        if self._order == 2 and len(codes) and codes[0] == 0:  # the blank lines
             codes, counts = codes[1:], counts[1:]
-        return NgramCounts(len(id_of), 2, codes, counts)
+        return NgramCounts(len(id_of), self._order, codes, counts)
 
     def _pairs(self) -> tuple[Integers, Integers, Integers]:
-        """Return all pairs (x, y) that occur, as ids, and how often each does."""
+        """Return all pairs (x, y) that occur, as ids, and how often each does.
+
+        Without pairs, each x is the boundary.
+        """
         if len(codes := np.flatnonzero(self._narrow)):
-            seconds, firsts = np.divmod(codes, _NARROW)
-            self._wide.add_run(self._K * seconds + firsts, self._narrow[codes])
+            self._wide.add_run(self._widened(codes, _NARROW), self._narrow[codes])
             self._narrow[codes] = 0
         codes, counts = self._wide.counts()
+        if self._order == 1:
+            return np.full(len(codes), _LF), codes, counts
         seconds = codes // self._K  # and a remainder take a fifth of the time of divmod
         return codes - seconds * self._K, seconds, counts
+
+    def _widened(self, codes: Integers, K: int) -> Integers:
+        """Return the codes that were made with another K."""
+        return codes if self._order == 1 else codes // K * self._K + codes % K
 
     def _make_room(self) -> None:
         """Make the codes large enough for all ids."""
         if (needed := len(self._ids.characters)) <= self._K:
             return
+        before, self._K = self._K, min(needed + needed // 8, MAX_VOCABULARY + _ASCII)
         codes, counts = self._wide.counts()
-        seconds, firsts = np.divmod(codes, self._K)
-        self._K = min(needed + needed // 8, MAX_VOCABULARY + _ASCII)
-        self._wide = CodeCounter(self._K**2, has_table=True)
-        self._wide.add_run(self._K * seconds + firsts, counts)
+        self._wide = CodeCounter(self._K**self._order, has_table=True)
+        self._wide.add_run(self._widened(codes, before), counts)
 
 
 def refuse_too_many(characters: int) -> None:

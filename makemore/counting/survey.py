@@ -7,12 +7,11 @@ be counted in other processes and on other machines.
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from makemore.arrays import Counts, Hashes, Integers
+from makemore.arrays import Counts, Hashes
 from makemore.counting.ngrams import NgramCounts, merge_ngrams
 from makemore.counting.pairs import UNICODE, CharacterIds, PairCounter, refuse_too_many
 from makemore.counting.tables import add_at
@@ -26,7 +25,7 @@ from makemore.data.text import (
     weights_of_symbols,
     without_lines_holding,
 )
-from makemore.data.vocabulary import BOUNDARY, Vocabulary
+from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CorpusError
 
 MAX_SAMPLE = 1 << 15
@@ -106,35 +105,6 @@ class Part(NamedTuple):
     sketch: Hashes
 
 
-class CharacterCounter:
-    """Counts lines by their characters alone."""
-
-    def __init__(self) -> None:
-        self._frequencies = np.zeros(1 << 7, np.int64)  # by code point, up to the largest one
-        self._blank_lines = 0
-
-    def add(self, text: str, weights: Integers | None = None) -> None:
-        """Count whole lines, as ``Lines`` has them."""
-        missing = int(code_points(text).max(initial=0)) + 1 - len(self._frequencies)
-        self._frequencies = np.pad(self._frequencies, (0, max(0, missing)))
-        add_code_points(self._frequencies, Lines(text, weights))
-        if weights is None and ("\n\n" in text or text.startswith("\n")):
-            starts, ends = line_bounds(code_points(text))
-            self._blank_lines += int((starts == ends).sum())
-
-    def characters(self) -> str:
-        """Return the characters that were counted, in code-point order."""
-        return "".join(map(chr, np.flatnonzero(self._frequencies))).replace("\n", "")
-
-    def counts(self, characters: str) -> NgramCounts:
-        """Return the symbols of an alphabet and how often each occurs, as n-grams of order 1."""
-        symbols = list(map(ord, "\n" + characters))
-        counts = np.append(self._frequencies, 0).take(symbols, mode="clip")  # 0 beyond the largest
-        counts[BOUNDARY] -= self._blank_lines
-        ids = np.flatnonzero(counts)
-        return NgramCounts(len(symbols), 1, ids, counts[ids])
-
-
 class PartCounter:
     """Counts blocks of lines.
 
@@ -152,9 +122,7 @@ class PartCounter:
         self._holdout = holdout
         self._rare = pattern_of(rare)
         ids = CharacterIds()
-        new = partial(PairCounter, ids) if pairs else CharacterCounter
-        self._total: PairCounter | CharacterCounter = new()
-        self._held_out: PairCounter | CharacterCounter = new()
+        self._total, self._held_out = (PairCounter(ids, pairs=pairs) for _ in range(2))
         self._sample = _SampleCollector()
         self._fingerprint = 0
         self._dropped = 0

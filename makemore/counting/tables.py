@@ -49,8 +49,8 @@ def look_up(table: npt.NDArray[Any], indices: npt.NDArray[Any]) -> npt.NDArray[A
 class CodeCounter:
     """Counts codes, numbers from 0 to ``size - 1``: a few by sorting, many in a table.
 
-    Memory is 8 or 16 MiB for codes that wait to be counted, and 4 bytes for each cell of a table or
-    16 for each distinct code, with three times as much while runs of them are merged.
+    Memory is up to 8 or 16 MiB for codes that wait to be counted, and 4 bytes for each cell of a
+    table or 16 for each distinct code, with three times as much while runs of them are merged.
 
     Parameters
     ----------
@@ -67,8 +67,9 @@ class CodeCounter:
     ) -> None:
         self._size, self._has_table, self._refuse = size, has_table, refuse
         # One buffer for all codes: touching fresh memory takes longer than sorting it. Numbers of
-        # 32 bits are sorted in half the time or less.
-        self._unsorted = np.empty(_BUFFER, np.uint32 if size <= 1 << 32 else np.int64)
+        # 32 bits are sorted in half the time or less. A small table pays for fewer codes.
+        buffer = min(_BUFFER, max(size, CACHED))
+        self._unsorted = np.empty(buffer, np.uint32 if size <= 1 << 32 else np.int64)
         self._waiting = 0
         self._runs: list[tuple[Integers, Integers]] = []
         self._table: npt.NDArray[Any] | None = None  # of 32 bits, while they suffice
