@@ -23,6 +23,7 @@ from makemore.counting.survey import MAX_SAMPLE_LENGTH
 from makemore.data import holdout
 from makemore.data.corpus import Corpus
 from makemore.data.holdout import Split
+from makemore.data.text import Lines
 from makemore.data.vocabulary import MAX_VOCABULARY, Vocabulary
 from makemore.errors import CorpusError, VocabularyError
 
@@ -127,7 +128,9 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
         return
     vocabulary = Vocabulary("".join(words))
     corpus, split = Corpus.from_bytes(text.encode()), Split((share,))
-    blocks = in_blocks(block_size, lambda: list(id_blocks(corpus, vocabulary, split)))
+    blocks = in_blocks(
+        block_size, lambda: list(id_blocks(corpus.read().blocks(), vocabulary, split))
+    )
     assert all(rows.validation.ids.tolist() == [0] for rows in blocks)
     for part, wanted in ((0, False), (1, True)):
         expected = vocabulary.encode_words([w for w in words if is_held_out(w, share) == wanted])
@@ -138,8 +141,8 @@ def test_id_blocks_are_the_words_in_order_divided_by_hash(
 
 
 def test_id_blocks_leave_out_words_with_unknown_characters() -> None:
-    corpus = Corpus.from_words(["ab", "axb", "ba"])
-    ids = [rows.training.ids for rows in id_blocks(corpus, Vocabulary("ab"), Split((0.0,)))]
+    blocks = [Lines("ab\naxb\nba\n")]
+    ids = [rows.training.ids for rows in id_blocks(blocks, Vocabulary("ab"), Split((0.0,)))]
     np.testing.assert_array_equal(np.concatenate(ids), [0, 1, 2, 0, 2, 1, 0])
 
 

@@ -290,7 +290,7 @@ def test_slices_that_come_back_while_this_process_waits_are_counted(
     count = partial(passes._part, holdout=0.3, rare="", pairs=True)
     corpus = Corpus.from_paths(names)
     found, _ = workers.count_in_processes(2, corpus, count, merge)
-    whole = count(iter([corpus]), 1)
+    whole = count(corpus.read().blocks(), 1)
     assert found.total.symbols == whole.total.symbols > 0
 
 
@@ -308,7 +308,7 @@ def test_the_error_of_a_process_is_heard_while_this_one_waits(
     while_this_one_waits(monkeypatch, lambda pool, _: pool.errors.append(DecodingError("x")))
     corpus = Corpus.from_paths(names)
     with pytest.raises(DecodingError):
-        workers.count_in_processes(2, corpus, lambda slices, processes: list(slices), merge)
+        workers.count_in_processes(2, corpus, lambda blocks, processes: list(blocks), merge)
 
 
 def test_progress_does_not_go_back_where_slices_come_back(names: Path) -> None:

@@ -209,7 +209,7 @@ def _result(client: Any, future: Any) -> Any:
 
 
 def _shard(count: Count, corpus: Corpus) -> Any:
-    return count(iter([corpus]), 1)
+    return count(corpus.read().blocks(), 1)
 
 
 def _shards(corpus: Corpus, shard_size: int) -> Iterator[tuple[Source, ...]]:

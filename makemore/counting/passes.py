@@ -1,7 +1,7 @@
 """The passes over a corpus: its survey, its pairs, its n-grams, and its words as ids."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -159,28 +159,19 @@ def _count(corpus: Corpus, count: Callable[..., Any], merge: Callable[..., Any],
     """Return what ``count`` finds in a corpus, in parts or in this process alone."""
     if workers := _workers(corpus, jobs):
         return workers(corpus, count, merge)[0]
-    return count(iter([corpus]), 1)
+    return count(corpus.read().blocks(), 1)
 
 
-def _blocks(slices: Iterator[Corpus]) -> Iterator[Lines]:
-    return (block for part in slices for block in part.read().blocks())
-
-
-def _frequencies(slices: Iterator[Corpus], processes: int) -> Counts:
-    """Return how often each code point occurs in slices of a corpus."""
-    return character_frequencies(_blocks(slices))
+def _frequencies(blocks: Iterator[Lines], processes: int) -> Counts:
+    """Return how often each code point occurs in a part of a corpus."""
+    return character_frequencies(blocks)
 
 
 def _part(
-    slices: Iterator[Corpus],
-    processes: int,
-    *,
-    holdout: float,
-    rare: str,
-    pairs: bool,
+    blocks: Iterator[Lines], processes: int, *, holdout: float, rare: str, pairs: bool
 ) -> Part:
-    """Return what is in slices of a corpus."""
-    return count_part(_blocks(slices), holdout, rare, pairs=pairs)
+    """Return what is in a part of a corpus."""
+    return count_part(blocks, holdout, rare, pairs=pairs)
 
 
 def with_alphabet(corpus: Corpus, min_count: int) -> Corpus:
@@ -257,21 +248,14 @@ class IdRows(NamedTuple):
     validation: IdRow
 
 
-def id_blocks(
-    corpus: Corpus,
-    vocabulary: Vocabulary,
-    split: Split,
-    progress: Progress | None = None,
-) -> Iterator[IdRows]:
+def id_blocks(blocks: Iterable[Lines], vocabulary: Vocabulary, split: Split) -> Iterator[IdRows]:
     """Yield the words of each block as rows of ids.
 
     Words with a character outside the vocabulary are left out. A ``split`` without a second bound
     sets no words apart for validation.
-
-    This is a second pass, after a survey: use ``corpus.rereadable()`` around both to read a pipe.
     """
     unknown = unknown_to(vocabulary)
-    for block in corpus.read(progress).blocks(counts_lines=True):
+    for block in blocks:
         lines = lines_with_words(without_lines_holding(unknown, block)[0])
         data = np.frombuffer(lines.text.encode(), np.uint8)
         starts, ends = line_bounds(data)
@@ -306,19 +290,19 @@ def count_ngrams(
     ``TrainingError`` for an order that is not supported, and where memory does not suffice.
     """
     count = partial(_ngrams, vocabulary=vocabulary, split=split, order=order)
-    found: list[NgramCounts] = _count(corpus, count, _merged_ngrams, jobs)
+    with naming_lines(corpus):
+        found: list[NgramCounts] = _count(corpus, count, _merged_ngrams, jobs)
     return found
 
 
 def _ngrams(
-    slices: Iterator[Corpus], processes: int, *, vocabulary: Vocabulary, split: Split, order: int
+    blocks: Iterator[Lines], processes: int, *, vocabulary: Vocabulary, split: Split, order: int
 ) -> list[NgramCounts]:
-    """Return the n-grams of slices of a corpus, by the role of their words."""
+    """Return the n-grams of a part of a corpus, by the role of their words."""
     counters = [NgramCounter(len(vocabulary), order, processes) for _ in IdRows._fields]
-    for part in slices:
-        for rows in id_blocks(part, vocabulary, split):
-            for counter, row in zip(counters, rows, strict=True):
-                counter.add(*row)
+    for rows in id_blocks(blocks, vocabulary, split):
+        for counter, row in zip(counters, rows, strict=True):
+            counter.add(*row)
     return [counter.counts() for counter in counters]
 
 

@@ -34,6 +34,7 @@ from makemore.data.corpus import (
     source_digest,
 )
 from makemore.data.sources import FileSource
+from makemore.data.text import Lines
 from makemore.errors import MakemoreError
 
 MIN_SHARE = 1 << 26
@@ -65,8 +66,8 @@ class _Counted:
     part: Any
 
 
-Count = Callable[[Iterator[Corpus], int], Any]
-"""Returns what is in slices of a corpus, as one of so many processes of this machine that count at
+Count = Callable[[Iterator[Lines], int], Any]
+"""Returns what is in blocks of lines, as one of so many processes of this machine that count at
 once. It is pickled for them, and raises ``MakemoreError``."""
 
 Merge = Callable[[list[Any]], Any]
@@ -101,18 +102,18 @@ def count_in_processes(
         if digest:
             digests = [source_digest(source, pool.report) for source in corpus.sources]
             sha256 = combined_digest(digests)
-        own = [count(_slices(corpus, pool.next_slice), jobs)]
+        own = [count(_blocks(corpus, pool.next_slice), jobs)]
         for thread in threads:
             thread.join()
         if pool.slices or pool.errors:  # of processes that failed
-            own.append(count(_slices(corpus, pool.next_slice), jobs))
+            own.append(count(_blocks(corpus, pool.next_slice), jobs))
     return merge([*own, *pool.parts]), sha256
 
 
-def _slices(corpus: Corpus, next_slice: Callable[[], FileSource | None]) -> Iterator[Corpus]:
-    """Yield slices of a corpus until there is no next one."""
+def _blocks(corpus: Corpus, next_slice: Callable[[], FileSource | None]) -> Iterator[Lines]:
+    """Yield the lines of slices of a corpus until there is no next one."""
     while part := next_slice():
-        yield replace(corpus, sources=(part,))
+        yield from replace(corpus, sources=(part,)).read().blocks()
 
 
 class _Pool:
@@ -170,7 +171,7 @@ def work() -> None:
         return cast(FileSource | None, pickle.load(sys.stdin.buffer))
 
     try:
-        _say(_Counted(count(_slices(corpus, next_slice), jobs)))
+        _say(_Counted(count(_blocks(corpus, next_slice), jobs)))
     except MakemoreError as error:
         _say(error)  # counting these slices again would raise the same
 

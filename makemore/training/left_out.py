@@ -29,7 +29,7 @@ def left_out_references(model: Ngram, text: Corpus, split: Split, held_out: int)
     if held_out >= ENOUGH or model.smoothing_method != "kneser-ney":
         return None
     words, symbols = Lines(""), 0
-    for row, _, _ in id_blocks(text, model.vocabulary, split):
+    for row, _, _ in id_blocks(text.read().blocks(), model.vocabulary, split):
         lengths = np.diff(np.flatnonzero(row.ids == BOUNDARY))
         symbols += int((lengths if row.weights is None else lengths * row.weights).sum())
         if symbols > MAX_SYMBOLS and not split.distinct:
