@@ -122,7 +122,7 @@ def _film(
         figure.text(0.055, 0.98, heading.translate(substitutes), size=12, va="top")
         highest = max(float(frame.probabilities.max()) for frame in frames)
         labels = [label.translate(substitutes) for label in labels]
-        room = max(10.0, 43 - 14.4 * (heading.count("\n") + 1))
+        room = max(10.0, 43 - 14.4 * (heading.count("\n") + 1))  # a line takes 1.2 times its type
         table = _FilmTable(figure, labels, room, highest, theme)
         curve = _FilmCurve(figure, frames, minimum, theme)
         words = _FilmWords(figure, substitutes, theme)

@@ -67,7 +67,7 @@ def choose_theme(dark: bool) -> Theme:
 def _quiet() -> Iterator[None]:
     """Keep matplotlib from logging about caches, folders it cannot write to, and fonts.
 
-    Nor does it warn of a letter and a mark on it that no font has both.
+    Nor does it warn of a letter with a mark where no one font has both: they are drawn as a box.
     """
     logger = logging.getLogger("matplotlib")
     level = logger.level
