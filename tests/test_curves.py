@@ -31,6 +31,9 @@ def test_loss_curve_marks_both_ends_and_the_minimum() -> None:
         "2.5010 at step 999",
         "closed-form minimum 2.5000",
     }
+    assert [text.get_text() for text in top.texts if not text.get_path_effects()] == [
+        "closed-form minimum 2.5000"  # the others may stand on the curve
+    ]
     steps, distances = np.array(bottom.lines[0].get_data())
     np.testing.assert_allclose(distances, 1 / (steps + 1))
     assert bottom.get_yscale() == "log"
@@ -99,6 +102,14 @@ def test_logarithmic_axes_say_so() -> None:
     assert "logarithmic" in bottom.get_xlabel()
     assert "logarithmic" in bottom.get_ylabel()
     assert "logarithmic" not in top.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("last", "marks"), [(0, "0"), (3, "0 1 2 3"), (10, "0 1 10"), (2500, "0 1 10 100 1,000")]
+)
+def test_few_steps_are_all_labelled_and_of_many_the_powers_of_ten(last: int, marks: str) -> None:
+    axes = draw_loss(np.linspace(4.0, 3.0, last + 1), None).axes[0]
+    assert " ".join(label.get_text() for label in axes.get_xticklabels()) == marks
 
 
 def test_long_history_is_thinned_but_keeps_both_ends() -> None:

@@ -278,6 +278,7 @@ def _mark(
         textcoords="offset points",
         ha="left" if offset[0] > 0 else "right",
         va="bottom" if offset[1] > 0 else "top",
+        path_effects=_outlined(theme),
     )
 
 
@@ -288,9 +289,12 @@ def finish_panel(axes: "Axes") -> None:
 
 
 def finish_step_axis(axes: "Axes", last: int) -> None:
-    """Make the axis of steps logarithmic with room for step 0, and label the powers of ten."""
+    """Make the axis of steps logarithmic with room for step 0, and label the powers of ten.
+
+    Of fewer than ten steps each one is labelled.
+    """
     axes.set_xscale("symlog", linthresh=1, linscale=0.5)
-    powers = [10**k for k in range(len(str(last))) if 10**k <= last]
-    axes.set_xticks([0, *powers], ["0", *(f"{power:,}" for power in powers)])
+    marks = range(1, last + 1) if last < 10 else [10**k for k in range(len(str(last)))]
+    axes.set_xticks([0, *marks], ["0", *(f"{mark:,}" for mark in marks)])
     axes.set_xlim(0, max(last, 1))
     axes.set_xlabel("step (logarithmic)")
