@@ -205,6 +205,18 @@ def test_long_words_of_a_limited_length_are_drawn_in_little_memory() -> None:
     assert peak < 1 << 24
 
 
+def test_a_sampler_of_a_large_alphabet_has_few_tables_at_a_time() -> None:
+    V = 500
+    W = np.random.default_rng(0).normal(size=(V, V))
+    vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + V - 1)))
+    model = Bigram(vocabulary, W, np.zeros((V, V), np.int64))
+    tracemalloc.start()
+    Sampler(model)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6.5 * W.nbytes
+
+
 def test_words_that_would_never_end_are_not_drawn() -> None:
     # from c there is no way out: a word with a c would go on for ever
     W = np.full((4, 4), -1000.0)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from makemore.arrays import Floats, Indices, States, chunks
+from makemore.arrays import Floats, Indices, States, cached_chunks, chunks
 from makemore.data.vocabulary import BOUNDARY
 from makemore.errors import SamplingError
 from makemore.generation.constraints import MAX_LENGTH, Requirements
@@ -264,6 +264,12 @@ class ConditionedModel:
 
         The row is all zero for a state from which no word can fulfil the constraints.
         """
+        found = np.empty((len(states), self.automaton.P.shape[1]))
+        for part in cached_chunks(*found.shape):
+            found[part] = self._next_probabilities(t, states[part])
+        return found
+
+    def _next_probabilities(self, t: int, states: Indices) -> Floats:
         P, following = self.automaton.P[states], self._completions.layer(t + 1)
         rows = P * following.b[self.automaton.successors[states]]
         rows[:, BOUNDARY] = 0.0

@@ -7,7 +7,7 @@ compared with the cumulative distribution on the same scale.
 import numpy as np
 import numpy.typing as npt
 
-from makemore.arrays import Floats, Indices, chunks
+from makemore.arrays import Floats, Indices, cached_chunks, chunks
 from makemore.errors import OptionError
 from makemore.models.softmax import softmax
 
@@ -87,10 +87,13 @@ def draw_each(P: Floats, rows: Indices, draws: Draws) -> Indices:
 
 def _thresholds(P: Floats) -> Draws:
     """Return the first 53-bit draw above each symbol's interval, (S, V) -> (S, V)."""
-    cumulative = np.cumsum(P, axis=1)
-    cumulative /= np.maximum(cumulative[:, -1:], np.finfo(np.float64).tiny)
-    # From a row's last possible symbol on this is 2**53, which no draw reaches.
-    return np.rint(cumulative * 2.0**BITS).astype(np.uint64)
+    thresholds = np.empty(P.shape, np.uint64)
+    for rows in cached_chunks(*P.shape):
+        cumulative = np.cumsum(P[rows], axis=1)
+        cumulative /= np.maximum(cumulative[:, -1:], np.finfo(np.float64).tiny)
+        # From a row's last possible symbol on this is 2**53, which no draw reaches.
+        thresholds[rows] = np.rint(cumulative * 2.0**BITS)
+    return thresholds
 
 
 class Choice:
@@ -122,7 +125,11 @@ class Choice:
 
         At temperature 0 ``truncate`` chooses the likeliest symbol, once constraints are applied.
         """
-        return softmax(log_probabilities / max(self.temperature or 1.0, _SMALLEST_TEMPERATURE))
+        temperature = max(self.temperature or 1.0, _SMALLEST_TEMPERATURE)
+        P: Floats = np.empty(log_probabilities.shape)
+        for rows in cached_chunks(*P.shape):
+            P[rows] = softmax(log_probabilities[rows] / temperature)
+        return P
 
     def truncate(self, P: Floats) -> Floats:
         """Return the distributions truncated by top-k, top-p or temperature 0, (S, V) -> (S, V).

@@ -91,8 +91,8 @@ class Lanes(Writer):
         self._begin, self._V = automaton.P.shape
         t = len(automaton.requirements.prefix)
         first = model.next_probabilities(t, np.array([automaton.start]))
-        others = model.next_probabilities(t + 1, np.arange(self._begin))
-        self._table = DrawTable(choice.truncate(np.concatenate((others, first))))
+        P = np.concatenate((model.next_probabilities(t + 1, np.arange(self._begin)), first))
+        self._table = DrawTable(choice.truncate(P))
         successors = np.concatenate((automaton.successors, automaton.successors[[automaton.start]]))
         successors[:, BOUNDARY] = self._begin
         self._successors = successors.ravel()
