@@ -15,7 +15,7 @@ from conftest import automaton_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.arrays import Floats
+from makemore.arrays import CACHED, Floats
 from makemore.counting import ngrams as counting
 from makemore.counting import tables
 from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
@@ -313,15 +313,17 @@ def test_counts_are_those_of_a_dictionary(words: list[str], order: int) -> None:
     orders,
     st.integers(1, 9),
     st.integers(9, 40),
+    st.sampled_from([9, CACHED]),
     st.sampled_from([0, 1 << 24]),
 )
 def test_counts_do_not_depend_on_blocks_nor_on_the_way_of_counting(
-    blocks: list[list[str]], order: int, block: int, buffer: int, cells: int
+    blocks: list[list[str]], order: int, block: int, buffer: int, cached: int, cells: int
 ) -> None:
     whole = count(list(itertools.chain(*blocks)), order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "CACHED", block)
         patch.setattr(tables, "_BUFFER", buffer)
+        patch.setattr(tables, "CACHED", cached)
         patch.setattr(counting, "_MAX_CELLS", cells)
         counter = NgramCounter(len(ABCD), order)
         for words in blocks:
@@ -344,8 +346,9 @@ def test_sorted_runs_are_merged_as_they_come(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_table_has_64_bits_before_32_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_BUFFER", 4)
+    monkeypatch.setattr(tables, "CACHED", 4)  # smaller than the table
     monkeypatch.setattr(tables, "_MAX_IN_32_BITS", 12)
-    counter = CodeCounter(size=2, has_table=True)
+    counter = CodeCounter(size=5, has_table=True)
     for _ in range(4):
         counter.add(np.ones(4, np.int64))
     assert counter._table is not None
@@ -361,7 +364,8 @@ def test_a_table_has_64_bits_before_32_are_too_few(monkeypatch: pytest.MonkeyPat
 
 def test_runs_are_added_to_a_table_in_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_BUFFER", 4)
-    counter = CodeCounter(size=2, has_table=True)
+    monkeypatch.setattr(tables, "CACHED", 4)
+    counter = CodeCounter(size=5, has_table=True)
     counter.add(np.ones(4, np.int64))
     counter.add(np.ones(4, np.int64))
     counter.add_run(np.arange(2), np.full(2, 1 << 40))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.arrays import Counts
+from makemore.arrays import CACHED, Counts
 from makemore.counting import pairs, tables
 from makemore.counting.pairs import CharacterIds, PairCounter
 from makemore.errors import VocabularyError
@@ -58,30 +58,35 @@ def test_pairs_are_counted(blocks: list[str]) -> None:
     assert counted(blocks) == pairs_of(blocks)
 
 
-@given(BLOCKS, st.integers(1, 50), st.integers(50, 500), st.sampled_from([1, 1 << 30]))
+@given(
+    BLOCKS,
+    st.integers(1, 50),
+    st.integers(50, 500),
+    st.sampled_from([50, CACHED]),
+    st.sampled_from([1, 1 << 30]),
+)
 @settings(max_examples=200, deadline=None)
 def test_the_ways_of_counting_find_the_same(
-    blocks: list[str], piece: int, buffer: int, sparse: int
+    blocks: list[str], piece: int, buffer: int, cached: int, sparse: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs, "CACHED", piece)
         patch.setattr(tables, "_BUFFER", buffer)  # beyond it pairs are counted in a table
+        patch.setattr(tables, "CACHED", cached)  # up to which size that is made at once
         patch.setattr(tables, "_SPARSE", sparse)
         assert counted(blocks) == pairs_of(blocks)
 
 
 @pytest.mark.parametrize("known", [127, 128, 129, 300])
-def test_ids_take_16_bits_when_8_do_not_suffice(known: int) -> None:
-    """ASCII has 128 of the 256 ids of 8 bits."""
+def test_characters_get_ids_as_they_turn_up(known: int) -> None:
+    """ASCII has 128 of the first 256 ids, for which the codes of pairs suffice at first."""
     ids = CharacterIds()
     letters = "".join(map(chr, range(0x400, 0x400 + known)))
     first = ids.of("a" + letters[:100])
-    assert first.dtype == np.uint8
     assert first.tolist() == [97, *range(128, 228)]
     again = ids.of(letters)
-    assert again.dtype == (np.uint8 if known <= 128 else np.uint16)
     assert again.tolist() == list(range(128, 128 + known))
-    assert ids.of("az").dtype == np.uint8  # of ASCII they always fit
+    assert ids.of("az").dtype == np.uint8  # those of ASCII take no table
     assert [ids.characters[i] for i in again] == list(letters)
     blocks = [letters[:100] + "\n", letters + "\nab\n", letters[::-1] + "\n"]
     assert counted(blocks) == pairs_of(blocks)

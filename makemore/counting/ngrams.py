@@ -138,7 +138,7 @@ class NgramCounter:
     def _add_weighted(self, ids: Ids, weights: Integers) -> None:
         codes = ngram_codes(ids, self._V, self._order)
         of_codes = weights_of_symbols(weights, np.flatnonzero(ids[1:] == BOUNDARY))
-        self._codes.add_run(*add_up(codes, of_codes))
+        self._codes.add(codes, of_codes)
 
 
 def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:

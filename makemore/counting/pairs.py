@@ -2,24 +2,19 @@
 
 Characters get provisional ids as they turn up, for the alphabet is known only at the end. The ids
 of ASCII are its code points. The pair (x, y) has the code x + K * y, where there are at most K ids.
-While there are at most 256, a text is one byte a character, and pairs have 16 bits: they are
-counted in a table of 65,536.
 """
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from makemore.arrays import CACHED, Integers
 from makemore.counting.ngrams import NgramCounts
-from makemore.counting.tables import CodeCounter, add_at, add_up, ascending
+from makemore.counting.tables import CodeCounter, ascending
 from makemore.data.text import Lines, code_points, lines_with_words, weights_of_symbols
 from makemore.data.vocabulary import MAX_VOCABULARY
 from makemore.errors import VocabularyError
 
 _ASCII = 128
-_NARROW = 256
 _UNKNOWN = np.iinfo(np.uint16).max  # marks a character without an id
 UNICODE = 0x110000
 _LF = ord("\n")
@@ -41,7 +36,7 @@ class CharacterIds:
         self._table: npt.NDArray[np.uint16] | None = None  # by code point; made when needed
 
     def of(self, text: str) -> SymbolIds:
-        """Return the ids of a text, (len(text),): of 8 bits while they fit, then of 16.
+        """Return the ids of a text, (len(text),).
 
         Raises ``VocabularyError`` where the alphabet is too large.
         """
@@ -59,7 +54,7 @@ class CharacterIds:
             self._table[new] = np.arange(known, known + len(new))
             self.characters.extend(map(chr, new.tolist()))
             ids = self._table.take(points, mode="clip")
-        return ids.astype(np.uint8) if len(self.characters) <= _NARROW else ids
+        return ids
 
 
 class PairCounter:
@@ -68,9 +63,8 @@ class PairCounter:
     def __init__(self, ids: CharacterIds, *, pairs: bool = True) -> None:
         self._ids = ids
         self._order = 2 if pairs else 1
-        self._narrow = np.zeros(_NARROW**self._order, np.int64)
-        self._K = _NARROW
-        self._wide = CodeCounter(self._K**self._order, has_table=True)
+        self._K = 256  # so that the table of pairs is small while it can be
+        self._codes = CodeCounter(self._K**self._order, has_table=True)
 
     def add(self, text: str, weights: Integers | None = None) -> None:
         """Count whole lines, as ``Lines`` has them. Raises ``VocabularyError``."""
@@ -81,21 +75,14 @@ class PairCounter:
         of_symbols = None
         if weights is not None:  # a pair counts as often as the line of its second symbol
             of_symbols = weights_of_symbols(weights, np.flatnonzero(ids[1:] == _LF))
-        is_narrow = ids.dtype == np.uint8
-        K, dtype = (_NARROW, np.uint16) if is_narrow else (self._K, np.uint32)
         for start in range(0, len(ids) - 1, CACHED):
             piece = ids[start : start + CACHED + 1]
-            codes: npt.NDArray[Any] = piece[1:].astype(dtype)
+            codes = piece[1:].astype(np.uint32)
             if self._order == 2:
-                codes *= K
+                codes *= self._K
                 codes += piece[:-1]
             of_codes = None if of_symbols is None else of_symbols[start : start + CACHED]
-            if is_narrow:
-                add_at(self._narrow, codes, of_codes)
-            elif of_codes is None:
-                self._wide.add(codes)
-            else:
-                self._wide.add_run(*add_up(codes, of_codes))
+            self._codes.add(codes, of_codes)
 
     def characters(self) -> str:
         """Return the characters that occur, in code-point order."""
@@ -120,27 +107,22 @@ class PairCounter:
 
         Without pairs, each x is the boundary.
         """
-        if len(codes := np.flatnonzero(self._narrow)):
-            self._wide.add_run(self._widened(codes, _NARROW), self._narrow[codes])
-            self._narrow[codes] = 0
-        codes, counts = self._wide.counts()
+        codes, counts = self._codes.counts()
         if self._order == 1:
             return np.full(len(codes), _LF), codes, counts
         seconds = codes // self._K  # and a remainder take a fifth of the time of divmod
         return codes - seconds * self._K, seconds, counts
-
-    def _widened(self, codes: Integers, K: int) -> Integers:
-        """Return the codes that were made with another K."""
-        return codes if self._order == 1 else codes // K * self._K + codes % K
 
     def _make_room(self) -> None:
         """Make the codes large enough for all ids."""
         if (needed := len(self._ids.characters)) <= self._K:
             return
         before, self._K = self._K, min(needed + needed // 8, MAX_VOCABULARY + _ASCII)
-        codes, counts = self._wide.counts()
-        self._wide = CodeCounter(self._K**self._order, has_table=True)
-        self._wide.add_run(self._widened(codes, before), counts)
+        codes, counts = self._codes.counts()
+        self._codes = CodeCounter(self._K**self._order, has_table=True)
+        if self._order == 2:
+            codes = codes // before * self._K + codes % before
+        self._codes.add_run(codes, counts)
 
 
 def refuse_too_many(characters: int) -> None:

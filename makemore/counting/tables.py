@@ -72,11 +72,19 @@ class CodeCounter:
         self._unsorted = np.empty(buffer, np.uint32 if size <= 1 << 32 else np.int64)
         self._waiting = 0
         self._runs: list[tuple[Integers, Integers]] = []
-        self._table: npt.NDArray[Any] | None = None  # of 32 bits, while they suffice
+        # a small table is made at once and has 64 bits, a large one 32 while they suffice
+        is_small = has_table and size <= CACHED
+        self._table: npt.NDArray[Any] | None = np.zeros(size, np.int64) if is_small else None
         self._in_table = 0
 
-    def add(self, codes: npt.NDArray[Any]) -> None:
-        """Count codes, at most ``CACHED`` of them."""
+    def add(self, codes: npt.NDArray[Any], weights: Integers | None = None) -> None:
+        """Count codes, at most ``CACHED`` of them, each once or as often as its weight says."""
+        if self._table is not None and self._table.dtype == np.int64:
+            add_at(self._table, codes, weights)
+            return
+        if weights is not None:
+            self.add_run(*add_up(codes, weights))
+            return
         if self._waiting + len(codes) > len(self._unsorted):
             if self._has_table and self._table is None:
                 self._table = np.zeros(self._size, np.uint32)
