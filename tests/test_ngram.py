@@ -15,7 +15,7 @@ from conftest import automaton_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makemore.arrays import CACHED, Floats
+from makemore.arrays import CACHED, Floats, Ids
 from makemore.counting import ngrams as counting
 from makemore.counting import tables
 from makemore.counting.ngrams import NgramCounter, NgramCounts, merge_ngrams
@@ -497,6 +497,19 @@ def test_the_bigram_table_is_that_of_order_two() -> None:
     table = train(words, 4).bigram_table()
     P = Textbook(words, 2).kneser_ney()
     np.testing.assert_allclose(table, textbook_rows(P, [(0,), (1,), (2,), (3,), (4,)]))
+
+
+def test_the_bigram_table_is_made_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ask = train(["abca", "bac", "ccc"], 4), backoff.BackoffModel.log_probabilities
+    table = model.bigram_table()
+
+    def asked(self: backoff.BackoffModel, state: Ids) -> Floats:
+        assert len(state) <= 2
+        return ask(self, state)
+
+    monkeypatch.setattr(backoff.BackoffModel, "log_probabilities", asked)
+    monkeypatch.setattr("makemore.arrays.CHUNK_CELLS", 2 * len(table))
+    np.testing.assert_array_equal(model.bigram_table(), table)
 
 
 def test_models_answer_alike_by_the_base_and_by_their_own_way() -> None:

@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from makemore.archive import ArraySpec
-from makemore.arrays import Arrays, Flags, Floats, Ids, Integers
+from makemore.arrays import Arrays, Flags, Floats, Ids, Integers, chunks
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from makemore.errors import CheckpointError
 from makemore.kinds import MAX_ORDER, MIN_ORDER
@@ -199,8 +199,11 @@ class BackoffModel(WindowedModel):
 
     def bigram_table(self) -> Floats:
         """Return P(next | this symbol) by the model of order 2, shape (V, V)."""
-        pairs = np.arange(len(self.vocabulary))[:, None]
-        return np.asarray(np.exp(self.of_order(2).log_probabilities(pairs)))
+        V, model = len(self.vocabulary), self.of_order(2)
+        P = np.empty((V, V))
+        for rows in chunks(V, V):
+            P[rows] = np.exp(model.log_probabilities(np.arange(V)[rows, None]))
+        return P
 
     def log_probabilities(self, state: State) -> Floats:
         """Return log P(next symbol | context) in nats, (B, context_length) ids -> (B, V)."""
