@@ -164,6 +164,12 @@ def test_molecules_are_told_from_their_identifiers(template: str, tmp_path: Path
     assert remedy.endswith(" --symbols smiles")
 
 
+def test_house_numbers_in_a_table_are_no_counts_and_no_molecules() -> None:
+    streets = (f'{i},"{7 * i % 90} {name} Street",{90 - i % 7}\n' for i, name in enumerate(NAMES))
+    table = Corpus.from_bytes(f"id,address,visits\n{''.join(streets)}".encode())
+    assert check_corpus(table).remedy == "makemore train LIST --column address --weights visits"
+
+
 def test_molecules_are_read_in_symbols_and_never_in_lower_case() -> None:
     check = check_corpus(Corpus.from_words([*SMILES, "C1CCCCC1", "C1=CC=CC=C1", "c1=cc=cc=c1"]))
     assert [finding.what for finding in check.findings] == ["molecules in SMILES"]

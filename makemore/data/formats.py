@@ -145,6 +145,14 @@ _QUOTED = [
     _LineForm("words in quotes", re.compile(f"{a}(.+){b},?"), 0.5, _sed(f"s/^{a}(.*){b},?.?$/\\1/"))
     for a, b in ('""', "''", "“”", "\u2018\u2019", "„“", "«»", "``")
 ]
+_AFTER_COUNTS = _LineForm(
+    "words after their counts",
+    re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
+    _MOST,
+    _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
+    re.compile(r" *(\d+) .*"),
+    "--column 2 --weights 1 --delimiter space",
+)
 _LINE_FORMS = [
     _LineForm(
         "numbered words or bullets",
@@ -152,14 +160,7 @@ _LINE_FORMS = [
         _MOST,
         _sed("s/^[[:blank:]]*(-|[*]|[+]|•|‣|\u2013|[0-9]+[.)])[[:blank:]]+//"),
     ),
-    _LineForm(
-        "words after their counts",
-        re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
-        _MOST,
-        _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
-        re.compile(r" *(\d+) .*"),
-        "--column 2 --weights 1 --delimiter space",
-    ),
+    _AFTER_COUNTS,
     _LineForm(
         "words before a count or an identifier",
         re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
@@ -170,7 +171,7 @@ _LINE_FORMS = [
     ),
     _LineForm(
         "SMILES before a name",
-        re.compile(r"(?=\S*[=()\[\]#\d])([\w@+\-()=#$%/\\.:*\[\]]+)[ \t]+\S.*"),
+        re.compile(rf"(?=\S*[=()\[\]#\d])({_MOLECULE.pattern})[ \t]+\S.*"),
         0.5,
         "awk '{print $1}'",
     ),
@@ -201,6 +202,8 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         words = table.cells
     for form in _LINE_FORMS:
+        if table and form is _AFTER_COUNTS:  # which are a column: these are house numbers
+            continue
         matches = [form.pattern.fullmatch(word) for _, word in words]
         count = sum(map(bool, matches))
         if count > 1 and count >= form.share * len(words):
