@@ -202,8 +202,8 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         words = table.cells
     for form in _LINE_FORMS:
-        if table and form is _AFTER_COUNTS:  # which are a column: these are house numbers
-            continue
+        if form is _AFTER_COUNTS and (table or not _are_in_order(words)):
+            continue  # these are house numbers
         matches = [form.pattern.fullmatch(word) for _, word in words]
         count = sum(map(bool, matches))
         if count > 1 and count >= form.share * len(words):
@@ -438,6 +438,20 @@ def _column_command(separator: str, column: int, is_quoted: bool) -> list[str]:
 
 def _argument(separator: str) -> str:
     return "'\\t'" if separator == "\t" else shlex.quote(separator)
+
+
+def _are_in_order(words: Words) -> bool:
+    """Return whether most lines of a number and a word are padded, or sorted by one of the two."""
+    rows = [match for _, word in words if (match := re.match(r"([ \t]*)(\d{1,18})(.*)", word))]
+    numbers = [int(row[2]) for row in rows]
+    rest: list[str] = [row[3].casefold() for row in rows]
+    in_order = (
+        sum(bool(row[1]) for row in rows),
+        sum(a <= b for a, b in pairwise(numbers)),
+        sum(a >= b for a, b in pairwise(numbers)),
+        sum(a <= b for a, b in pairwise(rest)),
+    )
+    return max(in_order) >= _MOST * (len(rows) - 1)
 
 
 def _molecules(words: Words) -> Words:
