@@ -4,7 +4,7 @@ A type says what the numbers mean and how many bits they have. Shapes are in the
 functions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -81,6 +81,18 @@ def _text(path: str) -> str:
 def on_host(array: Any) -> Any:
     """Return an array as one of NumPy's: ``get`` is CuPy's way to it."""
     return array.get() if hasattr(array, "get") else array
+
+
+def padded(array: npt.NDArray[Any], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """Return a copy of an array (B, ...) with zeros after its numbers, (B, *shape).
+
+    >>> padded(np.array([[1, 2], [3, 4]]), [3])
+    array([[1, 2, 0],
+           [3, 4, 0]])
+    """
+    larger = np.zeros((len(array), *shape), array.dtype)
+    larger[tuple(map(slice, array.shape))] = array
+    return larger
 
 
 def chunks(rows: int, columns: int) -> Iterator[slice]:

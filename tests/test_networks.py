@@ -15,6 +15,7 @@ from makemore.autodiff.tensor import data
 from makemore.data.vocabulary import Vocabulary
 from makemore.errors import CheckpointError, OptionError
 from makemore.kinds import KINDS
+from makemore.models.base import joined
 from makemore.models.network import Network
 from makemore.models.transformer import Transformer
 
@@ -191,6 +192,22 @@ def test_a_transformers_words_end_at_its_longest(positions: str) -> None:
     assert found[5] == 0.0
     assert found[11:13].tolist() == [-np.inf, 0.0]  # one character too many, and then the end
     assert np.isfinite(found[13:]).all()
+
+
+def test_a_transformers_state_is_as_long_as_its_word_and_words_of_any_lengths_are_joined() -> None:
+    model = network("transformer", longest=5)
+    finished = type(model).from_arrays(VOCABULARY, model.options(), model.arrays())
+    states = [finished.start(1)]
+    for symbol in [1, 2, 3, 1, 2, 3]:
+        states.append(finished.advance(states[-1], np.array([symbol])))
+    assert [state[0].shape[2] for state in states] == [1, 2, 3, 4, 5, 6, 6]
+    assert finished.state_cells == states[-1][0].size
+    together = finished.advance(joined(states[:5]), np.array([1, 2, 3, 1, 2]))
+    np.testing.assert_allclose(
+        finished.log_probabilities(together),
+        np.concatenate([finished.log_probabilities(state) for state in states[1:6]]),
+        rtol=1e-12,
+    )
 
 
 def test_batch_normalisation_measures_positions_and_not_rows() -> None:

@@ -23,7 +23,7 @@ from makemore.generation.conditioning import ConditionedModel, ConstrainedAutoma
 from makemore.generation.constraints import MAX_LENGTH, Requirements
 from makemore.generation.draws import BITS, Choice, Draws, DrawTable, draw_bits, draw_each
 from makemore.generation.lookahead import NEGLIGIBLE, Guide, LookAhead, look_ahead
-from makemore.models.base import Automaton, Model, State, arrays_of, select
+from makemore.models.base import Automaton, Model, State, select
 from makemore.models.softmax import softmax
 
 FIRST_LANES, LANES, STEPS = 1 << 9, 1 << 13, 64
@@ -237,7 +237,7 @@ class Stepwise(Writer):
         self._model, self._requirements, self._choice = model, requirements, choice
         self._misses = 0
         self._first, self.probability = self._after_prefix()
-        cells = max(len(model.vocabulary), *(array.size for array in arrays_of(self._first)))
+        cells = max(len(model.vocabulary), model.state_cells)
         self._lanes = min(LANES, max(1, STATE_CELLS // cells))
         first = np.array([requirements.after_prefix()])
         if not requirements.allowed(len(requirements.prefix), first).any():

@@ -34,6 +34,7 @@ from makemore.arrays import (
     Indices,
     States,
     chunks,
+    padded,
 )
 from makemore.data.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -65,10 +66,18 @@ def select(state: State, rows: Indices | Flags | slice) -> State:
 
 
 def joined(states: Sequence[State]) -> State:
-    """Return the state of the words of several states, one after another."""
-    parts = list(zip(*map(arrays_of, states), strict=True))
-    arrays = tuple(np.concatenate(part) for part in parts)
+    """Return the state of the words of several states, one after another.
+
+    Where their arrays have other lengths, as those of longer words may, zeros make up for it.
+    """
+    parts = zip(*map(arrays_of, states), strict=True)
+    arrays = tuple(np.concatenate(_of_one_shape(part)) for part in parts)
     return arrays if isinstance(states[0], tuple) else arrays[0]
+
+
+def _of_one_shape(arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    shape = np.max([array.shape[1:] for array in arrays], axis=0).tolist()
+    return [padded(array, shape) for array in arrays]
 
 
 class Automaton(NamedTuple):
@@ -169,6 +178,11 @@ class Model(ABC):
         follows that symbol at a word's start. A model that can tell better overrides this.
         """
         return first_rows(self, len(self.vocabulary))
+
+    @property
+    def state_cells(self) -> int:
+        """The size of the largest array in the state of a word, however long it is."""
+        return max(array.size for array in arrays_of(self.start(1)))
 
     @property
     def longest_word(self) -> int | None:

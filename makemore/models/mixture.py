@@ -97,6 +97,11 @@ class Mixture(Model):
         return [self.components[i] for i in np.argsort(-self.weights, kind="stable")]
 
     @property
+    def state_cells(self) -> int:
+        """The size of the largest array in the state of a word, however long it is."""
+        return max(model.state_cells for model in self.components)
+
+    @property
     def longest_word(self) -> int | None:
         """The maximum length of a word in characters; None where a component has no limit."""
         return _largest(model.longest_word for model in self.components)

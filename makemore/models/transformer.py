@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from makemore.arrays import Floats, Ids, Indices
+from makemore.arrays import Floats, Ids, Indices, padded
 from makemore.autodiff import dropout, gelu
 from makemore.autodiff.tensor import Array, Value, data
 from makemore.autodiff.tree import attention_to_ancestors
@@ -111,7 +111,7 @@ class Block(Layer):
 
 
 class Transformer(Network):
-    """The state of B words: keys and values of all blocks, the last outputs, and positions."""
+    """The state of B words: keys and values of their positions, last outputs, and positions."""
 
     name = "transformer"
     sizes = ("embedding_size", "layers", "heads", "positions", "longest")
@@ -209,16 +209,23 @@ class Transformer(Network):
         """Return the states after the boundary before a word."""
         return tuple(np.repeat(part, B, axis=0) for part in self._first_state)
 
+    @property
+    def state_cells(self) -> int:
+        """The size of the keys, or of the values, of a word as long as words are."""
+        return len(self.blocks) * (self.longest_word + 1) * int(self._options["embedding_size"])
+
     @cached_property
     def _first_state(self) -> tuple[Array, ...]:
-        shape = (1, len(self.blocks), self.longest_word + 1, self._options["embedding_size"])
-        return self._advanced(np.zeros(shape), np.zeros(shape), np.zeros(1, int), BOUNDARY_ALONE)
+        nothing = np.zeros((1, len(self.blocks), 1, self._options["embedding_size"]))
+        return self._advanced(nothing, nothing.copy(), np.zeros(1, int), BOUNDARY_ALONE)
 
     def advance(self, state: State, symbols: Ids) -> State:
         """Return the states after one more symbol of each word."""
         keys, values, _, positions = state
         positions = np.minimum(positions + 1, self.longest_word)
-        return self._advanced(keys.copy(), values.copy(), positions, symbols)
+        blocks, T, n = keys.shape[1:]
+        shape = (blocks, max(T, int(positions.max(initial=0)) + 1), n)
+        return self._advanced(padded(keys, shape), padded(values, shape), positions, symbols)
 
     def _advanced(
         self, keys: Array, values: Array, positions: Ids, symbols: Ids
