@@ -10,6 +10,7 @@ Left out: weights that depend on the context.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -46,7 +47,7 @@ class Mixture(Model):
         self.vocabulary = components[0].vocabulary
         self.weights = np.asarray(weights, np.float64)
         self.context_length = _largest(model.context_length for model in components)
-        self._parts = [len(arrays_of(model.start(0))) for model in components]
+        self._empty = [model.start(0) for model in components]  # states of no words
 
     def start(self, B: int) -> State:
         """Return the states of all components before the first symbol."""
@@ -70,11 +71,10 @@ class Mixture(Model):
         return self._mean([model.symbol_log_probabilities(ids) for model in self.components])
 
     def _split(self, state: State) -> list[State]:
-        arrays, first, found = arrays_of(state), 0, []
-        for model, count in zip(self.components, self._parts, strict=True):
-            own = arrays[first : first + count]
-            found.append(own if isinstance(model.start(0), tuple) else own[0])
-            first += count
+        arrays, found = iter(arrays_of(state)), list[State]()
+        for empty in self._empty:
+            own = tuple(islice(arrays, len(arrays_of(empty))))
+            found.append(own if isinstance(empty, tuple) else own[0])
         return found
 
     def _mean(self, log_P: Sequence[Floats]) -> Floats:
