@@ -121,24 +121,20 @@ class NgramCounter:
 
         ``weights``, of shape (words,), say how often each counts; once without them.
         """
+        of_symbols = None
         if weights is not None:
-            self._add_weighted(ids.astype(np.int64), weights)
-            return
+            of_symbols = weights_of_symbols(weights, np.flatnonzero(ids[1:] == BOUNDARY))
         C = self._order - 1
         for start in range(0, len(ids) - 1, CACHED):
             first = max(0, start - C + 1)  # the context of the first target
             piece = ids[first : start + CACHED + 1].astype(np.int64)  # a code needs up to 63 bits
             codes = ngram_codes(piece, self._V, self._order)
-            self._codes.add(codes[start - first :])
+            of_codes = None if of_symbols is None else of_symbols[start : start + CACHED]
+            self._codes.add(codes[start - first :], of_codes)
 
     def counts(self) -> NgramCounts:
         """Return the counts of all that was added."""
         return NgramCounts(self._V, self._order, *self._codes.counts())
-
-    def _add_weighted(self, ids: Ids, weights: Integers) -> None:
-        codes = ngram_codes(ids, self._V, self._order)
-        of_codes = weights_of_symbols(weights, np.flatnonzero(ids[1:] == BOUNDARY))
-        self._codes.add(codes, of_codes)
 
 
 def merge_ngrams(parts: Sequence[NgramCounts]) -> NgramCounts:
