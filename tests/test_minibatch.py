@@ -778,10 +778,11 @@ def test_words_that_are_too_long_for_a_transformer_do_not_make_its_training_loss
 def test_a_training_ends_while_there_is_time_for_what_comes_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for more, steps in ((0.0, 12), (5.0, 7)):  # at 111 and at 106 seconds the deadline is passed
+    # at 111, 106 and 108 seconds the deadline is passed
+    for more, reserve, steps in ((0.0, 0.0, 12), (5.0, 0.0, 7), (5.0, 2.0, 9), (5.0, 9.0, 12)):
         clock = SimpleNamespace(perf_counter=count(100.0).__next__)
         monkeypatch.setattr("makemore.training.minibatch.time", clock)
-        on_step = minibatch.until(110.0, None, more)
+        on_step = minibatch.until(110.0, None, more, reserve)
         assert next(n for n in count(1) if on_step(None)) == steps
 
 

@@ -286,13 +286,9 @@ def test_the_ngram_model_is_estimated_with_the_validation_words_in_the_end() -> 
 def test_a_fast_machine_takes_no_more_steps_than_help(
     monkeypatch: pytest.MonkeyPatch, words: int, steps: int | None
 ) -> None:
-    class Counted:
-        def training_words(self, most: int) -> int:
-            return words
-
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1e-9)
     corpus, deadline = Corpus.from_words(WORDS), time.perf_counter() + 10
-    plan = module._plan(corpus, LARGE, deadline, {}, Counted(), Watch())  # type: ignore[arg-type]
+    plan = module._plan(corpus, LARGE, deadline, {}, words, Watch())
     (_, kept), (kind, own) = plan
     assert not kept  # so many symbols leave no time to try orders
     assert TrainingOptions(kind, **own).batch_size == 128
@@ -302,8 +298,7 @@ def test_a_fast_machine_takes_no_more_steps_than_help(
 def test_a_time_limit_of_any_length_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "seconds_a_step", lambda *_: 0.1)
     monkeypatch.setattr(module, "_longer_contexts", lambda *_: {})
-    batches: Any = SimpleNamespace(training_words=lambda _: 10**7)
-    plan = module._plan(Corpus.from_words(WORDS), LARGE, 1e308, {}, batches, Watch())
+    plan = module._plan(Corpus.from_words(WORDS), LARGE, 1e308, {}, 10**7, Watch())
     assert [own["steps"] for _, own in plan[1:]] == [5_000, 14_000, 4_000]
 
 
@@ -338,17 +333,16 @@ def test_the_time_of_measurements_is_left(monkeypatch: pytest.MonkeyPatch) -> No
     steps = []
     for symbols, words in ((10**5, 10**7), (10**9, 10**7), (10**9, 120_000)):
         facts = SimpleNamespace(symbols=symbols, held_out_symbols=symbols // 10, lines=symbols // 8)
-        batches = SimpleNamespace(training_words=lambda _, words=words: words)
         deadline = time.perf_counter() + 60
         corpus = Corpus.from_words(WORDS)
         survey = SimpleNamespace(facts=facts)
-        plan = module._plan(corpus, survey, deadline, {}, batches, Watch())  # type: ignore[arg-type]
+        plan = module._plan(corpus, survey, deadline, {}, words, Watch())  # type: ignore[arg-type]
         steps.append(plan[1][1]["steps"])
     small, large, repeated = steps
     assert small == pytest.approx(0.95 * 60 / 0.02, rel=0.02)
     # a step is of 128 words of 8 symbols, and 2 of 2**20 symbols are measured
-    assert small - large == pytest.approx(2 * 2**20 / (128 * 8) / 3 - 0.06 * 60 / 0.02, rel=0.05)
-    assert small - repeated == pytest.approx(120_000 / 128 * 1.11 / 3 - 180, rel=0.05)
+    assert small - large == pytest.approx(2 * 2**20 / (128 * 8) / 2 - 0.06 * 60 / 0.02, rel=0.05)
+    assert small - repeated == pytest.approx(120_000 / 128 * 1.11 / 2 - 180, rel=0.05)
 
 
 def test_the_losses_of_a_mixture_are_measured_and_those_of_its_components_are_not(

@@ -56,6 +56,9 @@ MEASURED_SYMBOLS = 1 << 20
 """The maximum number of symbols of training or held-out words for the final losses."""
 RESERVE, MIN_RESERVE = 0.06, 0.8
 """The share of a time limit, and the minimum in seconds, that a command needs beside training."""
+EVALUATION = 0.5
+"""The time for a symbol whose loss is measured in the end, in float64, relative to that in a step:
+about a third for names, half for long words."""
 TOLERANCE = 0.05
 """The share of a time limit by which a training may exceed it before it is stopped."""
 TIMED_STEPS = 6
@@ -183,8 +186,9 @@ def _within_time(
     """Return the options without the time limit, with as many steps as fit into it.
 
     A few steps are taken to see how long they last. The corpus is read for them, which takes as
-    long once more, and the losses are measured. The second result is how many steps take as long as
-    the measurements at the end.
+    long once more, and the losses are measured, while it trains in a third of the time of steps on
+    as many symbols. The second result is how many steps take as long as the measurements at the
+    end.
     """
     began, timed = time.perf_counter(), TrainingOptions(**{**options.record(), "time_limit": None})
     seconds = seconds_a_step(corpus, timed, survey)
@@ -196,9 +200,9 @@ def _within_time(
         blocks = 1 + (corpus.size() or 0) // BLOCK_BYTES
         distinct = distinct_words(survey.sketch, options.holdout)
         once = min(1.0, blocks * distinct / facts.lines)
-    at_the_end = steps_to_measure(measured_symbols(facts, once), facts, options.batch_size)
+    at_the_end = EVALUATION * steps_on(measured_symbols(facts, once), facts, options.batch_size)
     validated = min(options.validation * once * facts.symbols, VALIDATION_SYMBOLS)
-    meanwhile = MEASUREMENTS * steps_to_measure(validated, facts, options.batch_size)
+    meanwhile = MEASUREMENTS * steps_on(validated, facts, options.batch_size) / 3
     steps = left / seconds - at_the_end - meanwhile
     steps = max(1, int(min(steps, options.steps)))
     return TrainingOptions(**{**timed.record(), "steps": steps}), at_the_end
@@ -214,20 +218,19 @@ def measured_symbols(facts: CorpusFacts, once: float) -> float:
     return sum(min(once * symbols, MEASURED_SYMBOLS) for symbols in parts)
 
 
-def steps_to_measure(symbols: float, facts: CorpusFacts, batch_size: int) -> float:
-    """Return how many steps take as long as to measure a loss on so many symbols.
-
-    It takes about a third of the time of steps on as many.
-    """
+def steps_on(symbols: float, facts: CorpusFacts, batch_size: int) -> float:
+    """Return how many steps it takes to train on so many symbols."""
     of_a_step = min(batch_size, facts.lines) * facts.symbols / facts.lines
-    return symbols / of_a_step / 3
+    return symbols / of_a_step
 
 
-def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> OnStep:
+def until(
+    deadline: float | None, on_step: OnStep | None, more: float = 0.0, reserve: float = 0.0
+) -> OnStep:
     """Return an ``on_step`` that also ends a training where the machine is slower than expected.
 
     It ends when ``more`` steps, as slow as those so far, would pass the deadline, a time of
-    ``time.perf_counter``.
+    ``time.perf_counter``, by more than ``reserve`` seconds.
     """
     started, steps = 0.0, -1
 
@@ -237,15 +240,20 @@ def until(deadline: float | None, on_step: OnStep | None, more: float = 0.0) -> 
         stops = on_step(step) if on_step else None
         now, steps = time.perf_counter(), steps + 1
         started = started or now
-        seconds = (now - started) / max(1, steps)
-        return stops or (deadline is not None and now + more * seconds > deadline)
+        seconds = more * (now - started) / max(1, steps)
+        return stops or (deadline is not None and now + max(0.0, seconds - reserve) > deadline)
 
     return told
 
 
 def time_to_train(limit: float) -> float:
     """Return how many seconds of a command's time limit a training may take."""
-    return float(limit - max(limit * RESERVE, MIN_RESERVE))
+    return limit - reserve_of(limit)
+
+
+def reserve_of(limit: float) -> float:
+    """Return how many seconds of a command's time limit are for what is not training."""
+    return float(max(limit * RESERVE, MIN_RESERVE))
 
 
 def seconds_a_step(corpus: Corpus, options: TrainingOptions, survey: Survey) -> float:

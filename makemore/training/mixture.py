@@ -28,12 +28,14 @@ from makemore.models.mixture import Mixture, mixture_weights
 from makemore.models.ngram import Ngram
 from makemore.training.batches import VALIDATION, Batches, Words, blocks_of
 from makemore.training.minibatch import (
+    EVALUATION,
     MEASURED_SYMBOLS,
     RESERVE,
     held_out_loss,
     measured_symbols,
+    reserve_of,
     seconds_a_step,
-    steps_to_measure,
+    steps_on,
     time_to_train,
     training_loss,
     until,
@@ -69,7 +71,8 @@ NOT_OF_COMPONENTS = (*COMMON, "validation", "seed", "time_limit")
 
 def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the mixture of models of a corpus; see ``Trainer``."""
-    deadline = _deadline(options)
+    started, limit = time.perf_counter(), options.values.get("time_limit")
+    deadline = None if limit is None else started + time_to_train(limit)
     with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = watch.survey(text, options)
         watch = watch._replace(surveyed=survey, is_component=True)
@@ -78,12 +81,22 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
         common = {"holdout": options.holdout, "min_count": options.min_count, "validation": share}
         split = split_for_validation(text, survey.vocabulary, options.holdout, share)
         batches = Batches(blocks, survey.vocabulary, split.bounds, 128, options.seed)
+        words = 0 if limit is None else batches.training_words(MANY_WORDS)
         planned = parse_components(options.components or "") or _plan(
-            text, survey, deadline, common, batches, watch
+            text, survey, deadline, common, words, watch
         )
         chosen = _fitting(planned, highest_order(len(survey.vocabulary)))
+
+        def watch_of(kind: str, own: Mapping[str, Any]) -> Watch:
+            """Return the watch of a component: a network stops at the deadline."""
+            if limit is None or kind == Ngram.name:
+                return watch
+            size = TrainingOptions(kind, **own).batch_size
+            more = _steps_to_measure(survey.facts, words, size)
+            return watch._replace(on_step=until(deadline, watch.on_step, more, reserve_of(limit)))
+
         outcomes = [
-            _trained(text, kind, own, common, (options.seed + number) % SEEDS, watch, deadline)
+            _trained(text, kind, own, common, (options.seed + number) % SEEDS, watch_of(kind, own))
             for number, (kind, own) in enumerate(chosen)
         ]
         taken = [
@@ -122,11 +135,6 @@ def outcome_of(mixture: Mixture, survey: Survey, batches: Batches) -> Outcome:
     )
 
 
-def _deadline(options: TrainingOptions) -> float | None:
-    limit = options.values.get("time_limit")
-    return None if limit is None else time.perf_counter() + time_to_train(limit)
-
-
 def _trained(
     corpus: Corpus,
     kind: str,
@@ -134,14 +142,12 @@ def _trained(
     common: Mapping[str, Any],
     seed: int,
     watch: Watch,
-    deadline: float | None,
 ) -> Outcome:
-    """Return one component, trained; a network stops at the deadline with its best step."""
+    """Return one component, trained."""
     if kind == Ngram.name:
         return _ngram(corpus, own, common, watch, common["validation"])
     own = {**own, **_known(kind, {**common, "seed": seed})}
     trainer: Trainer = KINDS[kind].load_trainer()
-    watch = watch._replace(on_step=until(deadline, watch.on_step))
     return trainer(corpus, TrainingOptions(kind, **own), watch)
 
 
@@ -177,18 +183,15 @@ def _plan(
     survey: Survey,
     deadline: float | None,
     common: Mapping[str, Any],
-    batches: Batches,
+    words: int,
     watch: Watch,
 ) -> Components:
-    """Return what the time until the deadline is best spent on."""
+    """Return what the time until the deadline is best spent on, with so many words to train on."""
     left = 0.0 if deadline is None else deadline - time.perf_counter()
     tries_orders = survey.facts.symbols <= TRIED_SYMBOLS * left
     order = _longer_contexts(corpus, common, watch) if tries_orders else {}
     chosen: Components = [(Ngram.name, order)]
     left = 0.0 if deadline is None else deadline - time.perf_counter()
-    words = batches.training_words(MANY_WORDS)
-    once = _share_once(survey.facts, words) if words < MANY_WORDS else 1.0
-    measured = measured_symbols(survey.facts, once)
     for alternatives, share in _networks_for(left):
         started = time.perf_counter()
         for kind, own, fewest in alternatives:
@@ -200,7 +203,7 @@ def _plan(
                 continue
             spent = time.perf_counter() - started
             most = max(200, EPOCHS * words // options.batch_size)
-            to_measure = steps_to_measure(measured, survey.facts, options.batch_size) * seconds
+            to_measure = _steps_to_measure(survey.facts, words, options.batch_size) * seconds
             missing = max(0.0, to_measure - RESERVE * left)
             steps = int(min((left * share - spent - missing) / seconds, most))
             if steps >= fewest:
@@ -210,10 +213,16 @@ def _plan(
     return chosen
 
 
-def _share_once(facts: CorpusFacts, words: int) -> float:
-    """Return about which share of the symbols is left if each of the ``words`` counts once."""
-    of_words = words * facts.symbols / facts.lines
-    return min(1.0, of_words / (facts.symbols - facts.held_out_symbols))
+def _steps_to_measure(facts: CorpusFacts, words: int, batch_size: int) -> float:
+    """Return how many steps take as long as to measure the losses of a network in a mixture.
+
+    Each of the ``words`` is measured once, if they are not too many to be counted.
+    """
+    once = 1.0
+    if words < MANY_WORDS:
+        of_words = words * facts.symbols / facts.lines
+        once = min(1.0, of_words / (facts.symbols - facts.held_out_symbols))
+    return EVALUATION * steps_on(measured_symbols(facts, once), facts, batch_size)
 
 
 def _longer_contexts(corpus: Corpus, common: Mapping[str, Any], watch: Watch) -> dict[str, int]:
