@@ -67,6 +67,7 @@ ALWAYS_WRITTEN = ("calibration", "loss_history")
 """The other fields are written only where there is something in them."""
 _STATE, _AVERAGES = "resumption.state.", "resumption.averages."
 
+_LARGEST_LOSS = 1e200  # pictures calculate with the losses
 _OPTIONS: dict[str, Any] = {
     "model": str,
     "method": str,
@@ -317,6 +318,9 @@ def _checkpoint(metadata: Mapping[str, Any], arrays: Arrays) -> Checkpoint:
     for name, array in (*histories.items(), *((name, arrays[name]) for name in resumed)):
         if not np.isfinite(array).all():
             raise CheckpointError(f"the array {name} has numbers that are not finite")
+    losses = (histories["loss_history"], histories["validation_history"])
+    if any(np.abs(history).max(initial=0.0) > _LARGEST_LOSS for history in losses):
+        raise CheckpointError(f"a loss of its training is above {_LARGEST_LOSS:g}")
     sketch = histories["sketch"]
     if len(sketch) > SKETCH_SIZE or (sketch[1:] <= sketch[:-1]).any():
         raise CheckpointError("the sketch of its training words does not ascend, or is too large")

@@ -186,6 +186,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "weights of another shape": (with_array("weights", np.zeros((3, 4))), "weights"),
     "counts negative": (with_array("counts", np.full((4, 4), -1)), "counts"),
     "history NaN": (with_field("loss_history", np.array([1.0, np.nan])), "loss_history"),
+    "history of huge losses": (with_field("loss_history", np.array([1.0, 1e201])), "above 1e"),
     "history of two axes": (with_field("loss_history", np.ones((2, 2))), "loss_history"),
     "training loss NaN": (with_field("training_loss", math.nan), "finite"),
     "training loss infinite": (with_field("training_loss", math.inf), "finite"),
