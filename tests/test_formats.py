@@ -172,6 +172,8 @@ def test_house_numbers_are_no_counts_and_no_molecules() -> None:
     assert not check_corpus(Corpus.from_words(lines)).findings
     by_word = sorted(lines, key=lambda line: line.partition(" ")[2])
     assert "--column 2 --weights 1" in check_corpus(Corpus.from_words(by_word)).remedy
+    counts = [line.removesuffix(" Street") for line in lines]
+    assert "--column 2 --weights 1" in check_corpus(Corpus.from_words(counts)).remedy
 
 
 def test_molecules_are_read_in_symbols_and_never_in_lower_case() -> None:

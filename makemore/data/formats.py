@@ -202,7 +202,7 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         words = table.cells
     for form in _LINE_FORMS:
-        if form is _AFTER_COUNTS and (table or not _are_in_order(words)):
+        if form is _AFTER_COUNTS and (table or not _look_like_counts(words)):
             continue  # these are house numbers
         matches = [form.pattern.fullmatch(word) for _, word in words]
         count = sum(map(bool, matches))
@@ -440,18 +440,22 @@ def _argument(separator: str) -> str:
     return "'\\t'" if separator == "\t" else shlex.quote(separator)
 
 
-def _are_in_order(words: Words) -> bool:
-    """Return whether most lines of a number and a word are padded, or sorted by one of the two."""
+def _look_like_counts(words: Words) -> bool:
+    """Return whether the numbers before most words are counts, and not those of houses.
+
+    They are padded, the lines are sorted by number or by word, or one word alone follows each.
+    """
     rows = [match for _, word in words if (match := re.match(r"([ \t]*)(\d{1,18})(.*)", word))]
     numbers = [int(row[2]) for row in rows]
     rest: list[str] = [row[3].casefold() for row in rows]
-    in_order = (
+    signs = (
         sum(bool(row[1]) for row in rows),
+        sum(len(each.split()) == 1 for each in rest),
         sum(a <= b for a, b in pairwise(numbers)),
         sum(a >= b for a, b in pairwise(numbers)),
         sum(a <= b for a, b in pairwise(rest)),
     )
-    return max(in_order) >= _MOST * (len(rows) - 1)
+    return max(signs) >= _MOST * (len(rows) - 1)
 
 
 def _molecules(words: Words) -> Words:
