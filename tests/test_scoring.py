@@ -432,6 +432,11 @@ def test_case_is_ignored_where_that_is_asked_for(folder: Path) -> None:
     told = "the model knows no capitals: --ignore-case reads them as lower-case letters"
     assert told in result.stderr
     assert told not in run(folder, "score", "-c", "latin.npz", text="bana\n1\n").stderr
+    (folder / "han.txt").write_text(
+        "".join(f"{chr(0x4E00 + i % 7)}中\n" for i in range(50)), "utf-8"
+    )
+    run(folder, "train", "han.txt", "-c", "han.npz")
+    assert told not in run(folder, "score", "-c", "han.npz", text="BaNa\n").stderr
     result = run(folder, "score", "-c", "latin.npz", "--ignore-case", text="BaNa\nbana\n")
     assert told not in result.stderr
     upper, lower = rows(result.stdout, 3)

@@ -162,7 +162,7 @@ def score(
         for line in _lines_without_words(summary, text.damaged, errors, is_table=bool(columns)):
             click.echo(line, err=True)
     characters = scorer.checkpoint.model.vocabulary.characters
-    if summary.has_capitals and characters == characters.lower():
+    if summary.has_capitals and characters == characters.lower() != characters.upper():
         say("the model knows no capitals: --ignore-case reads them as lower-case letters")
     column = columns.word if columns else ""
     if what := _what_was_seen(scorer.checkpoint, (text.sha256, column), summary):
