@@ -397,6 +397,13 @@ def test_the_heap_of_a_search_is_bounded_however_long_its_words_are(
     assert max(sizes) <= 1 << 14
 
 
+def test_the_heap_of_a_search_is_bounded_by_the_largest_state_of_its_beginnings() -> None:
+    short = search._Beginning(0.0, [1], 0, np.zeros((1, 2, 8)))
+    long = search._Beginning(1.0, [1, 2], 0, np.zeros((1, 500, 8)))
+    assert search._max_beginnings([short, long]) == search._max_beginnings([long])
+    assert search._max_beginnings([long]) < search._max_beginnings([short])
+
+
 def test_a_search_that_nothing_fulfils_is_refused() -> None:
     limits = Constraints(contains="c", max_length=3)
     with pytest.raises(SamplingError, match="no word with contains 'c', max-length 3"):

@@ -269,6 +269,6 @@ def _first_beginnings(model: Model, requirements: Requirements) -> list[_Beginni
 
 def _max_beginnings(continued: Sequence[_Beginning]) -> int:
     """Return how many beginnings the heap may hold if each is as large as the largest of these."""
-    cells = sum(array.size for array in arrays_of(continued[0].state))
-    longest = max(len(beginning.symbols) for beginning in continued)
+    cells = max(sum(array.size for array in arrays_of(one.state)) for one in continued)
+    longest = max(len(one.symbols) for one in continued)
     return max(MIN_HEAP, HEAP_CELLS // (cells + longest + 64))

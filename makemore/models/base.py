@@ -76,8 +76,8 @@ def joined(states: Sequence[State]) -> State:
 
 
 def _of_one_shape(arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    shape = np.max([array.shape[1:] for array in arrays], axis=0).tolist()
-    return [padded(array, shape) for array in arrays]
+    shape = tuple(np.max([array.shape[1:] for array in arrays], axis=0))
+    return [array if array.shape[1:] == shape else padded(array, shape) for array in arrays]
 
 
 class Automaton(NamedTuple):
