@@ -768,9 +768,14 @@ def test_paper_is_light_and_has_all_words_and_the_colours_that_mean_something(
 ) -> None:
     page.fill("#count", "200")
     page.wait(lambda: len(page.words()) == 200)
+    drawn = "return byId('watch-table').toDataURL()"
+    light_table = page.run(drawn)
     dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    page.wait(lambda: page.run(drawn) != light_table)
     media = {"media": "print", "features": dark}
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    page.wait(lambda: page.run(drawn) == light_table)
     paper, ink = page.run(LIGHTNESS, page.find("body"))
     cell = page.find("#heatmap [role=gridcell]")
     adjusted = page.run("return getComputedStyle(arguments[0]).printColorAdjust", cell)

@@ -24,7 +24,7 @@ function startWatching() {
   });
   byId("rate").addEventListener("input", showRate);
   new ResizeObserver(drawWatched).observe(byId("watch-loss"));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawWatched);
+  matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", drawWatched);
   showRate();
   newWatched(data.seed);
   reportWatched();
