@@ -114,6 +114,8 @@ def test_of_many_heads_the_first_are_shown_and_long_words_refused() -> None:
     assert any("6 of 9 blocks, 8 of 9 heads" in text.get_text() for text in figure.texts)
     with pytest.raises(PlottingError, match=r"has 40 characters .* at most 39"):
         draw_attention(weights(1, 1, 41), [""] * 41)
+    with pytest.raises(PlottingError, match="40 symbols"):
+        draw_attention(weights(1, 1, 41), ["", *["Cl"] * 40])
 
 
 def test_the_command_reads_a_word_as_the_training_words_were_read(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.data.corpus import CorpusFacts
 from makemore.data.text import text_change
-from makemore.data.vocabulary import Vocabulary
 from makemore.errors import PlottingError, shown, unwritable
 from makemore.evaluation.losses import bits_per_symbol, perplexity
 from makemore.files import replace_atomically
@@ -32,7 +31,7 @@ from makemore.kinds import KINDS
 from makemore.models.base import Model
 from makemore.page.packing import describe_model
 from makemore.pictures.contents import losses_by_step, objective_name, table_name
-from makemore.pictures.labels import select_symbols, table_part
+from makemore.pictures.labels import select_symbols, table_part, unit_name
 from makemore.training.record import Checkpoint, TrainingRecord, log_spaced_steps
 from makemore.version import __version__
 
@@ -114,7 +113,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
         "seed": training.seed % (1 << 32),  # the page's random generator takes 32 bits
         "characters": vocabulary.symbols if vocabulary.spelling else vocabulary.characters,
         "unknown": vocabulary.unknown,
-        "unit": _unit(vocabulary),
+        "unit": unit_name(vocabulary.itos),
         "reading": _reading_data(checkpoint.corpus),
         "parameters": describe_model(model),
         "heatmap": _heatmap_data(model),
@@ -128,7 +127,7 @@ def page_data(checkpoint: Checkpoint) -> dict[str, Any]:
             "minimum": training.minimum,
         },
         "facts": {
-            "Corpus": _corpus_facts(checkpoint.corpus, _unit(vocabulary)),
+            "Corpus": _corpus_facts(checkpoint.corpus, unit_name(vocabulary.itos)),
             "Model": _model_facts(model),
             "Training": _training_facts(training),
         },
@@ -218,7 +217,7 @@ def _model_facts(model: Model) -> dict[str, str]:
         "kind": shown(", ".join(filter(None, (model.name, _options_text(model.options()))))),
         **({"made of": "; ".join(parts)} if parts else {}),
         "looks back": _sight(model.context_length),
-        "alphabet": _counted(len(model.vocabulary) - 1, _unit(model.vocabulary)),
+        "alphabet": _counted(len(model.vocabulary) - 1, unit_name(model.vocabulary.itos)),
         "parameters": f"{model.parameter_count:,}",
     }
 
@@ -227,11 +226,6 @@ def _sight(context_length: int | None) -> str:
     if context_length is None:
         return "at the whole word so far"
     return _counted(context_length, "symbol")
-
-
-def _unit(vocabulary: Vocabulary) -> str:
-    """Return the noun for the elements of the alphabet."""
-    return "symbol" if vocabulary.spelling else "character"
 
 
 def _counted(number: int, what: str) -> str:

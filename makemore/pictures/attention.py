@@ -8,7 +8,7 @@ import numpy as np
 from makemore.arrays import Floats
 from makemore.errors import PlottingError
 from makemore.pictures.heatmap import colour_map, turn_long_labels
-from makemore.pictures.labels import columns, symbol_label
+from makemore.pictures.labels import columns, symbol_label, unit_name
 from makemore.pictures.style import (
     EMS_PER_COLUMN,
     POINTS_PER_INCH,
@@ -55,7 +55,7 @@ def draw_attention(
     blocks, heads, T, _ = weights.shape
     if T > MAX_POSITIONS:
         raise PlottingError(
-            f"the word has {T - 1:,} characters and a picture of attention shows at most"
+            f"the word has {T - 1:,} {unit_name(symbols)}s and a picture of attention shows at most"
             f" {MAX_POSITIONS - 1}: choose a shorter one"
         )
     note = ""
