@@ -181,6 +181,8 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
     assert "--log has no effect on --model ngram by --method counts" in message
     message = one_line(run("info", "other.npz", code=2))
     assert "info takes only options, and not 'other.npz': -c names the model's file" in message
+    message = one_line(run("plot-heatmap", "heatmap.png", code=2))
+    assert "-c names the model's file, and -o the one to write" in message
 
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:

@@ -80,8 +80,9 @@ class GroupedCommand(click.Command):
         ctx.allow_extra_args = all(isinstance(parameter, click.Option) for parameter in self.params)
         try:
             extra = super().parse_args(ctx, args)
-            if extra and not ctx.resilient_parsing:  # often the model's file
+            if extra and not ctx.resilient_parsing:  # often the model's file, or the one to write
                 advice = ": -c names the model's file" * ("checkpoint" in ctx.params)
+                advice += ", and -o the one to write" * ("output" in ctx.params)
                 ctx.fail(f"{ctx.info_name} takes only options, and not '{extra[0]}'{advice}")
             return extra
         except click.UsageError as error:
