@@ -182,7 +182,9 @@ def test_an_option_without_effect_is_refused(run: Run) -> None:
     message = one_line(run("info", "other.npz", code=2))
     assert "info takes only options, and not 'other.npz': -c names the model's file" in message
     message = one_line(run("plot-heatmap", "heatmap.png", code=2))
-    assert "-c names the model's file, and -o the one to write" in message
+    assert "-c names the model's file, -o names the file to write" in message
+    message = one_line(run("download", "names.txt", code=2))
+    assert "download takes only options, and not 'names.txt': -o names the file" in message
 
 
 def test_choices_and_defaults_are_those_of_the_library() -> None:

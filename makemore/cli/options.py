@@ -81,9 +81,12 @@ class GroupedCommand(click.Command):
         try:
             extra = super().parse_args(ctx, args)
             if extra and not ctx.resilient_parsing:  # often the model's file, or the one to write
-                advice = ": -c names the model's file" * ("checkpoint" in ctx.params)
-                advice += ", and -o the one to write" * ("output" in ctx.params)
-                ctx.fail(f"{ctx.info_name} takes only options, and not '{extra[0]}'{advice}")
+                names = {
+                    "checkpoint": "-c names the model's file",
+                    "output": "-o names the file to write",
+                }
+                advice = ", ".join(names[each] for each in names if each in ctx.params)
+                ctx.fail(f"{ctx.info_name} takes only options, and not '{extra[0]}': {advice}")
             return extra
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
