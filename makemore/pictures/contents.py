@@ -104,7 +104,9 @@ def learning_rates(checkpoint: Checkpoint) -> Floats:
     """Return the learning rate of each step that the training of a network took."""
     from makemore.training.minibatch import schedule_of
 
-    schedule = schedule_of(TrainingOptions(**checkpoint.training.options))
+    options = dict(checkpoint.training.options)
+    options.pop("patience", None)  # older checkpoints may have one that had no effect
+    schedule = schedule_of(TrainingOptions(**options))
     return np.array([schedule(step) for step in range(len(checkpoint.training.loss_history))])
 
 
