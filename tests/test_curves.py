@@ -209,11 +209,3 @@ def test_learning_rates_are_those_of_the_steps_taken() -> None:
     # 5 steps, no warm-up (a twentieth rounds to 0), half a cosine down from the highest rate
     expected = [0.002 * (1 + np.cos(np.pi * step / 5)) for step in range(5)]
     assert rates == pytest.approx(expected)
-
-
-def test_a_recorded_patience_without_validation_words_hinders_no_learning_rates() -> None:
-    corpus = Corpus.from_words(["emma", "ava", "mia"] * 9)
-    checkpoint = train(corpus, model="gru", steps=3, hidden_size=4, validation=0)
-    options = {**checkpoint.training.options, "patience": 3}
-    older = checkpoint._replace(training=checkpoint.training._replace(options=options))
-    assert learning_rates(older).tolist() == learning_rates(checkpoint).tolist()

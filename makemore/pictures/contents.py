@@ -104,9 +104,7 @@ def learning_rates(checkpoint: Checkpoint) -> Floats:
     """Return the learning rate of each step that the training of a network took."""
     from makemore.training.minibatch import schedule_of
 
-    options = dict(checkpoint.training.options)
-    options.pop("patience", None)  # older checkpoints may have one that had no effect
-    schedule = schedule_of(TrainingOptions(**options))
+    schedule = schedule_of(TrainingOptions(**checkpoint.training.options))
     return np.array([schedule(step) for step in range(len(checkpoint.training.loss_history))])
 
 
