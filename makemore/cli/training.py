@@ -215,10 +215,7 @@ def train(
     if resumed:
         text = _text_as_before(ctx, text, resumed)
     chosen = _chosen_options(ctx, options, resumed)
-    if "steps" not in chosen.values:
-        refuse_without_effect(
-            ctx, ["log"], f"on --model {chosen.model} by --method {chosen.method}"
-        )
+    _refuse_log_of_no_steps(ctx, chosen)
     refuse_other_files(checkpoint)
     _refuse_lost(checkpoint, log, corpus)
     if dask is None and not text.columns:
@@ -249,6 +246,12 @@ def _text_of(names: tuple[str, ...], options: dict[str, Any], dask: str | None) 
         if value and dask:
             raise click.UsageError(f"{flag} does not work on a Dask cluster: leave out --dask")
     return replace(text, **cuts)
+
+
+def _refuse_log_of_no_steps(ctx: click.Context, chosen: TrainingOptions) -> None:
+    if "steps" not in chosen.values:
+        what = f"on --model {chosen.model} by --method {chosen.method}"
+        refuse_without_effect(ctx, ["log"], what)
 
 
 def _refuse_lost(checkpoint: str, log: str | None, corpus: tuple[str, ...]) -> None:

@@ -105,14 +105,7 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
     copy_to_device = _copier_to(options.device)
     with unchanged(corpus), corpus.rereadable() as text:
         if options.time_limit is not None:
-            started = time.perf_counter()
-            survey = watch.survey(text, options)
-            watch = watch._replace(surveyed=survey)
-            timed, measuring = _within_time(text, options, survey, started)
-            deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
-            on_step = until(deadline, watch.on_step, measuring)
-            outcome = train_network(text, timed, watch._replace(on_step=on_step))
-            return outcome._replace(recorded={**outcome.recorded, "steps": timed.steps})
+            return _trained_in_time(text, options, watch)
         survey = watch.survey(text, options)
         with blocks_of(text) as blocks:
             vocabulary = survey.vocabulary
@@ -146,6 +139,18 @@ def train_network(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             if folds and outcome.resumption is None:  # none was finished, and none will be
                 return outcome._replace(recorded={"calibration_folds": None})
             return outcome
+
+
+def _trained_in_time(text: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
+    """Return the network that a time limit allows, with its number of steps as a record."""
+    started = time.perf_counter()
+    survey = watch.survey(text, options)
+    watch = watch._replace(surveyed=survey)
+    timed, measuring = _within_time(text, options, survey, started)
+    deadline = started + options.time_limit * (1 + TOLERANCE) - MIN_RESERVE
+    on_step = until(deadline, watch.on_step, measuring)
+    outcome = train_network(text, timed, watch._replace(on_step=on_step))
+    return outcome._replace(recorded={**outcome.recorded, "steps": timed.steps})
 
 
 def _scores_of_folds(

@@ -11,7 +11,7 @@ model, which takes no time, is estimated once more with the validation words.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,8 +71,8 @@ NOT_OF_COMPONENTS = (*COMMON, "validation", "seed", "time_limit")
 
 def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Outcome:
     """Return the mixture of models of a corpus; see ``Trainer``."""
-    started, limit = time.perf_counter(), options.values.get("time_limit")
-    deadline = None if limit is None else started + time_to_train(limit)
+    limit = options.values.get("time_limit")
+    deadline = None if limit is None else time.perf_counter() + time_to_train(limit)
     with unchanged(corpus), corpus.rereadable() as text, blocks_of(text) as blocks:
         survey = watch.survey(text, options)
         watch = watch._replace(surveyed=survey, is_component=True)
@@ -99,22 +99,45 @@ def train_mixture(corpus: Corpus, options: TrainingOptions, watch: Watch) -> Out
             _trained(text, kind, own, common, (options.seed + number) % SEEDS, watch_of(kind, own))
             for number, (kind, own) in enumerate(chosen)
         ]
-        taken = [
+        mixture = _mixed(chosen, outcomes, text, common, watch, batches)
+        recorded = {"components": _taken(chosen, outcomes), "validation": share}
+        return outcome_of(mixture, survey, batches)._replace(recorded=recorded)
+
+
+def _taken(chosen: Components, outcomes: Sequence[Outcome]) -> str:
+    """Return the text of the components with the steps that they took, perhaps fewer than chosen.
+
+    With these the training is repeated without a time limit.
+    """
+    return components_text(
+        [
             (kind, {**own, "steps": len(outcome.loss_history)} if outcome.resumption else own)
             for (kind, own), outcome in zip(chosen, outcomes, strict=True)
         ]
-        validation = batches.words(VALIDATION, MEASURED_SYMBOLS)
-        weights = weights_on([outcome.model for outcome in outcomes], validation)
-        kept = [number for number, weight in enumerate(weights) if weight > 0]
-        models = [
-            _ngram(text, chosen[number][1], common, watch).model
-            if chosen[number][0] == Ngram.name
-            else outcomes[number].model
-            for number in kept
-        ]
-        outcome = outcome_of(Mixture(models, weights[kept]), survey, batches)
-        recorded = {"components": components_text(taken), "validation": share}
-        return outcome._replace(recorded=recorded)
+    )
+
+
+def _mixed(
+    chosen: Components,
+    outcomes: Sequence[Outcome],
+    corpus: Corpus,
+    common: Mapping[str, Any],
+    watch: Watch,
+    batches: Batches,
+) -> Mixture:
+    """Return the trained components that get a weight on the validation words.
+
+    An n-gram model is estimated anew then, with these words, too.
+    """
+    validation = batches.words(VALIDATION, MEASURED_SYMBOLS)
+    weights = weights_on([outcome.model for outcome in outcomes], validation)
+    kept = weights > 0
+    models = [
+        _ngram(corpus, own, common, watch).model if kind == Ngram.name else outcome.model
+        for (kind, own), outcome, is_kept in zip(chosen, outcomes, kept, strict=True)
+        if is_kept
+    ]
+    return Mixture(models, weights[kept])
 
 
 def _fitting(components: Components, highest: int) -> Components:
