@@ -13,7 +13,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
@@ -119,6 +119,7 @@ class _LineForm:
     """A form that shows in each line: a pattern whose group 1 is the word, and a filter.
 
     If all lines match ``rows``, and what its group 1 holds can be weights, ``option`` reads them.
+    ``suits`` says whether words, perhaps those of a table, may have the form.
     """
 
     what: str
@@ -127,6 +128,7 @@ class _LineForm:
     command: str
     rows: re.Pattern[str] | None = None
     option: str = ""
+    suits: Callable[[Words, bool], bool] = lambda words, is_table: True
 
     def finding(self, shown: Words, words: Words) -> Finding:
         """Return the finding in the words that are shown, of all words."""
@@ -145,14 +147,6 @@ _QUOTED = [
     _LineForm("words in quotes", re.compile(f"{a}(.+){b},?"), 0.5, _sed(f"s/^{a}(.*){b},?.?$/\\1/"))
     for a, b in ('""', "''", "“”", "\u2018\u2019", "„“", "«»", "``")
 ]
-_AFTER_COUNTS = _LineForm(
-    "words after their counts",
-    re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
-    _MOST,
-    _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
-    re.compile(r" *(\d+) .*"),
-    "--column 2 --weights 1 --delimiter space",
-)
 _LINE_FORMS = [
     _LineForm(
         "numbered words or bullets",
@@ -160,7 +154,15 @@ _LINE_FORMS = [
         _MOST,
         _sed("s/^[[:blank:]]*(-|[*]|[+]|•|‣|\u2013|[0-9]+[.)])[[:blank:]]+//"),
     ),
-    _AFTER_COUNTS,
+    _LineForm(
+        "words after their counts",
+        re.compile(r"[ \t]*\d+[ \t]+(\S.*)"),
+        _MOST,
+        _sed("s/^[[:blank:]]*[0-9]+[[:blank:]]+//"),
+        re.compile(r" *(\d+) .*"),
+        "--column 2 --weights 1 --delimiter space",
+        suits=lambda words, is_table: not is_table and _look_like_counts(words),
+    ),
     _LineForm(
         "words before a count or an identifier",
         re.compile(rf"(\S+)[ \t]+{_IDENTIFIER.pattern}"),
@@ -202,8 +204,8 @@ def recognised(words: Words) -> list[Finding]:
     if table:
         words = table.cells
     for form in _LINE_FORMS:
-        if form is _AFTER_COUNTS and (table or not _look_like_counts(words)):
-            continue  # these are house numbers
+        if not form.suits(words, table is not None):
+            continue
         matches = [form.pattern.fullmatch(word) for _, word in words]
         count = sum(map(bool, matches))
         if count > 1 and count >= form.share * len(words):
