@@ -417,6 +417,9 @@ def test_a_training_that_is_stopped_in_a_fold_keeps_the_network_and_the_folds_be
     assert part.training.options["calibration_folds"] == 3
     none = train(corpus, chosen, on_step=stopping_at(1)).training
     assert (len(none.calibration), none.options) == (part.corpus.held_out_lines, options().record())
+    limited = options(calibration_folds=3, time_limit=600.0)
+    with_limit = train(corpus, limited, on_step=lambda step: step.fold == 1).training
+    assert with_limit.options["calibration_folds"] is None
 
 
 def test_a_training_that_is_stopped_before_its_folds_goes_on_to_them(tmp_path: Path) -> None:

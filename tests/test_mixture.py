@@ -312,6 +312,21 @@ def test_a_network_that_cannot_be_trained_is_not_planned(monkeypatch: pytest.Mon
     assert kinds in (["ngram"], ["ngram", "gru"])
 
 
+def test_a_network_of_a_mixture_ends_while_its_losses_can_be_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = []
+
+    def noted(deadline: float, on_step: Any, more: float, reserve: float) -> Any:
+        given.append((deadline > time.perf_counter(), more > 0, reserve))
+        return on_step
+
+    monkeypatch.setattr(module, "until", noted)
+    monkeypatch.setattr(module, "_networks_for", lambda _: [([module._SMALLEST], 0.5)])
+    train(Corpus.from_words(WORDS), model="mixture", time_limit=3.0)
+    assert given == [(True, True, minibatch.MIN_RESERVE)]
+
+
 def test_no_network_takes_all_epochs_of_so_many_words_that_they_are_not_counted() -> None:
     for kind in (kind for kind in module.MIXED if kind != "ngram"):
         options = TrainingOptions(kind)
