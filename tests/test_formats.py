@@ -170,7 +170,9 @@ def test_house_numbers_are_no_counts_and_no_molecules() -> None:
     by_number = sorted(rows.splitlines(True), key=lambda row: int(row[3:5]))
     for given in (rows, "".join(by_number)):
         table = Corpus.from_bytes(f"id,address,visits\n{given}".encode())
-        assert check_corpus(table).remedy == "makemore train LIST --column address --weights visits"
+        found = check_corpus(table)
+        assert found.remedy == "makemore train LIST --column address --weights visits"
+        assert "words after their counts" not in {finding.what for finding in found.findings}
     assert not check_corpus(Corpus.from_words(lines)).findings
     by_word = sorted(lines, key=lambda line: line.partition(" ")[2])
     assert "--column 2 --weights 1" in check_corpus(Corpus.from_words(by_word)).remedy
